@@ -1,0 +1,101 @@
+"""pytest_evals: evals that are tests.
+
+The public names are imported when they are first used, so that a session without ``--evals`` pays
+nothing for them.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from pytest_evals.case import Case, ScorerSpec
+    from pytest_evals.dataset import Dataset, Prompt
+    from pytest_evals.errors import (
+        AnswerError,
+        DatasetError,
+        EvalsError,
+        SettingsError,
+        StoreError,
+        TemplateError,
+    )
+    from pytest_evals.exchange import Exchange, Request, Response, Usage
+    from pytest_evals.message import Message, ToolCall
+    from pytest_evals.model import Model, Price
+    from pytest_evals.providers.base import Provider, ProviderContext
+    from pytest_evals.result import Outcome, TrialResult
+    from pytest_evals.score import Score, ScoreError
+    from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
+
+_HOMES = {
+    "AnswerError": "errors",
+    "Case": "case",
+    "Dataset": "dataset",
+    "DatasetError": "errors",
+    "EvalsError": "errors",
+    "Exchange": "exchange",
+    "Message": "message",
+    "Model": "model",
+    "Outcome": "result",
+    "Price": "model",
+    "Prompt": "dataset",
+    "Provider": "providers.base",
+    "ProviderContext": "providers.base",
+    "Request": "exchange",
+    "Response": "exchange",
+    "Score": "score",
+    "ScoreContext": "scorers.base",
+    "ScoreError": "score",
+    "Scorer": "scorers.base",
+    "ScorerSpec": "case",
+    "ScoringError": "scorers.base",
+    "SettingsError": "errors",
+    "StoreError": "errors",
+    "TemplateError": "errors",
+    "ToolCall": "message",
+    "TrialResult": "result",
+    "Usage": "exchange",
+    "Verdict": "scorers.base",
+}
+
+__all__ = [
+    "AnswerError",
+    "Case",
+    "Dataset",
+    "DatasetError",
+    "EvalsError",
+    "Exchange",
+    "Message",
+    "Model",
+    "Outcome",
+    "Price",
+    "Prompt",
+    "Provider",
+    "ProviderContext",
+    "Request",
+    "Response",
+    "Score",
+    "ScoreContext",
+    "ScoreError",
+    "Scorer",
+    "ScorerSpec",
+    "ScoringError",
+    "SettingsError",
+    "StoreError",
+    "TemplateError",
+    "ToolCall",
+    "TrialResult",
+    "Usage",
+    "Verdict",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name's home when it is first asked for."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{home}"), name)

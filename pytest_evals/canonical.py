@@ -1,0 +1,62 @@
+"""One way to write a value, so that equal things have equal digests; and the base of the nouns.
+
+This module knows JSON and hashes, nothing of evals.
+"""
+
+import hashlib
+import json
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+Json = Any
+"""A value JSON can hold: None, bool, int, float, str, a list of such, a str-keyed dict of such."""
+
+
+class Frozen(BaseModel):
+    """The base of every noun: immutable, no unknown field, read from and written to JSON."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        ser_json_inf_nan="strings",
+        use_attribute_docstrings=True,
+    )
+
+
+def canonical(value: Json) -> str:
+    """Write a JSON value in its one canonical form.
+
+    Keys are sorted, nothing is padded, every non-ASCII character is escaped; so the text does not
+    depend on the order of keys, and different values give different texts (1 and 1.0 differ: a
+    server may tell them apart).
+
+    Raises:
+        TypeError: a value that JSON cannot hold, or a mapping key that is not a string.
+        ValueError: NaN or an infinity.
+    """
+    _refuse_other_keys(value)
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(value: Json, *, length: int = 64) -> str:
+    """Return the sha256 of the canonical form, in lower-case hexadecimal.
+
+    Args:
+        value: any JSON value.
+        length: how many of the 64 digits are wanted.
+    """
+    return hashlib.sha256(canonical(value).encode("ascii")).hexdigest()[:length]
+
+
+def _refuse_other_keys(value: Json) -> None:
+    """Refuse keys that json.dumps would quietly turn into strings: 1 and "1" must differ."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                msg = f"a mapping key must be a string, found {key!r}"
+                raise TypeError(msg)
+            _refuse_other_keys(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _refuse_other_keys(item)

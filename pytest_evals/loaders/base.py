@@ -1,0 +1,66 @@
+"""Loader: from the text of a file to plain data that knows where every value stands."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+from pytest_evals.canonical import Json
+from pytest_evals.dataset import Dataset
+from pytest_evals.errors import Position
+
+Loc = tuple[str | int, ...]
+"""The way to a value from the root: keys and indices, ``("cases", 3, "scorers", 0, "regex")``."""
+
+
+class Locator(Protocol):
+    """Knows where every value of a document stands."""
+
+    def __call__(self, loc: Loc) -> Position:
+        """Return where a value begins; of the deepest part of the way that exists."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A parsed file: its data and where everything in it stands."""
+
+    data: Json
+    where: Locator
+
+
+class Loader(Protocol):
+    """One file format."""
+
+    name: ClassVar[str]
+    suffixes: ClassVar[tuple[str, ...]]
+    """File name endings, with the dot, lower case."""
+
+    def parse(self, content: bytes, path: str) -> Document:
+        """Parse a file.
+
+        Raises:
+            DatasetError: every problem found, with its position.
+        """
+        ...
+
+
+class Checker(Protocol):
+    """Knows the registered scorers, providers and gates; finds what a Dataset cannot know."""
+
+    def check(self, dataset: Dataset) -> Iterable[tuple[Loc, str]]:
+        """Return every problem as the way to it and a message."""
+        ...
+
+    def names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the names of all scorers and of all providers."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LoadContext:
+    """What loading needs besides the file."""
+
+    rootdir: Path
+    """``file://`` and ``$include`` stay below it; paths are shown relative to it."""
+    checker: Checker

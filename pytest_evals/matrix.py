@@ -1,0 +1,64 @@
+"""Matrix: the planned trials of a dataset, in deterministic order."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from pytest_evals.case import Case
+from pytest_evals.dataset import Dataset
+from pytest_evals.model import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """The n-th independent sample of one case asked of one model: one pytest item."""
+
+    dataset: Dataset
+    case: Case
+    model: Model
+    sample: int
+    """0-based."""
+    samples: int
+    """How many samples this case has."""
+
+    @property
+    def name(self) -> str:
+        """The item's name: ``case[model-sample]``, without the sample where there is only one."""
+        if self.samples == 1:
+            return f"{self.case.id}[{self.model.id}]"
+        return f"{self.case.id}[{self.model.id}-{self.sample}]"
+
+    @property
+    def id(self) -> str:
+        """The node id: ``path::name``."""
+        return f"{self.dataset.path}::{self.name}"
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """All trials of one dataset: case by case, model by model, sample by sample."""
+
+    dataset: Dataset
+    models: Sequence[Model]
+    """The models asked: the file's, or those the user selected."""
+    samples: int | None = None
+    """Overrides every number of samples in the dataset."""
+
+    def __iter__(self) -> Iterator[Trial]:
+        """Yield the trials in their one order."""
+        for case in self.dataset.cases:
+            samples = self.samples or self.dataset.samples_of(case)
+            for model in self.models:
+                for sample in range(samples):
+                    yield Trial(self.dataset, case, model, sample, samples)
+
+    @cached_property
+    def _count(self) -> int:
+        """Count once."""
+        per_model = sum(
+            self.samples or self.dataset.samples_of(case) for case in self.dataset.cases
+        )
+        return per_model * len(self.models)
+
+    def __len__(self) -> int:
+        return self._count

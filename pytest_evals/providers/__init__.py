@@ -1,0 +1,1 @@
+"""Providers: who can answer. `base` is the Protocol; each member is a file."""

@@ -1,0 +1,1 @@
+"""Responses: stored answers by Key. `base` is the Protocol; each store is a file."""

@@ -1,0 +1,55 @@
+"""ResponseStore: answers that were paid for, by Key."""
+
+from typing import Protocol
+
+from pydantic import Field
+
+from pytest_evals.canonical import Frozen, Json
+from pytest_evals.exchange import Response
+
+
+class StoredAnswer(Frozen):
+    """One answer as it is kept."""
+
+    key: str
+    """sha256 of everything that can change the answer."""
+    case: str
+    """Whose question it first was: for people and for STALE, not part of the Key."""
+    model: str
+    """The Model's id when it was asked."""
+    role: str = "answer"
+    """``answer`` or ``judge:<name>``: judge answers are kept apart."""
+    sample: int = 0
+    turn: int = 0
+    parts: dict[str, str] = Field(default_factory=dict)
+    """Digests of the parts of the Key (model, prompt, params, tools, ...), to say what changed."""
+    identity: Json = None
+    """What was sent, where it is kept."""
+    response: Response
+    cost_usd: float | None = None
+
+
+class ResponseStore(Protocol):
+    """Stores answers. Safe to use from several threads; several processes may share one."""
+
+    def get(self, key: str) -> StoredAnswer | None:
+        """Return the answer to a Key."""
+        ...
+
+    def put(self, answer: StoredAnswer) -> None:
+        """Keep an answer before returning; an older one of the same Key is replaced.
+
+        Raises:
+            StoreError: it could not be kept.
+        """
+        ...
+
+    def nearest(
+        self, case: str, model: str, role: str, sample: int, turn: int
+    ) -> StoredAnswer | None:
+        """Return what is stored for the same place under another Key, to explain STALE."""
+        ...
+
+    def close(self) -> None:
+        """Write what is pending and let go of the file."""
+        ...

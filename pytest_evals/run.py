@@ -1,0 +1,86 @@
+"""Run: the sealed record of one session."""
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from pytest_evals.canonical import Frozen
+from pytest_evals.model import Model
+
+
+class RunStatus(StrEnum):
+    """How far a run got."""
+
+    RUNNING = "running"
+    """Not sealed: still going, or killed before it could be sealed."""
+    COMPLETE = "complete"
+    """Every planned trial was recorded."""
+    NARROWED = "narrowed"
+    """The user chose a part of the matrix, and all of that was recorded."""
+    INTERRUPTED = "interrupted"
+    """Ended before every chosen trial was recorded."""
+
+
+class GitInfo(Frozen):
+    """The commit a run was made from."""
+
+    commit: str
+    branch: str | None = None
+    dirty: bool = False
+    """Whether tracked files differed from the commit."""
+
+
+class DatasetInfo(Frozen):
+    """What a run keeps of a dataset."""
+
+    name: str
+    path: str
+    digest: str
+    prompt_digest: str | None = None
+    models: tuple[Model, ...] = ()
+    cases: int = 0
+    planned: int = 0
+    """Trials in the whole matrix."""
+    selected: int = 0
+    """Trials left after the user's own selection."""
+
+
+class Counts(Frozen):
+    """Trials by outcome."""
+
+    passed: int = 0
+    failed: int = 0
+    errored: int = 0
+    skipped: int = 0
+
+    @property
+    def total(self) -> int:
+        """All recorded trials."""
+        return self.passed + self.failed + self.errored + self.skipped
+
+
+class Run(Frozen):
+    """The record of one session: what was asked of whom, when, from which code, how it ended."""
+
+    id: str
+    """Sorts by time: ``20261121-051500-3f9a``."""
+    status: RunStatus = RunStatus.RUNNING
+    started_at: float
+    """Unix time, seconds."""
+    ended_at: float | None = None
+    datasets: tuple[DatasetInfo, ...] = ()
+    counts: Counts = Counts()
+    tokens: int | None = None
+    cost_usd: float | None = None
+    """USD of the answers in this run; None where any price is unknown."""
+    spent_usd: float | None = None
+    """USD of what was really asked in this session (stored answers cost nothing again)."""
+    git: GitInfo | None = None
+    versions: dict[str, str] = Field(default_factory=dict)
+    """python, pytest, pytest-evals-matrix and the platform."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """The settings in force, without secrets."""
+    exit_status: int | None = None
+    notes: tuple[str, ...] = ()
+    """What a reader must know: trials that were not run, stores that failed."""

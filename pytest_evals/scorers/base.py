@@ -1,0 +1,157 @@
+"""Scorer: an assertion on an answer. What a member is, what it sees, and what it says.
+
+A scorer is a frozen pydantic model whose fields are its options: the dataset's long form. It sees a
+`ScoreContext` and returns a `Verdict`; the engine makes the stored `Score` of it. It raises
+`ScoringError` when it cannot score: that is never a wrong answer.
+"""
+
+from collections.abc import Awaitable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from pytest_evals.canonical import Frozen
+from pytest_evals.case import Case
+from pytest_evals.dataset import Dataset
+from pytest_evals.errors import EvalsError
+from pytest_evals.exchange import ErrorInfo, Exchange, Response, Usage
+from pytest_evals.message import Message, ToolCall
+from pytest_evals.model import Model
+
+
+class ScoringError(EvalsError):
+    """A scorer cannot score this answer.
+
+    Args:
+        message: what went wrong and what to do.
+        detail: the traceback of the user's own code, where it was that.
+    """
+
+    def __init__(self, message: str, *, detail: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a scorer says: a verdict, a number, a label, or several of these, and why."""
+
+    passed: bool | None = None
+    """Whether the assertion holds; None: decided by the threshold, else it does not vote."""
+    value: float | None = None
+    """0..1 where it can be; finite."""
+    label: str | None = None
+    reason: str = ""
+    """Why, in one line, with the user's own text; says what was found where it failed."""
+    bar: str | None = None
+    """What was asked for, in short (``>= 0.7``), where `threshold` does not say it."""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Ask(Protocol):
+    """Asks a model on a scorer's behalf: stored, limited, counted and priced like any call."""
+
+    def __call__(
+        self,
+        messages: Iterable[Message],
+        *,
+        model: str,
+        role: str,
+        response_format: Mapping[str, Any] | None = None,
+        params: Mapping[str, Any] | None = None,
+        sample: int = 0,
+    ) -> Awaitable[Exchange]:
+        """Ask.
+
+        Args:
+            messages: the thread.
+            model: a model id of the dataset, or ``provider:model``.
+            role: ``judge:<name>``: under which the call is stored and reported.
+            response_format: the shape wanted, where the server can enforce it.
+            params: sampling parameters over the model's own.
+            sample: the number of the repeat, so that repeats are different questions.
+
+        Raises:
+            AnswerError: no answer.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreContext:
+    """What a scorer sees of a trial."""
+
+    case: Case
+    model: Model
+    dataset: Dataset
+    sample: int = 0
+    """0-based."""
+    answer: str = ""
+    """The final text, after the scorer's own `transform`."""
+    response: Response | None = None
+    """The last answer; None where there is none."""
+    error: ErrorInfo | None = None
+    """Why there is no answer; only scorers with `scores_errors` are asked then."""
+    exchanges: tuple[Exchange, ...] = ()
+    """All questions and answers of the conversation, in order."""
+    usage: Usage = Usage()
+    """Tokens of the answer, all turns together, judges apart."""
+    cost_usd: float | None = None
+    """USD of the answer, all turns together, judges apart; None is unknown."""
+    latency_s: float | None = None
+    """Seconds the answer took, all turns together; None is unknown."""
+    rootdir: Path = field(default_factory=Path)
+    """Where user code is imported from."""
+    ask: Ask | None = None
+    """Asks a model; None where no call may be made."""
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """Every tool call of the conversation, in order."""
+        return tuple(
+            call
+            for exchange in self.exchanges
+            if exchange.response is not None
+            for call in exchange.response.tool_calls
+        )
+
+
+class Scorer(Frozen):
+    """The base of every scorer; a subclass's fields are its options."""
+
+    type: ClassVar[str]
+    """Its name in datasets."""
+    version: ClassVar[str] = "1"
+    """Change it when the same answer could get another score."""
+    shorthand: ClassVar[str | None] = None
+    """The field that ``name: value`` fills; None where there is no shorthand with a value."""
+    cheap: ClassVar[bool] = True
+    """Whether it may run on the event loop: pure, and well under a millisecond. Others that are
+    not coroutines run in a thread."""
+    scores_errors: ClassVar[bool] = False
+    """Whether it is asked where there is no answer."""
+    example: ClassVar[str] = ""
+    """A line of YAML for the docs, executed by a test."""
+
+    def score(self, ctx: ScoreContext) -> Verdict | Awaitable[Verdict]:
+        """Score one answer.
+
+        Raises:
+            ScoringError: it cannot be scored.
+        """
+        raise NotImplementedError
+
+    def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
+        """Return what is wrong with using this scorer here (it cannot fail, it lacks `expected`).
+
+        Args:
+            dataset: where it is used.
+            case: on which case; None where the dataset asserts it of every case and the question
+                is only whether it can fail at all.
+        """
+        return ()
+
+    def models(self) -> tuple[str, ...]:
+        """Return the models it will ask, as ids or ``provider:model``."""
+        return ()

@@ -1,0 +1,1 @@
+"""Storage: where runs are kept. `base` is the Protocol; each store is a file."""
