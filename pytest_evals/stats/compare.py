@@ -1,0 +1,208 @@
+"""Two models (or runs) scored on the same cases: which is better, by how much, how surely.
+
+The test and its interval come from the same set of sign flips, so they always agree: flipping the
+signs of the changes in a subset S gives a sum as extreme as the one seen, against a shift δ,
+exactly where the mean of S lies on the other side of δ. So the interval of all δ that the test does not
+reject runs between two order statistics of subset means (Hartigan 1969, "Using subsample values as
+typical values").
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import repeat
+from math import floor, fsum, isfinite
+from operator import add
+from random import Random
+from statistics import fmean
+
+from pytest_evals.stats.corrections import Correction, adjust
+from pytest_evals.stats.estimate import check_confidence
+from pytest_evals.stats.rows import Dropped, pair_scores
+
+_EXACT = 13
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Candidate against reference on the cases both were scored on."""
+
+    name: str
+    """What is compared, such as "helpful: b against a"."""
+
+    change: float | None
+    """The mean over cases of (candidate - reference), in the score's unit; None without pairs."""
+
+    low: float | None
+    """The lower end of its interval; None where `unknown` says why."""
+
+    high: float | None
+    """The upper end of its interval; None where `unknown` says why."""
+
+    confidence: float
+    """The nominal coverage of (low, high), inside (0, 1)."""
+
+    p: float
+    """The two-sided sign-flip p-value of no difference, in (0, 1]."""
+
+    p_adjusted: float
+    """p corrected over all rows that were compared together."""
+
+    cases: int
+    """Pairs, >= 0."""
+
+    better: int
+    """Cases on which the candidate is better."""
+
+    worse: int
+    """Cases on which the candidate is worse."""
+
+    dropped: tuple[Dropped, ...]
+    """Cases that only one side was scored on."""
+
+    method: str
+    """How p and the interval were computed."""
+
+    unknown: str | None = None
+    """Why there is no interval; None where there is one."""
+
+
+Scores = Mapping[str, Sequence[float]]
+"""Case id -> the scores of its samples, finite, higher or lower is better as the user likes."""
+
+
+def compare(
+    rows: Mapping[str, tuple[Scores, Scores]],
+    *,
+    confidence: float = 0.95,
+    correction: Correction = "holm",
+    draws: int = 9999,
+    seed: int = 0,
+) -> list[Comparison]:
+    """Compare candidates with references, paired by case; correct the p-values together.
+
+    Each case counts once, by the mean of its samples. Up to 13 cases all 2^C sign flips are used,
+    beyond that `draws` seeded ones, with p = (1 + as extreme) / (1 + draws) on each side.
+
+    Args:
+        rows: name -> (reference, candidate); one row per metric, slice or pair of models, all that
+            are shown.
+        confidence: of each interval, inside (0, 1).
+        correction: of the p-values over the rows.
+        draws: sign flips to draw for more than 13 cases, >= 100.
+        seed: of these draws; the same seed gives the same result.
+
+    Returns:
+        One comparison a row, in the order of the rows.
+
+    Raises:
+        ValueError: a score is not finite, or an argument is outside its range.
+    """
+    check_confidence(confidence)
+    if draws < 100:
+        raise ValueError(f"a permutation test needs 100 draws or more, got {draws}")
+    found = []
+    for name, (reference, candidate) in rows.items():
+        pairs, dropped = pair_scores(reference, candidate)
+        changes = [pair.change for pair in pairs]
+        row = _compare(name, changes, confidence, draws, seed)
+        found.append(replace(row, dropped=_renamed(dropped)))
+    adjusted = adjust([row.p for row in found], correction=correction)
+    return [replace(row, p_adjusted=p) for row, p in zip(found, adjusted, strict=True)]
+
+
+def _renamed(dropped: Sequence[Dropped]) -> tuple[Dropped, ...]:
+    sides = {
+        "not in the baseline": "not scored for the reference",
+        "not in this run": "not scored for the candidate",
+    }
+    return tuple(
+        Dropped(one.case, sides.get(one.reason, "no score on one side")) for one in dropped
+    )
+
+
+def _compare(
+    name: str, changes: Sequence[float], confidence: float, draws: int, seed: int
+) -> Comparison:
+    if not changes:
+        return Comparison(
+            name, None, None, None, confidence, 1.0, 1.0, 0, 0, 0, (), "none", "no pairs"
+        )
+    assert all(map(isfinite, changes))
+    exact = len(changes) <= _EXACT
+    means = subset_means(changes, draws=draws, seed=seed)
+    up = sum(mean >= 0 for mean in means)
+    down = sum(mean <= 0 for mean in means)
+    p = min(1.0, 2 * (1 + min(up, down)) / (1 + len(means)))
+    low, high = _inverted(means, confidence)
+    method = "sign-flip, exact" if exact else f"sign-flip, {draws:,} seeded draws"
+    unknown = None
+    if low is None:
+        unknown = f"{len(changes)} cases cannot reject anything at {confidence:g} confidence"
+    return Comparison(
+        name=name,
+        change=fmean(changes),
+        low=low,
+        high=high,
+        confidence=confidence,
+        p=p,
+        p_adjusted=p,
+        cases=len(changes),
+        better=sum(change > 0 for change in changes),
+        worse=sum(change < 0 for change in changes),
+        dropped=(),
+        method=method,
+        unknown=unknown,
+    )
+
+
+def subset_means(changes: Sequence[float], *, draws: int, seed: int) -> list[float]:
+    """Return the means of the non-empty subsets: of all up to 13 changes, else of drawn ones.
+
+    A mean closer to 0 than 1e-12 of the changes' mean size is 0.
+
+    Args:
+        changes: one or more finite numbers.
+        draws: how many subsets to draw where there are more than 13 changes.
+        seed: of the draws.
+
+    Returns:
+        The means, ascending. Drawn subsets that are empty are left out.
+    """
+    if len(changes) <= _EXACT:
+        sums, sizes = _all_sums(changes), _all_sums([1] * len(changes))
+    else:
+        sums, sizes = _drawn_sums(changes, draws, seed)
+    close = 1e-12 * fsum(map(abs, changes)) / len(changes)
+    means = [total / size for total, size in zip(sums, sizes, strict=True) if size]
+    return sorted(0.0 if abs(mean) <= close else mean for mean in means)
+
+
+def _all_sums(values: Sequence[float]) -> list[float]:
+    sums = [0.0]
+    for value in values:
+        sums += [s + value for s in sums]
+    return sums
+
+
+def _drawn_sums(values: Sequence[float], draws: int, seed: int) -> tuple[list[float], list[float]]:
+    rng = Random(seed)  # noqa: S311 - a repeatable draw, no secret
+    sums, sizes = [0.0] * draws, [0.0] * draws
+    for i in range(0, len(values), 8):
+        chunk = values[i : i + 8]
+        rounds = repeat(0, 256 >> len(chunk))
+        total = [s for _ in rounds for s in _all_sums(chunk)]
+        size = _all_sums([1] * len(chunk)) * (256 >> len(chunk))
+        picked = rng.randbytes(draws)
+        sums = list(map(add, sums, map(total.__getitem__, picked)))
+        sizes = list(map(add, sizes, map(size.__getitem__, picked)))
+    return sums, sizes
+
+
+def _inverted(means: Sequence[float], confidence: float) -> tuple[float | None, float | None]:
+    """Return the least and the greatest shift that the two-sided test does not reject.
+
+    A shift is rejected where 2·(1 + means on its far side)/(1 + all) is at most alpha; so the ends
+    are the k-th least and k-th greatest mean, k = floor(alpha·(1 + all)/2).
+    """
+    k = floor((1 - confidence) * (1 + len(means)) / 2 + 1e-9)
+    return (means[k - 1], means[-k]) if k >= 1 else (None, None)

@@ -1,0 +1,252 @@
+"""Agreement beyond chance, between raters and on scales: kappa, alpha, rank correlation, error."""
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Sequence
+from itertools import pairwise
+from math import fsum, sqrt
+from statistics import fmean
+from typing import Literal
+
+from pytest_evals.stats.agreement import Pair, Ratings, by_case
+from pytest_evals.stats.estimate import Absent, Estimate
+from pytest_evals.stats.intervals import clustered_mean
+from pytest_evals.stats.quantiles import cluster_bootstrap, from_bootstrap
+
+Level = Literal["nominal", "ordinal", "interval"]
+"""What labels are: names, ranks, or numbers with distances."""
+
+
+def cohen_kappa(ratings: Ratings, *, confidence: float = 0.95, seed: int = 0) -> Estimate | Absent:
+    """Return Cohen's kappa, agreement beyond chance, with a bootstrap interval by case.
+
+    (p_o - p_e)/(1 - p_e), p_e from the two sides' label shares: Cohen 1960, "A coefficient of
+    agreement for nominal scales".
+
+    Args:
+        ratings: the items.
+        confidence: inside (0, 1).
+        seed: of the bootstrap.
+
+    Returns:
+        The estimate in -1..1, or Absent where both sides give one and the same label to all items
+        (chance agreement is then 1), or there is no item.
+    """
+    return by_case(
+        ratings,
+        _kappa,
+        confidence=confidence,
+        seed=seed,
+        reason="both sides give one label to everything, so agreement by chance is certain",
+    )
+
+
+def _kappa(pairs: Sequence[Pair]) -> float | None:
+    n = len(pairs)
+    true = Counter(pair[0] for pair in pairs)
+    said = Counter(pair[1] for pair in pairs)
+    chance = sum(true[label] * said[label] for label in true)
+    if chance == n * n:
+        return None
+    agreed = sum(true == said for true, said in pairs)
+    return (n * agreed - chance) / (n * n - chance)
+
+
+def krippendorff_alpha(
+    ratings: Sequence[Sequence[float | str | None]],
+    *,
+    level: Level = "nominal",
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Estimate | Absent:
+    """Return Krippendorff's alpha for two or more raters, with a bootstrap interval by item.
+
+    1 - (n-1)·Σ o·δ² / Σ n_c·n_k·δ² over the coincidences of values: Krippendorff 2011, "Computing
+    Krippendorff's alpha-reliability"; distances 0 or 1 (nominal), between ranks (ordinal), squared
+    difference (interval).
+
+    Args:
+        ratings: one row per rater, each with one value per item, None where missing. Values are
+            numbers, or for the nominal level also texts; ordinal values are ordered as numbers.
+        level: what the values are.
+        confidence: inside (0, 1).
+        seed: of the bootstrap.
+
+    Returns:
+        The estimate, at most 1 (n counts ratings, cases items with two or more), or Absent where no
+        item has two ratings, or all values are equal.
+
+    Raises:
+        ValueError: rows of different lengths, or texts where the level needs numbers.
+    """
+    items = _rated_twice(ratings, level)
+    if not items:
+        return Absent("no item has two ratings")
+    value = _alpha(items, level)
+    if value is None:
+        return Absent("all ratings are equal, so there is nothing to agree about")
+    interval = cluster_bootstrap(
+        items, lambda drawn: _alpha(drawn, level), confidence=confidence, seed=seed
+    )
+    if not isinstance(interval, Absent) and interval[0] == interval[1]:
+        interval = Absent("redrawing items shows no spread")
+    return from_bootstrap(
+        value,
+        interval,
+        n=sum(map(len, items)),
+        cases=len(items),
+        confidence=confidence,
+        dropped=(len(ratings[0]) if ratings else 0) - len(items),
+    )
+
+
+def _rated_twice(
+    ratings: Sequence[Sequence[float | str | None]], level: Level
+) -> list[list[float | str]]:
+    if len({len(row) for row in ratings}) > 1:
+        raise ValueError("every rater needs one value (or None) per item")
+    items = [[v for v in item if v is not None] for item in zip(*ratings, strict=True)]
+    kept = [item for item in items if len(item) >= 2]
+    if level != "nominal" and any(isinstance(v, str) for item in kept for v in item):
+        raise ValueError(f"the {level} level needs numbers, not texts")
+    return kept
+
+
+def _alpha(items: Sequence[Sequence[float | str]], level: Level) -> float | None:
+    totals: Counter[float | str] = Counter()
+    for item in items:
+        totals.update(item)
+    distance = _distance(totals, level)
+    n = sum(totals.values())
+    observed = fsum(_disagreement(Counter(item), distance) / (len(item) - 1) for item in items)
+    expected = _disagreement(totals, distance)
+    return 1 - (n - 1) * observed / expected if expected else None
+
+
+def _disagreement(
+    counts: Counter[float | str], distance: Callable[[float | str, float | str], float]
+) -> float:
+    """Sum the squared distances over all ordered pairs of values."""
+    values = list(counts)
+    return fsum(
+        2 * counts[a] * counts[b] * distance(a, b)
+        for i, a in enumerate(values)
+        for b in values[i + 1 :]
+    )
+
+
+def _distance(
+    totals: Counter[float | str], level: Level
+) -> Callable[[float | str, float | str], float]:
+    if level == "nominal":
+        return lambda a, b: float(a != b)
+    if level == "interval":
+        return lambda a, b: (float(a) - float(b)) ** 2
+    middle, below = {}, 0.0
+    for value in sorted(totals, key=float):
+        middle[value] = below + totals[value] / 2
+        below += totals[value]
+    return lambda a, b: (middle[a] - middle[b]) ** 2
+
+
+def spearman(
+    truth: Sequence[float],
+    predicted: Sequence[float],
+    *,
+    cases: Sequence[Hashable] = (),
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Estimate | Absent:
+    """Return Spearman's rank correlation, with a bootstrap interval by case.
+
+    Pearson's correlation of midranks: Spearman 1904; Kendall and Gibbons 1990 for ties.
+
+    Args:
+        truth: people's numbers, one per item, finite.
+        predicted: the judge's numbers, in the same order.
+        cases: the case of each item; empty where every item is a case of its own.
+        confidence: inside (0, 1).
+        seed: of the bootstrap.
+
+    Returns:
+        The estimate in -1..1, or Absent where a side is constant or there are fewer than 2 items.
+
+    Raises:
+        ValueError: the sequences differ in length.
+    """
+    clusters = _scale_clusters(truth, predicted, cases)
+    value = _rank_correlation([pair for cluster in clusters for pair in cluster])
+    if value is None:
+        return Absent("a side gives the same number to everything, so there are no ranks")
+    interval = cluster_bootstrap(
+        clusters,
+        lambda drawn: _rank_correlation([pair for cluster in drawn for pair in cluster]),
+        confidence=confidence,
+        seed=seed,
+    )
+    if not isinstance(interval, Absent) and interval[0] == interval[1]:
+        interval = Absent("redrawing cases shows no spread")
+    return from_bootstrap(value, interval, n=len(truth), cases=len(clusters), confidence=confidence)
+
+
+def mean_absolute_error(
+    truth: Sequence[float],
+    predicted: Sequence[float],
+    *,
+    cases: Sequence[Hashable] = (),
+    confidence: float = 0.95,
+) -> Estimate | Absent:
+    """Return the mean distance between the two sides' numbers, clustered by case.
+
+    Args:
+        truth: people's numbers, one per item, finite.
+        predicted: the judge's numbers, in the same order.
+        cases: the case of each item; empty where every item is a case of its own.
+        confidence: inside (0, 1).
+
+    Returns:
+        The estimate in the unit of the numbers, >= 0 (the mean over cases, `clustered_mean`), or
+        Absent where there is no item.
+
+    Raises:
+        ValueError: the sequences differ in length, or a number is not finite.
+    """
+    clusters = _scale_clusters(truth, predicted, cases)
+    errors = [[abs(true - said) for true, said in cluster] for cluster in clusters]
+    return clustered_mean(errors, confidence=confidence)
+
+
+def _scale_clusters(
+    truth: Sequence[float], predicted: Sequence[float], cases: Sequence[Hashable]
+) -> list[list[tuple[float, float]]]:
+    if len(truth) != len(predicted) or (cases and len(cases) != len(truth)):
+        raise ValueError(
+            f"lengths differ: {len(truth)} true, {len(predicted)} predicted, {len(cases)} cases"
+        )
+    grouped: dict[Hashable, list[tuple[float, float]]] = {}
+    for key, true, said in zip(cases or range(len(truth)), truth, predicted, strict=True):
+        grouped.setdefault(key, []).append((true, said))
+    return list(grouped.values())
+
+
+def _rank_correlation(pairs: Sequence[tuple[float, float]]) -> float | None:
+    if len(pairs) < 2:
+        return None
+    x = _midranks([true for true, _ in pairs])
+    y = _midranks([said for _, said in pairs])
+    mean = fmean(x)
+    xx = fsum((a - mean) ** 2 for a in x)
+    yy = fsum((b - mean) ** 2 for b in y)
+    if not xx or not yy:
+        return None
+    xy = fsum((a - mean) * (b - mean) for a, b in zip(x, y, strict=True))
+    return max(-1.0, min(1.0, xy / sqrt(xx * yy)))
+
+
+def _midranks(values: Sequence[float]) -> list[float]:
+    order = sorted(range(len(values)), key=values.__getitem__)
+    starts = [0] + [i + 1 for i, (a, b) in enumerate(pairwise(order)) if values[a] != values[b]]
+    ranks = [0.0] * len(values)
+    for start, end in pairwise([*starts, len(values)]):
+        for index in order[start:end]:
+            ranks[index] = (start + end + 1) / 2
+    return ranks

@@ -1,0 +1,104 @@
+"""Stopping early without changing the answer, or with errors stated beforehand."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import log
+from typing import Literal, TypeVar
+
+from pytest_evals.stats.intervals import check_counts
+
+V = TypeVar("V")
+
+
+def settled(passes: int, n: int, *, most: int, verdict: Callable[[int], V]) -> V | None:
+    """Return a cell's verdict as soon as no remaining sample can change it.
+
+    Curtailed sampling (Wetherill and Glazebrook 1986, "Sequential Methods in Statistics", chapter
+    2): the verdict equals that of all `most` samples, so stopping adds no error. The rates of a
+    cell that stopped early are biased; metrics over many cells use the first samples of each.
+
+    Args:
+        passes: passes so far, 0..n.
+        n: samples so far, 0..most.
+        most: samples of a full cell, >= 1.
+        verdict: gives the verdict of a full cell with this many passes; anything but None.
+
+    Returns:
+        The verdict, or None where the remaining samples can still change it.
+
+    Raises:
+        ValueError: impossible counts.
+    """
+    if most < 1 or not 0 <= passes <= n <= most:
+        raise ValueError(f"0 <= passes <= n <= most is needed, got {passes}, {n}, {most}")
+    first = verdict(passes)
+    open_ends = range(passes + 1, passes + most - n + 1)
+    return first if all(verdict(end) == first for end in open_ends) else None
+
+
+def curtailed(passes: int, n: int, *, need: int, most: int) -> bool | None:
+    """Return whether a cell passes, once that is certain: at least `need` of `most` must pass.
+
+    Args:
+        passes: passes so far, 0..n.
+        n: samples so far, 0..most.
+        need: passes that a full cell needs, 0..most.
+        most: samples of a full cell, >= 1.
+
+    Returns:
+        True or False as all `most` samples would say, or None where more are needed.
+
+    Raises:
+        ValueError: impossible counts, or need is not in 0..most.
+    """
+    if not 0 <= need <= most:
+        raise ValueError(f"need must be in 0..most, got {need} of {most}")
+    return settled(passes, n, most=most, verdict=lambda end: end >= need)
+
+
+@dataclass(frozen=True, slots=True)
+class Sprt:
+    """Wald's sequential test between two pass rates that the user states.
+
+    Wald 1945, "Sequential tests of statistical hypotheses". Sampling goes on until the ratio of
+    likelihoods leaves (beta/(1-alpha), (1-beta)/alpha); the error rates are then at most about
+    alpha and beta.
+    """
+
+    good: float
+    """The pass rate of a cell that should be accepted, inside (0, 1), above `bad`."""
+
+    bad: float
+    """The pass rate of a cell that should be rejected, inside (0, 1)."""
+
+    alpha: float = 0.05
+    """The chance to reject a good cell, inside (0, 0.5)."""
+
+    beta: float = 0.05
+    """The chance to accept a bad cell, inside (0, 0.5)."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.bad < self.good < 1:
+            raise ValueError(f"0 < bad < good < 1 is needed, got {self.bad} and {self.good}")
+        if not (0 < self.alpha < 0.5 and 0 < self.beta < 0.5):
+            raise ValueError(f"alpha and beta are inside (0, 0.5), got {self.alpha}, {self.beta}")
+
+    def decide(self, passes: int, n: int) -> Literal["good", "bad"] | None:
+        """Return which rate the samples so far support, or None where more are needed.
+
+        Args:
+            passes: passes so far, 0..n.
+            n: samples so far, >= 0.
+
+        Raises:
+            ValueError: impossible counts.
+        """
+        if not n and not passes:
+            return None
+        check_counts(passes, n)
+        ratio = passes * log(self.bad / self.good) + (n - passes) * log(
+            (1 - self.bad) / (1 - self.good)
+        )
+        if ratio >= log((1 - self.beta) / self.alpha):
+            return "bad"
+        return "good" if ratio <= log(self.beta / (1 - self.alpha)) else None
