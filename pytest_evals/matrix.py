@@ -9,6 +9,13 @@ from pytest_evals.dataset import Dataset
 from pytest_evals.model import Model
 
 
+def script_model(dataset: Dataset) -> tuple[Model, ...]:
+    """Return the model of a dataset that names none: its recorded answers, where it has any."""
+    if any(case.script is not None for case in dataset.cases):
+        return (Model(id="script", provider="script"),)
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Trial:
     """The n-th independent sample of one case asked of one model: one pytest item."""

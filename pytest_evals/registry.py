@@ -4,20 +4,24 @@ Built-ins are named as ``module:Class`` and imported when a dataset first uses t
 all of them costs nothing. What a Dataset cannot know by itself is checked here.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, Self
 
 from pydantic import ValidationError
 
-from pytest_evals.case import ScorerSpec
+from pytest_evals.case import Case, ScorerSpec
 from pytest_evals.dataset import Dataset
-from pytest_evals.errors import suggest
+from pytest_evals.errors import TemplateError, suggest
 from pytest_evals.loaders.base import Loader, Loc
-from pytest_evals.model import Model
+from pytest_evals.matrix import script_model
+from pytest_evals.message import Message
+from pytest_evals.model import MODEL_FIELDS, Model
 from pytest_evals.providers.base import Provider
 from pytest_evals.scorers.base import Scorer
 from pytest_evals.scorers.bound import Bound, SpecError, bind
+from pytest_evals.scorers.catalogue import SCORERS
+from pytest_evals.templates import check as check_template
 
 PROVIDERS: Mapping[str, str] = {
     "anthropic": "pytest_evals.providers.anthropic:AnthropicProvider",
@@ -33,3 +37,206 @@ LOADERS: Mapping[str, str] = {
     "jsonl": "pytest_evals.loaders.jsonl:JsonlLoader",
     "yaml": "pytest_evals.loaders.yaml:YamlLoader",
 }
+
+
+class Registry:
+    """Every provider, scorer and loader by name.
+
+    Args:
+        providers: names and classes, or ``module:Class``.
+        scorers: the same.
+        loaders: the same.
+    """
+
+    def __init__(
+        self,
+        *,
+        providers: Mapping[str, str | type[Provider]],
+        scorers: Mapping[str, str | type[Scorer]],
+        loaders: Mapping[str, str | type[Loader]],
+    ) -> None:
+        self._providers = dict(providers)
+        self._scorers = dict(scorers)
+        self._loaders = dict(loaders)
+        self._bound: dict[str, Bound] = {}
+
+    @classmethod
+    def builtin(cls) -> Self:
+        """Make the registry of what this package brings."""
+        return cls(providers=PROVIDERS, scorers=SCORERS, loaders=LOADERS)
+
+    def names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the names of all scorers and of all providers."""
+        return tuple(self._scorers), tuple(self._providers)
+
+    def provider(self, name: str) -> type[Provider] | None:
+        """Return a provider's class; None where there is none of that name."""
+        return _found(self._providers, name)
+
+    def scorer(self, name: str) -> type[Scorer] | None:
+        """Return a scorer's class; None where there is none of that name."""
+        return _found(self._scorers, name)
+
+    def loader(self, name: str) -> type[Loader] | None:
+        """Return a loader's class; None where there is none of that name."""
+        return _found(self._loaders, name)
+
+    def bind(self, spec: ScorerSpec) -> Bound:
+        """Make the scorer of a spec, once for all equal specs.
+
+        Raises:
+            SpecError: the scorer or one of its options is not right.
+        """
+        key = spec.model_dump_json()
+        bound = self._bound.get(key)
+        if bound is None:
+            bound = self._bound[key] = bind(spec, self.scorer, lambda: self._scorers)
+        return bound
+
+    def scorers_of(self, dataset: Dataset, case: Case) -> tuple[Bound, ...]:
+        """Return the scorers of a case, in the order they were written."""
+        return tuple(self.bind(spec) for spec in dataset.scorers_of(case))
+
+    def parse_model(self, written: str) -> Model:
+        """Make a model of ``provider:model``, or of a provider's bare name.
+
+        Raises:
+            SettingsError: no such provider, with a suggestion.
+        """
+        from pytest_evals.errors import SettingsError
+
+        provider, _, name = written.partition(":")
+        if provider not in self._providers:
+            raise SettingsError(
+                f"no model and no provider is called {provider!r} (in {written!r})."
+                + suggest(provider, self._providers)
+            )
+        return Model(id=written, provider=provider, model=name or None)
+
+    def check(self, dataset: Dataset) -> Iterator[tuple[Loc, str]]:
+        """Yield every problem that only the registry can see, as the way to it and a message."""
+        for i, model in enumerate(dataset.models):
+            for loc, message in self.check_model(model):
+                yield ("models", i, *loc), message
+        yield from self._check_scorers(dataset, dataset.scorers, None, ("scorers",))
+        for i, case in enumerate(dataset.cases):
+            where: Loc = ("cases", i)
+            yield from self._check_scorers(dataset, case.scorers, case, (*where, "scorers"))
+            yield from self._check_case(dataset, case, where)
+        yield from _check_models(dataset)
+
+    def check_model(self, model: Model) -> Iterator[tuple[Loc, str]]:
+        """Yield what is wrong with a model: its provider, its options."""
+        provider = self.provider(model.provider)
+        if provider is None:
+            hint = suggest(model.provider, self._providers)
+            yield ("provider",), f"no provider is called {model.provider!r}.{hint}"
+            return
+        try:
+            provider.Options.model_validate(model.options)
+        except ValidationError as error:
+            known = {*provider.Options.model_fields, *MODEL_FIELDS}
+            for detail in error.errors(include_url=False):
+                yield detail["loc"], _option_message(model, detail, known)
+
+    def _check_scorers(
+        self, dataset: Dataset, specs: Iterable[ScorerSpec], case: Case | None, where: Loc
+    ) -> Iterator[tuple[Loc, str]]:
+        """Yield what is wrong with assertions."""
+        for i, spec in enumerate(specs):
+            try:
+                bound = self.bind(spec)
+            except SpecError as error:
+                for loc, message in error.problems:
+                    yield (*where, i, *loc), message
+                continue
+            for message in bound.scorer.check(dataset, case):
+                yield (*where, i), message
+
+    def _check_case(
+        self, dataset: Dataset, case: Case, where: Loc
+    ) -> Iterator[tuple[Loc, str]]:
+        """Yield what is wrong with a case as a whole."""
+        if not dataset.scorers_of(case):
+            yield where, (
+                f"case {case.id!r} asserts nothing, so it would pass whatever is answered; "
+                "give it `scorers`, or give the dataset `scorers` for every case"
+            )
+        for spec in dataset.scorers if case.id else ():
+            try:
+                problems = self.bind(spec).scorer.check(dataset, case)
+            except SpecError:
+                continue
+            for message in problems:
+                yield where, f"the dataset's scorer `{spec.type}` on this case: {message}"
+        if case.expect:
+            yield from self._check_scorers(
+                dataset, (ScorerSpec(type="expect", options=case.expect),), case, where
+            )
+        if case.input is None and not case.turns and not case.script and dataset.prompt is None:
+            yield where, f"case {case.id!r} asks nothing; give it `input` or `turns`"
+        yield from _check_prompt(dataset, case, where)
+
+
+def _found(table: dict[str, Any], name: str) -> Any:
+    """Look a name up, importing its class when it is first asked for."""
+    entry = table.get(name)
+    if isinstance(entry, str):
+        module, _, attribute = entry.partition(":")
+        entry = table[name] = getattr(import_module(module), attribute)
+    return entry
+
+
+def _option_message(model: Model, detail: Mapping[str, Any], known: Iterable[str]) -> str:
+    """Word a problem with a provider's own option."""
+    if detail["type"] == "extra_forbidden":
+        key = str(detail["loc"][-1])
+        return f"unknown key {key!r} for provider {model.provider!r}.{suggest(key, known)}"
+    if detail["type"] == "missing":
+        key = ".".join(map(str, detail["loc"]))
+        return f"provider {model.provider!r} needs `{key}`"
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    return f"{message}, found {detail['input']!r}"
+
+
+def _check_models(dataset: Dataset) -> Iterator[tuple[Loc, str]]:
+    """Yield what is wrong with the models together: doubles, missing scripts."""
+    seen: dict[str, int] = {}
+    for i, model in enumerate(dataset.models):
+        if model.id in seen:
+            yield ("models", i), f"model id {model.id!r} stands twice; give one of them an `id`"
+        seen[model.id] = i
+    for model in dataset.models or script_model(dataset):
+        if model.provider == "script":
+            yield from _check_scripts(dataset, model)
+
+
+def _check_scripts(dataset: Dataset, model: Model) -> Iterator[tuple[Loc, str]]:
+    """Yield the cases that have no recorded answer for a scripted model."""
+    for i, case in enumerate(dataset.cases):
+        if case.script is None:
+            yield ("cases", i), (
+                f"case {case.id!r} has no `script`, which model {model.id!r} plays back"
+            )
+            continue
+        for sample in range(dataset.samples_of(case)):
+            if case.script.events(model.id, sample) is None:
+                yield ("cases", i, "script"), (
+                    f"case {case.id!r} has no recorded answer for model {model.id!r}, "
+                    f"sample {sample} (of {dataset.samples_of(case)})"
+                )
+                break
+
+
+def _check_prompt(dataset: Dataset, case: Case, where: Loc) -> Iterator[tuple[Loc, str]]:
+    """Yield the variables that the prompt or the case's messages use and the case lacks."""
+    known = {"input", *case.variables}
+    messages: list[tuple[Loc, Message]] = []
+    if dataset.prompt is not None:
+        messages += [(where, message) for message in dataset.prompt.messages]
+    for loc, message in messages:
+        try:
+            check_template(message.text, known)
+        except TemplateError as error:
+            yield loc, f"the prompt does not fit case {case.id!r}: {error}"
+

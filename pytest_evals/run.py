@@ -29,6 +29,8 @@ class GitInfo(Frozen):
     branch: str | None = None
     dirty: bool = False
     """Whether tracked files differed from the commit."""
+    tree: str = ""
+    """16 hexadecimal digits over those differences; empty where there are none."""
 
 
 class DatasetInfo(Frozen):
@@ -77,6 +79,9 @@ class Run(Frozen):
     spent_usd: float | None = None
     """USD of what was really asked in this session (stored answers cost nothing again)."""
     git: GitInfo | None = None
+    chain: str = ""
+    """The mark under which answers of user code are stored: a run that finishes an interrupted one
+    of the same code carries on its mark, so that it pays only for what is missing."""
     versions: dict[str, str] = Field(default_factory=dict)
     """python, pytest, pytest-evals-matrix and the platform."""
     options: dict[str, Any] = Field(default_factory=dict)
@@ -84,3 +89,15 @@ class Run(Frozen):
     exit_status: int | None = None
     notes: tuple[str, ...] = ()
     """What a reader must know: trials that were not run, stores that failed."""
+
+
+def new_run_id(now: float) -> str:
+    """Return an id that sorts by time: ``20261121-051500-3f9a`` (UTC, and two random bytes).
+
+    Args:
+        now: Unix time, seconds.
+    """
+    import secrets
+    from datetime import UTC, datetime
+
+    return f"{datetime.fromtimestamp(now, UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"

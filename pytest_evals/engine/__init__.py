@@ -1,1 +1,5 @@
 """Engine: plans, asks, waits, scores. asyncio stays inside; hosts see `Engine` and results."""
+
+from pytest_evals.engine.engine import Engine, Progress, Tools
+
+__all__ = ["Engine", "Progress", "Tools"]

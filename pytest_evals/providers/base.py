@@ -44,6 +44,9 @@ class ProviderContext:
     http: HttpClients
     run_sync: Callable[[Callable[[], Any]], Awaitable[Any]]
     """Runs a blocking callable off the event loop and awaits its result."""
+    run_async: Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]
+    """Runs a coroutine of user code on an event loop of its own, so that one which blocks cannot
+    stop the engine's clock; awaits its result."""
 
 
 class Provider(Protocol):

@@ -1,0 +1,404 @@
+"""One question, asked well: stored answers, limits, attempts, price and budget in one path.
+
+Answers of models under test and of judges both come through `Asker.ask`, so that each is stored,
+limited, counted and priced alike.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any
+
+from pytest_evals.canonical import Json, digest
+from pytest_evals.engine.budget import Breaker, Budget
+from pytest_evals.engine.limits import Limiter
+from pytest_evals.engine.retry import RetryPolicy
+from pytest_evals.errors import AnswerError, StoreError
+from pytest_evals.exchange import ErrorInfo, Exchange, Request, Response
+from pytest_evals.model import Model
+from pytest_evals.providers.base import Provider
+from pytest_evals.responses.base import ResponseStore, StoredAnswer
+from pytest_evals.responses.stale import explain
+
+GRACE_S = 1.0
+"""Seconds a cancelled call has to let go before it is left behind."""
+
+
+@dataclass(slots=True)
+class Clock:
+    """The time one trial may take: only what it does counts, not what it waits for."""
+
+    most_s: float
+    used_s: float = 0.0
+    session_end: float | None = None
+    """When the session must end, by `time.monotonic`."""
+
+    def remaining(self) -> float:
+        """Return the seconds that are left."""
+        left = self.most_s - self.used_s
+        return left if self.session_end is None else min(left, self.session_end - monotonic())
+
+    def session_over(self) -> bool:
+        """Whether the session's own time is up."""
+        return self.session_end is not None and monotonic() >= self.session_end
+
+
+@dataclass(slots=True)
+class Line:
+    """The way to one model: its provider, its limits and its breaker."""
+
+    model: Model
+    provider: Provider
+    limiter: Limiter
+    breaker: Breaker
+    policy: RetryPolicy
+    attempt_timeout_s: float
+    host: Limiter | None = None
+    """Shared by the models on one server."""
+    chain: str | None = None
+    """Where answers are only good for finishing an interrupted run: that run's mark."""
+
+
+@dataclass(slots=True)
+class Asker:
+    """Asks models.
+
+    Counters are for the live line; only the event loop's thread changes them.
+    """
+
+    everything: Limiter
+    """The session's own limit."""
+    budget: Budget
+    store: ResponseStore | None
+    mode: str
+    """auto, replay, refresh or off."""
+    run_io: Callable[[Callable[[], Any]], Any]
+    """Runs a blocking write off the event loop."""
+    redact: Callable[[Response], Response]
+    """Takes secrets out of an answer before it is kept."""
+    in_flight: int = 0
+    asked: int = 0
+    reused: int = 0
+    retried: int = 0
+    notes: list[str] = field(default_factory=list)
+    """What the user must know: a store that failed."""
+    refusal: str | None = None
+    """Why nothing at all may be asked; the first trial is told so, the others were not run."""
+    _told: bool = False
+    _flying: dict[str, "asyncio.Future[Exchange]"] = field(default_factory=dict)
+
+    async def ask(
+        self, line: Line, request: Request, clock: Clock, *, role: str = "answer"
+    ) -> Exchange:
+        """Ask one question; the answer, or why there is none, is in the exchange."""
+        if self.refusal is not None:
+            return _failed(line, request, role, "", self._refused(self.refusal), ())
+        if line.provider.recorded:
+            return await self._play(line, request, role)
+        try:
+            identity = line.provider.identity(request)
+            key, parts = _key(line, identity, request.sample, role)
+        except AnswerError as error:
+            return _failed(line, request, role, "", error, ())
+        flying = self._flying.get(key)
+        if flying is not None:
+            exchange = await asyncio.shield(flying)
+            return exchange.model_copy(update={"request": request, "role": role})
+        future = self._flying[key] = asyncio.get_running_loop().create_future()
+        try:
+            exchange = await self._ask_once(line, request, clock, _Question(key, parts, identity, role))
+            future.set_result(exchange)
+        except BaseException:
+            future.cancel()
+            raise
+        finally:
+            del self._flying[key]
+        return exchange
+
+    def _refused(self, reason: str) -> AnswerError:
+        """Give the reason once as an error; after that, trials were not run."""
+        if self._told:
+            return AnswerError("not_run", reason)
+        self._told = True
+        return AnswerError("unauthorized", reason)
+
+    async def _play(self, line: Line, request: Request, role: str) -> Exchange:
+        """Take an answer that stands in the dataset: nothing is called, nothing is kept."""
+        try:
+            response = await line.provider.complete(request)
+        except AnswerError as error:
+            return _failed(line, request, role, "", error, (), source="scripted")
+        return Exchange(
+            request=request,
+            response=response,
+            role=role,
+            model_id=line.model.id,
+            source="scripted",
+            cost_usd=_cost(response, line.model),
+        )
+
+    async def _ask_once(
+        self, line: Line, request: Request, clock: Clock, question: "_Question"
+    ) -> Exchange:
+        """Look for a stored answer, else call."""
+        stored = self._stored(line, question)
+        if stored is not None:
+            self.reused += 1
+            return Exchange(
+                request=request,
+                response=stored.response,
+                role=question.role,
+                model_id=line.model.id,
+                key=question.key,
+                source="stored",
+                cost_usd=stored.cost_usd,
+            )
+        attempts: list[ErrorInfo] = []
+        try:
+            if self.mode == "replay":
+                raise AnswerError("stale", self._stale(line, request, question))
+            response = await self._attempts(line, request, clock, attempts)
+        except AnswerError as error:
+            return _failed(line, request, question.role, question.key, error, tuple(attempts))
+        response = self.redact(response)
+        exchange = Exchange(
+            request=request,
+            response=response,
+            role=question.role,
+            model_id=line.model.id,
+            key=question.key,
+            cost_usd=_cost(response, line.model),
+            attempts=tuple(attempts),
+        )
+        await self._keep(line, request, question, exchange)
+        return exchange
+
+    def _stored(self, line: Line, question: "_Question") -> StoredAnswer | None:
+        """Return the stored answer that may be used."""
+        if self.store is None or self.mode not in {"auto", "replay"}:
+            return None
+        try:
+            return self.store.get(question.key)
+        except StoreError as error:
+            self._note(f"stored answers could not be read: {error}")
+            return None
+
+    def _stale(self, line: Line, request: Request, question: "_Question") -> str:
+        """Say why nothing stored fits."""
+        found = self.store and self.store.nearest(
+            request.case_id, line.model.id, question.role, request.sample, request.turn
+        )
+        if not found:
+            return (
+                f"STALE: no answer of {line.model.id!r} is stored for this case and sample; "
+                "record one with --evals-responses=auto"
+            )
+        return (
+            f"STALE: {explain(found.parts, question.parts)} since the answer was stored; "
+            "record it again with --evals-responses=auto"
+        )
+
+    async def _attempts(
+        self, line: Line, request: Request, clock: Clock, attempts: list[ErrorInfo]
+    ) -> Response:
+        """Call until there is an answer or no reason to try again."""
+        expected = _expected_tokens(request)
+        while True:
+            self._may_ask(line, clock)
+            started = monotonic()
+            try:
+                async with line.limiter.slot(expected), _slot(line.host), self.everything.slot():
+                    self._may_ask(line, clock)
+                    started = monotonic()
+                    response = await self._call(line, request, clock)
+            except AnswerError as error:
+                pause = self._pause(line, error, started, len(attempts) + 1, clock)
+                attempts.append(ErrorInfo.of(error))
+                self.retried += 1
+                await asyncio.sleep(pause)
+                continue
+            tokens = response.usage.total_tokens
+            line.breaker.succeeded()
+            line.limiter.succeeded(tokens, expected)
+            _heed(line.limiter, response.metadata.get("rate_limit"))
+            self.budget.add(_cost(response, line.model), tokens, model_id=line.model.id)
+            return response
+
+    def _may_ask(self, line: Line, clock: Clock) -> None:
+        """Refuse a call for which there is no money, no time or no hope.
+
+        Raises:
+            AnswerError: of type ``not_run`` or ``deadline``.
+        """
+        self.budget.check()
+        line.breaker.check()
+        if clock.session_over():
+            raise AnswerError("not_run", "the session's time (--evals-timeout) is up")
+        if clock.remaining() <= 0:
+            raise AnswerError(
+                "deadline", f"the trial used up its {clock.most_s:g} s (evals_trial_timeout)"
+            )
+
+    def _pause(
+        self, line: Line, error: AnswerError, started: float, attempt: int, clock: Clock
+    ) -> float:
+        """Return the seconds to wait before the next attempt, or raise the error for good."""
+        if error.type in {"rate_limit", "overloaded"}:
+            line.limiter.pushed_back(started, error.retry_after_s if error.transient else None)
+        pause = line.policy.pause(error, attempt)
+        late = clock.session_end is not None and monotonic() + (pause or 0) > clock.session_end
+        if pause is None or late or error.type == "deadline":
+            line.breaker.failed(error)
+            raise error
+        return pause
+
+    async def _call(self, line: Line, request: Request, clock: Clock) -> Response:
+        """Call once, within the time there is."""
+        limit = min(line.model.timeout_s or line.attempt_timeout_s, max(clock.remaining(), 0.001))
+        asked = request.model_copy(update={"timeout_s": limit})
+        began = monotonic()
+        self.in_flight += 1
+        self.asked += 1
+        task = asyncio.ensure_future(line.provider.complete(asked))
+        try:
+            done, _ = await asyncio.wait({task}, timeout=limit)
+            if not done:
+                task.cancel()
+                await asyncio.wait({task}, timeout=GRACE_S)
+                raise AnswerError(
+                    "timeout", f"{line.model.id!r} gave no answer within {limit:.3g} s"
+                )
+            response = task.result()
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        except (AnswerError, MemoryError):
+            raise
+        except Exception as error:
+            raise AnswerError(
+                "internal",
+                f"provider {line.model.provider!r} failed: {type(error).__name__}: {error}",
+            ) from error
+        finally:
+            self.in_flight -= 1
+            clock.used_s += monotonic() - began
+        if response.latency_s is None:
+            response = response.model_copy(update={"latency_s": monotonic() - began})
+        return response
+
+    async def _keep(
+        self, line: Line, request: Request, question: "_Question", exchange: Exchange
+    ) -> None:
+        """Store an answer before anybody uses it."""
+        if self.store is None or self.mode == "off" or exchange.response is None:
+            return
+        answer = StoredAnswer(
+            key=question.key,
+            case=request.case_id,
+            model=line.model.id,
+            role=question.role,
+            sample=request.sample,
+            turn=request.turn,
+            parts=dict(question.parts),
+            response=exchange.response,
+            cost_usd=exchange.cost_usd,
+        )
+        store = self.store
+        try:
+            await self.run_io(lambda: store.put(answer))
+        except StoreError as error:
+            self._note(f"answers are not being stored: {error}")
+
+    def _note(self, text: str) -> None:
+        """Keep a note once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What identifies a question."""
+
+    key: str
+    parts: Mapping[str, str]
+    identity: Json
+    role: str
+
+
+class _Nothing:
+    """A limit that limits nothing."""
+
+    async def __aenter__(self) -> None: ...
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+
+def _slot(limiter: Limiter | None) -> Any:
+    """Return a place at a limiter, or at none."""
+    return _Nothing() if limiter is None else limiter.slot()
+
+
+def _key(line: Line, identity: Json, sample: int, role: str) -> tuple[str, dict[str, str]]:
+    """Return a question's Key and the digests of its parts."""
+    whole = {
+        "provider": line.model.provider,
+        "version": line.model.version,
+        "asked": identity,
+        "sample": sample,
+        "judge": role != "answer",
+        "chain": line.chain,
+    }
+    parts = {"provider": line.model.provider, "sample": str(sample)}
+    if line.model.version is not None:
+        parts["version"] = line.model.version
+    for name, value in identity.items() if isinstance(identity, dict) else ():
+        if name == "body" and isinstance(value, dict):
+            parts.update({inner: digest(item, length=12) for inner, item in value.items()})
+        else:
+            parts[name] = digest(value, length=12)
+    return digest(whole), parts
+
+
+def _failed(
+    line: Line,
+    request: Request,
+    role: str,
+    key: str,
+    error: AnswerError,
+    attempts: tuple[ErrorInfo, ...],
+    *,
+    source: str = "asked",
+) -> Exchange:
+    """Make the exchange of a question without an answer."""
+    return Exchange(
+        request=request,
+        error=ErrorInfo.of(error),
+        role=role,
+        model_id=line.model.id,
+        key=key,
+        source=source,
+        attempts=attempts,
+    )
+
+
+def _cost(response: Response, model: Model) -> float | None:
+    """Return USD: what the answerer says, else what the price says, else unknown."""
+    return response.usage.cost(model.price) if response.cost_usd is None else response.cost_usd
+
+
+def _expected_tokens(request: Request) -> float:
+    """Guess what a call will use: four characters a token, and half of what it may write."""
+    written = sum(len(message.text) for message in request.messages) / 4
+    most = request.params.get("max_tokens") or request.params.get("max_completion_tokens") or 0
+    return written + (most / 2 if isinstance(most, int | float) else 0)
+
+
+def _heed(limiter: Limiter, state: Any) -> None:
+    """Wait when the server says that nothing is left until a later moment."""
+    if not isinstance(state, dict):
+        return
+    for kind in ("requests", "tokens"):
+        left, reset = state.get(f"remaining_{kind}"), state.get(f"reset_{kind}_s")
+        if left == 0 and isinstance(reset, int | float) and 0 < reset <= 120:
+            limiter.pause(float(reset))

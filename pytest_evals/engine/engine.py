@@ -1,0 +1,506 @@
+"""Engine: what a host (pytest, a script, the command line) sees of all the asking and scoring.
+
+A host gives it the planned trials in order and takes their results in the same order. Between the
+two, trials run ahead of the host on one background event loop, inside a bounded window: so many may
+be under way or ready before the host has come to them. That window is what an early stop can waste.
+"""
+
+import asyncio
+import os
+import threading
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic, time
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from pytest_evals.config import Settings
+from pytest_evals.dataset import Dataset
+from pytest_evals.case import Case
+from pytest_evals.engine.ask import Asker, Line
+from pytest_evals.engine.budget import Breaker, Budget
+from pytest_evals.engine.limits import Limiter
+from pytest_evals.engine.retry import RetryPolicy
+from pytest_evals.engine.threads import DaemonPool, UserLoop
+from pytest_evals.engine.trial import TrialRunner
+from pytest_evals.errors import AnswerError, SettingsError
+from pytest_evals.exchange import ErrorInfo, Response
+from pytest_evals.matrix import Trial
+from pytest_evals.model import Model
+from pytest_evals.providers.base import HttpClients, Provider, ProviderContext
+from pytest_evals.redact import Redactor
+from pytest_evals.responses.base import ResponseStore
+from pytest_evals.result import Outcome, TrialResult
+from pytest_evals.scorers.bound import Bound
+
+SLICE_S = 0.2
+"""Seconds a host waits before it looks up, so that Ctrl-C is heard."""
+STOP_S = 2.0
+"""Seconds running calls have to let go when the engine stops."""
+
+
+class Finder(Protocol):
+    """Knows the registered providers and scorers."""
+
+    def provider(self, name: str) -> type[Provider] | None:
+        """Return a provider's class."""
+        ...
+
+    def parse_model(self, written: str) -> Model:
+        """Make a model of ``provider:model``."""
+        ...
+
+    def scorers_of(self, dataset: Dataset, case: Case) -> tuple[Bound, ...]:
+        """Return the scorers of a case."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What a host puts into an engine."""
+
+    finder: Finder
+    http: Callable[[], HttpClients]
+    """Makes the HTTP clients, when the first provider needs one."""
+    store: ResponseStore | None = None
+    redactor: Redactor = field(default_factory=lambda: Redactor((), ()))
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    chain: str = ""
+    """The mark under which answers of user code may be used again: an interrupted run's."""
+    share: int = 1
+    """How many engines (workers) divide the session's limits and budgets among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the engine is; for the live line."""
+
+    waiting: int
+    in_flight: int
+    ready: int
+    asked: int
+    reused: int
+    retried: int
+    cost_usd: float
+    tokens: int
+
+
+class Engine:
+    """Runs trials ahead of a host.
+
+    Args:
+        settings: the session's settings.
+        tools: what the host puts in.
+    """
+
+    def __init__(self, settings: Settings, tools: Tools) -> None:
+        self._settings = settings
+        self._tools = tools
+        self._lines: dict[str, Line] = {}
+        self._hosts: dict[str, Limiter] = {}
+        self._by_trial: dict[tuple[int, str | None], Line] = {}
+        self._http: HttpClients | None = None
+        self._lock = threading.Condition()
+        self._queue: deque[Trial] = deque()
+        self._planned: set[str] = set()
+        self._done: dict[str, TrialResult] = {}
+        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._wanted: str | None = None
+        self._admitted = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._failure: BaseException | None = None
+        self._stopping = False
+        size = settings.concurrency
+        self._pool = DaemonPool(max(size, 1), "evals-target")
+        self._io = DaemonPool(1, "evals-store")
+        self._user_loop = UserLoop()
+        share = max(1, tools.share)
+        self._asker = Asker(
+            everything=Limiter(_part(settings.concurrency, share)),
+            budget=Budget(
+                None if settings.max_cost is None else settings.max_cost / share,
+                None if settings.max_tokens is None else _part(settings.max_tokens, share),
+            ),
+            store=tools.store,
+            mode=settings.responses,
+            run_io=self._io.run,
+            redact=self._redacted,
+        )
+        self._runner = TrialRunner(
+            asker=self._asker,
+            line=self._line_of,
+            scorers=lambda trial: tools.finder.scorers_of(trial.dataset, trial.case),
+            run_sync=self._pool.run,
+            rootdir=settings.rootdir,
+            trial_timeout_s=settings.trial_timeout,
+            session_end=None if settings.timeout is None else monotonic() + settings.timeout,
+        )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user must know: stores that failed, budgets that ran out."""
+        return tuple(self._asker.notes)
+
+    @property
+    def spent_usd(self) -> float:
+        """USD spent by this engine; stored answers cost nothing again."""
+        return self._asker.budget.cost_usd
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is."""
+        asker = self._asker
+        return Progress(
+            waiting=len(self._queue),
+            in_flight=asker.in_flight,
+            ready=len(self._done),
+            asked=asker.asked,
+            reused=asker.reused,
+            retried=asker.retried,
+            cost_usd=asker.budget.cost_usd,
+            tokens=asker.budget.tokens,
+        )
+
+    def prepare(self, trials: Iterable[Trial]) -> None:
+        """Check all that can be checked before the first call, and say everything at once.
+
+        Raises:
+            SettingsError: keys that are not set, prices that a cap needs, targets that cannot be
+                imported, programs that do not exist.
+        """
+        lines: dict[int, Line] = {}
+        seen: set[tuple[int, str | None]] = set()
+        for trial in trials:
+            wanted: list[str | None] = [None]
+            for bound in self._tools.finder.scorers_of(trial.dataset, trial.case):
+                wanted.extend(bound.scorer.models())
+            for name in wanted:
+                mark = (id(trial.model) if name is None else id(trial.dataset), name)
+                if mark not in seen:
+                    seen.add(mark)
+                    line = self._line_of(trial, name)
+                    lines[id(line)] = line
+        problems = [*self._missing_keys(lines.values()), *self._missing_prices(lines.values())]
+        for line in lines.values():
+            try:
+                line.provider.prepare()
+            except AnswerError as error:
+                problems.append(f"model {line.model.id!r}: {error}")
+        if problems:
+            raise SettingsError("\n".join(problems))
+
+    def _missing_keys(self, lines: Iterable[Line]) -> list[str]:
+        """Name every environment variable that is not set, with the models that need it."""
+        if self._settings.responses == "replay":
+            return []
+        missing: dict[str, list[str]] = {}
+        for line in lines:
+            for name in type(line.provider).required_env(line.model):
+                if not self._tools.environ.get(name):
+                    missing.setdefault(name, []).append(line.model.id)
+        if not missing:
+            return []
+        needed = "; ".join(
+            f"{name} (for {', '.join(sorted(set(ids)))})" for name, ids in sorted(missing.items())
+        )
+        return [
+            f"environment variables with keys are not set: {needed}. "
+            "Set them, or leave the models out with --evals-model"
+        ]
+
+    def _missing_prices(self, lines: Iterable[Line]) -> list[str]:
+        """Name every model without a price, where there is a cap on cost."""
+        if self._settings.max_cost is None or self._settings.responses == "replay":
+            return []
+        unpriced = sorted(
+            {line.model.id for line in lines if line.model.price is None}
+            - {line.model.id for line in lines if line.provider.recorded}
+        )
+        if not unpriced:
+            return []
+        return [
+            f"--evals-max-cost cannot be kept: no price is known for {', '.join(unpriced)}. Give "
+            "each a `price: {input: ..., output: ...}` in USD per million tokens (0 where it is "
+            "free, or where the application reports its own cost_usd)"
+        ]
+
+    def start(self) -> None:
+        """Start the background event loop."""
+        if self._thread is not None:
+            return
+        ready = threading.Event()
+
+        def serve() -> None:
+            loop = self._loop = asyncio.new_event_loop()
+            asyncio.set_event_loop(loop)
+            loop.call_soon(ready.set)
+            try:
+                loop.run_forever()
+            except BaseException as error:  # noqa: BLE001 - the host must hear of it
+                with self._lock:
+                    self._failure = error
+                    self._lock.notify_all()
+
+        self._thread = threading.Thread(target=serve, name="evals-engine", daemon=True)
+        self._thread.start()
+        ready.wait()
+
+    def expect(self, trials: Iterable[Trial]) -> None:
+        """Say what the host will come to, in order; trials it already knows are left out."""
+        with self._lock:
+            for trial in trials:
+                if trial.id not in self._planned:
+                    self._planned.add(trial.id)
+                    self._queue.append(trial)
+        self._wake()
+
+    def expect_only(self, trials: Iterable[Trial]) -> None:
+        """Replace what the host was expected to come to; what has begun goes on."""
+        with self._lock:
+            self._planned -= {trial.id for trial in self._queue}
+            self._queue.clear()
+        self.expect(trials)
+
+    def refuse(self, reason: str) -> None:
+        """Ask nothing at all: every trial is reported as not run, with the reason."""
+        self._asker.refusal = reason
+
+    def result(self, trial: Trial, tick: Callable[[], None] | None = None) -> TrialResult:
+        """Wait for a trial's result.
+
+        A trial that was taken before (a rerun) or never expected is run now.
+
+        Args:
+            trial: what is wanted.
+            tick: called now and then while waiting.
+
+        Raises:
+            RuntimeError: the engine is not running.
+        """
+        self._want(trial)
+        with self._lock:
+            self._wanted = trial.id
+            try:
+                while trial.id not in self._done:
+                    if self._failure is not None:
+                        raise RuntimeError("the engine's event loop died") from self._failure
+                    if self._loop is None or self._stopping:
+                        raise RuntimeError("the engine is not running")
+                    if not self._lock.wait(SLICE_S) and tick is not None:
+                        tick()
+                result = self._done.pop(trial.id)
+            finally:
+                self._wanted = None
+            self._admitted -= 1
+            self._planned.discard(trial.id)
+            room = self._settings.lookahead - self._admitted
+            wake = bool(self._queue) and (
+                room * 4 >= self._settings.lookahead or self._admitted == 0
+            )
+        if wake:
+            self._wake()
+        return result
+
+    def _want(self, trial: Trial) -> None:
+        """Let a trial start at once if it has not."""
+        with self._lock:
+            known = trial.id in self._done or trial.id in self._under_way
+            if known:
+                return
+            if trial.id in self._planned:
+                first = self._queue and self._queue[0].id == trial.id
+                if not first:
+                    self._queue = deque(t for t in self._queue if t.id != trial.id)
+                    self._queue.appendleft(trial)
+            else:
+                self._planned.add(trial.id)
+                self._queue.appendleft(trial)
+        self._wake()
+
+    def _wake(self) -> None:
+        """Let the event loop look at the queue."""
+        if self._loop is not None and not self._stopping:
+            self._loop.call_soon_threadsafe(self._pump)
+
+    def _pump(self) -> None:
+        """Start as many trials as the window has room for. Runs on the event loop."""
+        while True:
+            with self._lock:
+                must = bool(self._queue) and self._queue[0].id == self._wanted
+                room = self._admitted < self._settings.lookahead
+                if self._stopping or not self._queue or not (room or must):
+                    return
+                trial = self._queue.popleft()
+                self._admitted += 1
+                assert self._loop is not None
+                task = self._loop.create_task(self._run(trial))
+                self._under_way[trial.id] = task
+
+    async def _run(self, trial: Trial) -> None:
+        """Run one trial and hand its result over."""
+        try:
+            result = await self._runner.run(trial)
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not hang the host
+            result = _broken(trial, error)
+        with self._lock:
+            self._under_way.pop(trial.id, None)
+            self._done[trial.id] = result
+            if self._wanted == trial.id:
+                self._lock.notify_all()
+
+    def stop(self) -> None:
+        """Cancel what is running, close connections, and end the thread."""
+        loop, thread = self._loop, self._thread
+        if loop is None or thread is None:
+            return
+        with self._lock:
+            self._stopping = True
+            self._queue.clear()
+        try:
+            asyncio.run_coroutine_threadsafe(self._shutdown(), loop).result(STOP_S + 3)
+        except (TimeoutError, RuntimeError):
+            pass
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(STOP_S)
+        if not thread.is_alive():
+            loop.close()
+        self._pool.close()
+        self._io.close()
+        self._user_loop.close()
+        self._loop = self._thread = None
+
+    async def _shutdown(self) -> None:
+        """Cancel the trials, then close every provider."""
+        tasks = list(self._under_way.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=STOP_S)
+        for line in self._lines.values():
+            await line.provider.aclose()
+        if self._http is not None:
+            await self._http.aclose()
+
+    def _line_of(self, trial: Trial, judge: str | None) -> Line:
+        """Return the way to a trial's model, or to the model a judge asks."""
+        mark = (id(trial.model) if judge is None else id(trial.dataset), judge)
+        line = self._by_trial.get(mark)
+        if line is None:
+            model = trial.model if judge is None else self._model_of(trial.dataset, judge)
+            text = model.model_dump_json()
+            line = self._lines.get(text)
+            if line is None:
+                line = self._lines[text] = self._new_line(model)
+            self._by_trial[mark] = line
+        return line
+
+    def _model_of(self, dataset: Dataset, name: str) -> Model:
+        """Return the model a judge names."""
+        for model in dataset.models:
+            if model.id == name:
+                return model
+        return self._tools.finder.parse_model(name)
+
+    def _new_line(self, model: Model) -> Line:
+        """Make the way to a model."""
+        kind = self._tools.finder.provider(model.provider)
+        if kind is None:
+            raise SettingsError(f"no provider is called {model.provider!r}")
+        context = ProviderContext(
+            rootdir=self._settings.rootdir,
+            environ=self._tools.environ,
+            http=_LateClients(self._clients),
+            run_sync=self._pool.run,
+            run_async=self._user_loop.run,
+        )
+        provider = kind(model, context)
+        share = max(1, self._tools.share)
+        most = model.concurrency or self._settings.concurrency
+        reuse = model.stored if model.stored is not None else not kind.opaque
+        return Line(
+            model=model,
+            provider=provider,
+            limiter=Limiter(
+                _part(most, share),
+                requests_per_minute=_rate(model.requests_per_minute, share),
+                tokens_per_minute=_rate(model.tokens_per_minute, share),
+            ),
+            breaker=Breaker(model.id, self._settings.breaker),
+            policy=RetryPolicy(
+                self._settings.max_retries if model.max_retries is None else model.max_retries
+            ),
+            attempt_timeout_s=self._settings.attempt_timeout,
+            host=self._host_limiter(provider.host()),
+            chain=None if reuse else self._tools.chain,
+        )
+
+    def _host_limiter(self, host: str | None) -> Limiter | None:
+        """Return the limit that models on one server share."""
+        most = self._settings.host_concurrency
+        if host is None or most is None:
+            return None
+        name = urlsplit(host).netloc or host
+        if name not in self._hosts:
+            self._hosts[name] = Limiter(_part(most, max(1, self._tools.share)))
+        return self._hosts[name]
+
+    def _clients(self) -> HttpClients:
+        """Return the HTTP clients, made when first needed."""
+        if self._http is None:
+            self._http = self._tools.http()
+        return self._http
+
+    def _redacted(self, response: Response) -> Response:
+        """Take secrets out of an answer."""
+        text = response.model_dump_json()
+        clean = self._tools.redactor.text(text)
+        return response if clean == text else Response.model_validate_json(clean)
+
+
+class _LateClients:
+    """Makes the HTTP clients when the first one is lent."""
+
+    def __init__(self, make: Callable[[], HttpClients]) -> None:
+        self._make = make
+
+    def client(self) -> Any:
+        """Lend a client."""
+        return self._make().client()
+
+    async def aclose(self) -> None:
+        """Nothing: the engine closes what was made."""
+
+
+def _part(whole: int, share: int) -> int:
+    """Divide a limit among workers: at least one each."""
+    return max(1, whole // share)
+
+
+def _rate(whole: float | None, share: int) -> float | None:
+    """Divide a rate among workers."""
+    return None if whole is None else whole / share
+
+
+def _broken(trial: Trial, error: Exception) -> TrialResult:
+    """Make the result of a trial that our own code could not run."""
+    import traceback
+
+    return TrialResult(
+        id=trial.id,
+        dataset=trial.dataset.name,
+        case_id=trial.case.id,
+        model_id=trial.model.id,
+        sample=trial.sample,
+        outcome=Outcome.ERRORED,
+        error=ErrorInfo(
+            type="internal",
+            message=f"this is a fault of pytest_evals itself: {type(error).__name__}: {error}",
+            detail="".join(traceback.format_exception(error)),
+        ),
+        tags=trial.case.tags,
+        source=trial.case.source,
+        started_at=time(),
+    )

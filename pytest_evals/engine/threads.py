@@ -1,0 +1,167 @@
+"""Threads for user code: daemons, so that a hung call never keeps the process from ending.
+
+`DaemonPool` runs blocking callables; `UserLoop` runs coroutines of user code on an event loop of
+its own, so that one which blocks cannot stop the engine's clock.
+"""
+
+import asyncio
+import contextvars
+import queue
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from typing import Any
+
+_Job = tuple["Future[Any]", Callable[[], Any]]
+
+
+class DaemonPool:
+    """Runs callables on daemon threads, at most `size` at once; threads start when needed.
+
+    `concurrent.futures` joins its threads when the interpreter exits, so one hung target would
+    hang the session; these are simply left behind.
+    """
+
+    def __init__(self, size: int, name: str) -> None:
+        self._size = size
+        self._name = name
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._idle = 0
+        self._threads = 0
+
+    def submit(self, call: Callable[[], Any]) -> "Future[Any]":
+        """Run a callable with the caller's context variables; return its future."""
+        future: Future[Any] = Future()
+        context = contextvars.copy_context()
+        with self._lock:
+            grow = self._idle <= 0 and self._threads < self._size
+            if grow:
+                self._threads += 1
+            else:
+                self._idle -= 1
+        self._jobs.put((future, lambda: context.run(call)))
+        if grow:
+            name = f"{self._name}-{self._threads}"
+            threading.Thread(target=self._work, name=name, daemon=True).start()
+        return future
+
+    async def run(self, call: Callable[[], Any]) -> Any:
+        """Run a callable and await its result; a cancelled wait leaves the thread behind."""
+        future = self.submit(call)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            if not future.cancel() and not future.done():
+                self._abandon(future)
+            raise
+
+    def _abandon(self, future: "Future[Any]") -> None:
+        """Let another thread take a hung one's place."""
+        with self._lock:
+            self._threads -= 1
+        future.add_done_callback(lambda _: self._returned())
+
+    def _returned(self) -> None:
+        """Count an abandoned thread that did return after all."""
+        with self._lock:
+            self._threads += 1
+
+    def close(self) -> None:
+        """Let idle threads end."""
+        with self._lock:
+            threads = self._threads
+        for _ in range(threads):
+            self._jobs.put(None)
+
+    def _work(self) -> None:
+        """Take jobs until told to end."""
+        while True:
+            job = self._jobs.get()
+            if job is None:
+                return
+            future, call = job
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(call())
+                except BaseException as error:  # noqa: BLE001 - the caller is told, whatever it is
+                    future.set_exception(error)
+            del job, future, call
+            with self._lock:
+                self._idle += 1
+
+
+class UserLoop:
+    """An event loop for coroutines of user code, on a thread of its own.
+
+    Where user code blocks its loop, the engine's timeouts still fire, and the next coroutine gets a
+    fresh loop.
+    """
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stuck = False
+
+    async def run(self, make: Callable[[], Awaitable[Any]]) -> Any:
+        """Run a coroutine of user code and await its result."""
+        loop = self._running()
+        context = contextvars.copy_context()
+        started = threading.Event()
+
+        async def call() -> Any:
+            started.set()
+            return await make()
+
+        future: Future[Any] = Future()
+
+        def begin() -> None:
+            task = loop.create_task(call(), context=context)
+            task.add_done_callback(lambda done: _copy(done, future))
+            future.add_done_callback(
+                lambda f: loop.call_soon_threadsafe(task.cancel) if f.cancelled() else None
+            )
+
+        loop.call_soon_threadsafe(begin)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            self._leave_if_stuck(loop)
+            raise
+
+    def _running(self) -> asyncio.AbstractEventLoop:
+        """Return a loop that runs, starting one where there is none."""
+        if self._loop is None:
+            loop = self._loop = asyncio.new_event_loop()
+
+            def serve() -> None:
+                asyncio.set_event_loop(loop)
+                loop.run_forever()
+
+            threading.Thread(target=serve, name="evals-user-loop", daemon=True).start()
+        return self._loop
+
+    def _leave_if_stuck(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Leave a loop behind that does not answer within a moment."""
+        alive = threading.Event()
+        loop.call_soon_threadsafe(alive.set)
+        if not alive.wait(0.05) and self._loop is loop:
+            loop.call_soon_threadsafe(loop.stop)
+            self._loop = None
+
+    def close(self) -> None:
+        """Stop the loop."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._loop = None
+
+
+def _copy(task: "asyncio.Task[Any]", future: "Future[Any]") -> None:
+    """Hand a task's end over to the future that another loop waits for."""
+    if future.cancelled():
+        return
+    if task.cancelled():
+        future.cancel()
+    elif (error := task.exception()) is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(task.result())

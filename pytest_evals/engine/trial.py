@@ -1,0 +1,228 @@
+"""One trial: its conversation, its scores and what became of it."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, time
+from typing import Any
+
+from pytest_evals.engine.ask import Asker, Clock, Line
+from pytest_evals.engine.capture import captured, text_of
+from pytest_evals.engine.conversation import first_messages, following, request_of, turns_of
+from pytest_evals.errors import AnswerError
+from pytest_evals.exchange import ErrorInfo, Exchange, Request, Usage
+from pytest_evals.matrix import Trial
+from pytest_evals.message import Message
+from pytest_evals.result import AnyScore, Outcome, TrialResult, mean_score
+from pytest_evals.score import ScoreError
+from pytest_evals.scorers.base import ScoreContext
+from pytest_evals.scorers.bound import Bound
+
+
+@dataclass(slots=True)
+class TrialRunner:
+    """Runs trials."""
+
+    asker: Asker
+    line: Callable[[Trial, str | None], Line]
+    """The way to the trial's model, or to a judge's model by its name."""
+    scorers: Callable[[Trial], tuple[Bound, ...]]
+    run_sync: Callable[[Callable[[], Any]], Awaitable[Any]]
+    rootdir: Path
+    trial_timeout_s: float
+    session_end: float | None = None
+
+    async def run(self, trial: Trial) -> TrialResult:
+        """Run one trial to its end; every fault ends up in its result."""
+        clock = Clock(self.trial_timeout_s, session_end=self.session_end)
+        started_at = time()
+        with captured() as output:
+            exchanges = await self._converse(trial, clock)
+            judged: list[Exchange] = []
+            scores = await self._score(trial, exchanges, clock, judged)
+        outcome, error = _outcome(exchanges, scores)
+        return TrialResult(
+            id=trial.id,
+            dataset=trial.dataset.name,
+            case_id=trial.case.id,
+            model_id=trial.model.id,
+            sample=trial.sample,
+            outcome=outcome,
+            scores=scores,
+            score=mean_score(scores),
+            error=error,
+            exchanges=(*exchanges, *judged),
+            tags=trial.case.tags,
+            metadata=trial.case.metadata,
+            source=trial.case.source,
+            started_at=started_at,
+            duration_s=clock.used_s,
+            case_digest=trial.case.digest,
+            output=text_of(output),
+            tolerated=outcome is Outcome.FAILED and bool(trial.dataset.gates),
+        )
+
+    async def _converse(self, trial: Trial, clock: Clock) -> tuple[Exchange, ...]:
+        """Ask turn by turn; the first error ends the conversation."""
+        line = self.line(trial, None)
+        exchanges: list[Exchange] = []
+        turns = turns_of(trial)
+        try:
+            messages = first_messages(trial)
+        except AnswerError as error:
+            request = Request(messages=(), case_id=trial.case.id, model_id=trial.model.id)
+            return (
+                Exchange(request=request, error=ErrorInfo.of(error), model_id=trial.model.id),
+            )
+        for turn in range(len(turns)):
+            exchange = await self.asker.ask(line, request_of(trial, messages, turn), clock)
+            exchanges.append(exchange)
+            if exchange.response is None:
+                break
+            if turn + 1 < len(turns):
+                messages = following(messages, exchange.response, turns[turn + 1])
+        return tuple(exchanges)
+
+    async def _score(
+        self,
+        trial: Trial,
+        exchanges: tuple[Exchange, ...],
+        clock: Clock,
+        judged: list[Exchange],
+    ) -> tuple[AnyScore, ...]:
+        """Let every scorer speak, in the order they were written."""
+        last = exchanges[-1]
+        bounds = self.scorers(trial)
+        if last.response is None:
+            bounds = tuple(bound for bound in bounds if bound.scores_errors)
+            if not bounds or (last.error is not None and last.error.type in _NEVER_SCORED):
+                return ()
+        ctx = self._context(trial, exchanges, clock, judged)
+        scores: list[AnyScore] = []
+        for bound in bounds:
+            if bound.cheap:
+                scores.append(bound.evaluate_now(ctx))
+                continue
+            began, used = monotonic(), clock.used_s
+            scores.append(await self._scored(bound, ctx, clock))
+            clock.used_s = max(clock.used_s, used + monotonic() - began)
+        return tuple(scores)
+
+    async def _scored(self, bound: Bound, ctx: ScoreContext, clock: Clock) -> AnyScore:
+        """Run a scorer that may take its time, within the trial's."""
+        import asyncio
+
+        left = clock.remaining()
+        task = asyncio.ensure_future(bound.evaluate(ctx, self.run_sync))
+        done, _ = await asyncio.wait({task}, timeout=max(left, 0.001))
+        if done:
+            return task.result()
+        task.cancel()
+        return ScoreError(
+            name=bound.name,
+            type=bound.type,
+            version=bound.version,
+            weight=bound.weight,
+            message=f"the scorer did not end within the trial's {clock.most_s:g} s",
+        )
+
+    def _context(
+        self,
+        trial: Trial,
+        exchanges: tuple[Exchange, ...],
+        clock: Clock,
+        judged: list[Exchange],
+    ) -> ScoreContext:
+        """Make what the scorers see."""
+        answered = [e for e in exchanges if e.response is not None]
+        responses = [e.response for e in answered if e.response is not None]
+        last = exchanges[-1]
+        usage = Usage()
+        for response in responses:
+            usage = usage + response.usage
+        costs = [e.cost_usd for e in answered]
+        times = [response.latency_s for response in responses]
+        final = responses[-1] if responses else None
+        return ScoreContext(
+            case=trial.case,
+            model=trial.model,
+            dataset=trial.dataset,
+            sample=trial.sample,
+            answer=final.text if final is not None and last.response is not None else "",
+            response=last.response,
+            error=last.error,
+            exchanges=exchanges,
+            usage=usage,
+            cost_usd=_total(costs),
+            latency_s=_total(times),
+            rootdir=self.rootdir,
+            ask=self._ask(trial, clock, judged),
+        )
+
+    def _ask(self, trial: Trial, clock: Clock, judged: list[Exchange]) -> Any:
+        """Make the function by which judges ask."""
+
+        async def ask(
+            messages: Iterable[Message],
+            *,
+            model: str,
+            role: str,
+            response_format: Mapping[str, Any] | None = None,
+            params: Mapping[str, Any] | None = None,
+            sample: int = 0,
+        ) -> Exchange:
+            line = self.line(trial, model)
+            request = Request(
+                messages=tuple(messages),
+                params={**line.model.params, **(params or {})},
+                response_format=None if response_format is None else dict(response_format),
+                case_id=trial.case.id,
+                model_id=line.model.id,
+                sample=sample,
+            )
+            exchange = await self.asker.ask(line, request, clock, role=role)
+            judged.append(exchange)
+            if exchange.error is not None:
+                error = exchange.error
+                raise AnswerError(
+                    error.type, error.message, status=error.status, detail=error.detail
+                )
+            return exchange
+
+        return ask
+
+
+_NEVER_SCORED = frozenset({"not_run", "stale", "internal", "template", "script_mismatch"})
+"""Errors that say nothing of the model, so that no assertion may expect them."""
+
+
+def _total(values: list[float | None]) -> float | None:
+    """Add up; None where nothing is known or any part is unknown."""
+    known = [value for value in values if value is not None]
+    return sum(known) if values and len(known) == len(values) else None
+
+
+def _outcome(
+    exchanges: tuple[Exchange, ...], scores: tuple[AnyScore, ...]
+) -> tuple[Outcome, ErrorInfo | None]:
+    """Decide what became of a trial, and why where it is no verdict on an answer."""
+    error = exchanges[-1].error
+    if error is not None and error.type == "not_run":
+        return Outcome.SKIPPED, error
+    if error is not None and not scores:
+        return Outcome.ERRORED, error
+    faults = [fault for e in exchanges if e.response is not None for fault in e.response.faults]
+    if faults:
+        return Outcome.ERRORED, ErrorInfo(type="script_unused", message="; ".join(faults))
+    broken = [score for score in scores if isinstance(score, ScoreError) and not score.advisory]
+    if broken:
+        return Outcome.ERRORED, None
+    votes = [
+        score.passed
+        for score in scores
+        if not isinstance(score, ScoreError) and not score.advisory and score.passed is not None
+    ]
+    if not votes:
+        nothing = "no scorer gave a verdict, so this trial can neither pass nor fail"
+        return Outcome.ERRORED, ErrorInfo(type="internal", message=nothing)
+    return (Outcome.PASSED if all(votes) else Outcome.FAILED), None

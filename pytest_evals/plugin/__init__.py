@@ -1,0 +1,131 @@
+"""The pytest plugin. This module is imported in every pytest session, so it stays light.
+
+Without ``--evals`` it registers options, the marker and one hint, and nothing else happens. With it,
+`session` brings the two plugin objects: a *runner* where items run, a *recorder* where the session is.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+from pytest_evals.config import FILES_DEFAULT, OPTIONS
+
+_SUFFIXES = (".yaml", ".yml", ".json", ".jsonl", ".csv")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--evals``, ``--evals-*`` and the ini options."""
+    group = parser.getgroup("evals", "evals that are tests (pytest-evals-matrix)")
+    _add(
+        group,
+        parser,
+        "--evals",
+        action="store_true",
+        default=False,
+        help="Collect eval datasets and run them. They can cost money, so they are opt in.",
+    )
+    parser.addini(
+        "evals_files",
+        "File names (globs) that are collected as datasets.",
+        type="args",
+        default=list(FILES_DEFAULT),
+    )
+    for option in OPTIONS:
+        if option.command_line:
+            _add(
+                group,
+                parser,
+                option.flag,
+                dest=option.dest,
+                action="append" if option.many else "store",
+                default=None,
+                metavar=option.metavar,
+                help=option.help,
+            )
+        if option.many:
+            parser.addini(option.ini, option.help, type="linelist", default=[])
+        else:
+            parser.addini(option.ini, option.help, default="")
+
+
+def _add(group: pytest.OptionGroup, parser: pytest.Parser, name: str, **attrs: object) -> None:
+    """Add an option; where another plugin has taken its name, say whose it is."""
+    try:
+        group.addoption(name, **attrs)
+    except ValueError as error:
+        owner = next(
+            (
+                other.name
+                for other in getattr(parser, "_groups", ())
+                if any(name in option.names() for option in other.options)
+            ),
+            "another plugin",
+        )
+        raise pytest.UsageError(
+            f"pytest-evals-matrix cannot add {name}: the plugin with the option group {owner!r} "
+            "has taken it. Turn one of the two off with -p no:NAME "
+            "(ours is -p no:evals-matrix)"
+        ) from error
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker; with ``--evals``, the session's two plugin objects."""
+    config.addinivalue_line("markers", "evals: an eval; runs only with --evals")
+    if config.getoption("evals"):
+        from pytest_evals.plugin.session import begin
+
+        begin(config)
+    else:
+        config.pluginmanager.register(_Inert(), "evals-inert")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Let go of the store."""
+    if config.getoption("evals", False):
+        from pytest_evals.plugin.session import end
+
+        end(config)
+
+
+class _Inert:
+    """What the plugin does without ``--evals``: it skips marked evals and gives one hint."""
+
+    def __init__(self) -> None:
+        self.hints: list[str] = []
+
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> None:
+        """Notice a dataset that was named on the command line."""
+        named = file_path.suffix in _SUFFIXES and parent.session.isinitpath(file_path)
+        if named and not self.hints:
+            self.hints.append(f"{file_path.name} looks like an eval dataset: run it with --evals")
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Skip tests that are marked as evals."""
+        marked = [item for item in items if item.get_closest_marker("evals")]
+        if marked:
+            skip = pytest.mark.skip(reason="an eval: runs only with --evals")
+            for item in marked:
+                item.add_marker(skip)
+            self.hints.append(f"{len(marked)} evals were skipped: run them with --evals")
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Give the hint."""
+        for hint in self.hints:
+            terminalreporter.write_line(f"pytest-evals-matrix: {hint}")
+
+
+def pytest_report_header(config: pytest.Config) -> "list[str]":
+    """Say what evals will do, where they are on."""
+    if not config.getoption("evals"):
+        return []
+    from pytest_evals.plugin.session import EVALS
+
+    return config.stash[EVALS].header()
+
+
+__all__: "list[str]" = []

@@ -1,0 +1,100 @@
+"""Collection: a dataset file is a collector, each planned trial an item."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_evals.errors import DatasetError, EvalsError
+from pytest_evals.matrix import Trial
+from pytest_evals.plugin.failure import NoAnswer, WrongAnswer, describe, headline
+from pytest_evals.plugin.session import EVALS
+from pytest_evals.result import Outcome, TrialResult
+
+if TYPE_CHECKING:
+    from pytest_evals.plugin.runner import Runner
+
+
+class EvalFile(pytest.File):
+    """A dataset."""
+
+    def collect(self) -> Iterator["EvalItem"]:
+        """Load the dataset and yield one item a trial."""
+        self.add_marker("evals")
+        matrix = self.config.stash[EVALS].matrix(self.path, self.nodeid)
+        tags = _markers(self.config, {tag for case in matrix.dataset.cases for tag in case.tags})
+        prefix = f"{self.nodeid}::"
+        for trial in matrix:
+            name = trial.name
+            item = EvalItem.from_parent(self, name=name, nodeid=prefix + name, trial=trial)
+            for tag in trial.case.tags:
+                item.add_marker(tags[tag])
+            yield item
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:
+        """Show what is wrong with the dataset, without our traceback."""
+        error = excinfo.value
+        if isinstance(error, DatasetError):
+            count = len(error.problems)
+            problems = "1 problem" if count == 1 else f"{count} problems"
+            return f"{error}\n\n{problems}; nothing of this dataset was run."
+        if isinstance(error, EvalsError):
+            return str(error)
+        return super().repr_failure(excinfo)
+
+
+def _markers(config: pytest.Config, tags: set[str]) -> dict[str, pytest.MarkDecorator]:
+    """Register each tag as a marker once, so that ``--strict-markers`` knows it."""
+    markers: dict[str, pytest.MarkDecorator] = {}
+    for tag in sorted(tags):
+        config.addinivalue_line("markers", f"{tag}: tag of an eval case")
+        markers[tag] = getattr(pytest.mark, tag)
+    return markers
+
+
+class EvalItem(pytest.Item):
+    """One trial: its setup waits for the answer, its test judges it."""
+
+    def __init__(self, *, trial: Trial, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.trial = trial
+        self.result: TrialResult | None = None
+
+    def setup(self) -> None:
+        """Wait for the answer.
+
+        Raises:
+            NoAnswer: there is none, or it could not be scored.
+        """
+        runner: Runner = self.config.pluginmanager.getplugin("evals-runner")
+        result = self.result = runner.take(self)
+        if result.outcome is Outcome.SKIPPED:
+            reason = "not run" if result.error is None else result.error.message
+            pytest.skip(f"not run: {reason}")
+        if result.outcome is Outcome.ERRORED:
+            raise NoAnswer(headline(result))
+
+    def runtest(self) -> None:
+        """Judge the answer.
+
+        Raises:
+            WrongAnswer: an assertion does not hold.
+        """
+        assert self.result is not None
+        if self.result.outcome is Outcome.FAILED:
+            raise WrongAnswer(headline(self.result))
+
+    def repr_failure(
+        self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None
+    ) -> Any:
+        """Show the question, the answer and every score, without our traceback."""
+        if self.result is not None and isinstance(excinfo.value, NoAnswer | WrongAnswer):
+            return describe(self.result, self.trial.model, self.config.stash[EVALS].settings)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Return where the case was written."""
+        source = self.trial.case.source
+        line = source.line - 1 if source is not None and source.line else None
+        return self.path, line, self.name

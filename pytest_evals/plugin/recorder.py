@@ -1,0 +1,289 @@
+"""Recorder: the plugin object where the session is (never on an xdist worker).
+
+It takes each trial's record off its report and keeps it at once, seals the run at the end, and
+sees to it that what was planned and what was recorded agree.
+"""
+
+import subprocess
+import sys
+from collections.abc import Generator, Iterable
+from pathlib import Path
+from time import time
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter
+
+from pytest_evals import __version__
+from pytest_evals.errors import StoreError
+from pytest_evals.plugin.session import Evals
+from pytest_evals.plugin.stores import open_runs
+from pytest_evals.plugin.terminal import draw
+from pytest_evals.result import TrialResult
+from pytest_evals.run import DatasetInfo, GitInfo, Run, RunStatus
+from pytest_evals.storage.base import RunStore
+from pytest_evals.summary import Summary
+
+INFOS = TypeAdapter(tuple[DatasetInfo, ...])
+
+
+class Recorder:
+    """Keeps the run."""
+
+    def __init__(self, evals: Evals) -> None:
+        self._evals = evals
+        self.run: Run | None = None
+        self.summary = Summary()
+        self.notes: list[str] = []
+        self._store: RunStore | None = None
+        self._infos: tuple[DatasetInfo, ...] = ()
+        self._planned: list[str] = []
+        self._recorded: set[str] = set()
+        self._ids: list[str] = []
+        self._begun = False
+        self._crashed: set[str] = set()
+
+    def pytest_sessionstart(self) -> None:
+        """Find out whether an interrupted run can be finished."""
+        settings = self._evals.settings
+        if self._evals.config.option.collectonly:
+            return
+        self._store = open_runs(self._evals, self.note)
+        git = git_info(settings.rootdir)
+        self.run = Run(
+            id=self._evals.run_id,
+            started_at=time(),
+            git=git,
+            versions={
+                "python": sys.version.split()[0],
+                "pytest": pytest.__version__,
+                "pytest-evals-matrix": __version__,
+                "platform": sys.platform,
+            },
+            options=settings.shown(),
+        )
+        self._evals.chain = self._chain(git)
+
+    def _chain(self, git: GitInfo | None) -> str:
+        """Return the mark under which answers of user code may be used again.
+
+        Only to finish an interrupted run of the same code: then that run's mark goes on.
+        """
+        own = self._evals.run_id
+        if self._store is None or git is None:
+            return own
+        for run in self._store.runs(limit=1):
+            same = run.git is not None and (run.git.commit, run.git.tree) == (git.commit, git.tree)
+            unfinished = run.status in {RunStatus.INTERRUPTED, RunStatus.RUNNING}
+            if same and unfinished and run.chain:
+                return run.chain
+        return own
+
+    def expect(self, infos: tuple[DatasetInfo, ...], ids: list[str]) -> None:
+        """Take over what was planned and selected."""
+        self._infos = infos
+        self._planned = ids
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep the trial that a report ends."""
+        if report.when == "???":
+            self._crashed.add(report.nodeid)
+        told: Any = report.__dict__
+        infos = told.pop("evals_infos", None)
+        if infos and not self._infos:
+            self._infos = INFOS.validate_json(infos)
+            self._planned = [i for i in self._ids if self._is_trial(i)]
+        record = told.pop("evals_record", None)
+        if record is None:
+            return
+        result = TrialResult.model_validate_json(record)
+        self._begin()
+        self._recorded.add(result.id)
+        self.summary.add(result)
+        if self._store is not None:
+            try:
+                self._store.append(self._evals.run_id, record, result)
+            except StoreError as error:
+                self.note(f"this run is not being kept any further: {error}")
+                self._store = None
+
+    def _is_trial(self, nodeid: str) -> bool:
+        """Whether a node id is a trial of one of the datasets."""
+        return nodeid.partition("::")[0] in {info.path for info in self._infos}
+
+    def collected_ids(self, ids: Iterable[str]) -> None:
+        """Take over the node ids that xdist's workers have collected."""
+        self._ids = list(ids)
+
+    def _begin(self) -> None:
+        """Begin the run in the store with its first trial: a run of nothing leaves no trace."""
+        if self._begun or self.run is None:
+            return
+        self._begun = True
+        self.run = self.run.model_copy(
+            update={"datasets": self._infos, "chain": self._evals.chain}
+        )
+        if self._store is not None:
+            try:
+                self._store.begin(self.run)
+            except StoreError as error:
+                self.note(f"this run is not being kept: {error}")
+                self._store = None
+
+    def note(self, text: str) -> None:
+        """Keep a note for the end, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(
+        self, session: pytest.Session, exitstatus: int
+    ) -> Generator[None, object, object]:
+        """Compare what was planned with what was recorded, and seal the run."""
+        result = yield
+        if self.run is None or not self._begun:
+            return result
+        missing = [i for i in self._planned if i not in self._recorded and i not in self._crashed]
+        stopped = bool(session.shouldstop or session.shouldfail) or exitstatus == 2
+        if missing and not stopped:
+            self.note(
+                f"{len(missing)} of {len(self._planned)} trials have no record, so this session "
+                f"fails: {', '.join(missing[:5])}{' ...' if len(missing) > 5 else ''}"
+            )
+        not_run = self.summary.counts.skipped
+        if not_run:
+            self.note(
+                f"{not_run} of {len(self._planned)} trials were not run, so this session fails: "
+                f"{self.summary.first_reason}"
+            )
+        if ((missing and not stopped) or not_run) and session.exitstatus == 0:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        self._seal(session, missing=bool(missing) or bool(not_run) or bool(self._crashed))
+        return result
+
+    def _seal(self, session: pytest.Session, *, missing: bool) -> None:
+        """Write the run's final record."""
+        assert self.run is not None
+        engine = self._evals.engine
+        if engine is not None:
+            for text in engine.notes:
+                self.note(text)
+        narrowed = any(info.selected < info.planned for info in self._infos)
+        status = (
+            RunStatus.INTERRUPTED
+            if missing
+            else RunStatus.NARROWED
+            if narrowed
+            else RunStatus.COMPLETE
+        )
+        self.run = self.run.model_copy(
+            update={
+                "status": status,
+                "ended_at": time(),
+                "datasets": self._infos,
+                "counts": self.summary.counts,
+                "tokens": self.summary.tokens,
+                "cost_usd": self.summary.cost_usd,
+                "spent_usd": self.summary.spent_usd,
+                "exit_status": int(session.exitstatus),
+                "notes": tuple(self.notes),
+            }
+        )
+        if self._store is not None:
+            try:
+                self._store.seal(self.run)
+            except StoreError as error:
+                self.note(f"the run could not be sealed: {error}")
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Draw the table of models."""
+        if self.run is not None and (self._begun or self.notes):
+            draw(terminalreporter, self.run, self.summary, self.notes, self._evals.settings)
+
+    def pytest_report_collectionfinish(self) -> list[str]:
+        """Say what will run: cases x models x samples = trials."""
+        return [line for line in map(matrix_line, self._evals.infos(self._selected())) if line]
+
+    def _selected(self) -> dict[str, int]:
+        """Count the selected trials of each dataset."""
+        counts: dict[str, int] = {}
+        for nodeid in self._planned:
+            path = nodeid.partition("::")[0]
+            counts[path] = counts.get(path, 0) + 1
+        return counts
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> Any:
+        """Give trials their own words: not run, STALE; and with ``-v`` their numbers."""
+        word = getattr(report, "evals_word", None)
+        if word == "not run" and report.skipped:
+            return "not run", "N", ("NOT RUN", {"yellow": True})
+        if word == "stale" and report.failed:
+            return "error", "S", ("STALE", {"red": True})
+        told = getattr(report, "evals_brief", None)
+        if told and report.when == "call" and report.outcome in {"passed", "failed"}:
+            letter = "." if report.passed else "F"
+            color = "green" if report.passed else "red"
+            return report.outcome, letter, (f"{report.outcome.upper()} {told}", {color: True})
+        return None
+
+
+def matrix_line(info: DatasetInfo) -> str:
+    """Say what will run of one dataset."""
+    models = ", ".join(model.id for model in info.models)
+    per_cell = info.planned / (info.cases * len(info.models)) if info.cases and info.models else 0
+    samples = f"{per_cell:g}" if per_cell == int(per_cell) else f"{per_cell:.1f} (mean)"
+    chosen = "" if info.selected == info.planned else f", {info.selected} selected"
+    return (
+        f"evals: {info.name}: {_count(info.cases, 'case')} x "
+        f"{_count(len(info.models), 'model')} ({models}) x {samples} "
+        f"{'sample' if samples == '1' else 'samples'} = {_count(info.planned, 'trial')}{chosen}"
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    """Write a number with its noun."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def git_info(rootdir: Path) -> GitInfo | None:
+    """Read the commit, the branch and a digest of uncommitted changes; None outside a checkout."""
+    import hashlib
+
+    def git(*words: str) -> bytes | None:
+        try:
+            done = subprocess.run(  # noqa: S603 - a fixed command
+                ["git", *words],  # noqa: S607 - the user's own git
+                cwd=rootdir,
+                capture_output=True,
+                timeout=10,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout if done.returncode == 0 else None
+
+    status = git("status", "--porcelain=v2", "--branch", "--untracked-files=no")
+    if status is None:
+        return None
+    heads = dict(
+        line[2:].split(" ", 1)
+        for line in status.decode(errors="replace").splitlines()
+        if line.startswith("# branch.")
+    )
+    commit = heads.get("branch.oid", "")
+    if not commit or commit == "(initial)":
+        return None
+    changed = any(not line.startswith(b"#") for line in status.splitlines())
+    diff = git("diff", "HEAD", "--no-ext-diff") if changed else None
+    branch = heads.get("branch.head")
+    return GitInfo(
+        commit=commit,
+        branch=None if branch == "(detached)" else branch,
+        dirty=changed,
+        tree=hashlib.sha256(diff).hexdigest()[:16] if diff else "",
+    )
+
+
+

@@ -1,0 +1,180 @@
+"""Runner: the plugin object where items run (the only process, or each xdist worker).
+
+It collects datasets, starts the engine for the length of the test loop, and puts each trial's
+record on its report, as one JSON text that crosses to the recorder.
+"""
+
+from collections.abc import Generator
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_evals.engine import capture
+from pytest_evals.errors import SettingsError
+from pytest_evals.plugin.collect import EvalFile, EvalItem
+from pytest_evals.plugin.failure import brief, stale
+from pytest_evals.plugin.session import Evals
+from pytest_evals.result import Outcome, TrialResult
+from pytest_evals.run import DatasetInfo
+from pydantic import TypeAdapter
+
+INFOS = TypeAdapter(tuple[DatasetInfo, ...])
+
+
+class Runner:
+    """Runs trials as pytest items."""
+
+    def __init__(self, evals: Evals) -> None:
+        self._evals = evals
+        self._patterns: tuple[str, ...] = tuple(evals.config.getini("evals_files"))
+        self._told = False
+        self._infos = ""
+        self._items: dict[str, EvalItem] = {}
+
+    def pytest_collect_file(
+        self, file_path: Path, parent: pytest.Collector
+    ) -> pytest.Collector | None:
+        """Collect a dataset: one that is named on the command line, or matches ``evals_files``."""
+        name = file_path.name
+        matches = any(fnmatch(name, pattern) for pattern in self._patterns)
+        if not matches and not (
+            file_path.suffix.lower() in {".yaml", ".yml", ".json", ".jsonl", ".csv"}
+            and parent.session.isinitpath(file_path)
+        ):
+            return None
+        return EvalFile.from_parent(parent, path=file_path)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Note what was selected."""
+        selected: dict[str, int] = {}
+        for item in session.items:
+            if isinstance(item, EvalItem):
+                self._items[item.nodeid] = item
+                path = item.trial.dataset.path
+                selected[path] = selected.get(path, 0) + 1
+        if self._evals.matrices:
+            infos = self._evals.infos(selected)
+            self._infos = INFOS.dump_json(infos).decode()
+            recorder = self._evals.config.pluginmanager.getplugin("evals-recorder")
+            if recorder is not None and not session.config.option.collectonly:
+                recorder.expect(infos, list(self._items))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Run the engine around the test loop."""
+        items = [item for item in session.items if isinstance(item, EvalItem)]
+        if not items or session.config.option.collectonly:
+            return (yield)
+        engine = self._evals.open_engine()
+        trials = [item.trial for item in items]
+        try:
+            engine.prepare(trials)
+        except SettingsError as error:
+            if self._evals.worker is None:
+                raise pytest.UsageError(str(error)) from None
+            engine.refuse(str(error))
+        capture.install()
+        engine.start()
+        if self._evals.worker is None:
+            engine.expect(trials)
+        try:
+            return (yield)
+        finally:
+            engine.stop()
+            capture.remove()
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> Generator[None, object, object]:
+        """On a worker, look at what it will be given next."""
+        if self._evals.worker is not None and isinstance(item, EvalItem):
+            self._look_ahead(item, nextitem)
+        return (yield)
+
+    def _look_ahead(self, item: EvalItem, nextitem: pytest.Item | None) -> None:
+        """Tell the engine which trials this worker holds in its queue."""
+        from pytest_evals.plugin.xdist import queued_items
+
+        engine = self._evals.open_engine()
+        ahead = queued_items(item.session)
+        if ahead is None:
+            ahead = []
+        coming = [item, *([nextitem] if nextitem is not None else []), *ahead]
+        engine.expect_only([i.trial for i in coming if isinstance(i, EvalItem)])
+
+    def take(self, item: EvalItem) -> TrialResult:
+        """Wait for an item's result and note what its report has to say."""
+        capture.install()
+        progress = self._evals.config.pluginmanager.getplugin("evals-progress")
+        tick = None if progress is None else progress.tick
+        result = self._evals.open_engine().result(item.trial, tick=tick)
+        if progress is not None:
+            progress.clear()
+        if self._evals.settings.junit_properties:
+            item.user_properties[:] = properties(result, self._evals.run_id)
+        return result
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Put the trial's record on the report of the phase that ends it."""
+        report = yield
+        capture.install()
+        if not isinstance(item, EvalItem) or item.result is None:
+            return report
+        result = item.result
+        ends = report.when == ("setup" if result.outcome in _IN_SETUP else "call")
+        if not ends:
+            if report.when == "setup":
+                report.duration = 0.0
+            return report
+        report.duration = result.duration_s
+        marked: Any = report
+        marked.evals_record = self._evals.redactor.text(result.model_dump_json(exclude_defaults=True))
+        marked.evals_brief = brief(result)
+        if result.outcome is Outcome.SKIPPED:
+            marked.evals_word = "not run"
+        elif stale(result):
+            marked.evals_word = "stale"
+        if not self._told:
+            self._told = True
+            marked.evals_infos = self._infos
+        if result.output:
+            report.sections.append(("Captured output of the trial", result.output))
+        if report.when == "setup" and report.longrepr is not None and report.failed:
+            report.longrepr = str(report.longrepr)
+        return report
+
+
+_IN_SETUP = frozenset({Outcome.SKIPPED, Outcome.ERRORED})
+
+
+def properties(result: TrialResult, run_id: str) -> list[tuple[str, object]]:
+    """Return the flat properties that reach JUnit."""
+    found: list[tuple[str, object]] = [
+        ("model", result.model_id),
+        ("case", result.case_id),
+        ("sample", str(result.sample)),
+        ("outcome", str(result.outcome)),
+        ("run", run_id),
+    ]
+    if result.score is not None:
+        found.append(("score", f"{result.score:.4g}"))
+    for score in result.scores:
+        value = getattr(score, "value", None)
+        if value is None:
+            passed = getattr(score, "passed", None)
+            value = None if passed is None else float(passed)
+        if value is not None:
+            found.append((f"score.{score.name}", f"{value:.4g}"))
+    if result.latency_s is not None:
+        found.append(("latency_s", f"{result.latency_s:.3f}"))
+    if result.usage.total_tokens is not None:
+        found.append(("tokens", str(result.usage.total_tokens)))
+    if result.cost_usd is not None:
+        found.append(("cost_usd", f"{result.cost_usd:.6g}"))
+    return found

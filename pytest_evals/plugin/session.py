@@ -1,0 +1,214 @@
+"""The session's state on ``config.stash``, and how it begins and ends."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import time
+from typing import Any
+
+import pytest
+
+from pytest_evals.config import OPTIONS, Settings, read_settings
+from pytest_evals.dataset import Dataset
+from pytest_evals.engine import Engine, Tools
+from pytest_evals.errors import EvalsError, SettingsError, suggest
+from pytest_evals.loaders.base import LoadContext
+from pytest_evals.loaders.build import load
+from pytest_evals.matrix import Matrix, script_model
+from pytest_evals.model import Model
+from pytest_evals.redact import Redactor
+from pytest_evals.registry import Registry
+from pytest_evals.responses.base import ResponseStore
+from pytest_evals.run import DatasetInfo, new_run_id
+
+EVALS = pytest.StashKey["Evals"]()
+"""Where the session's state is kept."""
+
+
+@dataclass(slots=True)
+class Evals:
+    """What the collectors, the runner and the recorder of one process share."""
+
+    config: pytest.Config
+    settings: Settings
+    registry: Registry
+    run_id: str
+    chain: str
+    """The mark under which answers of user code may be used again."""
+    matrices: dict[str, Matrix] = field(default_factory=dict)
+    """By the dataset's path."""
+    engine: Engine | None = None
+    worker: str | None = None
+    """This xdist worker's id; None where there is no worker."""
+    share: int = 1
+    """How many workers divide the limits among them."""
+    redactor: Redactor = field(default_factory=lambda: Redactor((), ()))
+    closing: list[Any] = field(default_factory=list)
+    """What has to be closed at the end."""
+
+    def header(self) -> list[str]:
+        """Return the lines for pytest's header."""
+        shown = " ".join(f"{k}={v}" for k, v in self.settings.shown().items() if k != "model")
+        store = "" if self.settings.responses == "off" else f", store {self.settings.store}"
+        lines = [f"evals: run {self.run_id}, answers {self.settings.responses}{store}"]
+        if shown:
+            lines.append(f"evals settings: {shown}")
+        return lines
+
+    def matrix(self, path: Path, nodeid: str) -> Matrix:
+        """Load a dataset and plan its trials.
+
+        Raises:
+            DatasetError: everything that is wrong with the file.
+            SettingsError: the models asked for do not exist, or there are none.
+        """
+        context = LoadContext(rootdir=self.settings.rootdir, checker=self.registry)
+        dataset = load(path, context)
+        if dataset.path != nodeid:
+            dataset = dataset.model_copy(update={"path": nodeid})
+        matrix = Matrix(dataset, self._models(dataset), self.settings.samples)
+        self.matrices[nodeid] = matrix
+        return matrix
+
+    def _models(self, dataset: Dataset) -> tuple[Model, ...]:
+        """Return the models that are asked: the file's, or those that were selected."""
+        known = {model.id: model for model in dataset.models}
+        if not self.settings.model:
+            models = dataset.models or script_model(dataset)
+            if not models:
+                raise SettingsError(
+                    f"{dataset.path}: no model to ask. Give the dataset `models`, or name one "
+                    "with --evals-model provider:model"
+                )
+            return models
+        chosen: list[Model] = []
+        for name in self.settings.model:
+            if name in known:
+                chosen.append(known[name])
+                continue
+            provider = name.partition(":")[0]
+            if self.registry.provider(provider) is None:
+                _, providers = self.registry.names()
+                raise SettingsError(
+                    f"--evals-model {name}: {dataset.path} has no such model, and "
+                    f"{provider!r} is no provider.{suggest(name, (*known, *providers))}"
+                )
+            chosen.append(self.registry.parse_model(name))
+        return tuple(dict.fromkeys(chosen))
+
+    def infos(self, selected: dict[str, int]) -> tuple[DatasetInfo, ...]:
+        """Return what the run keeps of its datasets.
+
+        Args:
+            selected: the number of selected trials by the dataset's path.
+        """
+        return tuple(
+            DatasetInfo(
+                name=matrix.dataset.name,
+                path=path,
+                digest=matrix.dataset.digest,
+                prompt_digest=matrix.dataset.prompt.digest if matrix.dataset.prompt else None,
+                models=tuple(matrix.models),
+                cases=len(matrix.dataset.cases),
+                planned=len(matrix),
+                selected=selected.get(path, 0),
+            )
+            for path, matrix in sorted(self.matrices.items())
+        )
+
+    def open_engine(self) -> Engine:
+        """Return the engine, made when first needed."""
+        if self.engine is None:
+            self.engine = Engine(
+                self.settings,
+                Tools(
+                    finder=self.registry,
+                    http=_http_clients,
+                    store=self._responses(),
+                    redactor=self.redactor,
+                    chain=self.chain,
+                    share=self.share,
+                ),
+            )
+        return self.engine
+
+    def _responses(self) -> ResponseStore | None:
+        """Open the stored answers."""
+        from pytest_evals.plugin.stores import open_responses
+
+        store = open_responses(self)
+        if store is not None:
+            self.closing.append(store)
+        return store
+
+
+def _http_clients() -> Any:
+    """Make the HTTP clients."""
+    from pytest_evals.providers.transport import HttpClientPool
+
+    return HttpClientPool()
+
+
+def begin(config: pytest.Config) -> None:
+    """Start the session's state and register its plugin objects."""
+    from pytest_evals.plugin.recorder import Recorder
+    from pytest_evals.plugin.runner import Runner
+
+    try:
+        settings = read_settings(
+            config.rootpath,
+            command_line={o.name: getattr(config.option, o.dest, None) for o in OPTIONS},
+            environ=os.environ,
+            ini={o.name: config.getini(o.ini) for o in OPTIONS},
+        )
+        redactor = make_redactor(settings)
+    except EvalsError as error:
+        raise pytest.UsageError(str(error)) from None
+    workerinput: dict[str, Any] | None = getattr(config, "workerinput", None)
+    evals = Evals(
+        config=config,
+        settings=settings,
+        registry=Registry.builtin(),
+        run_id=workerinput["evals_run"] if workerinput else new_run_id(time()),
+        chain=workerinput["evals_chain"] if workerinput else "",
+        worker=workerinput["workerid"] if workerinput else None,
+        share=int(workerinput["workercount"]) if workerinput else 1,
+        redactor=redactor,
+    )
+    config.stash[EVALS] = evals
+    config.pluginmanager.register(Runner(evals), "evals-runner")
+    if workerinput is None:
+        recorder = Recorder(evals)
+        config.pluginmanager.register(recorder, "evals-recorder")
+        if config.pluginmanager.hasplugin("xdist"):
+            from pytest_evals.plugin.xdist import Controller
+
+            config.pluginmanager.register(Controller(evals), "evals-xdist")
+
+
+def end(config: pytest.Config) -> None:
+    """Close what the session opened."""
+    evals = config.stash.get(EVALS, None)
+    if evals is None:
+        return
+    if evals.engine is not None:
+        evals.engine.stop()
+    for store in evals.closing:
+        store.close()
+    evals.closing.clear()
+
+
+def make_redactor(settings: Settings) -> Redactor:
+    """Make the one redaction point: keys from the environment and the user's patterns."""
+    import re
+
+    for pattern in settings.redact:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise SettingsError(f"evals_redact: {pattern!r} is no pattern: {error}") from None
+    marks = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
+    secrets = [
+        value for name, value in os.environ.items() if any(mark in name.upper() for mark in marks)
+    ]
+    return Redactor(secrets, settings.redact)

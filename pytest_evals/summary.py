@@ -1,0 +1,132 @@
+"""Summary: the numbers of many trials, added one by one, so that none has to be kept."""
+
+from array import array
+from dataclasses import dataclass, field
+
+from pytest_evals.result import Outcome, TrialResult
+from pytest_evals.run import Counts
+
+
+@dataclass(slots=True)
+class Row:
+    """The numbers of one model in one dataset."""
+
+    dataset: str
+    model_id: str
+    passed: int = 0
+    failed: int = 0
+    errored: int = 0
+    skipped: int = 0
+    tokens: int | None = None
+    """None where no answer reported any."""
+    cost_usd: float | None = 0.0
+    """USD; None where any answer's cost is unknown."""
+    scores: array[float] = field(default_factory=lambda: array("d"))
+    latencies: array[float] = field(default_factory=lambda: array("d"))
+    """Seconds."""
+
+    @property
+    def total(self) -> int:
+        """All recorded trials."""
+        return self.passed + self.failed + self.errored + self.skipped
+
+    @property
+    def scored(self) -> int:
+        """Trials with a verdict on an answer: what a pass rate is a rate of."""
+        return self.passed + self.failed
+
+    @property
+    def mean_score(self) -> float | None:
+        """The mean of the trials' scores; None where there is none."""
+        return sum(self.scores) / len(self.scores) if self.scores else None
+
+    def latency(self, share: float) -> float | None:
+        """Return a percentile of the latencies, in seconds, by the nearest rank.
+
+        Args:
+            share: 0..1, the share of trials that took at most so long.
+        """
+        if not self.latencies:
+            return None
+        ordered = sorted(self.latencies)
+        rank = max(1, -(-len(ordered) * share // 1))
+        return ordered[int(rank) - 1]
+
+    def add(self, result: TrialResult) -> None:
+        """Add one trial."""
+        setattr(self, result.outcome.value, getattr(self, result.outcome.value) + 1)
+        if result.score is not None and result.outcome is not Outcome.ERRORED:
+            self.scores.append(result.score)
+        latency = result.latency_s
+        if latency is not None:
+            self.latencies.append(latency)
+        tokens = result.usage.total_tokens
+        if tokens is not None:
+            self.tokens = (self.tokens or 0) + tokens
+        if any(exchange.response is not None for exchange in result.exchanges):
+            cost = result.cost_usd
+            self.cost_usd = None if cost is None or self.cost_usd is None else self.cost_usd + cost
+
+
+class Summary:
+    """The numbers of a session."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, str], Row] = {}
+        self.spent_usd: float | None = 0.0
+        """USD of what was really asked; None where a cost is unknown."""
+        self.asked = 0
+        """Calls that were made in this session."""
+        self.reused = 0
+        """Answers that were taken from a store."""
+        self.first_reason = ""
+        """Why the first trial that was not run was not run."""
+
+    def add(self, result: TrialResult) -> None:
+        """Add one trial."""
+        key = (result.dataset, result.model_id)
+        row = self._rows.get(key)
+        if row is None:
+            row = self._rows[key] = Row(*key)
+        row.add(result)
+        for exchange in result.exchanges:
+            if exchange.response is None:
+                continue
+            if exchange.source == "asked":
+                self.asked += 1
+                cost = exchange.cost_usd
+                known = self.spent_usd is not None and cost is not None
+                self.spent_usd = (self.spent_usd or 0.0) + (cost or 0.0) if known else None
+            elif exchange.source != "scripted":
+                self.reused += 1
+        if result.outcome is Outcome.SKIPPED and not self.first_reason and result.error:
+            self.first_reason = result.error.message
+
+    @property
+    def rows(self) -> list[Row]:
+        """The rows, in the order in which they first appeared."""
+        return list(self._rows.values())
+
+    @property
+    def counts(self) -> Counts:
+        """All trials by outcome."""
+        rows = self.rows
+        return Counts(
+            passed=sum(row.passed for row in rows),
+            failed=sum(row.failed for row in rows),
+            errored=sum(row.errored for row in rows),
+            skipped=sum(row.skipped for row in rows),
+        )
+
+    @property
+    def tokens(self) -> int | None:
+        """All tokens; None where none were reported."""
+        known = [row.tokens for row in self.rows if row.tokens is not None]
+        return sum(known) if known else None
+
+    @property
+    def cost_usd(self) -> float | None:
+        """USD of all answers; None where any is unknown."""
+        costs = [row.cost_usd for row in self.rows]
+        known = [cost for cost in costs if cost is not None]
+        return sum(known) if len(known) == len(costs) else None
