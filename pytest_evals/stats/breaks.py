@@ -6,30 +6,15 @@ q(a, m) = a^a·m^m / (a+m)^(a+m), reached at p = a/(a+m). So the number of such 
 were compared is at most Poisson-binomial with these chances, however hard the cases are.
 """
 
+from collections import Counter
 from collections.abc import Sequence
-from functools import lru_cache
-from math import exp, log
+from operator import mul
 
 from pytest_evals.stats.distributions import binomial_tail, poisson_binomial_tail
+from pytest_evals.stats.likeness import correlated_flip_chance
 
 LEAST_BASELINE = 3
 """Baseline samples below which a case cannot be flagged: a pass or two proves little."""
-
-
-@lru_cache(maxsize=65536)
-def flip_chance(a: int, m: int) -> float:
-    """Return the greatest chance, over all pass rates, of a passes and then m failures.
-
-    Args:
-        a: samples that all passed, >= 1.
-        m: later samples that all failed, >= 1.
-
-    Raises:
-        ValueError: a count is less than 1.
-    """
-    if a < 1 or m < 1:
-        raise ValueError(f"both counts must be 1 or more, got {a} and {m}")
-    return exp(a * log(a) + m * log(m) - (a + m) * log(a + m))
 
 
 def confirmations(cells: Sequence[tuple[int, int]], *, level: float, most: int) -> int:
@@ -48,23 +33,30 @@ def confirmations(cells: Sequence[tuple[int, int]], *, level: float, most: int) 
     """
     if not 0 < level < 1 or most < 0:
         raise ValueError(f"level is inside (0, 1) and most >= 0, got {level} and {most}")
+    kinds = Counter(cells)
     for r in range(most):
-        if sum(break_chances(cells, more=r)) <= level:
+        chances = break_chances(list(kinds), more=r)
+        if sum(map(mul, chances, kinds.values())) <= level:
             return r
     return most
 
 
-def break_chances(cells: Sequence[tuple[int, int]], *, more: int) -> list[float]:
+def break_chances(cells: Sequence[tuple[int, int]], *, more: int, rho: float = 0.0) -> list[float]:
     """Return each case's greatest chance of a false break; 0 for a case that cannot be flagged.
 
     Args:
         cells: (baseline samples, samples now) of every compared case, each >= 1.
         more: confirmation samples, >= 0.
+        rho: the correlation of samples within a run, 0 <= rho < 1.
     """
-    return [flip_chance(a, n + more) if a >= LEAST_BASELINE else 0.0 for a, n in cells]
+    return [
+        correlated_flip_chance(a, n + more, rho) if a >= LEAST_BASELINE else 0.0 for a, n in cells
+    ]
 
 
-def break_p(cells: Sequence[tuple[int, int]], confirmed: int, *, more: int) -> float:
+def break_p(
+    cells: Sequence[tuple[int, int]], confirmed: int, *, more: int, rho: float = 0.0
+) -> float:
     """Return the chance of this many confirmed breaks or more, if nothing changed.
 
     Binomial where all cases have the same numbers of samples, else Poisson-binomial.
@@ -73,6 +65,7 @@ def break_p(cells: Sequence[tuple[int, int]], confirmed: int, *, more: int) -> f
         cells: (baseline samples, samples now) of every compared case, each >= 1.
         confirmed: how many cases passed all before and never since.
         more: confirmation samples that each of them was asked, >= 0.
+        rho: the correlation of samples within a run, 0 <= rho < 1.
 
     Raises:
         ValueError: confirmed is negative or more than the cases.
@@ -81,7 +74,7 @@ def break_p(cells: Sequence[tuple[int, int]], confirmed: int, *, more: int) -> f
         raise ValueError(f"confirmed breaks must be 0..{len(cells)}, got {confirmed}")
     if not confirmed:
         return 1.0
-    chances = break_chances(cells, more=more)
+    chances = break_chances(cells, more=more, rho=rho)
     if len(set(chances)) == 1:
         return binomial_tail(confirmed, len(chances), chances[0])
     return poisson_binomial_tail(confirmed, chances)

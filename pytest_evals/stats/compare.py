@@ -2,9 +2,9 @@
 
 The test and its interval come from the same set of sign flips, so they always agree: flipping the
 signs of the changes in a subset S gives a sum as extreme as the one seen, against a shift δ,
-exactly where the mean of S lies on the other side of δ. So the interval of all δ that the test does not
-reject runs between two order statistics of subset means (Hartigan 1969, "Using subsample values as
-typical values").
+exactly where the mean of S lies on the other side of δ. So the interval of all δ that the test does
+not reject runs between two order statistics of subset means (Hartigan 1969, "Using subsample values
+as typical values").
 """
 
 from collections.abc import Mapping, Sequence

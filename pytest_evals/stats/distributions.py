@@ -6,7 +6,7 @@ with a ValueError; none returns NaN.
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from math import exp, inf, lgamma, log, log1p, sqrt
+from math import exp, inf, lgamma, log, log1p, pi, sqrt
 from statistics import NormalDist
 
 _STEPS = 20_000
@@ -111,8 +111,30 @@ def t_quantile(p: float, df: float) -> float:
         return 0.0
     if p < 0.5:
         return -t_quantile(1 - p, df)
-    y = beta_quantile(2 * p - 1, 0.5, df / 2)
-    return sqrt(df * y / (1 - y))
+    if df < 3 and p > 0.9:
+        x = beta_quantile(2 * (1 - p), df / 2, 0.5)
+        return sqrt(df * (1 - x) / x)
+    if df < 3:
+        y = beta_quantile(2 * p - 1, 0.5, df / 2)
+        return sqrt(df * y / (1 - y))
+    return _t_by_newton(p, df)
+
+
+def _t_by_newton(p: float, df: float) -> float:
+    """Start from the expansion of Fisher and Cornish 1960, then follow Newton.
+
+    Right of 0 the distribution function is concave, so every step but the first comes from below.
+    """
+    z = normal_quantile(p)
+    t = z + (z**3 + z) / (4 * df) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * df * df)
+    scale = exp(lgamma((df + 1) / 2) - lgamma(df / 2)) / sqrt(df * pi)
+    for _ in range(60):
+        below = 0.5 + incomplete_beta(t * t / (df + t * t), 0.5, df / 2) / 2
+        step = (p - below) / (scale * exp(-(df + 1) / 2 * log1p(t * t / df)))
+        t += step
+        if abs(step) <= 1e-13 * t:
+            break
+    return t
 
 
 def binomial_tail(k: int, n: int, p: float) -> float:

@@ -13,6 +13,7 @@ from math import lcm
 
 from pytest_evals.stats.breaks import LEAST_BASELINE, break_p, confirmations
 from pytest_evals.stats.corrections import adjust
+from pytest_evals.stats.likeness import correlation
 from pytest_evals.stats.rows import PairedCase, PairedScore, Row, Rules
 from pytest_evals.stats.settle import Changes, changes_of, outlook
 from pytest_evals.stats.signflip import SignFlip, sign_flip
@@ -62,7 +63,7 @@ def _plan(row: Row, more: int, rules: Rules) -> ConfirmPlan:
         return ConfirmPlan(row.name, (), more, None)
     if not more:
         return ConfirmPlan(row.name, (), 0, "the samples of the run suffice")
-    best = break_p(row.cells, len(flagged), more=more)
+    best = break_p(row.cells, len(flagged), more=more, rho=_correlation(row))
     if best > rules.alpha_break:
         reason = f"even {len(flagged)} confirmed would be explained by noise (p = {best:.2g})"
         return ConfirmPlan(row.name, (), more, reason)
@@ -83,6 +84,13 @@ def _flagged(row: Row) -> list[PairedCase]:
     if not row.breakable or not row.independent:
         return []
     return [pair for pair in _fallen(row) if pair.base_n >= LEAST_BASELINE]
+
+
+def _correlation(row: Row) -> float:
+    """Return how alike the samples of a run look; flips themselves are no part of the evidence."""
+    return correlation(
+        (pair.base_pass, pair.base_n, pair.now_pass, pair.now_n) for pair in row.counts
+    )
 
 
 def _fallen(row: Row) -> list[PairedCase]:
@@ -228,7 +236,8 @@ def _breaks(
     back = {pair.case for pair in flagged if any(answers.get(pair.case, ())[:more])}
     asked = {pair.case for pair in flagged if len(answers.get(pair.case, ())) >= more}
     holding = [pair for pair in flagged if pair.case in asked - back]
-    p = break_p(row.cells, len(holding), more=more)
+    rho = _correlation(row) if holding else 0.0
+    p = break_p(row.cells, len(holding), more=more, rho=rho)
     return BreakTest(
         flagged=_ids(flagged),
         confirmed=_ids(holding),
@@ -238,6 +247,7 @@ def _breaks(
         more=more,
         baseline_samples=tuple(sorted({pair.base_n for pair in holding})),
         later_samples=tuple(sorted({pair.now_n + more for pair in holding})),
+        correlation=rho,
         p=p,
         p_adjusted=p,
     )

@@ -73,7 +73,7 @@ def rogan_gladen(
         ValueError: an argument is outside its range.
     """
     check_confidence(confidence)
-    if not 0 <= apparent <= 1 or not (0 < effective and isfinite(effective)):
+    if not 0 <= apparent <= 1 or not (effective > 0 and isfinite(effective)):
         raise ValueError(f"a rate in 0..1 of > 0 samples is needed, got {apparent}, {effective}")
     least = _least_power(judge, confidence)
     if least <= 0:

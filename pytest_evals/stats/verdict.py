@@ -95,6 +95,10 @@ class BreakTest:
     later_samples: tuple[int, ...]
     """The different numbers of failed samples of the confirmed cases, r included, ascending."""
 
+    correlation: float
+    """How alike the samples of one run look, 0..0.95: 0 where they pass for independent draws (or
+    nothing is confirmed); above 0 a break counts for less."""
+
     p: float
     """The chance of so many confirmed breaks if nothing changed, 0..1."""
 

@@ -153,6 +153,11 @@ def _notes_of_breaks(verdict: RowVerdict) -> list[str]:
             f"{names(breaks.unanswered)} passed all baseline samples and failed all now; "
             f"{breaks.more} more answers each are needed to tell a break from noise."
         )
+    if breaks.correlation:
+        said.append(
+            f"Samples of one run look alike (correlation about {breaks.correlation:.2g}), "
+            "so whole flips are less surprising than independent samples would make them."
+        )
     if breaks.confirmed and verdict.rule != "break":
         said.append(
             f"{names(breaks.confirmed)} passed all baseline samples and failed all "

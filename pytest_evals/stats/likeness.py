@@ -1,0 +1,141 @@
+"""Are the samples of one run more alike than those of two runs?
+
+The break rule takes samples as independent draws. Where a run has a mood of its own (a shared
+cache, one server's rounding), the samples of a case agree within each run and differ between runs,
+and whole flips happen by themselves. Such a mood shows in the cases that did *not* flip: given a
+case's passes in both runs together, independence makes those of one run hypergeometric, so the
+squared changes have a known mean and variance. Where they exceed it, the chances of the break rule
+are taken from the beta-binomial distribution with the correlation that the excess implies.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from math import ceil, comb, exp, lgamma, log, sqrt
+
+Cell = tuple[int, int, int, int]
+"""(passes before, samples before, passes now, samples now) of one case."""
+
+_ALARM = 1.6448536269514722  # the 95 % quantile of the normal distribution
+_MOST = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class _Moments:
+    """What independence expects of one case's squared change."""
+
+    mean: float
+    variance: float
+    within: float
+    size: float
+
+
+def correlation(cells: Iterable[Cell]) -> float:
+    """Return the correlation of samples within a run that the data give away, 0 if they do not.
+
+    The homogeneity statistic is the sum of squared changes over all cases but whole flips (all pass
+    before and none now, or the reverse), which are what the break rule is about; its moments are
+    those of the hypergeometric distribution without these outcomes. At or below its 95 % point the
+    samples count as independent. Above, the correlation is found by moments from the upper 95 %
+    bound of the excess.
+
+    Args:
+        cells: one per compared case, 0 <= passes <= samples, samples >= 1.
+
+    Returns:
+        0.0, or a correlation in (0, 0.95].
+    """
+    seen = mean = variance = within = size = informative = 0.0
+    for (b, a, w, n), times in Counter(cells).items():
+        if not 0 < b + w < a + n or (b, w) in {(a, 0), (0, n)}:
+            continue
+        expected = _moments(a, n, b + w)
+        seen += times * (w / n - b / a) ** 2
+        mean += times * expected.mean
+        variance += times * expected.variance
+        within += times * expected.within
+        size += times * expected.size
+        informative += times
+    if variance <= 0 or seen - mean <= _ALARM * sqrt(variance):
+        return 0.0
+    excess = (seen + _ALARM * sqrt(variance)) / mean
+    within, size = within / informative, size / informative
+    found = size * (excess - 1) / (max(0.0, 2 - size) + excess * size * within)
+    return min(_MOST, ceil(100 * found) / 100)
+
+
+@lru_cache(maxsize=65536)
+def _moments(a: int, n: int, passes: int) -> _Moments:
+    """Describe the squared change of a case with this many passes in its a + n samples."""
+    weights, values = [], []
+    for w in range(max(0, passes - a), min(passes, n) + 1):
+        b = passes - w
+        if (b, w) not in {(a, 0), (0, n)}:
+            weights.append(comb(n, w) * comb(a, b))
+            values.append((w / n - b / a) ** 2)
+    total = sum(weights)
+    if not total:
+        return _Moments(0.0, 0.0, 0.0, 0.0)
+    mean = sum(w * v for w, v in zip(weights, values, strict=True)) / total
+    square = sum(w * v * v for w, v in zip(weights, values, strict=True)) / total
+    both = a + n
+    within = (a * (a - 1) + n * (n - 1)) / (both * (both - 1))
+    return _Moments(mean, max(0.0, square - mean * mean), within, 1 / a + 1 / n)
+
+
+@lru_cache(maxsize=65536)
+def flip_chance(a: int, m: int) -> float:
+    """Return the greatest chance, over all pass rates, of a passes and then m failures.
+
+    Args:
+        a: samples that all passed, >= 1.
+        m: later samples that all failed, >= 1.
+
+    Raises:
+        ValueError: a count is less than 1.
+    """
+    if a < 1 or m < 1:
+        raise ValueError(f"both counts must be 1 or more, got {a} and {m}")
+    return exp(a * log(a) + m * log(m) - (a + m) * log(a + m))
+
+
+@lru_cache(maxsize=65536)
+def correlated_flip_chance(a: int, m: int, rho: float) -> float:
+    """Return the greatest chance of a passes in one run and m failures in another.
+
+    As `flip_chance`, with samples that have the correlation rho within a run: each run's pass rate
+    is a beta variable around the case's, so its passes are beta-binomial (Skellam 1948).
+
+    Args:
+        a: samples of the first run, which all passed, >= 1.
+        m: samples of the second run, which all failed, >= 1.
+        rho: the correlation, 0 <= rho < 1.
+
+    Raises:
+        ValueError: a count is less than 1, or rho is outside its range.
+    """
+    if not 0 <= rho < 1:
+        raise ValueError(f"a correlation is in 0..1, below 1, got {rho}")
+    if not rho:
+        return flip_chance(a, m)
+    if a < 1 or m < 1:
+        raise ValueError(f"both counts must be 1 or more, got {a} and {m}")
+    weight = (1 - rho) / rho
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        left, right = low + (high - low) / 3, high - (high - low) / 3
+        if _flip(left, a, m, weight) < _flip(right, a, m, weight):
+            low = left
+        else:
+            high = right
+    return exp(_flip((low + high) / 2, a, m, weight))
+
+
+def _flip(rate: float, a: int, m: int, weight: float) -> float:
+    """Return the log of the chance of a flip at this pass rate."""
+    yes, no = rate * weight, (1 - rate) * weight
+    return (
+        lgamma(yes + a) - lgamma(yes) + lgamma(no + m) - lgamma(no)
+        + 2 * lgamma(weight) - lgamma(weight + a) - lgamma(weight + m)
+    )  # fmt: skip
