@@ -1,0 +1,120 @@
+"""The live line: how far the engine is, while pytest waits for it.
+
+On a terminal it stands to the right of what pytest has written, on the same line, and is wiped
+before pytest writes again: it never scrolls and never mixes with pytest's own output. In a log it
+is a plain line now and then. With ``-q`` there is none.
+"""
+
+import sys
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from pytest_evals.engine import Progress
+from pytest_evals.plaintext import format_cost, format_seconds
+
+EVERY_S = 30.0
+"""Seconds between plain lines in a log."""
+LEAST = 24
+"""Columns below which nothing is drawn."""
+
+
+class LiveLine:
+    """Draws the live line.
+
+    Args:
+        config: pytest's.
+        look: how far the engine is; None while there is none.
+        spent: USD recorded so far, and failed and errored trials.
+    """
+
+    def __init__(self, config: pytest.Config, look: Callable[[], Progress | None]) -> None:
+        self._config = config
+        self._look = look
+        self._reporter: Any = config.pluginmanager.getplugin("terminalreporter")
+        self._tty = bool(self._reporter and self._reporter.isatty)
+        self._drawn = 0
+        self._last = monotonic()
+        self._started = monotonic()
+        self._total = 0
+        self._done = self._failed = self._errored = 0
+
+    def expect(self, total: int) -> None:
+        """Say how many trials there are."""
+        self._total = total
+        self._started = self._last = monotonic()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count a trial; wipe the line before pytest writes."""
+        self.clear()
+        if hasattr(report, "evals_brief"):
+            self._done += 1
+            self._failed += report.failed and report.when == "call"
+            self._errored += report.failed and report.when != "call"
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logstart(self) -> None:
+        """Wipe the line before pytest writes."""
+        self.clear()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """Wipe the line before the summary."""
+        self.clear()
+
+    def tick(self) -> None:
+        """Draw, while waiting."""
+        progress = self._look()
+        if progress is None or self._reporter is None or self._config.option.verbose < 0:
+            return
+        if self._tty:
+            self._draw(progress)
+        elif monotonic() - self._last >= EVERY_S:
+            self._last = monotonic()
+            self._reporter.ensure_newline()
+            self._reporter.write_line(f"evals: {self.text(progress)}")
+
+    def text(self, progress: Progress) -> str:
+        """Say how far it is: done of all, in flight, failed, errored, cost, rate, time left."""
+        elapsed = monotonic() - self._started
+        done = self._done + progress.ready
+        parts = [f"{done}/{self._total}", f"{progress.in_flight} in flight"]
+        if self._failed:
+            parts.append(f"{self._failed} failed")
+        if self._errored:
+            parts.append(f"{self._errored} errors")
+        if progress.retried:
+            parts.append(f"{progress.retried} retries")
+        if progress.cost_usd:
+            parts.append(format_cost(progress.cost_usd))
+        if done and elapsed > 1:
+            rate = done / elapsed
+            parts.append(f"{rate:.1f}/s")
+            if done < self._total:
+                parts.append(f"{format_seconds((self._total - done) / rate)} left")
+        return ", ".join(parts)
+
+    def _draw(self, progress: Progress) -> None:
+        """Write to the right of the cursor and bring the cursor back."""
+        writer = self._reporter._tw  # noqa: SLF001 - the reporter's own stream and width
+        room = writer.fullwidth - writer.width_of_current_line - 2
+        text = self.text(progress)[: max(0, room)]
+        if len(text) < LEAST:
+            return
+        self._write(writer, f"\x1b[K  \x1b[2m{text}\x1b[0m\x1b[{len(text) + 2}D")
+        self._drawn = len(text)
+
+    def clear(self) -> None:
+        """Wipe what was drawn."""
+        if self._drawn:
+            self._drawn = 0
+            self._write(self._reporter._tw, "\x1b[K")  # noqa: SLF001 - as above
+
+    def _write(self, writer: Any, text: str) -> None:
+        """Write past the width bookkeeping, which must not see this."""
+        stream = getattr(writer, "_file", sys.stdout)
+        stream.write(text)
+        stream.flush()
