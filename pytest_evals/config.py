@@ -1,8 +1,8 @@
 """Settings: every option in one table, and the frozen values a session runs with.
 
-The table drives the command line, the environment, the ini file, ``--help`` and the docs. Precedence
-is command line, then environment, then ini, then the default. Nothing heavy is imported here: the
-table is read in every pytest session.
+The table drives the command line, the environment, the ini file, ``--help`` and the docs.
+Precedence is command line, then environment, then ini, then the default. Nothing heavy is imported
+here: the table is read in every pytest session.
 """
 
 from collections.abc import Callable, Mapping

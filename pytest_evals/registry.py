@@ -71,15 +71,18 @@ class Registry:
 
     def provider(self, name: str) -> type[Provider] | None:
         """Return a provider's class; None where there is none of that name."""
-        return _found(self._providers, name)
+        found: type[Provider] | None = _found(self._providers, name)
+        return found
 
     def scorer(self, name: str) -> type[Scorer] | None:
         """Return a scorer's class; None where there is none of that name."""
-        return _found(self._scorers, name)
+        found: type[Scorer] | None = _found(self._scorers, name)
+        return found
 
     def loader(self, name: str) -> type[Loader] | None:
         """Return a loader's class; None where there is none of that name."""
-        return _found(self._loaders, name)
+        found: type[Loader] | None = _found(self._loaders, name)
+        return found
 
     def bind(self, spec: ScorerSpec) -> Bound:
         """Make the scorer of a spec, once for all equal specs.
@@ -150,21 +153,22 @@ class Registry:
                 for loc, message in error.problems:
                     yield (*where, i, *loc), message
                 continue
-            for message in bound.scorer.check(dataset, case):
+            for message in bound.check(dataset, case):
                 yield (*where, i), message
 
-    def _check_case(
-        self, dataset: Dataset, case: Case, where: Loc
-    ) -> Iterator[tuple[Loc, str]]:
+    def _check_case(self, dataset: Dataset, case: Case, where: Loc) -> Iterator[tuple[Loc, str]]:
         """Yield what is wrong with a case as a whole."""
         if not dataset.scorers_of(case):
-            yield where, (
-                f"case {case.id!r} asserts nothing, so it would pass whatever is answered; "
-                "give it `scorers`, or give the dataset `scorers` for every case"
+            yield (
+                where,
+                (
+                    f"case {case.id!r} asserts nothing, so it would pass whatever is answered; "
+                    "give it `scorers`, or give the dataset `scorers` for every case"
+                ),
             )
         for spec in dataset.scorers if case.id else ():
             try:
-                problems = self.bind(spec).scorer.check(dataset, case)
+                problems = list(self.bind(spec).check(dataset, case))
             except SpecError:
                 continue
             for message in problems:
@@ -215,15 +219,19 @@ def _check_scripts(dataset: Dataset, model: Model) -> Iterator[tuple[Loc, str]]:
     """Yield the cases that have no recorded answer for a scripted model."""
     for i, case in enumerate(dataset.cases):
         if case.script is None:
-            yield ("cases", i), (
-                f"case {case.id!r} has no `script`, which model {model.id!r} plays back"
+            yield (
+                ("cases", i),
+                (f"case {case.id!r} has no `script`, which model {model.id!r} plays back"),
             )
             continue
         for sample in range(dataset.samples_of(case)):
             if case.script.events(model.id, sample) is None:
-                yield ("cases", i, "script"), (
-                    f"case {case.id!r} has no recorded answer for model {model.id!r}, "
-                    f"sample {sample} (of {dataset.samples_of(case)})"
+                yield (
+                    ("cases", i, "script"),
+                    (
+                        f"case {case.id!r} has no recorded answer for model {model.id!r}, "
+                        f"sample {sample} (of {dataset.samples_of(case)})"
+                    ),
                 )
                 break
 
@@ -239,4 +247,3 @@ def _check_prompt(dataset: Dataset, case: Case, where: Loc) -> Iterator[tuple[Lo
             check_template(message.text, known)
         except TemplateError as error:
             yield loc, f"the prompt does not fit case {case.id!r}: {error}"
-

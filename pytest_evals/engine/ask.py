@@ -107,7 +107,9 @@ class Asker:
             return exchange.model_copy(update={"request": request, "role": role})
         future = self._flying[key] = asyncio.get_running_loop().create_future()
         try:
-            exchange = await self._ask_once(line, request, clock, _Question(key, parts, identity, role))
+            exchange = await self._ask_once(
+                line, request, clock, _Question(key, parts, identity, role)
+            )
             future.set_result(exchange)
         except BaseException:
             future.cancel()

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from pytest_evals.canonical import canonical
+from pytest_evals.errors import AnswerError, TemplateError
 from pytest_evals.exchange import Request, Response
 from pytest_evals.matrix import Trial
 from pytest_evals.message import Message
-from pytest_evals.errors import AnswerError, TemplateError
 from pytest_evals.templates import render
 
 
@@ -52,17 +52,16 @@ def request_of(trial: Trial, messages: tuple[Message, ...], turn: int) -> Reques
     )
 
 
-def following(
-    messages: tuple[Message, ...], response: Response, said: str
-) -> tuple[Message, ...]:
+def following(messages: tuple[Message, ...], response: Response, said: str) -> tuple[Message, ...]:
     """Return the thread after an answer and the user's next message."""
     answer = response.messages or tuple(_answer_messages(response))
     return (*messages, *answer, Message(role="user", content=said))
 
 
 def _answer_messages(response: Response) -> Iterator[Message]:
-    """Yield an answer as messages; calls whose results are unknown are left out of the thread,
-    since servers refuse a call without its result.
+    """Yield an answer as messages.
+
+    Calls whose results are unknown are left out: servers refuse a call without its result.
     """
     calls = response.tool_calls
     if calls and all(call.captured and call.id for call in calls):
@@ -88,7 +87,9 @@ def _plain(asked: Any) -> Any:
     """Make an input plain data."""
     if isinstance(asked, tuple):
         return [
-            item.model_dump(mode="json", exclude_defaults=True) if isinstance(item, Message) else item
+            item.model_dump(mode="json", exclude_defaults=True)
+            if isinstance(item, Message)
+            else item
             for item in asked
         ]
     return asked

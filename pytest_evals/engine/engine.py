@@ -9,16 +9,16 @@ import asyncio
 import os
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from time import monotonic, time
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from pytest_evals.case import Case
 from pytest_evals.config import Settings
 from pytest_evals.dataset import Dataset
-from pytest_evals.case import Case
 from pytest_evals.engine.ask import Asker, Line
 from pytest_evals.engine.budget import Breaker, Budget
 from pytest_evals.engine.limits import Limiter
@@ -206,10 +206,8 @@ class Engine:
         needed = "; ".join(
             f"{name} (for {', '.join(sorted(set(ids)))})" for name, ids in sorted(missing.items())
         )
-        return [
-            f"environment variables with keys are not set: {needed}. "
-            "Set them, or leave the models out with --evals-model"
-        ]
+        told = f"environment variables with keys are not set: {needed}. "
+        return [told + "Set them, or leave the models out with --evals-model"]
 
     def _missing_prices(self, lines: Iterable[Line]) -> list[str]:
         """Name every model without a price, where there is a cap on cost."""
@@ -221,10 +219,10 @@ class Engine:
         )
         if not unpriced:
             return []
+        told = f"--evals-max-cost cannot be kept: no price is known for {', '.join(unpriced)}. "
         return [
-            f"--evals-max-cost cannot be kept: no price is known for {', '.join(unpriced)}. Give "
-            "each a `price: {input: ..., output: ...}` in USD per million tokens (0 where it is "
-            "free, or where the application reports its own cost_usd)"
+            told + "Give each a `price: {input: ..., output: ...}` in USD per million tokens "
+            "(0 where it is free, or where the application reports its own cost_usd)"
         ]
 
     def start(self) -> None:
@@ -359,10 +357,8 @@ class Engine:
         with self._lock:
             self._stopping = True
             self._queue.clear()
-        try:
+        with suppress(TimeoutError, RuntimeError):
             asyncio.run_coroutine_threadsafe(self._shutdown(), loop).result(STOP_S + 3)
-        except (TimeoutError, RuntimeError):
-            pass
         loop.call_soon_threadsafe(loop.stop)
         thread.join(STOP_S)
         if not thread.is_alive():

@@ -33,7 +33,7 @@ class RetryPolicy:
         if not error.transient or attempt > self.most:
             return None
         bound = min(self.cap_s, self.base_s * 2 ** (attempt - 1))
-        own = bound * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
+        own = float(bound * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
         if error.retry_after_s is None:
             return own
         if error.retry_after_s > LONGEST_WAIT_S:

@@ -71,9 +71,7 @@ class TrialRunner:
             messages = first_messages(trial)
         except AnswerError as error:
             request = Request(messages=(), case_id=trial.case.id, model_id=trial.model.id)
-            return (
-                Exchange(request=request, error=ErrorInfo.of(error), model_id=trial.model.id),
-            )
+            return (Exchange(request=request, error=ErrorInfo.of(error), model_id=trial.model.id),)
         for turn in range(len(turns)):
             exchange = await self.asker.ask(line, request_of(trial, messages, turn), clock)
             exchanges.append(exchange)

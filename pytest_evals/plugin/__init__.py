@@ -1,16 +1,13 @@
 """The pytest plugin. This module is imported in every pytest session, so it stays light.
 
-Without ``--evals`` it registers options, the marker and one hint, and nothing else happens. With it,
-`session` brings the two plugin objects: a *runner* where items run, a *recorder* where the session is.
+Without ``--evals`` it registers options, the marker and one hint, and nothing else happens. With
+it, `session` brings two plugin objects: a *runner* where items run, a *recorder* where the session
+is.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 from pytest_evals.config import FILES_DEFAULT, OPTIONS
 
@@ -119,13 +116,10 @@ class _Inert:
             terminalreporter.write_line(f"pytest-evals-matrix: {hint}")
 
 
-def pytest_report_header(config: pytest.Config) -> "list[str]":
+def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say what evals will do, where they are on."""
     if not config.getoption("evals"):
         return []
     from pytest_evals.plugin.session import EVALS
 
     return config.stash[EVALS].header()
-
-
-__all__: "list[str]" = []

@@ -32,7 +32,7 @@ class EvalFile(pytest.File):
                 item.add_marker(tags[tag])
             yield item
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Show what is wrong with the dataset, without our traceback."""
         error = excinfo.value
         if isinstance(error, DatasetError):
@@ -41,7 +41,7 @@ class EvalFile(pytest.File):
             return f"{error}\n\n{problems}; nothing of this dataset was run."
         if isinstance(error, EvalsError):
             return str(error)
-        return super().repr_failure(excinfo)
+        return super().repr_failure(excinfo, style)
 
 
 def _markers(config: pytest.Config, tags: set[str]) -> dict[str, pytest.MarkDecorator]:
@@ -85,9 +85,7 @@ class EvalItem(pytest.Item):
         if self.result.outcome is Outcome.FAILED:
             raise WrongAnswer(headline(self.result))
 
-    def repr_failure(
-        self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None
-    ) -> Any:
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Show the question, the answer and every score, without our traceback."""
         if self.result is not None and isinstance(excinfo.value, NoAnswer | WrongAnswer):
             return describe(self.result, self.trial.model, self.config.stash[EVALS].settings)

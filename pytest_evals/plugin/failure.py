@@ -1,4 +1,4 @@
-"""What is shown of a trial that did not pass: the question, the answer, every score, how to rerun."""
+"""What is shown of a trial that did not pass: question, answer, every score, how to rerun."""
 
 import shlex
 from collections.abc import Iterator
@@ -83,7 +83,7 @@ def _exchange(exchange: Exchange) -> Iterator[str]:
         yield f"    -> {call.name}({shorten(arguments, 200)})"
     if response.refusal:
         yield from _indented(f"(refused) {response.refusal}")
-    yield from _indented(response.text if response.text else "(empty)")
+    yield from _indented(response.text or "(empty)")
     if response.finish_reason not in {None, "stop", "tool_calls"}:
         yield f"    (finish reason: {response.finish_reason})"
 

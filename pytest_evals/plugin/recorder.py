@@ -87,7 +87,7 @@ class Recorder:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep the trial that a report ends."""
-        if report.when == "???":
+        if str(report.when) == "???":
             self._crashed.add(report.nodeid)
         told: Any = report.__dict__
         infos = told.pop("evals_infos", None)
@@ -121,9 +121,7 @@ class Recorder:
         if self._begun or self.run is None:
             return
         self._begun = True
-        self.run = self.run.model_copy(
-            update={"datasets": self._infos, "chain": self._evals.chain}
-        )
+        self.run = self.run.model_copy(update={"datasets": self._infos, "chain": self._evals.chain})
         if self._store is not None:
             try:
                 self._store.begin(self.run)
@@ -284,6 +282,3 @@ def git_info(rootdir: Path) -> GitInfo | None:
         dirty=changed,
         tree=hashlib.sha256(diff).hexdigest()[:16] if diff else "",
     )
-
-
-

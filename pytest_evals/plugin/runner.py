@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 from pytest_evals.engine import capture
 from pytest_evals.errors import SettingsError
@@ -18,7 +19,6 @@ from pytest_evals.plugin.failure import brief, stale
 from pytest_evals.plugin.session import Evals
 from pytest_evals.result import Outcome, TrialResult
 from pytest_evals.run import DatasetInfo
-from pydantic import TypeAdapter
 
 INFOS = TypeAdapter(tuple[DatasetInfo, ...])
 
@@ -134,7 +134,9 @@ class Runner:
             return report
         report.duration = result.duration_s
         marked: Any = report
-        marked.evals_record = self._evals.redactor.text(result.model_dump_json(exclude_defaults=True))
+        marked.evals_record = self._evals.redactor.text(
+            result.model_dump_json(exclude_defaults=True)
+        )
         marked.evals_brief = brief(result)
         if result.outcome is Outcome.SKIPPED:
             marked.evals_word = "not run"

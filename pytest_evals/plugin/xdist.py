@@ -177,9 +177,7 @@ class ShareScheduling:
                 same = False
                 from xdist.report import report_collection_diff
 
-                message = report_collection_diff(
-                    expected, found, first.gateway.id, node.gateway.id
-                )
+                message = report_collection_diff(expected, found, first.gateway.id, node.gateway.id)
                 report = pytest.CollectReport(node.gateway.id, "failed", message, [])
                 self._config.hook.pytest_collectreport(report=report)
         return same

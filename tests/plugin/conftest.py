@@ -1,0 +1,73 @@
+"""What the plugin's tests share: a scripted dataset and a way to run it."""
+
+import textwrap
+
+import pytest
+
+SUPPORT = """
+name: support
+models:
+  - {id: good, provider: script}
+  - {id: bad, provider: script}
+cases:
+  - id: window
+    input: How long do I have?
+    tags: [refunds, en]
+    scorers: [{contains: 30 days}]
+    script:
+      good: [{kind: chat_response, content: You have 30 days., tokens: {prompt_tokens: 8, completion_tokens: 5}}]
+      bad: [{kind: chat_response, content: No idea.}]
+  - id: card
+    input: Can I return a gift card?
+    tags: [cards]
+    scorers: [{icontains: "no"}]
+    script:
+      good: [{kind: chat_response, content: "No."}]
+      bad: [{kind: chat_response, content: "No, never."}]
+  - id: down
+    input: Is anybody there?
+    scorers: [{contains: yes}]
+    script:
+      good: [{kind: chat_response, content: "yes"}]
+      bad: [{kind: error, error_type: overloaded, message: come back later}]
+"""
+
+
+@pytest.fixture
+def support(pytester: pytest.Pytester) -> str:
+    """Write a dataset of three cases for two models: four pass, one fails, one errs."""
+    pytester.path.joinpath("support.evals.yaml").write_text(SUPPORT)
+    return "support.evals.yaml"
+
+
+@pytest.fixture
+def write(pytester: pytest.Pytester):
+    """Write a file below the test's folder; return its name."""
+
+    def write(name: str, text: str) -> str:
+        path = pytester.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text), encoding="utf-8")
+        return name
+
+    return write
+
+
+@pytest.fixture
+def evals(pytester: pytest.Pytester):
+    """Run pytest with ``--evals`` in process."""
+
+    def run(*args: str) -> pytest.RunResult:
+        return pytester.runpytest_inprocess("--evals", "-p", "no:randomly", *args)
+
+    return run
+
+
+@pytest.fixture
+def evals_process(pytester: pytest.Pytester):
+    """Run pytest with ``--evals`` as a process of its own."""
+
+    def run(*args: str) -> pytest.RunResult:
+        return pytester.runpytest_subprocess("--evals", "-p", "no:randomly", *args)
+
+    return run
