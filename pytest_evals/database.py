@@ -38,18 +38,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             run INTEGER NOT NULL REFERENCES runs(seq),
             PRIMARY KEY (name, run)
         ) WITHOUT ROWID""",
-        # What a run that is not sealed has so far, so that listing it reads no trial.
-        """CREATE TABLE tallies (
-            run INTEGER NOT NULL REFERENCES runs(seq),
-            outcome TEXT NOT NULL,
-            trials INTEGER NOT NULL,
-            counted INTEGER NOT NULL,
-            tokens INTEGER NOT NULL,
-            priced INTEGER NOT NULL,
-            unpriced INTEGER NOT NULL,
-            cost_usd REAL NOT NULL,
-            PRIMARY KEY (run, outcome)
-        ) WITHOUT ROWID""",
         # Every attempt of a trial is kept; the last one is current.
         """CREATE TABLE trials (
             seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -71,17 +59,21 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             record TEXT NOT NULL
         )""",
         "CREATE UNIQUE INDEX trials_current ON trials (run, trial) WHERE current",
+        # Holds all that a listing shows of a run that is not sealed, so it reads no trial.
+        """CREATE INDEX trials_order
+            ON trials (run, seq, outcome, tokens, cost_usd, unpriced) WHERE current""",
         "CREATE INDEX trials_superseded ON trials (run, trial) WHERE NOT current",
+        # One leaf a trial: a run's scores of one name are found by reading the run's scores.
         """CREATE TABLE scores (
             run INTEGER NOT NULL,
-            name TEXT NOT NULL,
             trial INTEGER NOT NULL REFERENCES trials(seq),
             position INTEGER NOT NULL,
+            name TEXT NOT NULL,
             kind TEXT NOT NULL,
             value REAL,
             passed INTEGER,
             label TEXT,
-            PRIMARY KEY (run, name, trial, position)
+            PRIMARY KEY (run, trial, position)
         ) WITHOUT ROWID""",
         """CREATE TABLE labels (
             seq INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -3,14 +3,24 @@
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from pytest_evals.canonical import Frozen
 from pytest_evals.case import Source
 from pytest_evals.exchange import ErrorInfo, Exchange, Response, Usage
 from pytest_evals.score import Score, ScoreError
 
-AnyScore = Annotated[Score | ScoreError, Field(discriminator="kind")]
+
+def _kind(value: Any) -> str:
+    """Tell a score from an error, also in a record that leaves out what is the default."""
+    if isinstance(value, dict):
+        return str(value.get("kind") or ("error" if "message" in value else "score"))
+    return str(getattr(value, "kind", ""))
+
+
+AnyScore = Annotated[
+    Annotated[Score, Tag("score")] | Annotated[ScoreError, Tag("error")], Discriminator(_kind)
+]
 
 
 class Outcome(StrEnum):
