@@ -97,7 +97,10 @@ class Recorder:
         record = told.pop("evals_record", None)
         if record is None:
             return
-        result = TrialResult.model_validate_json(record)
+        result = self._evals.fresh
+        self._evals.fresh = None
+        if result is None or result.id != report.nodeid:
+            result = TrialResult.model_validate_json(record)
         self._begin()
         self._recorded.add(result.id)
         self.summary.add(result)

@@ -134,9 +134,10 @@ class Runner:
             return report
         report.duration = result.duration_s
         marked: Any = report
-        marked.evals_record = self._evals.redactor.text(
-            result.model_dump_json(exclude_defaults=True)
-        )
+        record = result.model_dump_json(exclude_defaults=True)
+        marked.evals_record = self._evals.redactor.json_text(record)
+        if self._evals.worker is None and marked.evals_record == record:
+            self._evals.fresh = result
         marked.evals_brief = brief(result)
         if result.outcome is Outcome.SKIPPED:
             marked.evals_word = "not run"

@@ -19,6 +19,7 @@ from pytest_evals.model import Model
 from pytest_evals.redact import Redactor
 from pytest_evals.registry import Registry
 from pytest_evals.responses.base import ResponseStore
+from pytest_evals.result import TrialResult
 from pytest_evals.run import DatasetInfo, new_run_id
 
 EVALS = pytest.StashKey["Evals"]()
@@ -43,6 +44,8 @@ class Evals:
     share: int = 1
     """How many workers divide the limits among them."""
     redactor: Redactor = field(default_factory=lambda: Redactor((), ()))
+    fresh: TrialResult | None = None
+    """The result whose record was made last in this process, to save reading it back."""
     closing: list[Any] = field(default_factory=list)
     """What has to be closed at the end."""
 
