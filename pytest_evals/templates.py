@@ -4,7 +4,7 @@ The one place where prompts, request bodies and rubrics are rendered. Jinja2 is 
 first text that really is a template is compiled.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -30,24 +30,24 @@ def render(text: str, variables: Mapping[str, Any]) -> str:
     """
     if not is_template(text):
         return text
-    import jinja2
-    from jinja2.exceptions import SecurityError
+    return str(_guarded(lambda: _compiled(text).render(variables), text, variables))
 
-    try:
-        return str(_compiled(text).render(variables))
-    except jinja2.UndefinedError as error:
-        unknown = unknown_variables(text, variables)
-        if unknown:
-            raise TemplateError(_unknown(unknown, variables)) from None
-        raise TemplateError(f"the template cannot be rendered: {error.message}") from None
-    except SecurityError as error:
-        raise TemplateError(f"the template reaches for what the sandbox hides: {error}") from None
-    except TemplateError:
-        raise
-    except Exception as error:  # noqa: BLE001 - a template can raise anything
-        raise TemplateError(
-            f"the template cannot be rendered: {type(error).__name__}: {error}"
-        ) from None
+
+def evaluate(text: str, variables: Mapping[str, Any]) -> Any:
+    """Render a template, or return the value of one that is nothing but a single expression.
+
+    ``"{{ messages }}"`` gives the list itself and ``"{{ params.top_k + 1 }}"`` a number, where
+    ``"top {{ params.top_k }}"`` gives a text.
+
+    Raises:
+        TemplateError: as `render`.
+    """
+    if not is_template(text):
+        return text
+    expression = _expression(text)
+    if expression is None:
+        return render(text, variables)
+    return _guarded(lambda: _defined(expression(variables)), text, variables)
 
 
 def check(text: str, known: Iterable[str]) -> None:
@@ -74,6 +74,54 @@ def unknown_variables(text: str, known: Iterable[str]) -> list[str]:
         return []
     _compiled(text)
     return sorted(_names(text) - set(known))
+
+
+def _guarded(call: Callable[[], Any], text: str, variables: Mapping[str, Any]) -> Any:
+    """Run what renders a template, and word its errors."""
+    import jinja2
+    from jinja2.exceptions import SecurityError
+
+    try:
+        return call()
+    except jinja2.UndefinedError as error:
+        unknown = unknown_variables(text, variables)
+        if unknown:
+            raise TemplateError(_unknown(unknown, variables)) from None
+        raise TemplateError(f"the template cannot be rendered: {error.message}") from None
+    except SecurityError as error:
+        raise TemplateError(f"the template reaches for what the sandbox hides: {error}") from None
+    except TemplateError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a template can raise anything
+        raise TemplateError(
+            f"the template cannot be rendered: {type(error).__name__}: {error}"
+        ) from None
+
+
+@lru_cache(maxsize=512)
+def _expression(text: str) -> Callable[[Mapping[str, Any]], Any] | None:
+    """Compile a template that is nothing but one expression; None for any other."""
+    import jinja2
+
+    _compiled(text)
+    tokens = [token for token in _environment().lex(text.strip()) if token[1] != "whitespace"]
+    kinds = [kind for _, kind, _ in tokens]
+    if kinds[0] != "variable_begin" or kinds.index("variable_end") != len(kinds) - 1:
+        return None
+    source = text.strip().removeprefix(tokens[0][2]).removesuffix(tokens[-1][2])
+    try:
+        return _environment().compile_expression(source, undefined_to_none=False)
+    except jinja2.TemplateSyntaxError:
+        return None
+
+
+def _defined(value: Any) -> Any:
+    """Refuse an undefined value, which an expression may give without complaint."""
+    import jinja2
+
+    if isinstance(value, jinja2.Undefined):
+        str(value)
+    return value
 
 
 def _unknown(unknown: list[str], known: Iterable[str]) -> str:

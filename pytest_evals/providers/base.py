@@ -72,7 +72,7 @@ class Provider(Protocol):
         ...
 
     def host(self) -> str | None:
-        """Return ``host:port`` for limits that models on one server share; None without a server."""
+        """Return the server's address, for limits that models on it share; None without one."""
         ...
 
     def prepare(self) -> None:

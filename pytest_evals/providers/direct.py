@@ -1,0 +1,261 @@
+"""DirectTransport: HTTP/1.1 for httpx, straight over asyncio, for many calls at once.
+
+httpx brings a connection pool whose cost per request grows with the number of connections. This
+transport keeps httpx's interface and does only what asking models takes: HTTP/1.1, TLS, connections
+that are kept. h11 does the protocol. It belongs to one event loop, knows no proxy and sets no limit
+on connections: the engine limits the calls.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager, suppress
+from time import monotonic
+
+import h11
+import httpx
+
+IDLE_S = 4.0
+"""Seconds an unused connection is kept: less than the 5 s after which common servers close it."""
+MOST_HEAD_BYTES = 256 * 1024
+"""The most a response's headers, or one line of its chunked body, may be."""
+_READ_BYTES = 64 * 1024
+_Origin = tuple[str, str, int]
+
+
+class DirectTransport(httpx.AsyncBaseTransport):
+    """Sends requests over connections of its own.
+
+    A cancelled or failed call closes its connection; only one whose answer was read to its end is
+    used again.
+
+    Args:
+        tls: makes the TLS context, when the first ``https`` address is asked.
+    """
+
+    def __init__(self, tls: Callable[[], ssl.SSLContext] = httpx.create_ssl_context) -> None:
+        self._make_tls = tls
+        self._tls: ssl.SSLContext | None = None
+        self._idle: dict[_Origin, list[_Connection]] = {}
+        self._busy: set[_Connection] = set()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send one request and return the response with its body still to be read.
+
+        Raises:
+            httpx.TransportError: no connection, a time limit, or a reply that is not HTTP.
+        """
+        timeouts = request.extensions.get("timeout", {})
+        connection = self._reused(_origin(request.url))
+        if connection is None:
+            connection = await self._connected(_origin(request.url), timeouts.get("connect"))
+        self._busy.add(connection)
+        try:
+            with _as_httpx_errors(request):
+                await connection.send(request, timeouts.get("write"))
+                head = await connection.head(timeouts.get("read"))
+        except BaseException:
+            self._drop(connection)
+            raise
+        return httpx.Response(
+            head.status_code,
+            headers=head.headers.raw_items(),
+            stream=_Body(self, connection, request, timeouts.get("read")),
+            extensions={"http_version": b"HTTP/" + head.http_version},
+        )
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        connections = [*self._busy, *(c for kept in self._idle.values() for c in kept)]
+        self._busy.clear()
+        self._idle.clear()
+        for connection in connections:
+            connection.close()
+        for connection in connections:
+            await connection.closed()
+
+    def done_with(self, connection: "_Connection") -> None:
+        """Take a connection back: keep it if its exchange is complete, else close it."""
+        if connection not in self._busy:
+            return
+        if not connection.start_over():
+            self._drop(connection)
+            return
+        self._busy.discard(connection)
+        self._idle.setdefault(connection.origin, []).append(connection)
+
+    def _reused(self, origin: _Origin) -> "_Connection | None":
+        """Return the connection that was used last; those that are too old are closed."""
+        kept = self._idle.get(origin)
+        while kept:
+            connection = kept.pop()
+            if connection.usable():
+                return connection
+            connection.close()
+        return None
+
+    def _drop(self, connection: "_Connection") -> None:
+        """Close a connection whose exchange is not complete."""
+        self._busy.discard(connection)
+        connection.close()
+
+    async def _connected(self, origin: _Origin, limit_s: float | None) -> "_Connection":
+        """Open a connection."""
+        scheme, host, port = origin
+        context = self._context() if scheme == "https" else None
+        try:
+            async with asyncio.timeout(limit_s):
+                reader, writer = await asyncio.open_connection(
+                    host,
+                    port,
+                    ssl=context,
+                    server_hostname=host if context else None,
+                    limit=MOST_HEAD_BYTES,
+                )
+        except TimeoutError:
+            waited = "" if limit_s is None else f" within {limit_s:g} s"
+            raise httpx.ConnectTimeout(f"no connection{waited}") from None
+        except (OSError, ssl.CertificateError, UnicodeError) as error:
+            raise httpx.ConnectError(str(error) or type(error).__name__) from error
+        return _Connection(origin, reader, writer)
+
+    def _context(self) -> ssl.SSLContext:
+        """Make the TLS context once: it costs tens of milliseconds."""
+        if self._tls is None:
+            self._tls = self._make_tls()
+            self._tls.set_alpn_protocols(["http/1.1"])
+        return self._tls
+
+
+class _Connection:
+    """One connection to one server, for one exchange after another."""
+
+    def __init__(
+        self, origin: _Origin, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self.origin = origin
+        self._reader = reader
+        self._writer = writer
+        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MOST_HEAD_BYTES)
+        self._idle_since = 0.0
+
+    async def send(self, request: httpx.Request, limit_s: float | None) -> None:
+        """Write a request; its headers leave together with the first part of its body."""
+        head = h11.Request(
+            method=request.method, target=request.url.raw_path, headers=request.headers.raw
+        )
+        data = self._http.send(head) or b""
+        assert isinstance(request.stream, httpx.AsyncByteStream)
+        async for part in request.stream:
+            self._writer.write(data + (self._http.send(h11.Data(data=part)) or b""))
+            data = b""
+            async with asyncio.timeout(limit_s):
+                await self._writer.drain()
+        data += self._http.send(h11.EndOfMessage()) or b""
+        if data:
+            self._writer.write(data)
+
+    async def head(self, limit_s: float | None) -> h11.Response:
+        """Read up to the end of the response's headers."""
+        while True:
+            event = await self._event(limit_s)
+            if isinstance(event, h11.Response):
+                return event
+            if not isinstance(event, h11.InformationalResponse) or event.status_code == 101:
+                raise httpx.RemoteProtocolError("the server did not answer with a response")
+
+    async def body(self, limit_s: float | None) -> AsyncIterator[bytes]:
+        """Yield the body's parts."""
+        while True:
+            event = await self._event(limit_s)
+            if isinstance(event, h11.Data):
+                yield bytes(event.data)
+            elif isinstance(event, h11.EndOfMessage | h11.PAUSED):
+                return
+
+    async def _event(self, limit_s: float | None) -> "h11.Event | type[h11.PAUSED]":
+        """Return the next event of the protocol."""
+        while True:
+            event = self._http.next_event()
+            if event is h11.PAUSED or isinstance(event, h11.Event):
+                return event
+            async with asyncio.timeout(limit_s):
+                data = await self._reader.read(_READ_BYTES)
+            if not data and self._http.their_state is h11.SEND_RESPONSE:
+                raise httpx.ReadError("the server closed the connection without a reply")
+            self._http.receive_data(data)
+
+    def start_over(self) -> bool:
+        """Make ready for the next exchange; false where there can be none."""
+        if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
+            return False
+        self._http.start_next_cycle()
+        self._idle_since = monotonic()
+        return True
+
+    def usable(self) -> bool:
+        """Whether the server should still be there."""
+        return (
+            monotonic() - self._idle_since < IDLE_S
+            and not self._reader.at_eof()
+            and not self._writer.is_closing()
+            and self._reader.exception() is None
+        )
+
+    def close(self) -> None:
+        """Close at once; what was not written yet is discarded."""
+        self._writer.transport.abort()
+
+    async def closed(self) -> None:
+        """Wait until it is closed."""
+        with suppress(OSError):
+            await self._writer.wait_closed()
+
+
+class _Body(httpx.AsyncByteStream):
+    """A response's body; gives the connection back when it is closed."""
+
+    def __init__(
+        self,
+        transport: DirectTransport,
+        connection: _Connection,
+        request: httpx.Request,
+        limit_s: float | None,
+    ) -> None:
+        self._transport = transport
+        self._connection = connection
+        self._request = request
+        self._limit_s = limit_s
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        with _as_httpx_errors(self._request):
+            async for part in self._connection.body(self._limit_s):
+                yield part
+
+    async def aclose(self) -> None:
+        """Give the connection back."""
+        self._transport.done_with(self._connection)
+
+
+@contextmanager
+def _as_httpx_errors(request: httpx.Request) -> Iterator[None]:
+    """Raise the errors of sockets and of the protocol as httpx names them."""
+    try:
+        yield
+    except httpx.TransportError:
+        raise
+    except TimeoutError:
+        raise httpx.ReadTimeout("the server sent nothing in time", request=request) from None
+    except h11.LocalProtocolError as error:
+        raise httpx.LocalProtocolError(str(error), request=request) from error
+    except h11.RemoteProtocolError as error:
+        raise httpx.RemoteProtocolError(str(error), request=request) from error
+    except OSError as error:
+        text = str(error) or type(error).__name__
+        raise httpx.ReadError(text, request=request) from error
+
+
+def _origin(url: httpx.URL) -> _Origin:
+    """Return what a connection belongs to."""
+    port = url.port or (443 if url.scheme == "https" else 80)
+    return url.scheme, url.host, port
