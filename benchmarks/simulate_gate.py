@@ -185,9 +185,9 @@ def null_tables(sims: int) -> Iterator[str]:
     """Write how often harmless changes are blocked."""
     yield "## Harmless changes that are blocked\n"
     yield (
-        f"Nothing changed; {sims:,} pull requests for each kind of suite ({2 * sims // 5:,} with 5\n"
-        "models). The bar is 5 %; a figure may be off by about a point by chance. The correlation\n"
-        "is that of two samples of one case in one run, the confirmation included.\n"
+        f"Nothing changed; {sims:,} pull requests for each kind of suite ({2 * sims // 5:,}\n"
+        "with 5 models). The bar is 5 %; a figure may be off by a point or so by chance. The\n"
+        "correlation is that of two samples of one case in one run, the confirmation included.\n"
     )
     for models, sizes, settings in (
         (1, SIZES, NULL_SETTINGS),

@@ -9,7 +9,6 @@ as typical values").
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import repeat
 from math import floor, fsum, isfinite
 from operator import add
 from random import Random
@@ -168,34 +167,29 @@ def subset_means(changes: Sequence[float], *, draws: int, seed: int) -> list[flo
     Returns:
         The means, ascending. Drawn subsets that are empty are left out.
     """
-    if len(changes) <= _EXACT:
-        sums, sizes = _all_sums(changes), _all_sums([1] * len(changes))
-    else:
-        sums, sizes = _drawn_sums(changes, draws, seed)
+    # a complex number carries the sum (real) and the size (imaginary) of a subset
+    parts = [complex(change, 1) for change in changes]
+    sums = _all_sums(parts) if len(parts) <= _EXACT else _drawn_sums(parts, draws, seed)
     close = 1e-12 * fsum(map(abs, changes)) / len(changes)
-    means = [total / size for total, size in zip(sums, sizes, strict=True) if size]
+    means = [subset.real / subset.imag for subset in sums if subset.imag]
     return sorted(0.0 if abs(mean) <= close else mean for mean in means)
 
 
-def _all_sums(values: Sequence[float]) -> list[float]:
-    sums = [0.0]
+def _all_sums(values: Sequence[complex]) -> list[complex]:
+    sums = [0j]
     for value in values:
         sums += [s + value for s in sums]
     return sums
 
 
-def _drawn_sums(values: Sequence[float], draws: int, seed: int) -> tuple[list[float], list[float]]:
+def _drawn_sums(values: Sequence[complex], draws: int, seed: int) -> list[complex]:
     rng = Random(seed)  # noqa: S311 - a repeatable draw, no secret
-    sums, sizes = [0.0] * draws, [0.0] * draws
+    sums = [0j] * draws
     for i in range(0, len(values), 8):
-        chunk = values[i : i + 8]
-        rounds = repeat(0, 256 >> len(chunk))
-        total = [s for _ in rounds for s in _all_sums(chunk)]
-        size = _all_sums([1] * len(chunk)) * (256 >> len(chunk))
-        picked = rng.randbytes(draws)
-        sums = list(map(add, sums, map(total.__getitem__, picked)))
-        sizes = list(map(add, sizes, map(size.__getitem__, picked)))
-    return sums, sizes
+        table = _all_sums(values[i : i + 8])
+        table *= 256 // len(table)
+        sums = list(map(add, sums, map(table.__getitem__, rng.randbytes(draws))))
+    return sums
 
 
 def _inverted(means: Sequence[float], confidence: float) -> tuple[float | None, float | None]:

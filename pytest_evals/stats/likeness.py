@@ -18,7 +18,7 @@ from operator import mul
 Cell = tuple[int, int, int, int]
 """(passes before, samples before, passes now, samples now) of one case."""
 
-_ALARM = 1.2815515655446004  # the 90 % quantile of the normal distribution
+_ALARM = 1.0364333894937898  # the 85 % quantile of the normal distribution
 _MOST = 0.95
 _NOTHING = 1e-12
 
@@ -39,7 +39,7 @@ def correlation(cells: Iterable[Cell]) -> float:
 
     The homogeneity statistic is the sum of squared changes over all cases but flips and near flips,
     which are what the break rule is about; its moments are those of the hypergeometric distribution
-    without these outcomes. Up to its 90 % point (by the expansion of Cornish and Fisher 1938, for
+    without these outcomes. Up to its 85 % point (by the expansion of Cornish and Fisher 1938, for
     skewness) the samples count as independent. Above, the correlation is the one whose expected
     statistic is the one seen. Both choices were made by simulation: a correlation of 0.2 must not
     block harmless changes, nor may the caution cost real breaks.

@@ -54,16 +54,16 @@ def plan_confirm(rows: Sequence[Row], *, rules: Rules = _DEFAULT) -> list[Confir
         ValueError: two rows share a name.
     """
     _check_names(rows)
-    return [_plan(row, _more(row, rows, rules), rules) for row in rows]
+    return [_plan(row, rows, rules) for row in rows]
 
 
-def _plan(row: Row, more: int, rules: Rules) -> ConfirmPlan:
-    flagged = _flagged(row)
+def _plan(row: Row, rows: Sequence[Row], rules: Rules) -> ConfirmPlan:
+    more, flagged = _more(row, rows, rules), _flagged(row)
     if not flagged:
         return ConfirmPlan(row.name, (), more, None)
     if not more:
         return ConfirmPlan(row.name, (), 0, "the samples of the run suffice")
-    best = break_p(row.cells, len(flagged), more=more, rho=_correlation(row))
+    best = break_p(row.cells, len(flagged), more=more, rho=_correlation(row, rows))
     if best > rules.alpha_break:
         reason = f"even {len(flagged)} confirmed would be explained by noise (p = {best:.2g})"
         return ConfirmPlan(row.name, (), more, reason)
@@ -86,11 +86,23 @@ def _flagged(row: Row) -> list[PairedCase]:
     return [pair for pair in _fallen(row) if pair.base_n >= LEAST_BASELINE]
 
 
-def _correlation(row: Row) -> float:
-    """Return how alike the samples of a run look; flips themselves are no part of the evidence."""
-    return correlation(
-        (pair.base_pass, pair.base_n, pair.now_pass, pair.now_n) for pair in row.counts
-    )
+def _correlation(row: Row, rows: Sequence[Row]) -> float:
+    """Return how alike the samples of a run look: in the row or in all rows, the greater.
+
+    Rows of one run share its mood, and together they show it better. Flips themselves are no part
+    of the evidence.
+    """
+    family = [other for other in rows if other.breakable and other.independent]
+    own = correlation(_outcomes([row]))
+    return max(own, correlation(_outcomes(family))) if len(family) > 1 else own
+
+
+def _outcomes(rows: Sequence[Row]) -> list[tuple[int, int, int, int]]:
+    return [
+        (pair.base_pass, pair.base_n, pair.now_pass, pair.now_n)
+        for row in rows
+        for pair in row.counts
+    ]
 
 
 def _fallen(row: Row) -> list[PairedCase]:
@@ -236,7 +248,7 @@ def _breaks(
     back = {pair.case for pair in flagged if any(answers.get(pair.case, ())[:more])}
     asked = {pair.case for pair in flagged if len(answers.get(pair.case, ())) >= more}
     holding = [pair for pair in flagged if pair.case in asked - back]
-    rho = _correlation(row) if holding else 0.0
+    rho = _correlation(row, rows) if holding else 0.0
     p = break_p(row.cells, len(holding), more=more, rho=rho)
     return BreakTest(
         flagged=_ids(flagged),

@@ -9,7 +9,6 @@ exact McNemar test (McNemar 1947).
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
 from math import gcd, isfinite
 from operator import add
 from random import Random
@@ -93,7 +92,7 @@ def _binomial_half(k: int, n: int) -> float:
 
 def _reduced(changes: Sequence[int]) -> tuple[list[int], int, int]:
     """Divide by the common divisor; give sizes, their total, and the sum of the positive ones."""
-    divisor = reduce(gcd, changes)
+    divisor = gcd(*changes)
     sizes = [abs(change) // divisor for change in changes]
     up = sum(change // divisor for change in changes if change > 0)
     return sizes, sum(sizes), up

@@ -45,9 +45,7 @@ def _without_noise(verdict: RowVerdict) -> str:
         moved = f"{len(verdict.worse)} lower, {len(verdict.better)} higher of {verdict.cases}"
         return f"{moved}; {same}"
     if verdict.worse:
-        return (
-            f"{names(verdict.worse)} passed in the baseline and {_verb(verdict.worse)} now; {same}"
-        )
+        return f"passes of {names(verdict.worse)} became fails; {same}"
     return f"in {_count(verdict.cases, 'case')} no pass became a fail; {same}"
 
 
@@ -238,8 +236,13 @@ def _size(verdict: RowVerdict, value: float) -> str:
 
 
 def _signed(verdict: RowVerdict, value: float) -> str:
-    """Write a change with its sign; with more digits where rounding would hide the margin or 0."""
-    scale, digits = (100.0, 1) if verdict.unit == "passes" else (1.0, 3)
+    """Write a change with its sign; with more digits where rounding would hide the margin or 0.
+
+    No change of a pass rate is beyond 100 points, though the formula of an interval may be.
+    """
+    scale, digits = (1.0, 3)
+    if verdict.unit == "passes":
+        scale, digits, value = 100.0, 1, max(-1.0, min(1.0, value))
     marks = (0.0, verdict.margin * scale, -verdict.margin * scale)
     number = value * scale
     while digits < 6 and any(
