@@ -95,7 +95,7 @@ class ScoreContext:
     """Why there is no answer; only scorers with `scores_errors` are asked then."""
     exchanges: tuple[Exchange, ...] = ()
     """All questions and answers of the conversation, in order."""
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     """Tokens of the answer, all turns together, judges apart."""
     cost_usd: float | None = None
     """USD of the answer, all turns together, judges apart; None is unknown."""
@@ -131,6 +131,13 @@ class Scorer(Frozen):
     not coroutines run in a thread."""
     scores_errors: ClassVar[bool] = False
     """Whether it is asked where there is no answer."""
+    graded: ClassVar[bool | None] = None
+    """Whether its verdicts carry a value of 0..1: True always, False never (a `threshold` is then
+    refused), None what only the verdict shows."""
+    votes: ClassVar[bool] = True
+    """Whether it passes or fails an answer without a `threshold`; a bare metric does not."""
+    verbatim: ClassVar[frozenset[str]] = frozenset()
+    """Options whose texts are not rendered with the case's variables before scoring."""
     example: ClassVar[str] = ""
     """A line of YAML for the docs, executed by a test."""
 

@@ -1,0 +1,87 @@
+"""What can be taken out of a text: numbers, a box, a choice's letter, a code fence. Pure."""
+
+import re
+import unicodedata
+
+_WORDY = "[\\w'\N{RIGHT SINGLE QUOTATION MARK}]"
+"""What makes a letter part of a word."""
+
+
+def normalised(text: str) -> str:
+    """Return a text in Unicode's compatible form, case folded, its white space single."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+_NUMBER = re.compile(
+    r"(?<![\w.])[-+\N{MINUS SIGN}]?\s?(?:\$|€|£)?"
+    r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)?(?:(?<=\d)\.\d+|(?<!\d)\.\d+|(?<=\d))(?:[eE][-+]?\d+)?"
+)
+
+
+def numbers_in(text: str) -> list[str]:
+    """Return the numbers in a text as plain decimal texts, in order.
+
+    Digits may be grouped by commas in threes; a sign, a currency sign and an exponent belong to the
+    number; digits inside a word (``GPT4``) do not count.
+    """
+    found = []
+    for match in _NUMBER.finditer(text):
+        number = re.sub(r"[,\s$€£]", "", match.group()).replace("\N{MINUS SIGN}", "-")
+        if any(c.isdigit() for c in number):
+            found.append(number)
+    return found
+
+
+def boxed(text: str) -> str | None:
+    r"""Return what stands in the last ``\boxed{…}``, braces balanced."""
+    start = max(text.rfind("\\boxed{"), text.rfind("\\fbox{"))
+    if start < 0:
+        return None
+    begin = text.index("{", start) + 1
+    depth = 1
+    for i in range(begin, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[i], 0)
+        if text[i] in "{}" and text[i - 1] == "\\":
+            depth -= {"{": 1, "}": -1}[text[i]]
+        if depth == 0:
+            return text[begin:i].strip()
+    return None
+
+
+def choice_letter(text: str, letters: str) -> str | None:
+    r"""Return the letter of the choice that a text settles on, in upper case; None where none.
+
+    Looked for in this order: the whole text is a letter (``B``, ``(b).``); the last ``answer is
+    B``, ``Answer: B``, ``\boxed{B}``; a line that begins with the letter (``B) Paris``); the only
+    letter that stands alone in upper case.
+    """
+    one = f"[{letters.upper()}{letters.lower()}]"
+    whole = re.fullmatch(rf"\W*({one})\W*", text)
+    if whole:
+        return whole.group(1).upper()
+    inside = boxed(text)
+    if inside is not None:
+        inner = re.fullmatch(rf"\W*(?:\\text\w*\{{)?\W*({one})\W*", inside)
+        if inner:
+            return inner.group(1).upper()
+    said = re.findall(
+        rf"\b(?:answer|choice|option)\b(?:\s+(?:is|would\s+be))?[\s:*_(\[\"'`-]*({one})(?!{_WORDY})",
+        text,
+        re.IGNORECASE,
+    )
+    if said:
+        return str(said[-1]).upper()
+    upper = f"[{letters.upper()}]"
+    begins = re.findall(rf"^\W*({upper})(?:[).:\]*]|\s*$)", text, re.MULTILINE)
+    if len(set(begins)) == 1:
+        return str(begins[0])
+    alone = set(re.findall(rf"(?<!{_WORDY})({upper})(?!{_WORDY})", text))
+    # "A" is a word and "I" is one: alone they settle nothing in a sentence.
+    alone -= {"A", "I"} if len(alone) > 1 or len(text.split()) > 2 else set()
+    return alone.pop() if len(alone) == 1 else None
+
+
+def fenced(text: str) -> str | None:
+    """Return what stands in the first code fence."""
+    found = re.search(r"^[ \t]*(```+|~~~+)[^\n]*\n(.*?)^[ \t]*\1", text, re.DOTALL | re.MULTILINE)
+    return found.group(2) if found else None

@@ -1,0 +1,170 @@
+"""Scorers made of scorers: not, all_of, any_of, at_least."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from pytest_evals.canonical import Json
+from pytest_evals.case import Case
+from pytest_evals.dataset import Dataset
+from pytest_evals.score import Score
+from pytest_evals.scorers.base import ScoreContext, Verdict
+from pytest_evals.scorers.bound import NOTHING_EXTRACTED, Composite
+from pytest_evals.scorers.options import Loc
+
+
+class Not(Composite):
+    """The assertion inside does not hold; an error of the scorer inside stays an error."""
+
+    type: ClassVar[str] = "not"
+    shorthand: ClassVar[str | None] = "of"
+    verbatim: ClassVar[frozenset[str]] = frozenset({"of"})
+    example: ClassVar[str] = "not: {contains: I don't know}"
+
+    of: Any
+    """The assertion: a name, a shorthand or the long form."""
+
+    @classmethod
+    def written_parts(cls, options: Mapping[str, Json]) -> Iterator[tuple[Loc, Json]]:
+        """Yield the one assertion."""
+        if "of" in options:
+            yield ("of",), options["of"]
+
+    def default_name(self) -> str:
+        """Name it after what is inverted."""
+        return f"not_{self._parts[0].name}"
+
+    def problems(self) -> Iterator[tuple[Loc, str]]:
+        """A weight inside would be lost."""
+        if self._parts[0].weight != 1.0:
+            yield (
+                (),
+                (
+                    f"the weight of an inverted assertion stands beside `not`: "
+                    f"`{{not: {{{self._parts[0].type}: …}}, weight: {self._parts[0].weight:g}}}`"
+                ),
+            )
+
+    def combine(self, ctx: ScoreContext, scores: Sequence[Score]) -> Verdict:
+        """Turn the verdict and the value around."""
+        (score,) = scores
+        nothing = bool(score.metadata.get(NOTHING_EXTRACTED))
+        value = score.value
+        if nothing:
+            return Verdict(
+                passed=score.passed, value=value, reason=score.reason, metadata=score.metadata
+            )
+        if value is not None:
+            value = 1.0 - value if 0.0 <= value <= 1.0 else None
+        return Verdict(
+            passed=None if score.passed is None else not score.passed,
+            value=value,
+            label=score.label,
+            reason=score.reason,
+            bar=f"not {score.bar}" if score.bar else None,
+            metadata=score.metadata,
+        )
+
+    def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
+        """What cannot fail cannot pass when inverted: the same words say it."""
+        for message in self._parts[0].check(dataset, case):
+            yield f"inside `not`: {message}"
+
+
+class _Group(Composite):
+    """Several assertions with one verdict; its value is the weighted mean of theirs."""
+
+    graded: ClassVar[bool | None] = True
+    verbatim: ClassVar[frozenset[str]] = frozenset({"of"})
+
+    of: tuple[Any, ...] = Field(min_length=1)
+    """The assertions, each with its own `weight`."""
+
+    @classmethod
+    def written_parts(cls, options: Mapping[str, Json]) -> Iterator[tuple[Loc, Json]]:
+        """Yield each assertion."""
+        written = options.get("of")
+        if isinstance(written, list | tuple):
+            for i, item in enumerate(written):
+                yield ("of", i), item
+
+    def problems(self) -> Iterator[tuple[Loc, str]]:
+        """Something inside must be able to pass or fail."""
+        for i, part in enumerate(self._parts):
+            if not part.votes:
+                yield (
+                    ("of", i),
+                    f"`{part.type}` neither passes nor fails by itself; give it a `threshold`",
+                )
+
+    def wanted(self) -> int:
+        """Return how many must hold."""
+        raise NotImplementedError
+
+    def combine(self, ctx: ScoreContext, scores: Sequence[Score]) -> Verdict:
+        """Count what holds and take the weighted mean."""
+        weights = sum(score.weight for score in scores)
+        value = sum(score.weight * _share(score) for score in scores) / weights
+        holds = sum(score.passed is True for score in scores)
+        passed = holds >= self.wanted()
+        told = [score for score in scores if (score.passed is True) == passed] or scores
+        return Verdict(
+            passed=passed,
+            value=min(1.0, max(0.0, value)),
+            bar=f"{self.wanted()} of {len(scores)} hold",
+            reason=f"{holds} of {len(scores)} hold: "
+            + "; ".join(f"{score.name}: {score.reason}" for score in told),
+            metadata={"parts": [score.model_dump(mode="json") for score in scores]},
+        )
+
+
+def _share(score: Score) -> float:
+    """Return what a part counts: its value, else 1 or 0."""
+    if score.value is None:
+        return 1.0 if score.passed else 0.0
+    return min(1.0, max(0.0, score.value))
+
+
+class AllOf(_Group):
+    """All of these assertions hold; its value is their weighted mean."""
+
+    type: ClassVar[str] = "all_of"
+    shorthand: ClassVar[str | None] = "of"
+    example: ClassVar[str] = "all_of: [{contains: 30 days}, {not: {contains: never}}]"
+
+    def wanted(self) -> int:
+        """All."""
+        return len(self._parts)
+
+
+class AnyOf(_Group):
+    """At least one of these assertions holds; its value is their weighted mean."""
+
+    type: ClassVar[str] = "any_of"
+    shorthand: ClassVar[str | None] = "of"
+    example: ClassVar[str] = "any_of: [{contains: 30 days}, {contains: thirty days}]"
+
+    def wanted(self) -> int:
+        """One."""
+        return 1
+
+
+class AtLeast(_Group):
+    """At least so many of these assertions hold; its value is their weighted mean."""
+
+    type: ClassVar[str] = "at_least"
+    example: ClassVar[str] = "at_least: {n: 2, of: [{contains: box}, {contains: receipt}, is_json]}"
+
+    n: int = Field(ge=1)
+    """How many must hold."""
+
+    def problems(self) -> Iterator[tuple[Loc, str]]:
+        """More than there are can never hold."""
+        if self.n > len(self._parts):
+            yield ("n",), f"{self.n} of {len(self._parts)} assertions can never hold"
+        yield from super().problems()
+
+    def wanted(self) -> int:
+        """The number given."""
+        return self.n

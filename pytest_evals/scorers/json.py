@@ -1,0 +1,199 @@
+"""Whether an answer is JSON, holds JSON, and what stands in it."""
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Any, ClassVar
+
+from pydantic import Field, field_validator
+
+from pytest_evals.canonical import Json
+from pytest_evals.case import Case
+from pytest_evals.dataset import Dataset
+from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
+from pytest_evals.scorers.jsonfind import NotJsonError, find_json, read_json
+from pytest_evals.scorers.jsonschemas import Schema, asserts_nothing
+from pytest_evals.scorers.subset import difference
+from pytest_evals.scorers.words import quoted, shown
+
+
+class _JsonScorer(Scorer):
+    """Looks into an answer's JSON."""
+
+    graded: ClassVar[bool | None] = False
+    inside: ClassVar[bool] = False
+    """Whether the JSON may be fenced or surrounded by prose."""
+
+    schema_: dict[str, Any] | bool | None = Field(default=None, alias="schema")
+    """A JSON Schema that the value must fulfil."""
+    subset: Any = None
+    """What the value must hold: an object's keys by subset, arrays whole and in order."""
+    paths: dict[str, Any] = Field(default_factory=dict)
+    """JMESPaths with the value that must stand there."""
+
+    @field_validator("schema_")
+    @classmethod
+    def _sound(cls, value: Json) -> Json:
+        """Refuse what is no JSON Schema."""
+        if value is not None:
+            Schema(value)
+        return value
+
+    @field_validator("paths")
+    @classmethod
+    def _compile(cls, value: dict[str, Any]) -> dict[str, Any]:
+        """Refuse what is no JMESPath."""
+        for path in value:
+            _jmespath(path)
+        return value
+
+    @cached_property
+    def _schema(self) -> Schema | None:
+        return None if self.schema_ is None else Schema(self.schema_)
+
+    def score(self, ctx: ScoreContext) -> Verdict:
+        """Read it, then compare."""
+        try:
+            value = find_json(ctx.answer) if self.inside else read_json(ctx.answer)
+        except NotJsonError as error:
+            what = "holds no JSON" if self.inside else "is not JSON"
+            return Verdict(
+                passed=False, reason=f"the answer {what} ({error}); it is {quoted(ctx.answer)}"
+            )
+        wrong = [] if self._schema is None else self._schema.problems(value)
+        if self.subset is not None:
+            wrong += difference(self.subset, value)
+        wrong += [
+            f"`{path}` is {shown(found)}, not {shown(wanted)}"
+            for path, wanted in self.paths.items()
+            if difference(wanted, found := _jmespath(path).search(value), exact=True)
+        ]
+        if not wrong:
+            return Verdict(passed=True, reason=f"the answer's JSON is {shown(value)}")
+        return Verdict(passed=False, reason="; ".join(wrong[:5]), metadata={"problems": wrong[:50]})
+
+    def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
+        """A schema must exclude something."""
+        if self.schema_ is not None:
+            wrong = asserts_nothing(self.schema_)
+            if wrong:
+                yield f"`{self.type}`: {wrong}"
+
+
+def _jmespath(path: str) -> Any:
+    """Compile a JMESPath."""
+    import jmespath
+    from jmespath.exceptions import JMESPathError
+
+    try:
+        return jmespath.compile(path)
+    except JMESPathError as error:
+        raise ValueError(f"{path!r} is no JMESPath: {error}") from None
+
+
+class IsJson(_JsonScorer):
+    """The whole answer is one JSON value, which may have to fulfil a schema or hold values."""
+
+    type: ClassVar[str] = "is_json"
+    example: ClassVar[str] = "is_json"
+
+
+class ContainsJson(_JsonScorer):
+    """The answer holds a JSON object or array: bare, in a code fence, or within prose."""
+
+    type: ClassVar[str] = "contains_json"
+    inside: ClassVar[bool] = True
+    example: ClassVar[str] = 'contains_json: {paths: {"order.status": shipped}}'
+
+
+class JsonSchema(Scorer):
+    """The answer is JSON that fulfils a JSON Schema; references stay inside the schema."""
+
+    type: ClassVar[str] = "json_schema"
+    graded: ClassVar[bool | None] = False
+    shorthand: ClassVar[str | None] = "schema"
+    example: ClassVar[str] = "json_schema: {type: object, required: [city]}"
+
+    schema_: dict[str, Any] | bool = Field(alias="schema")
+    """The schema; its draft is the `$schema` it names, else 2020-12."""
+    inside: bool = False
+    """Whether the JSON may be fenced or surrounded by prose."""
+
+    @field_validator("schema_")
+    @classmethod
+    def _sound(cls, value: Json) -> Json:
+        """Refuse what is no JSON Schema."""
+        Schema(value)
+        return value
+
+    @cached_property
+    def _schema(self) -> Schema:
+        return Schema(self.schema_)
+
+    def score(self, ctx: ScoreContext) -> Verdict:
+        """Read it, then validate it."""
+        try:
+            value = find_json(ctx.answer) if self.inside else read_json(ctx.answer)
+        except NotJsonError as error:
+            return Verdict(
+                passed=False,
+                reason=f"the answer is not JSON ({error}); it is {quoted(ctx.answer)}",
+            )
+        wrong = self._schema.problems(value)
+        if wrong:
+            return Verdict(
+                passed=False, reason="; ".join(wrong[:5]), metadata={"problems": wrong[:50]}
+            )
+        return Verdict(passed=True, reason=f"the answer fulfils the schema: {shown(value)}")
+
+    def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
+        """A schema must exclude something."""
+        wrong = asserts_nothing(self.schema_)
+        if wrong:
+            yield f"`json_schema`: {wrong}"
+
+
+class JsonEquals(Scorer):
+    """The answer's JSON is this value; the order of an object's keys does not matter."""
+
+    type: ClassVar[str] = "json_equals"
+    graded: ClassVar[bool | None] = False
+    shorthand: ClassVar[str | None] = "value"
+    example: ClassVar[str] = "json_equals: {city: Paris, days: 30}"
+
+    value: Any = None
+    """The value; without it, the case's `expected`."""
+    inside: bool = True
+    """Whether the JSON may be fenced or surrounded by prose."""
+
+    def score(self, ctx: ScoreContext) -> Verdict:
+        """Read it, then compare it."""
+        wanted = ctx.case.expected if self.value is None else self.value
+        if wanted is None:
+            raise ScoringError("it has no value and the case has no `expected` to compare with")
+        try:
+            found = find_json(ctx.answer) if self.inside else read_json(ctx.answer)
+        except NotJsonError as error:
+            return Verdict(
+                passed=False, reason=f"the answer holds no JSON ({error}): {quoted(ctx.answer)}"
+            )
+        wrong = difference(_value_of(wanted), found, exact=True)
+        if wrong:
+            return Verdict(
+                passed=False, reason="; ".join(wrong[:5]), metadata={"problems": wrong[:50]}
+            )
+        return Verdict(passed=True, reason=f"the answer's JSON is {shown(found)}")
+
+    def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
+        """A value is needed."""
+        if self.value is None and case is not None and case.expected is None:
+            yield "`json_equals` has no value and the case has no `expected` to compare with"
+
+
+def _value_of(wanted: Json) -> Json:
+    """Read an expected value that was itself written as a JSON text."""
+    if isinstance(wanted, str) and wanted.strip()[:1] in {"{", "["}:
+        try:
+            return read_json(wanted)
+        except NotJsonError:
+            return wanted
+    return dict(wanted) if isinstance(wanted, Mapping) else wanted

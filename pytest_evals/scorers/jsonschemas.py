@@ -1,0 +1,135 @@
+"""JSON Schema for scorers: checked when a dataset is collected, offline, and with an end.
+
+`jsonschema` is imported when a dataset first uses a schema. References resolve within the schema
+and the published drafts only: nothing is fetched. Patterns are searched with a time limit.
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from pytest_evals.canonical import Json
+from pytest_evals.scorers.base import ScoringError
+from pytest_evals.scorers.patterns import compiled, search
+from pytest_evals.scorers.words import shown
+
+
+class Schema:
+    """A JSON Schema, ready to validate.
+
+    Args:
+        schema: the schema; its draft is the `$schema` it names, else 2020-12.
+
+    Raises:
+        ValueError: it is no schema, with the place.
+    """
+
+    def __init__(self, schema: Json) -> None:
+        from jsonschema import Draft202012Validator, SchemaError
+        from jsonschema.validators import validator_for
+        from referencing.jsonschema import EMPTY_REGISTRY
+
+        cls = validator_for(schema, default=Draft202012Validator)
+        try:
+            cls.check_schema(schema)
+        except SchemaError as error:
+            where = _way(error.absolute_path)
+            raise ValueError(f"this is no JSON Schema{where}: {error.message}") from None
+        for pattern in _patterns(schema):
+            compiled(pattern)
+        self._validator = _with_patterns(cls)(schema, registry=EMPTY_REGISTRY)
+
+    def problems(self, value: Json) -> list[str]:
+        """Return where a value does not fulfil the schema, in the order of the value.
+
+        Raises:
+            ScoringError: the schema cannot be applied (a reference leads nowhere).
+        """
+        from referencing.exceptions import Unresolvable
+
+        try:
+            errors = sorted(self._validator.iter_errors(value), key=lambda e: str(e.absolute_path))
+        except Unresolvable as error:
+            raise ScoringError(
+                f"the schema refers to {error.ref!r}, which it does not define; nothing is fetched"
+            ) from None
+        except RecursionError:
+            raise ScoringError("the value is nested too deep for the schema") from None
+        return [f"{_way(error.absolute_path, bare=True)}{error.message}" for error in errors]
+
+
+def _way(path: Any, *, bare: bool = False) -> str:
+    """Write the way to a value."""
+    words = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).removeprefix(".")
+    if not words:
+        return ""
+    return f"`{words}`: " if bare else f" at `{words}`"
+
+
+def _patterns(schema: Json) -> Iterator[str]:
+    """Yield every pattern in a schema, wherever it may stand."""
+    if isinstance(schema, Mapping):
+        for key, value in schema.items():
+            if key == "pattern" and isinstance(value, str):
+                yield value
+            elif key == "patternProperties" and isinstance(value, Mapping):
+                yield from (name for name in value if isinstance(name, str))
+            if key not in {"const", "enum", "default", "examples"}:
+                yield from _patterns(value)
+    elif isinstance(schema, list | tuple):
+        for item in schema:
+            yield from _patterns(item)
+
+
+@lru_cache(maxsize=8)
+def _with_patterns(cls: Any) -> Any:
+    """Return a validator class whose patterns have a time limit."""
+    from jsonschema import ValidationError
+    from jsonschema.validators import extend
+
+    def pattern(validator: Any, wanted: str, value: Any, _: Any) -> Iterator[Any]:
+        if validator.is_type(value, "string") and not search(compiled(wanted), value):
+            yield ValidationError(f"{shown(value)} does not match {wanted!r}")
+
+    def pattern_properties(
+        validator: Any, wanted: Mapping[str, Any], value: Any, _: Any
+    ) -> Iterator[Any]:
+        if not validator.is_type(value, "object"):
+            return
+        for name, below in wanted.items():
+            for key, item in value.items():
+                if search(compiled(name), key):
+                    yield from validator.descend(item, below, path=key, schema_path=name)
+
+    changed = {"pattern": pattern, "patternProperties": pattern_properties}
+    return extend(cls, changed)  # type: ignore[no-untyped-call] # the stubs leave it untyped
+
+
+_SILENT = frozenset(
+    {
+        "$schema", "$id", "$comment", "$defs", "definitions", "$anchor", "$dynamicAnchor",
+        "$vocabulary", "title", "description", "default", "examples", "deprecated", "readOnly",
+        "writeOnly", "format", "contentEncoding", "contentMediaType", "contentSchema",
+    }
+)  # fmt: skip
+"""Keywords that exclude nothing by themselves."""
+
+
+def asserts_nothing(schema: Json) -> str | None:
+    """Say why a schema excludes or allows nothing, if that can be seen at once."""
+    if schema is True or schema == {}:
+        return "an empty schema cannot fail: every JSON value fulfils it"
+    if schema is False:
+        return "the schema `false` cannot pass: no value fulfils it"
+    if not isinstance(schema, Mapping):
+        return None
+    from jsonschema import Draft202012Validator
+    from jsonschema.validators import validator_for
+
+    cls = validator_for(schema, default=Draft202012Validator)
+    known = {*cls.VALIDATORS, "then", "else"}
+    loud = [key for key in schema if key in known and key not in _SILENT]
+    if loud:
+        return None
+    silent = ", ".join(f"`{key}`" for key in list(schema)[:5])
+    return f"a schema of {silent} alone cannot fail: it has no keyword that excludes anything"

@@ -1,0 +1,102 @@
+"""What an answer may take: seconds, tokens, dollars. What is not known is not within a limit."""
+
+from typing import ClassVar
+
+from pydantic import Field, model_validator
+
+from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
+
+
+class MaxLatency(Scorer):
+    """The answer took at most so many seconds, all turns together, waiting for a slot left out."""
+
+    type: ClassVar[str] = "max_latency_s"
+    graded: ClassVar[bool | None] = False
+    shorthand: ClassVar[str | None] = "seconds"
+    example: ClassVar[str] = "max_latency_s: 5"
+
+    seconds: float = Field(gt=0, allow_inf_nan=False)
+    """Seconds."""
+
+    def score(self, ctx: ScoreContext) -> Verdict:
+        """Compare the latency."""
+        if ctx.latency_s is None:
+            raise ScoringError("how long the answer took is not known, so no limit can be judged")
+        return Verdict(
+            passed=ctx.latency_s <= self.seconds,
+            bar=f"<= {self.seconds:g} s",
+            reason=f"the answer took {ctx.latency_s:.3g} s",
+            metadata={"latency_s": ctx.latency_s},
+        )
+
+
+class MaxTokens(Scorer):
+    """The answer took at most so many tokens, input and output, all turns together."""
+
+    type: ClassVar[str] = "max_tokens"
+    graded: ClassVar[bool | None] = False
+    shorthand: ClassVar[str | None] = "total"
+    example: ClassVar[str] = "max_tokens: 2000"
+
+    total: int | None = Field(default=None, gt=0)
+    """Input and output tokens together."""
+    output: int | None = Field(default=None, gt=0)
+    """Output tokens alone, reasoning included."""
+
+    @model_validator(mode="after")
+    def _some_limit(self) -> "MaxTokens":
+        """One of the two is needed."""
+        if self.total is None and self.output is None:
+            raise ValueError("it needs a limit: `max_tokens: 2000`, or `total` or `output`")
+        return self
+
+    def score(self, ctx: ScoreContext) -> Verdict:
+        """Compare the usage."""
+        parts: list[str] = []
+        bars: list[str] = []
+        passed = True
+        for name, limit, found in (
+            ("total", self.total, ctx.usage.total_tokens),
+            ("output", self.output, ctx.usage.output_tokens),
+        ):
+            if limit is None:
+                continue
+            if found is None:
+                raise ScoringError(
+                    f"the model did not report its {name} tokens, so no limit can be judged"
+                )
+            passed = passed and found <= limit
+            parts.append(f"{found} {name} tokens")
+            bars.append(f"<= {limit} {name}")
+        return Verdict(
+            passed=passed,
+            bar=", ".join(bars),
+            reason=f"the answer took {' and '.join(parts)}",
+            metadata={"total_tokens": ctx.usage.total_tokens},
+        )
+
+
+class MaxCost(Scorer):
+    """The answer cost at most so many US dollars, all turns together, judges left out."""
+
+    type: ClassVar[str] = "max_cost_usd"
+    graded: ClassVar[bool | None] = False
+    shorthand: ClassVar[str | None] = "usd"
+    example: ClassVar[str] = "max_cost_usd: 0.01"
+
+    usd: float = Field(ge=0, allow_inf_nan=False)
+    """US dollars."""
+
+    def score(self, ctx: ScoreContext) -> Verdict:
+        """Compare the cost."""
+        if ctx.cost_usd is None:
+            raise ScoringError(
+                "what the answer cost is not known, so no limit can be judged; give the model "
+                "`price: {input: …, output: …}` in USD per million tokens"
+            )
+        return Verdict(
+            passed=ctx.cost_usd <= self.usd,
+            bar=f"<= ${self.usd:g}",
+            reason=f"the answer cost ${ctx.cost_usd:.6g}",
+            metadata={"cost_usd": ctx.cost_usd},
+        )

@@ -1,0 +1,184 @@
+"""A scorer's options: read as they are written, explained where wrong, rendered for a case."""
+
+from collections.abc import Iterator, Mapping
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from pytest_evals.canonical import Json
+from pytest_evals.case import COMMON_SCORER_KEYS, Case, ScorerSpec
+from pytest_evals.errors import suggest
+from pytest_evals.scorers.base import Scorer
+from pytest_evals.scorers.words import shown
+from pytest_evals.templates import check, is_template, render
+
+Loc = tuple[str | int, ...]
+"""The way from a scorer, as it is written, to a value in it."""
+
+
+def option_names(cls: type[Scorer]) -> dict[str, str]:
+    """Return a scorer's options as they are written, with the names of their fields."""
+    return {info.alias or name: name for name, info in cls.model_fields.items()}
+
+
+def written_options(
+    spec: ScorerSpec, cls: type[Scorer]
+) -> tuple[dict[str, Json], dict[str, Loc], list[tuple[Loc, str]]]:
+    """Return the options a spec gives, the way to each, and what is wrong with how they stand.
+
+    The argument of a shorthand fills the scorer's `shorthand` option; a mapping of options is the
+    long form, unless the option is itself a mapping.
+    """
+    names = option_names(cls)
+    if spec.argument is None:
+        return dict(spec.options), {name: (name,) for name in spec.options}, []
+    argument, head = spec.argument, (spec.type,)
+    field = None if cls.shorthand is None else names.get(cls.shorthand, cls.shorthand)
+    if isinstance(argument, dict) and (field is None or not _takes_mapping(cls, field)):
+        common = sorted(COMMON_SCORER_KEYS & argument.keys() - names.keys())
+        if common:
+            return (
+                {},
+                {},
+                [
+                    (
+                        (*head, common[0]),
+                        _belongs_outside(spec.type, common),
+                    )
+                ],
+            )
+        return dict(argument), {key: (*head, key) for key in argument}, []
+    if cls.shorthand is None:
+        if argument is True:
+            return {}, {}, []
+        taken = f"its options are {', '.join(names)}" if names else "it has no options"
+        return (
+            {},
+            {},
+            [(head, f"`{spec.type}` takes no single value ({taken}), found {argument!r}")],
+        )
+    return {cls.shorthand: argument}, {cls.shorthand: head}, []
+
+
+def _belongs_outside(name: str, keys: list[str]) -> str:
+    """Say where the keys that every scorer has are written."""
+    words = ", ".join(f"`{key}`" for key in keys)
+    return (
+        f"{words} is no option of `{name}` but of every scorer: it stands beside the name, as in "
+        f"`{{{name}: …, {keys[0]}: …}}`"
+    )
+
+
+def _takes_mapping(cls: type[Scorer], field: str) -> bool:
+    """Whether a mapping is a value of a field."""
+    return _has_mapping(cls.model_fields[field].annotation)
+
+
+def _has_mapping(annotation: object) -> bool:
+    """Whether a type includes mappings."""
+    if annotation is Any:
+        return True
+    origin = get_origin(annotation)
+    if origin in {Union, UnionType}:
+        return any(_has_mapping(part) for part in get_args(annotation))
+    if origin is Annotated:
+        return _has_mapping(get_args(annotation)[0])
+    bare = origin or annotation
+    return isinstance(bare, type) and issubclass(bare, Mapping | BaseModel)
+
+
+def option_problems(
+    cls: type[Scorer], error: ValidationError, ways: Mapping[str, Loc]
+) -> Iterator[tuple[Loc, str]]:
+    """Yield what pydantic found wrong with a scorer's options, in our words.
+
+    Args:
+        cls: the scorer.
+        error: what validating its options raised.
+        ways: the way to each option that is written.
+    """
+    names = option_names(cls)
+    for detail in error.errors(include_url=False):
+        loc = tuple(detail["loc"])
+        option = str(loc[0]) if loc else ""
+        way = (*ways.get(option, loc[:1]), *loc[1:])
+        if detail["type"] == "extra_forbidden" and len(loc) == 1:
+            hint = suggest(option, {*names, *COMMON_SCORER_KEYS})
+            yield way, f"unknown option {option!r} of scorer `{cls.type}`.{hint}"
+        elif detail["type"] == "missing" and len(loc) == 1:
+            yield (), f"scorer `{cls.type}` needs the option `{option}`"
+        else:
+            message = str(detail["msg"]).removeprefix("Value error, ")
+            if detail["type"] == "value_error":
+                yield way, f"scorer `{cls.type}`: {message}"
+            else:
+                where = ".".join(map(str, loc))
+                found = shown(detail["input"])
+                yield (
+                    way,
+                    f"scorer `{cls.type}`, option `{where}`: {_lower(message)}, found {found}",
+                )
+
+
+def _lower(message: str) -> str:
+    """Let a message go on in a sentence."""
+    return message[:1].lower() + message[1:]
+
+
+def has_template(value: Json, verbatim: frozenset[str]) -> bool:
+    """Whether any text in the options is a template."""
+    return any(is_template(text) for text in _texts(value, verbatim))
+
+
+def _texts(value: Json, verbatim: frozenset[str] = frozenset()) -> Iterator[str]:
+    """Yield all texts in a value, those of the options to leave alone excepted."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            if key not in verbatim:
+                yield from _texts(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(item)
+
+
+def template_variables(case: Case) -> dict[str, Any]:
+    """Return what a scorer's options may use: the case's variables, `input` and `expected`."""
+    return {**case.variables, "input": case.input, "expected": case.expected}
+
+
+def checked_template(options: Mapping[str, Json], case: Case, verbatim: frozenset[str]) -> None:
+    """Check the templates in a scorer's options against a case.
+
+    Raises:
+        TemplateError: a syntax error, or a name that the case does not define.
+    """
+    known = template_variables(case)
+    for text in _texts(options, verbatim):
+        check(text, known)
+
+
+def rendered(options: Mapping[str, Json], case: Case, verbatim: frozenset[str]) -> dict[str, Json]:
+    """Return the options with their templates rendered for a case.
+
+    Raises:
+        TemplateError: a template cannot be rendered.
+    """
+    variables = template_variables(case)
+    return {
+        key: value if key in verbatim else _rendered(value, variables)
+        for key, value in options.items()
+    }
+
+
+def _rendered(value: Json, variables: Mapping[str, Any]) -> Json:
+    """Render every text in a value."""
+    if isinstance(value, str):
+        return render(value, variables)
+    if isinstance(value, Mapping):
+        return {key: _rendered(item, variables) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rendered(item, variables) for item in value]
+    return value

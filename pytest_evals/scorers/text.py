@@ -1,0 +1,393 @@
+"""What an answer's text is or holds: equals, contains and kin, regex."""
+
+import unicodedata
+from collections.abc import Iterable
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from pytest_evals.case import Case
+from pytest_evals.dataset import Dataset
+from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
+from pytest_evals.scorers.patterns import compiled, flag_bits, matches_everything, search
+from pytest_evals.scorers.words import as_text, listed, quoted, shown
+
+
+def _scalar(value: object) -> object:
+    """Refuse what has no one obvious text."""
+    if not isinstance(value, str | bool | int | float):
+        message = f"a text (or a number) is expected, found {shown(value)}"
+        raise ValueError(message)  # noqa: TRY004 - what pydantic reads
+    return value
+
+
+Scalar = Annotated[str | bool | int | float, BeforeValidator(_scalar)]
+"""What has one obvious text."""
+OneText = Annotated[
+    str | bool | int | float | None, BeforeValidator(lambda v: v if v is None else _scalar(v))
+]
+"""The same, or nothing."""
+
+
+def _wanted(value: Scalar | None, ctx: ScoreContext) -> str:
+    """Return the text an answer is compared with: the option, else the case's `expected`."""
+    wanted = ctx.case.expected if value is None else value
+    if not isinstance(wanted, str | bool | int | float):
+        raise ScoringError(_no_text(wanted))
+    return as_text(wanted)
+
+
+def _no_text(expected: object) -> str:
+    """Say why `expected` cannot stand in for a value."""
+    if expected is None:
+        return "it has no value and the case has no `expected` to compare with"
+    kind = "a list" if isinstance(expected, list | tuple) else "no text"
+    return (
+        f"it has no value, and the case's `expected` is {kind}; give a value, or use a scorer that "
+        "takes a list (contains_any, contains_all, equals_any)"
+    )
+
+
+class _OneText(Scorer):
+    """Compares with one text."""
+
+    graded: ClassVar[bool | None] = False
+    shorthand: ClassVar[str | None] = "value"
+    needs_text: ClassVar[bool] = True
+    """Whether an empty text is held by every answer."""
+
+    value: OneText = None
+    """The text; without it, the case's `expected`."""
+
+    def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
+        """A text is needed, and not the empty one."""
+        value = self.value
+        if value is None:
+            if case is None:
+                return
+            value = case.expected
+            if not isinstance(value, str | bool | int | float):
+                yield f"`{self.type}`: {_no_text(value)}"
+                return
+        if self.needs_text and not as_text(value):
+            yield f"`{self.type}` with an empty text cannot fail: every answer has it"
+
+
+class Equals(_OneText):
+    """The answer is this text, white space around both left out."""
+
+    type: ClassVar[str] = "equals"
+    needs_text: ClassVar[bool] = False
+    example: ClassVar[str] = "equals: Paris"
+
+    ignore_case: bool = False
+    """Whether upper and lower case are the same."""
+    strip: bool = True
+    """Whether white space around the answer and the text is left out."""
+
+    def score(self, ctx: ScoreContext) -> Verdict:
+        """Compare."""
+        wanted, found = _wanted(self.value, ctx), ctx.answer
+        if _same(found, wanted, ignore_case=self.ignore_case, strip=self.strip):
+            return Verdict(passed=True, reason=f"the answer is {quoted(wanted)}")
+        return Verdict(passed=False, reason=f"the answer is {quoted(found)}, not {quoted(wanted)}")
+
+
+def _same(found: str, wanted: str, *, ignore_case: bool, strip: bool) -> bool:
+    """Compare two texts; how accents are composed does not matter."""
+    if strip:
+        found, wanted = found.strip(), wanted.strip()
+    if found == wanted:
+        return True
+    if ignore_case:
+        found, wanted = found.casefold(), wanted.casefold()
+    return _composed(found) == _composed(wanted)
+
+
+def _composed(text: str) -> str:
+    """Return a text with its accents composed, so that equal looks are equal texts."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def _folded(text: str) -> str:
+    """Return a text without its case."""
+    return _composed(_composed(text).casefold())
+
+
+class EqualsAny(Scorer):
+    """The answer is one of these texts, white space around them left out."""
+
+    type: ClassVar[str] = "equals_any"
+    graded: ClassVar[bool | None] = False
+    shorthand: ClassVar[str | None] = "values"
+    example: ClassVar[str] = "equals_any: [Paris, City of Paris]"
+
+    values: tuple[Scalar, ...] | None = Field(default=None, min_length=1)
+    """The texts; without them, the case's `expected`."""
+    ignore_case: bool = False
+    """Whether upper and lower case are the same."""
+    strip: bool = True
+    """Whether white space around the answer and the texts is left out."""
+
+    def score(self, ctx: ScoreContext) -> Verdict:
+        """Compare with each."""
+        wanted = _wanted_list(self.values, ctx)
+        for text in wanted:
+            if _same(ctx.answer, text, ignore_case=self.ignore_case, strip=self.strip):
+                return Verdict(passed=True, reason=f"the answer is {quoted(text)}")
+        return Verdict(
+            passed=False, reason=f"the answer is {quoted(ctx.answer)}, none of {listed(wanted)}"
+        )
+
+    def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
+        """A list is needed."""
+        yield from _list_problems(self, self.values, case)
+
+
+class Contains(_OneText):
+    """The answer contains this text."""
+
+    type: ClassVar[str] = "contains"
+    example: ClassVar[str] = "contains: 30 days"
+
+    def score(self, ctx: ScoreContext) -> Verdict:
+        """Look for it."""
+        return _contains(ctx.answer, _wanted(self.value, ctx), ignore_case=False)
+
+
+class IContains(_OneText):
+    """The answer contains this text, in upper or lower case."""
+
+    type: ClassVar[str] = "icontains"
+    example: ClassVar[str] = "icontains: thirty days"
+
+    def score(self, ctx: ScoreContext) -> Verdict:
+        """Look for it."""
+        return _contains(ctx.answer, _wanted(self.value, ctx), ignore_case=True)
+
+
+def _contains(answer: str, wanted: str, *, ignore_case: bool) -> Verdict:
+    """Say whether an answer contains a text."""
+    change = _folded if ignore_case else _composed
+    if change(wanted) in change(answer):
+        return Verdict(passed=True, reason=f"the answer contains {quoted(wanted)}")
+    return Verdict(
+        passed=False,
+        reason=f"the answer does not contain {quoted(wanted)}; it is {quoted(answer)}",
+    )
+
+
+class _ManyTexts(Scorer):
+    """Looks for several texts."""
+
+    shorthand: ClassVar[str | None] = "values"
+    ignore_case: ClassVar[bool] = False
+
+    values: tuple[Scalar, ...] | None = None
+    """The texts; without them, the case's `expected`, one text or a list."""
+
+    def found(self, ctx: ScoreContext) -> tuple[list[str], list[str]]:
+        """Return the texts that are there and those that are not."""
+        change = _folded if self.ignore_case else _composed
+        answer = change(ctx.answer)
+        there: list[str] = []
+        missing: list[str] = []
+        for text in _wanted_list(self.values, ctx):
+            (there if change(text) in answer else missing).append(text)
+        return there, missing
+
+    def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
+        """A list is needed, of texts that are not empty."""
+        yield from _list_problems(self, self.values, case)
+
+
+def _wanted_list(values: tuple[Scalar, ...] | None, ctx: ScoreContext) -> list[str]:
+    """Return the texts an answer is compared with."""
+    wanted: Any = ctx.case.expected if values is None else values
+    texts = _texts(wanted)
+    if not texts:
+        raise ScoringError("it has no texts and the case has no `expected` to compare with")
+    return texts
+
+
+def _texts(wanted: object) -> list[str]:
+    """Return one text or a list of texts as a list; empty where it is neither."""
+    if isinstance(wanted, str | bool | int | float):
+        return [as_text(wanted)]
+    if isinstance(wanted, list | tuple):
+        return [as_text(item) for item in wanted if isinstance(item, str | bool | int | float)]
+    return []
+
+
+def _list_problems(
+    scorer: Scorer, values: tuple[Scalar, ...] | None, case: Case | None
+) -> Iterable[str]:
+    """Yield what is wrong with a list of texts."""
+    wanted: Any = values
+    if values is None:
+        if case is None:
+            return
+        wanted = case.expected
+        if not _texts(wanted):
+            yield (
+                f"`{scorer.type}` has no texts and the case has no `expected` text or list to "
+                "compare with"
+            )
+            return
+    texts = _texts(wanted)
+    if not texts:
+        yield _nothing_listed(scorer.type)
+    elif not all(texts) and scorer.type != "equals_any":
+        yield f"`{scorer.type}` holds an empty text, which every answer contains; take it out"
+
+
+def _nothing_listed(name: str) -> str:
+    """Say what an empty list means."""
+    can = "pass" if name.endswith("_any") else "fail"
+    return f"`{name}` with an empty list cannot {can}; name the texts"
+
+
+class ContainsAny(_ManyTexts):
+    """The answer contains at least one of these texts."""
+
+    type: ClassVar[str] = "contains_any"
+    graded: ClassVar[bool | None] = False
+    example: ClassVar[str] = "contains_any: [30 days, thirty days]"
+
+    def score(self, ctx: ScoreContext) -> Verdict:
+        """Look for each."""
+        there, missing = self.found(ctx)
+        if there:
+            return Verdict(passed=True, reason=f"the answer contains {listed(there)}")
+        return Verdict(
+            passed=False,
+            reason=f"the answer contains none of {listed(missing)}; it is {quoted(ctx.answer)}",
+        )
+
+
+class IContainsAny(ContainsAny):
+    """The answer contains at least one of these texts, in upper or lower case."""
+
+    type: ClassVar[str] = "icontains_any"
+    ignore_case: ClassVar[bool] = True
+    example: ClassVar[str] = "icontains_any: [thirty days, a month]"
+
+
+class ContainsAll(_ManyTexts):
+    """The answer contains all of these texts; its value is the share that it contains."""
+
+    type: ClassVar[str] = "contains_all"
+    graded: ClassVar[bool | None] = True
+    example: ClassVar[str] = "contains_all: [30 days, original box]"
+
+    def score(self, ctx: ScoreContext) -> Verdict:
+        """Look for each."""
+        there, missing = self.found(ctx)
+        value = len(there) / (len(there) + len(missing))
+        if not missing:
+            return Verdict(passed=True, value=1.0, reason=f"the answer contains {listed(there)}")
+        return Verdict(
+            passed=False,
+            value=value,
+            reason=f"the answer does not contain {listed(missing)}; it is {quoted(ctx.answer)}",
+            metadata={"missing": missing},
+        )
+
+
+class IContainsAll(ContainsAll):
+    """The answer contains all of these texts, in upper or lower case; value: the share."""
+
+    type: ClassVar[str] = "icontains_all"
+    ignore_case: ClassVar[bool] = True
+    example: ClassVar[str] = "icontains_all: [Refund, Original box]"
+
+
+class StartsWith(_OneText):
+    """The answer begins with this text, white space before the answer left out."""
+
+    type: ClassVar[str] = "starts_with"
+    example: ClassVar[str] = "starts_with: Dear"
+
+    ignore_case: bool = False
+    """Whether upper and lower case are the same."""
+
+    def score(self, ctx: ScoreContext) -> Verdict:
+        """Look at the beginning."""
+        change = _folded if self.ignore_case else _composed
+        wanted = _wanted(self.value, ctx)
+        begins = ctx.answer[: len(wanted) + 40]
+        if change(ctx.answer.lstrip()).startswith(change(wanted.lstrip())):
+            return Verdict(passed=True, reason=f"the answer begins with {quoted(wanted)}")
+        return Verdict(
+            passed=False, reason=f"the answer begins with {quoted(begins)}, not {quoted(wanted)}"
+        )
+
+
+class EndsWith(_OneText):
+    """The answer ends with this text, white space after the answer left out."""
+
+    type: ClassVar[str] = "ends_with"
+    example: ClassVar[str] = "ends_with: Kind regards"
+
+    ignore_case: bool = False
+    """Whether upper and lower case are the same."""
+
+    def score(self, ctx: ScoreContext) -> Verdict:
+        """Look at the end."""
+        change = _folded if self.ignore_case else _composed
+        wanted = _wanted(self.value, ctx)
+        ends = ctx.answer[-len(wanted) - 40 :]
+        if change(ctx.answer.rstrip()).endswith(change(wanted.rstrip())):
+            return Verdict(passed=True, reason=f"the answer ends with {quoted(wanted)}")
+        return Verdict(
+            passed=False, reason=f"the answer ends with {quoted(ends)}, not {quoted(wanted)}"
+        )
+
+
+class Regex(Scorer):
+    """A regular expression is found in the answer; one that explodes on it is an error, in 1 s."""
+
+    type: ClassVar[str] = "regex"
+    graded: ClassVar[bool | None] = False
+    shorthand: ClassVar[str | None] = "pattern"
+    example: ClassVar[str] = r"regex: '\b30\s+days\b'"
+
+    pattern: str
+    """In the syntax of Python's `re`; ``(?i)`` at its start and the like are understood."""
+    full: bool = False
+    """Whether it must match the whole answer."""
+    ignore_case: bool = False
+    """Whether upper and lower case are the same."""
+    multiline: bool = False
+    """Whether ``^`` and ``$`` also match at the ends of lines."""
+    dotall: bool = False
+    """Whether ``.`` also matches the end of a line."""
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        """Refuse what is no regular expression, unless a template will make it one."""
+        if "{{" not in value and "{%" not in value:
+            compiled(value)
+        return value
+
+    def _compiled(self) -> Any:
+        names = [n for n in ("ignore_case", "multiline", "dotall") if getattr(self, n)]
+        return compiled(self.pattern, flag_bits(tuple(names)) if names else 0)
+
+    def score(self, ctx: ScoreContext) -> Verdict:
+        """Search."""
+        match = search(self._compiled(), ctx.answer, full=self.full)
+        if match is not None:
+            return Verdict(
+                passed=True, reason=f"the answer matches {self.pattern!r} with {quoted(match[0])}"
+            )
+        return Verdict(
+            passed=False,
+            reason=f"the answer does not match {self.pattern!r}; it is {quoted(ctx.answer)}",
+        )
+
+    def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
+        """A pattern that matches everything asserts nothing."""
+        if matches_everything(self._compiled(), full=self.full):
+            yield f"`regex` with {self.pattern!r} cannot fail: it matches every answer"

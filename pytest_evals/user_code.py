@@ -1,0 +1,159 @@
+"""User code: how a callable named in a dataset is found, and what is shown of its exceptions.
+
+This module knows Python's import system, nothing of evals.
+"""
+
+import importlib
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+from pytest_evals.errors import EvalsError, suggest
+
+_LOCK = RLock()
+_OURS = str(Path(__file__).parent)
+
+
+class UserCodeError(EvalsError):
+    """A callable cannot be found or imported.
+
+    Args:
+        message: what was searched, where, and what to do.
+        detail: the traceback of the user's own code, where it failed while being imported.
+    """
+
+    def __init__(self, message: str, *, detail: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
+
+
+def split_target(target: str) -> tuple[str, str]:
+    """Split ``module:callable`` or ``file.py:callable``.
+
+    Raises:
+        UserCodeError: it is neither.
+    """
+    home, colon, name = target.rpartition(":")
+    parts = name.split(".")
+    if not colon or not home or not all(part.isidentifier() for part in parts):
+        raise UserCodeError(
+            f"{target!r} names no callable; write `package.module:callable` or `file.py:callable`"
+        )
+    if not home.endswith(".py") and not all(part.isidentifier() for part in home.split(".")):
+        raise UserCodeError(
+            f"{home!r} (in {target!r}) is neither the name of a module nor a `.py` file"
+        )
+    return home, name
+
+
+def load_callable(target: str, roots: Sequence[Path]) -> Callable[..., Any]:
+    """Import a callable.
+
+    Args:
+        target: ``package.module:callable`` or ``file.py:callable``; a method as ``Class.method``.
+        roots: the folders that modules are imported from, before what is installed, and that
+            relative files begin in; the first that has it wins.
+
+    Raises:
+        UserCodeError: it cannot be found, imported or called.
+    """
+    home, name = split_target(target)
+    with _LOCK:
+        module = (
+            _file(home, target, roots) if home.endswith(".py") else _module(home, target, roots)
+        )
+    found: Any = module
+    for part in name.split("."):
+        if not hasattr(found, part):
+            names = [n for n in vars(found) if not n.startswith("_")] if found is module else []
+            where = getattr(module, "__file__", home)
+            raise UserCodeError(f"{where} has no {name!r} (in {target!r}).{suggest(part, names)}")
+        found = getattr(found, part)
+    if not callable(found):
+        raise UserCodeError(f"{target!r} is {type(found).__name__}, which cannot be called")
+    called: Callable[..., Any] = found
+    return called
+
+
+def _module(home: str, target: str, roots: Sequence[Path]) -> Any:
+    """Import a module, from the roots first."""
+    for root in reversed(roots):
+        path = str(root.resolve())
+        if path not in sys.path:
+            sys.path.insert(0, path)
+            importlib.invalidate_caches()
+    try:
+        return importlib.import_module(home)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (home == error.name or home.startswith(f"{error.name}.")):
+            raise _failed(target, error) from None
+        searched = ", ".join(dict.fromkeys(str(root.resolve()) for root in roots))
+        raise UserCodeError(
+            f"there is no module {error.name!r} (in {target!r}); searched {searched} and what is "
+            f"installed for {sys.executable}"
+        ) from None
+    except Exception as error:  # noqa: BLE001 - user code raises what it likes
+        raise _failed(target, error) from None
+
+
+_FILES: dict[str, Any] = {}
+
+
+def _file(home: str, target: str, roots: Sequence[Path]) -> Any:
+    """Import a file by its path, once."""
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    tried = list(dict.fromkeys(str((root / home).resolve()) for root in roots))
+    path = next((path for path in tried if Path(path).is_file()), None)
+    if path is None:
+        raise UserCodeError(f"there is no file {home!r} (in {target!r}); tried {', '.join(tried)}")
+    if path in _FILES:
+        return _FILES[path]
+    name = f"pytest_evals_user.{Path(path).stem}_{len(_FILES)}"
+    spec = spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise UserCodeError(f"{path} cannot be imported as Python (in {target!r})")
+    module = module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # noqa: BLE001 - user code raises what it likes
+        del sys.modules[name]
+        raise _failed(target, error) from None
+    _FILES[path] = module
+    return module
+
+
+def _failed(target: str, error: Exception) -> UserCodeError:
+    """Make the error of a module that raises while it is imported."""
+    return UserCodeError(
+        f"importing {target!r} failed with {type(error).__name__}: {error}",
+        detail=user_traceback(error),
+    )
+
+
+def user_traceback(error: BaseException) -> str | None:
+    """Return the traceback of an exception without the frames of this package and the importer.
+
+    None where no frame is left: the exception was not raised in user code.
+    """
+    whole = traceback.TracebackException.from_exception(error)
+    part: traceback.TracebackException | None = whole
+    left = 0
+    while part is not None:
+        kept = [frame for frame in part.stack if not _hidden(frame.filename)]
+        part.stack = traceback.StackSummary.from_list(kept)
+        left += len(kept)
+        part = part.__cause__ or (None if part.__suppress_context__ else part.__context__)
+    return "".join(whole.format()).rstrip() if left else None
+
+
+def _hidden(filename: str) -> bool:
+    """Whether a frame is ours, the importer's or the pool's and not the user's."""
+    if filename.startswith(_OURS):
+        return True
+    return filename.startswith("<frozen ") or "/concurrent/futures/" in filename
