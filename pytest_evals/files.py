@@ -42,7 +42,7 @@ if sys.platform == "win32":
     def try_lock(descriptor: int, *, shared: bool = False) -> bool:  # noqa: ARG001 - no such thing
         """Lock an open file against every other process, without waiting."""
         try:
-            os.lseek(descriptor, 0, os.SEEK_SET)
+            os.lseek(descriptor, 1 << 30, os.SEEK_SET)  # behind what is read and written
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         except OSError:
             return False
@@ -91,12 +91,22 @@ class Claim:
         self.held = try_lock(self._descriptor, shared=shared)
 
     def release(self, *, remove: bool = False) -> None:
-        """Let go of the lock; `remove` deletes the file while it is still ours."""
+        """Let go of the lock, at most once; `remove` deletes the file while it is still ours."""
+        if self._descriptor < 0:
+            return
         if remove and self.held:
             with suppress(OSError):  # Windows does not delete an open file
                 self.path.unlink()
         os.close(self._descriptor)
+        self._descriptor = -1
         self.held = False
+
+    def stands(self) -> bool:
+        """Whether the file is still the one at its path: who had the lock before may remove it."""
+        try:
+            return os.path.samestat(os.fstat(self._descriptor), self.path.stat())
+        except OSError:
+            return False
 
     def __enter__(self) -> Self:
         return self

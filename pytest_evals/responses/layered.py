@@ -11,20 +11,23 @@ class LayeredResponseStore:
     """A `ResponseStore` over two others.
 
     Args:
-        front: asked first; what the other has is copied into it, so that it becomes complete.
+        front: asked first.
         back: asked second. What is put goes into both.
+        fill: whether an answer that only the back has is copied into the front, so that the front
+            becomes complete.
     """
 
-    def __init__(self, front: ResponseStore, back: ResponseStore) -> None:
+    def __init__(self, front: ResponseStore, back: ResponseStore, *, fill: bool = True) -> None:
         self.front = front
         self.back = back
+        self._fill = fill
 
     def get(self, key: str) -> StoredAnswer | None:
         """Return the answer to a Key: the front's, else the back's."""
         answer = self.front.get(key)
         if answer is None:
             answer = self.back.get(key)
-            if answer is not None:
+            if answer is not None and self._fill:
                 self.front.put(answer)
         return answer
 

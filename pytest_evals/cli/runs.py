@@ -1,0 +1,132 @@
+"""``pytest-evals runs``: the list of stored runs."""
+
+import argparse
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_evals.run import Run
+
+STATUSES = ("complete", "narrowed", "interrupted", "running")
+_HEADER = (
+    "run",
+    "when",
+    "dataset",
+    "status",
+    "passed",
+    "failed",
+    "errors",
+    "cost",
+    "took",
+    "commit",
+)
+
+
+def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Register the command."""
+    from pytest_evals.cli.stored import add_store
+
+    parser = subparsers.add_parser(
+        "runs",
+        help="list the stored runs, newest first",
+        description="List the stored runs, newest first. `pytest-evals show RUN` shows one.",
+    )
+    add_store(parser)
+    parser.add_argument("--dataset", metavar="NAME", help="only runs of this dataset")
+    parser.add_argument("--status", choices=STATUSES, help="only runs that got so far")
+    parser.add_argument(
+        "--limit", type=number, default=20, metavar="N", help="at most so many (default: 20)"
+    )
+    parser.add_argument(
+        "--offset", type=number, default=0, metavar="N", help="leave out the newest N"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the runs; 1 where there is none."""
+    from pytest_evals.cli.stored import open_runs, say, say_json, width
+    from pytest_evals.plaintext import table
+    from pytest_evals.run import RunStatus
+
+    status = RunStatus(args.status) if args.status else None
+    store = open_runs(args)
+    try:
+        total = store.count(dataset=args.dataset, status=status)
+        found = store.runs(
+            dataset=args.dataset, status=status, limit=args.limit, offset=args.offset
+        )
+    finally:
+        store.close()
+    if args.json:
+        shown = [item.model_dump(mode="json") for item in found]
+        say_json({"total": total, "offset": args.offset, "runs": shown})
+        return 0 if total else 1
+    if not total:
+        chosen = [
+            f"--{name} {value}"
+            for name, value in (("dataset", args.dataset), ("status", args.status))
+            if value
+        ]
+        print(  # noqa: T201 - the command's own voice
+            f"no runs in {store.path}" + (f" with {' '.join(chosen)}" if chosen else ""),
+            file=sys.stderr,
+        )
+        return 1
+    for line in table(_HEADER, [_cells(item) for item in found], width=width()):
+        say(line)
+    if len(found) < total:
+        first = min(args.offset + 1, total)
+        say(
+            f"{first} to {args.offset + len(found)} of {total} runs"
+            if found
+            else f"none of {total} runs: --offset {args.offset} leaves out all of them"
+        )
+    else:
+        say(f"{total} {'run' if total == 1 else 'runs'}")
+    return 0
+
+
+def _cells(item: "Run") -> list[str]:
+    """Return a run's cells."""
+    from pytest_evals.plaintext import format_cost, format_seconds
+
+    counts = item.counts
+    took = None if item.ended_at is None else max(0.0, item.ended_at - item.started_at)
+    return [
+        item.id,
+        when(item.started_at),
+        ", ".join(info.name for info in item.datasets) or "-",
+        item.status.value,
+        f"{counts.passed}/{counts.total}",
+        str(counts.failed),
+        str(counts.errored) + (f" ({counts.skipped} not run)" if counts.skipped else ""),
+        format_cost(item.cost_usd),
+        format_seconds(took),
+        commit_of(item),
+    ]
+
+
+def when(seconds: float) -> str:
+    """Write a moment in the time of this place; one that no calendar holds as it is."""
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC).astimezone():%Y-%m-%d %H:%M}"
+    except (OverflowError, OSError, ValueError):
+        return f"{seconds:g}"
+
+
+def commit_of(item: "Run") -> str:
+    """Write the commit of a run; a plus says that files differed from it."""
+    if item.git is None:
+        return "-"
+    return item.git.commit[:8] + ("+" if item.git.dirty else "")
+
+
+def number(text: str) -> int:
+    """Parse a number of runs."""
+    value = int(text) if text.isdecimal() else -1
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"expected a whole number, 0 or more, found {text!r}")
+    return value

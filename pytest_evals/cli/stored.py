@@ -1,0 +1,74 @@
+"""What the commands over the store share: which file is meant, and printing what it holds.
+
+Model output is untrusted: texts are made harmless before they are printed, JSON is written in
+ASCII.
+"""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from shutil import get_terminal_size
+from typing import Any
+
+from pytest_evals.plaintext import paint, use_color
+from pytest_evals.storage.sqlite import SqliteRunStore
+
+STORE = Path(".evals") / "evals.sqlite"
+
+
+def add_store(parser: argparse.ArgumentParser) -> None:
+    """Give a command the option that names the store."""
+    parser.add_argument(
+        "--store",
+        type=Path,
+        metavar="PATH",
+        help="the file that keeps runs and answers; by default $PYTEST_EVALS_STORE, else the "
+        "nearest .evals/evals.sqlite in this folder or one above it",
+    )
+
+
+def store_path(given: Path | None) -> Path:
+    """Return the store's file: the one given, the environment's, or the nearest one there is.
+
+    Where there is none, the place where it would be made, for the message.
+    """
+    named = given or os.environ.get("PYTEST_EVALS_STORE")
+    if named:
+        return Path(named)
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / STORE).is_file():
+            return folder / STORE
+    return here / STORE
+
+
+def open_runs(args: argparse.Namespace, *, write: bool = False) -> SqliteRunStore:
+    """Open the store that a command line means; it is never made here.
+
+    Raises:
+        StoreError: there is none, or it cannot be used.
+    """
+    return SqliteRunStore(store_path(args.store), write=write)
+
+
+def say(text: str = "") -> None:
+    """Print a harmless text, whatever the terminal's encoding."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding))  # noqa: T201
+
+
+def say_json(value: Any) -> None:
+    """Print a JSON value, in ASCII."""
+    print(json.dumps(value, indent=2))  # noqa: T201
+
+
+def color(text: str, *styles: str) -> str:
+    """Colour a harmless text where the output wants colours."""
+    return paint(text, *styles, on=use_color(sys.stdout, os.environ))
+
+
+def width() -> int | None:
+    """Return how wide the terminal is; None where the output is no terminal."""
+    return get_terminal_size().columns if sys.stdout.isatty() else None
