@@ -1,0 +1,320 @@
+"""python: a callable of the user's own application."""
+
+import asyncio
+import copy
+import functools
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, ClassVar
+
+from pydantic import field_validator
+
+from pytest_evals.canonical import Frozen, Json
+from pytest_evals.errors import AnswerError
+from pytest_evals.exchange import Request, Response
+from pytest_evals.model import Model
+from pytest_evals.providers.base import ProviderContext
+from pytest_evals.providers.plain import response_of, shown, to_json
+from pytest_evals.providers.target import blamed, load, split_target
+
+
+@dataclass(frozen=True, slots=True)
+class TargetContext:
+    """What a callable is given besides the input, if it asks for it."""
+
+    messages: list[dict[str, Any]]
+    """The thread so far, rendered from the prompt where there is one: role and content."""
+    case_id: str
+    """Whose question this is; for logs, not for answers."""
+    model: Model
+    """The model as the dataset describes it."""
+    params: dict[str, Any]
+    """The model's parameters."""
+    variables: dict[str, Any]
+    """The case's variables."""
+    tools: list[dict[str, Any]]
+    """Tool definitions: name, description, parameters."""
+    sample: int
+    """The number of the sample, from 0."""
+    turn: int
+    """The number of the user's message in the conversation, from 0."""
+    turns: int
+    """How many messages the user has in this conversation."""
+    timeout_s: float | None
+    """Seconds this call may take."""
+
+
+class PythonOptions(Frozen):
+    """Which callable is asked."""
+
+    target: str
+    """``package.module:callable``, or ``path/to/file.py:callable`` from the rootdir."""
+
+    @field_validator("target")
+    @classmethod
+    def _written(cls, value: str) -> str:
+        """Refuse what names no callable."""
+        split_target(value)
+        return value
+
+
+class PythonProvider:
+    """Calls a function, method or object of your application, sync or async.
+
+    It gets the case's input, and a `TargetContext` too if it has a parameter named ``context``, one
+    annotated with `TargetContext`, or a second required parameter. It returns a text, a mapping
+    (``text`` or ``answer``, ``tool_calls``, ``usage``, ``cost_usd``, ``data``, ``metadata``,
+    ``trace``), any other JSON value (kept as data, its JSON being the text), or a `Response`. An
+    exception is an error of the trial, never a wrong answer. A sync callable runs in a thread, so
+    several run at once. Stored answers are not used again unless the model says ``stored: true``,
+    since the code may have changed.
+    """
+
+    name: ClassVar[str] = "python"
+    Options: ClassVar[type[Frozen]] = PythonOptions
+    opaque: ClassVar[bool] = True
+    recorded: ClassVar[bool] = False
+    example: ClassVar[str] = '{id: app, provider: python, target: "my_app.agent:answer"}'
+
+    def __init__(self, model: Model, context: ProviderContext) -> None:
+        self._model = model
+        self._context = context
+        self._target = PythonOptions.model_validate(model.options).target
+        self._loaded: _Target | None = None
+
+    @classmethod
+    def required_env(cls, model: Model) -> tuple[str, ...]:  # noqa: ARG003 - the Protocol's
+        """No key of ours: the application has its own."""
+        return ()
+
+    def host(self) -> str | None:
+        """No server is called."""
+        return None
+
+    def prepare(self) -> None:
+        """Import the target and look at what it takes.
+
+        Raises:
+            AnswerError: of type ``target``: it cannot be imported, called so, or give an answer.
+        """
+        if self._loaded is None:
+            self._loaded = _Target.of(load(self._target, self._context.rootdir), self._target)
+
+    def identity(self, request: Request) -> Json:
+        """Return the target's name and what it is given."""
+        return {
+            "target": self._target,
+            "body": {
+                "input": to_json(request.input),
+                "messages": [m.model_dump(mode="json") for m in request.messages],
+                "variables": request.variables,
+                "params": request.params,
+                "tools": list(request.tools),
+                "model": self._model.model,
+            },
+        }
+
+    async def complete(self, request: Request) -> Response:
+        """Call once.
+
+        Raises:
+            AnswerError: of type ``target``: it raised, or gave what is no answer; or what the
+                application itself raised as an `AnswerError`.
+        """
+        if self._loaded is None:
+            await self._context.run_sync(self.prepare)
+        target = self._loaded
+        assert target is not None
+        arguments = self._arguments(target, request)
+        timer = _Timer(functools.partial(target.call, *arguments[0], **arguments[1]))
+        try:
+            if target.is_async:
+                value = await self._context.run_async(timer.run_async)
+            else:
+                value = await self._context.run_sync(timer.run)
+                if inspect.isawaitable(value):
+                    timer.call = functools.partial(_same, value)
+                    value = await self._context.run_async(timer.run_async)
+        except AnswerError:
+            raise
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise AnswerError("target", f"target {self._target!r} cancelled itself") from None
+        except (Exception, SystemExit) as error:
+            raise blamed(error, f"target {self._target!r} raised") from error
+        return self._response(value, timer.used_s)
+
+    async def aclose(self) -> None:
+        """Nothing is held."""
+
+    def _arguments(
+        self, target: "_Target", request: Request
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Make what the callable is given: copies, since it may change them."""
+        given = (copy.deepcopy(request.input),)
+        if target.context is None:
+            return given, {}
+        context = TargetContext(
+            messages=[m.model_dump(mode="json", exclude_defaults=True) for m in request.messages],
+            case_id=request.case_id,
+            model=self._model,
+            params=copy.deepcopy(request.params),
+            variables=copy.deepcopy(request.variables),
+            tools=copy.deepcopy(list(request.tools)),
+            sample=request.sample,
+            turn=request.turn,
+            turns=request.turns,
+            timeout_s=request.timeout_s,
+        )
+        if target.context == "":
+            return (*given, context), {}
+        return given, {target.context: context}
+
+    def _response(self, value: object, used_s: float) -> Response:
+        """Read what came back."""
+        expected = "return a text, a mapping, a JSON value or a Response"
+        if value is None:
+            raise AnswerError("target", f"target {self._target!r} returned None; {expected}")
+        if inspect.isgenerator(value) or inspect.isasyncgen(value):
+            raise AnswerError(
+                "target", f"target {self._target!r} returned a generator; {expected}, whole"
+            )
+        try:
+            response = response_of(value)
+        except ValueError as error:
+            raise AnswerError(
+                "target",
+                f"target {self._target!r} returned {type(value).__name__} "
+                f"{shown(repr(value), 100)}, which is no answer: {error}; {expected}",
+            ) from None
+        if response.latency_s is not None:
+            return response
+        return response.model_copy(update={"latency_s": used_s})
+
+
+@dataclass(slots=True)
+class _Timer:
+    """A call and the seconds it took, waiting for a thread apart."""
+
+    call: Callable[[], Any]
+    used_s: float = 0.0
+
+    def run(self) -> Any:
+        """Run it."""
+        began = monotonic()
+        try:
+            return self.call()
+        finally:
+            self.used_s += monotonic() - began
+
+    async def run_async(self) -> Any:
+        """Run it and await what it gives."""
+        began = monotonic()
+        try:
+            value = self.call()
+            return await value if inspect.isawaitable(value) else value
+        finally:
+            self.used_s += monotonic() - began
+
+
+def _same(value: Awaitable[Any]) -> Awaitable[Any]:
+    """Return a value that is already there."""
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """A callable, and how it is called."""
+
+    call: Callable[..., Any]
+    is_async: bool
+    context: str | None
+    """The parameter that takes the context; "" for the second position, None for none."""
+
+    @classmethod
+    def of(cls, found: object, written: str) -> "_Target":
+        """Look at a callable.
+
+        Raises:
+            AnswerError: of type ``target``: it cannot be asked.
+        """
+        name = f"target {written!r}"
+        if inspect.isclass(found):
+            raise AnswerError(
+                "target",
+                f"{name} is a class: a call would only make an object. Name a function, or an "
+                f"object of it (`bot = {found.__name__}()` in the module, and `:bot` or "
+                "`:bot.method` here)",
+            )
+        if not callable(found):
+            raise AnswerError(
+                "target",
+                f"{name} is a {type(found).__name__} and cannot be called; name a function",
+            )
+        plain: object = found
+        while isinstance(plain, functools.partial):
+            plain = plain.func
+        kinds = (plain, getattr(type(plain), "__call__", None))  # noqa: B004 - its own method
+        if any(inspect.isgeneratorfunction(k) or inspect.isasyncgenfunction(k) for k in kinds):
+            raise AnswerError(
+                "target", f"{name} yields its answer in pieces; return the whole answer"
+            )
+        is_async = any(inspect.iscoroutinefunction(kind) for kind in kinds)
+        return cls(found, is_async, _context_parameter(found, name))
+
+
+def _context_parameter(found: Callable[..., Any], name: str) -> str | None:
+    """Find the parameter that takes the context, and check that the rest fits.
+
+    Raises:
+        AnswerError: of type ``target``: it takes too little or needs too much.
+    """
+    try:
+        parameters = inspect.signature(found).parameters
+    except (TypeError, ValueError):
+        return None
+    context = _named_context(parameters)
+    positional = [
+        p
+        for p in parameters.values()
+        if p.kind in {p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD} and p.name != context
+    ]
+    takes_any = any(p.kind is p.VAR_POSITIONAL for p in parameters.values())
+    needed = [p.name for p in positional if p.default is p.empty]
+    needed += [
+        p.name
+        for p in parameters.values()
+        if p.kind is p.KEYWORD_ONLY and p.default is p.empty and p.name != context
+    ]
+    if context is None and len(positional) > 1 and needed[1:] == [positional[1].name]:
+        context = ""
+        needed = needed[:1]
+    if not positional and not takes_any:
+        raise AnswerError(
+            "target", f"{name} takes no input; it is called as f(input) or f(input, context)"
+        )
+    if len(needed) > 1:
+        raise AnswerError(
+            "target",
+            f"{name} needs {', '.join(needed)}; it is called as f(input) or f(input, context), so "
+            "give the others a default or bind them with functools.partial",
+        )
+    return context
+
+
+def _named_context(parameters: Mapping[str, inspect.Parameter]) -> str | None:
+    """Return the parameter that is called or annotated as the context."""
+    for i, parameter in enumerate(parameters.values()):
+        if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
+            continue
+        annotation = parameter.annotation
+        words = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
+        if i and (parameter.name == "context" or words.endswith("TargetContext")):
+            return "" if parameter.kind is parameter.POSITIONAL_ONLY else parameter.name
+        if not i and (words.endswith("TargetContext")):
+            return parameter.name
+    return None
