@@ -63,6 +63,8 @@ class TrialResult(Frozen):
     """Seconds from the first call to the last score, waiting for a free slot not counted."""
     case_digest: str = ""
     """16 hexadecimal digits over what the case asks."""
+    scorers_digest: str = ""
+    """16 hexadecimal digits over its assertions, options and versions; empty where unknown."""
     output: str = ""
     """What user code printed while this trial ran."""
     tolerated: bool = False

@@ -46,6 +46,10 @@ class DatasetInfo(Frozen):
     """Trials in the whole matrix."""
     selected: int = 0
     """Trials left after the user's own selection."""
+    gates: tuple[Any, ...] = ()
+    """The dataset's gates as written, so that a stored run and merged shards can be judged."""
+    max_error_rate: float = 0.0
+    """The share of trials that may be errored, 0..1."""
 
 
 class Counts(Frozen):
