@@ -187,7 +187,9 @@ def null_tables(sims: int) -> Iterator[str]:
     yield (
         f"Nothing changed; {sims:,} pull requests for each kind of suite ({2 * sims // 5:,}\n"
         "with 5 models). The bar is 5 %; a figure may be off by a point or so by chance. The\n"
-        "correlation is that of two samples of one case in one run, the confirmation included.\n"
+        "correlation is that of two samples of one case in one run, the confirmation included;\n"
+        "few cases with few samples show too little of it, and can end a little above the bar.\n"
+        "Samples that repeat each other must be declared (temperature 0, a fixed seed).\n"
     )
     for models, sizes, settings in (
         (1, SIZES, NULL_SETTINGS),
