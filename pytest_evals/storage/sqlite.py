@@ -131,7 +131,7 @@ class SqliteRunStore:
 
     def run(self, run_id: str) -> Run:
         """Return one run by id, by a unique beginning of its id, or ``latest``."""
-        seq = self._found(run_id)
+        seq, _ = self._found(run_id)
         rows = self._read("SELECT seq, id, sealed, record FROM runs WHERE seq = ?", (seq,))
         return self._shown(rows[0])
 
@@ -158,33 +158,36 @@ class SqliteRunStore:
 
     def results(self, run_id: str) -> Iterator[TrialResult]:
         """Yield a run's trials, the last attempt of each."""
-        for _, trial, record in self._pages(run_id, "trial, record"):
-            yield self._parsed(run_id, trial, record)
+        run, name = self._found(run_id)
+        for _, trial, record in self._pages(run, "trial, record"):
+            yield self._parsed(name, trial, record)
 
     def rows(self, run_id: str) -> Iterator[TrialRow]:
         """Yield the same trials without reading their records."""
-        for row in self._pages(run_id, _ROW):
+        run, _ = self._found(run_id)
+        for row in self._pages(run, _ROW):
             yield _trial_row(row[1:])
 
     def attempts(self, run_id: str, trial: str) -> list[TrialResult]:
         """Return every attempt of one trial, the one that counts last."""
+        run, name = self._found(run_id)
         found = self._read(
             "SELECT record FROM trials WHERE run = ?1 AND trial = ?2 AND current UNION ALL "
             "SELECT record FROM (SELECT record FROM trials WHERE run = ?1 AND trial = ?2 "
             "AND NOT current ORDER BY seq DESC)",
-            (self._found(run_id), trial),
+            (run, trial),
         )
-        return [self._parsed(run_id, trial, record) for (record,) in reversed(found)]
+        return [self._parsed(name, trial, record) for (record,) in reversed(found)]
 
     def label(self, run_id: str, trial: str, score: HumanScore) -> None:
         """Keep what a person says of a trial, also of a sealed run's."""
-        seq = self._found(run_id)
+        seq, name = self._found(run_id)
 
         def write(db: sqlite3.Connection) -> None:
             if not db.execute(
                 "SELECT 1 FROM trials WHERE run = ? AND trial = ? AND current", (seq, trial)
             ).fetchone():
-                raise StoreError(f"run {run_id} in {self.path} has no trial {trial!r}")
+                raise StoreError(f"run {name} in {self.path} has no trial {trial!r}")
             db.execute(
                 "INSERT INTO labels (run, trial, rater, name, value, label, note, at) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -207,7 +210,7 @@ class SqliteRunStore:
         found = self._read(
             "SELECT trial, rater, name, value, label, note, at FROM labels WHERE run = ? "
             "ORDER BY at, seq",
-            (self._found(run_id),),
+            (self._found(run_id)[0],),
         )
         names = ("rater", "name", "value", "label", "note", "at")
         return [
@@ -283,14 +286,14 @@ class SqliteRunStore:
             raise StoreError(f"run {run_id} in {self.path} is sealed; nothing can be added to it")
         return int(found[0])
 
-    def _found(self, run_id: str) -> int:
-        """Return the number of the run that is meant."""
+    def _found(self, run_id: str) -> tuple[int, str]:
+        """Return the number and the id of the run that is meant."""
         exact = self._read("SELECT seq FROM runs WHERE id = ?", (run_id,))
-        if not exact:
-            ids = [row[0] for row in self._read("SELECT id FROM runs ORDER BY seq DESC")]
-            name = find(run_id, ids, str(self.path))
-            exact = self._read("SELECT seq FROM runs WHERE id = ?", (name,))
-        return int(exact[0][0])
+        if exact:
+            return exact[0][0], run_id
+        ids = [row[0] for row in self._read("SELECT id FROM runs ORDER BY seq DESC")]
+        name = find(run_id, ids, str(self.path))
+        return self._read("SELECT seq FROM runs WHERE id = ?", (name,))[0][0], name
 
     def _chosen(self, dataset: str | None, status: RunStatus | None) -> list[int]:
         """Return the numbers of the runs of a dataset and status, newest first."""
@@ -325,9 +328,9 @@ class SqliteRunStore:
         tallies = {outcome: Tally(*sums) for outcome, *sums in self._read(_SO_FAR, (seq,))}
         return so_far(run, tallies, alive=self._unsealed_status(run_id) is RunStatus.RUNNING)
 
-    def _pages(self, run_id: str, columns: str) -> Iterator[Any]:
+    def _pages(self, run: int, columns: str) -> Iterator[Any]:
         """Yield a run's current trials page by page: the number, then the columns."""
-        run, last = self._found(run_id), 0
+        last = 0
         while True:
             page = self._read(
                 f"SELECT seq, {columns} FROM trials INDEXED BY trials_order "  # noqa: S608
