@@ -21,8 +21,8 @@ class Row:
     """None where no answer reported any."""
     cost_usd: float | None = 0.0
     """USD; None where any answer's cost is unknown."""
-    scores: array[float] = field(default_factory=lambda: array("d"))
-    latencies: array[float] = field(default_factory=lambda: array("d"))
+    scores: "array[float]" = field(default_factory=lambda: array("d"))
+    latencies: "array[float]" = field(default_factory=lambda: array("d"))
     """Seconds."""
 
     @property

@@ -100,7 +100,7 @@ class UserLoop:
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._stuck = False
+        self._thread = threading.current_thread()
 
     async def run(self, make: Callable[[], Awaitable[Any]]) -> Any:
         """Run a coroutine of user code and await its result."""
@@ -135,9 +135,13 @@ class UserLoop:
 
             def serve() -> None:
                 asyncio.set_event_loop(loop)
-                loop.run_forever()
+                try:
+                    loop.run_forever()
+                finally:
+                    loop.close()
 
-            threading.Thread(target=serve, name="evals-user-loop", daemon=True).start()
+            self._thread = threading.Thread(target=serve, name="evals-user-loop", daemon=True)
+            self._thread.start()
         return self._loop
 
     def _leave_if_stuck(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -152,6 +156,7 @@ class UserLoop:
         """Stop the loop."""
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(1.0)
             self._loop = None
 
 

@@ -87,9 +87,18 @@ class EvalItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Show the question, the answer and every score, without our traceback."""
-        if self.result is not None and isinstance(excinfo.value, NoAnswer | WrongAnswer):
-            return describe(self.result, self.trial.model, self.config.stash[EVALS].settings)
-        return super().repr_failure(excinfo, style)
+        if self.result is None or not isinstance(excinfo.value, NoAnswer | WrongAnswer):
+            return super().repr_failure(excinfo, style)
+        text = describe(self.result, self.trial.model, self.config.stash[EVALS].settings)
+        # pytest's own representation crosses xdist and feeds the short summary and JUnit: ours
+        # stands in it in the place of the traceback.
+        shown: Any = excinfo.getrepr(style="native", chain=False)
+        shown.reprtraceback.reprentries[:] = shown.reprtraceback.reprentries[:1]
+        shown.reprtraceback.reprentries[0].lines = [text, "\n"]
+        shown.reprcrash.message = str(excinfo.value)
+        path, line, _ = self.reportinfo()
+        shown.reprcrash.path, shown.reprcrash.lineno = str(path), (line or 0) + 1
+        return shown
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Return where the case was written."""

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 
 from pytest_evals import __version__
 from pytest_evals.errors import StoreError
+from pytest_evals.plugin.collect import EvalItem
 from pytest_evals.plugin.session import Evals
 from pytest_evals.plugin.stores import open_runs
 from pytest_evals.plugin.terminal import draw
@@ -42,6 +43,7 @@ class Recorder:
         self._ids: list[str] = []
         self._begun = False
         self._crashed: set[str] = set()
+        self._ended = False
 
     def pytest_sessionstart(self) -> None:
         """Find out whether an interrupted run can be finished."""
@@ -142,6 +144,7 @@ class Recorder:
         self, session: pytest.Session, exitstatus: int
     ) -> Generator[None, object, object]:
         """Compare what was planned with what was recorded, and seal the run."""
+        self._ended = True
         result = yield
         if self.run is None or not self._begun:
             return result
@@ -202,17 +205,11 @@ class Recorder:
         if self.run is not None and (self._begun or self.notes):
             draw(terminalreporter, self.run, self.summary, self.notes, self._evals.settings)
 
-    def pytest_report_collectionfinish(self) -> list[str]:
+    def pytest_report_collectionfinish(self, items: list[pytest.Item]) -> list[str]:
         """Say what will run: cases x models x samples = trials."""
-        return [line for line in map(matrix_line, self._evals.infos(self._selected())) if line]
-
-    def _selected(self) -> dict[str, int]:
-        """Count the selected trials of each dataset."""
-        counts: dict[str, int] = {}
-        for nodeid in self._planned:
-            path = nodeid.partition("::")[0]
-            counts[path] = counts.get(path, 0) + 1
-        return counts
+        if self._evals.config.option.verbose < 0:
+            return []
+        return [matrix_line(info) for info in self._evals.infos(selected_of(items))]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> Any:
@@ -223,11 +220,22 @@ class Recorder:
         if word == "stale" and report.failed:
             return "error", "S", ("STALE", {"red": True})
         told = getattr(report, "evals_brief", None)
-        if told and report.when == "call" and report.outcome in {"passed", "failed"}:
+        judged = report.when == "call" and report.outcome in {"passed", "failed"}
+        if told and judged and not self._ended:
             letter = "." if report.passed else "F"
             color = "green" if report.passed else "red"
             return report.outcome, letter, (f"{report.outcome.upper()} {told}", {color: True})
         return None
+
+
+def selected_of(items: Iterable[pytest.Item]) -> dict[str, int]:
+    """Count the selected trials by their dataset's path."""
+    counts: dict[str, int] = {}
+    for item in items:
+        if isinstance(item, EvalItem):
+            path = item.trial.dataset.path
+            counts[path] = counts.get(path, 0) + 1
+    return counts
 
 
 def matrix_line(info: DatasetInfo) -> str:

@@ -46,6 +46,7 @@ class Runner:
             return None
         return EvalFile.from_parent(parent, path=file_path)
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note what was selected."""
         selected: dict[str, int] = {}
@@ -133,6 +134,8 @@ class Runner:
                 report.duration = 0.0
             return report
         report.duration = result.duration_s
+        if report.when == "setup" and report.failed and call.excinfo is not None:
+            report.longrepr = item.repr_failure(call.excinfo)
         marked: Any = report
         record = result.model_dump_json(exclude_defaults=True)
         marked.evals_record = self._evals.redactor.json_text(record)
@@ -148,8 +151,6 @@ class Runner:
             marked.evals_infos = self._infos
         if result.output:
             report.sections.append(("Captured output of the trial", result.output))
-        if report.when == "setup" and report.longrepr is not None and report.failed:
-            report.longrepr = str(report.longrepr)
         return report
 
 

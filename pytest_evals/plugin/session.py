@@ -97,7 +97,7 @@ class Evals:
                     f"{provider!r} is no provider.{suggest(name, (*known, *providers))}"
                 )
             chosen.append(self.registry.parse_model(name))
-        return tuple(dict.fromkeys(chosen))
+        return tuple({model.id: model for model in chosen}.values())
 
     def infos(self, selected: dict[str, int]) -> tuple[DatasetInfo, ...]:
         """Return what the run keeps of its datasets.

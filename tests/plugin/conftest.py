@@ -26,9 +26,9 @@ cases:
       bad: [{kind: chat_response, content: "No, never."}]
   - id: down
     input: Is anybody there?
-    scorers: [{contains: yes}]
+    scorers: [{contains: fine}]
     script:
-      good: [{kind: chat_response, content: "yes"}]
+      good: [{kind: chat_response, content: "fine"}]
       bad: [{kind: error, error_type: overloaded, message: come back later}]
 """
 
