@@ -1,0 +1,357 @@
+"""Tally and Table: what is kept of each trial of one dataset, so that many trials fit in memory.
+
+A `Tally` is less than a kilobyte where answers are plain text; a `Table` holds one for every trial
+and groups them by model, case and slice. Nothing is computed here: that is `measure`'s.
+"""
+
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from sys import intern
+from typing import Any, Literal
+
+from pytest_evals.canonical import canonical, digest
+from pytest_evals.exchange import Response
+from pytest_evals.message import ToolCall
+from pytest_evals.metric import Slice
+from pytest_evals.result import Outcome, TrialResult
+from pytest_evals.score import Score, ScoreError
+
+Origin = Literal["asked", "stored", "cassette", "scripted", ""]
+"""Where a trial's answers came from: the freshest of them; empty where there is none."""
+
+EXCERPT = 160
+"""Characters kept of an answer and of a reason."""
+
+_SHOWN_REASONS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What is kept of one trial."""
+
+    id: str
+    """The node id."""
+    case: str
+    """The case's id."""
+    model: str
+    """The model's id."""
+    sample: int
+    """0-based."""
+    outcome: Outcome
+    error: str | None = None
+    """The error's type; None where there is none."""
+    score: float | None = None
+    """The weighted mean of its scores."""
+    names: tuple[str, ...] = ()
+    """The scorers that spoke, by metric name, each once: same names are taken together."""
+    values: tuple[float | None, ...] = ()
+    """Their values, one a name; None where a scorer gives no number."""
+    verdicts: tuple[bool | None, ...] = ()
+    """Their verdicts, one a name; None where a scorer does not vote."""
+    failing: tuple[str, ...] = ()
+    """The scorers whose vote failed the trial."""
+    unscored: tuple[str, ...] = ()
+    """The scorers that could not score."""
+    labels: tuple[tuple[str, str, str], ...] = ()
+    """(scorer, true label, label given), for scorers that put the true label into their score's
+    metadata as ``expected``."""
+    reasons: tuple[str, ...] = ()
+    """Why it failed or errored: ``scorer: reason``, the first few, cut."""
+    tokens: int | None = None
+    """Of all calls; None where none was reported."""
+    cost_usd: float | None = None
+    """USD of all calls; None where any is unknown or nothing was called."""
+    latency_s: float | None = None
+    """Seconds the model under test took; None where unknown."""
+    answered: bool = False
+    """Whether any call was answered."""
+    tags: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    case_digest: str = ""
+    scorers_digest: str = ""
+    answer: str | None = None
+    """The beginning of the final text, on one line; None where there is no answer."""
+    answer_digest: str = ""
+    """12 hexadecimal digits over the final text and the tool calls; empty where there is none."""
+    tools: tuple[str, ...] = ()
+    """The names of the tools called, in order."""
+    draw: str = ""
+    """8 hexadecimal digits over the answers and how long they took: the same draw, used again, has
+    the same."""
+    origin: Origin = ""
+
+    @property
+    def scored(self) -> bool:
+        """Whether there is a verdict on an answer."""
+        return self.outcome in {Outcome.PASSED, Outcome.FAILED}
+
+    @property
+    def passed(self) -> bool:
+        """Whether the answer was right."""
+        return self.outcome is Outcome.PASSED
+
+    @property
+    def unneeded(self) -> bool:
+        """Whether it was left out because nothing could depend on it any more."""
+        return self.outcome is Outcome.SKIPPED and self.error == "not_needed"
+
+    def number(self, name: str) -> float | None:
+        """Return what a scorer says as a number: its value, else 1 or 0 for its verdict."""
+        if name not in self.names:
+            return None
+        place = self.names.index(name)
+        value, verdict = self.values[place], self.verdicts[place]
+        return value if value is not None else None if verdict is None else float(verdict)
+
+    def verdict(self, name: str) -> bool | None:
+        """Return a scorer's verdict; None where it gave none."""
+        return self.verdicts[self.names.index(name)] if name in self.names else None
+
+    def within(self, part: Slice | None) -> bool:
+        """Whether the trial's case is in a slice; None is all cases."""
+        return part is None or part.value in self.slice_values(part.key)
+
+    def slice_values(self, key: str) -> tuple[str, ...]:
+        """Return the slices of a key that the case is in; none where it lacks the key."""
+        if key == "tag":
+            return self.tags
+        if key == "case":
+            return (self.case,)
+        if key not in self.metadata:
+            key = key.removeprefix("metadata.")
+        return slice_texts(self.metadata[key]) if key in self.metadata else ()
+
+
+def slice_texts(value: Any) -> tuple[str, ...]:
+    """Return a metadata value as slices are called: a text as it is, each member of a list."""
+    if isinstance(value, list | tuple):
+        return tuple(dict.fromkeys(text for item in value for text in slice_texts(item)))
+    if isinstance(value, str):
+        return (value,)
+    try:
+        return (canonical(value),)
+    except (TypeError, ValueError):  # not a number, or keys that are no texts
+        return (str(value),)
+
+
+def tally(result: TrialResult) -> Tally:
+    """Take from a trial's record what aggregation, baselines and diffs need."""
+    responses = [e.response for e in result.answers if e.response is not None]
+    calls = [call for response in responses for call in response.tool_calls]
+    names, values, verdicts = _spoken(result.scores)
+    answered = any(exchange.response is not None for exchange in result.exchanges)
+    answer = result.answer if responses else None
+    return Tally(
+        id=result.id,
+        case=intern(result.case_id),
+        model=intern(result.model_id),
+        sample=result.sample,
+        outcome=result.outcome,
+        error=result.error.type if result.error else None,
+        score=result.score,
+        names=names,
+        values=values,
+        verdicts=verdicts,
+        failing=_same(_failing(result)),
+        unscored=_same(tuple(s.name for s in result.scores if isinstance(s, ScoreError))),
+        labels=_labels(result),
+        reasons=_reasons(result),
+        tokens=result.usage.total_tokens if answered else None,
+        cost_usd=result.cost_usd,
+        latency_s=result.latency_s,
+        answered=answered,
+        tags=_same(result.tags),
+        metadata=result.metadata,
+        case_digest=intern(result.case_digest),
+        scorers_digest=intern(result.scorers_digest or _scorers_seen(result)),
+        answer=None if answer is None else excerpt(answer),
+        answer_digest=_answer_digest(answer, calls) if responses else "",
+        tools=_same(tuple(call.name for call in calls)),
+        draw=_draw(responses) if responses else "",
+        origin=_origin([e.source for e in result.answers if e.response is not None]),
+    )
+
+
+def excerpt(text: str, length: int = EXCERPT) -> str:
+    """Return the beginning of a text on one line, without characters that cannot be seen.
+
+    Args:
+        text: anything, such as a model's answer.
+        length: characters; a longer text is cut, and ends in an ellipsis.
+    """
+    flat = " ".join(text[: 4 * length].split())
+    if not flat.isascii() or not flat.isprintable():
+        flat = "".join(c if unicodedata.category(c)[0] != "C" else "\ufffd" for c in flat)
+    return flat if len(flat) <= length else flat[: length - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+@lru_cache(maxsize=4096)
+def _same(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the one tuple kept for equal tuples: trials share most of them."""
+    return tuple(map(intern, words))
+
+
+def _spoken(
+    scores: Iterable[Score | ScoreError],
+) -> tuple[tuple[str, ...], tuple[float | None, ...], tuple[bool | None, ...]]:
+    """Take scores of one name together: the mean of the values, and whether all verdicts hold."""
+    values: dict[str, list[float]] = {}
+    verdicts: dict[str, list[bool]] = {}
+    for score in scores:
+        if isinstance(score, ScoreError):
+            continue
+        of_name = values.setdefault(score.name, [])
+        if score.value is not None:
+            of_name.append(score.value)
+        if score.passed is not None:
+            verdicts.setdefault(score.name, []).append(score.passed)
+    return (
+        _same(tuple(values)),
+        tuple(sum(of) / len(of) if of else None for of in values.values()),
+        tuple(all(verdicts[name]) if name in verdicts else None for name in values),
+    )
+
+
+def _failing(result: TrialResult) -> tuple[str, ...]:
+    if result.outcome is not Outcome.FAILED:
+        return ()
+    failing = (
+        score.name
+        for score in result.scores
+        if isinstance(score, Score) and score.passed is False and not score.advisory
+    )
+    return tuple(dict.fromkeys(failing))
+
+
+def _labels(result: TrialResult) -> tuple[tuple[str, str, str], ...]:
+    return tuple(
+        (intern(score.name), intern(str(score.metadata["expected"])), intern(score.label))
+        for score in result.scores
+        if isinstance(score, Score) and score.label is not None and "expected" in score.metadata
+    )
+
+
+def _reasons(result: TrialResult) -> tuple[str, ...]:
+    if result.outcome is Outcome.PASSED:
+        return ()
+    found = [] if result.error is None else [f"{result.error.type}: {result.error.message}"]
+    for score in result.scores:
+        if score.advisory:
+            continue
+        if isinstance(score, ScoreError):
+            found.append(f"{score.name}: {score.message}")
+        elif score.passed is False:
+            found.append(f"{score.name}: {score.reason}" if score.reason else score.name)
+    return tuple(excerpt(reason) for reason in found[:_SHOWN_REASONS])
+
+
+def _scorers_seen(result: TrialResult) -> str:
+    """Return a digest of the assertions as far as the scores show them."""
+    seen = [[s.name, s.type, s.version, s.weight, s.advisory] for s in result.scores]
+    return digest(seen, length=16) if seen else ""
+
+
+def _answer_digest(answer: str | None, calls: Iterable[ToolCall]) -> str:
+    made = [call.model_dump_json(include={"name", "arguments"}) for call in calls]
+    return digest([answer, made], length=12)
+
+
+def _draw(responses: Iterable[Response]) -> str:
+    return digest([r.model_dump_json(exclude={"output"}) for r in responses], length=8)
+
+
+def _origin(sources: list[str]) -> Origin:
+    freshest: tuple[Origin, ...] = ("asked", "stored", "cassette", "scripted")
+    return next((origin for origin in freshest if origin in sources), "")
+
+
+class Table:
+    """The tallies of one dataset, by model, case and sample.
+
+    Args:
+        dataset: the dataset's name.
+    """
+
+    def __init__(self, dataset: str) -> None:
+        self.dataset = dataset
+        self._cells: dict[str, dict[str, dict[int, Tally]]] = {}
+        self._metadata: dict[str, Mapping[str, Any]] = {}
+        self._count = 0
+
+    @classmethod
+    def of(cls, dataset: str, results: Iterable[TrialResult]) -> "Table":
+        """Make the table of a dataset from the records of a run; other datasets' are left out."""
+        table = cls(dataset)
+        for result in results:
+            if result.dataset == dataset:
+                table.add(tally(result))
+        return table
+
+    def add(self, one: Tally) -> None:
+        """Add a trial; a trial that was recorded before is replaced."""
+        known = self._metadata.setdefault(one.case, one.metadata)
+        if known is not one.metadata and known == one.metadata:
+            object.__setattr__(one, "metadata", known)
+        samples = self._cells.setdefault(one.model, {}).setdefault(one.case, {})
+        self._count += one.sample not in samples
+        samples[one.sample] = one
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Tally]:
+        """Yield all tallies, model by model, then by case and sample."""
+        for model in self._cells:
+            yield from self.trials(model)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models, in the order in which they first appeared."""
+        return tuple(self._cells)
+
+    def trials(self, model: str, part: Slice | None = None) -> list[Tally]:
+        """Return a model's tallies in a slice, in order of case and sample."""
+        return [one for cell in self.cases(model, part).values() for one in cell]
+
+    def cases(self, model: str, part: Slice | None = None) -> dict[str, list[Tally]]:
+        """Return a model's tallies in a slice, by case; cases and samples in their order."""
+        cells = self._cells.get(model, {})
+        found = {}
+        for case in sorted(cells):
+            samples = cells[case]
+            cell = (
+                [samples[i] for i in sorted(samples)] if len(samples) > 1 else [*samples.values()]
+            )
+            if cell[0].within(part):
+                found[case] = cell
+        return found
+
+    def slices(self, key: str) -> tuple[Slice, ...]:
+        """Return the slices of a key (``tag``, ``case``, a metadata key), by name."""
+        values = {
+            value
+            for cells in self._cells.values()
+            for samples in cells.values()
+            for value in next(iter(samples.values())).slice_values(key)
+        }
+        return tuple(Slice(key=key, value=value) for value in sorted(values))
+
+    @property
+    def scorers(self) -> tuple[str, ...]:
+        """The names of all scorers that spoke or failed to, sorted."""
+        return tuple(sorted({name for one in self for name in (*one.names, *one.unscored)}))
+
+    def first(self, samples: Callable[[str], int]) -> "Table":
+        """Return a table with the first samples of each case alone.
+
+        Args:
+            samples: how many a case keeps, by its id: the `min` of samples that stop early, whose
+                later ones are no fair draw.
+        """
+        table = Table(self.dataset)
+        for one in self:
+            if one.sample < samples(one.case):
+                table.add(one)
+        return table
