@@ -7,17 +7,25 @@ from typing import ClassVar, Protocol
 
 from pytest_evals.canonical import Json
 from pytest_evals.dataset import Dataset
-from pytest_evals.errors import Position
+from pytest_evals.errors import Position, Problem
 
 Loc = tuple[str | int, ...]
 """The way to a value from the root: keys and indices, ``("cases", 3, "scorers", 0, "regex")``."""
+
+MAX_DEPTH = 100
+"""How many lists and mappings may stand in one another, in any format."""
 
 
 class Locator(Protocol):
     """Knows where every value of a document stands."""
 
-    def __call__(self, loc: Loc) -> Position:
-        """Return where a value begins; of the deepest part of the way that exists."""
+    def __call__(self, loc: Loc, *, key: bool = False) -> Position:
+        """Return where a value begins; of the deepest part of the way that exists.
+
+        Args:
+            loc: the way to the value.
+            key: whether the place of its key in its mapping is wanted instead.
+        """
         ...
 
 
@@ -27,6 +35,8 @@ class Document:
 
     data: Json
     where: Locator
+    problems: tuple[Problem, ...] = ()
+    """What is wrong with the file although its data can be read (a key that stands twice)."""
 
 
 class Loader(Protocol):
@@ -40,7 +50,7 @@ class Loader(Protocol):
         """Parse a file.
 
         Raises:
-            DatasetError: every problem found, with its position.
+            DatasetError: it cannot be read at all: every problem found, with its position.
         """
         ...
 

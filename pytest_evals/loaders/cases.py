@@ -1,0 +1,246 @@
+"""The cases of a dataset: each row made a Case, and where each was written remembered.
+
+Rows come from the dataset's own list and from the files that it includes. One bad row hides no
+other.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+from marshal import dumps as key_of
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from pytest_evals.canonical import Json
+from pytest_evals.case import Case, ScorerSpec, Source, slug
+from pytest_evals.dataset import Defaults
+from pytest_evals.errors import DatasetError
+from pytest_evals.loaders.base import Document, Loc
+from pytest_evals.loaders.explain import Finding, explain, unknown_key
+from pytest_evals.loaders.files import BadReferenceError, Files
+from pytest_evals.loaders.report import Report
+from pytest_evals.loaders.text import clip, show
+from pytest_evals.message import Message
+
+CASE_KEYS = tuple(name for name in Case.model_fields if name != "source")
+_INCLUDE = "$include"
+_NO_ID = "case"
+"""Stands for an id until it can be derived."""
+
+Row = tuple[Json, Document, Loc]
+"""What is written, in which file, and where in it."""
+
+_validate = Case.__pydantic_validator__.validate_python
+
+
+class CaseReader:
+    """Makes the cases of one dataset.
+
+    Attributes:
+        cases: those that are right, in order.
+        origins: for each of them, its file and the way to it there.
+    """
+
+    def __init__(self, files: Files, report: Report, defaults: Defaults) -> None:
+        self.cases: list[Case] = []
+        self.origins: list[tuple[Document, Loc]] = []
+        self._files = files
+        self._report = report
+        self._defaults = defaults
+        self._has_defaults = defaults != Defaults()
+        self._seen: dict[str, int] = {}
+        self._specs: dict[bytes, ScorerSpec] = {}
+
+    def read(self, document: Document, loc: Loc, path: Path, *, first: int = 0) -> None:
+        """Add the cases that are written at a place: a list, or the path of a file.
+
+        Args:
+            document: the file.
+            loc: the way to the cases in it.
+            path: the file's path, for the files named in it.
+            first: the number of the first row that is a case.
+        """
+        written = document.data
+        for step in loc:
+            written = written[step]
+        rows = self._rows(document, loc, (path,), written)
+        for raw, where, way in islice(rows, first, None):
+            self._add(raw, where, way)
+
+    def _rows(
+        self, document: Document, loc: Loc, chain: tuple[Path, ...], written: Json
+    ) -> Iterator[Row]:
+        """Yield the rows of a list, those of included files in their place."""
+        if isinstance(written, str):
+            yield from self._included(document, loc, chain, written)
+            return
+        if not isinstance(written, list):
+            self._report.at(
+                document,
+                loc,
+                f"expected a list of cases, or the path of a file of cases, found {show(written)}",
+            )
+            return
+        for i, raw in enumerate(written):
+            way = (*loc, i)
+            if type(raw) is dict and _INCLUDE in raw:
+                target = raw[_INCLUDE]
+                if len(raw) > 1 or not isinstance(target, str):
+                    self._report.at(
+                        document,
+                        way,
+                        f"`{_INCLUDE}` stands alone, with the path of a file of cases",
+                    )
+                    continue
+                yield from self._included(document, (*way, _INCLUDE), chain, target)
+            else:
+                yield raw, document, way
+
+    def _included(
+        self, document: Document, loc: Loc, chain: tuple[Path, ...], written: str
+    ) -> Iterator[Row]:
+        """Yield the rows of a file that is named at a place."""
+        try:
+            path = self._files.beside(chain[-1], written)
+            if path.resolve() in [known.resolve() for known in chain]:
+                way = " -> ".join(self._files.shown(known) for known in (*chain, path))
+                raise BadReferenceError(f"{written!r} includes itself: {way}")
+            inner = self._files.parse(path)
+        except BadReferenceError as error:
+            self._report.at(document, loc, str(error))
+            return
+        except DatasetError as error:
+            self._report.extend(error.problems)
+            return
+        self._report.extend(inner.problems)
+        if not isinstance(inner.data, list):
+            self._report.at(
+                inner, (), f"an included file is a list of cases, found {show(inner.data)}"
+            )
+        elif not inner.data and not inner.problems:
+            self._report.at(document, loc, f"{written!r} holds no cases")
+        else:
+            yield from self._rows(inner, (), (*chain, path), inner.data)
+
+    def _add(self, raw: Json, document: Document, loc: Loc) -> None:
+        """Make a case of a row, or report what is wrong with it."""
+        if type(raw) is not dict:
+            self._report.at(
+                document, loc, f"expected a case (a mapping with `id`, `input`), found {show(raw)}"
+            )
+            return
+        place = document.where(loc)
+        fields = {**raw, "source": Source(path=place.path, line=place.line)}
+        right = True
+        if "source" in raw:
+            self._report.at(document, (*loc, "source"), unknown_key("source", CASE_KEYS), key=True)
+            right = False
+        if "scorers" in raw and isinstance(raw["scorers"], list):
+            specs = [
+                self.scorer(document, (*loc, "scorers", i), scorer)
+                for i, scorer in enumerate(raw["scorers"])
+            ]
+            right = right and None not in specs
+            fields["scorers"] = tuple(spec for spec in specs if spec is not None)
+        named = "id" in raw
+        if not named:
+            fields["id"] = _NO_ID
+        if self._has_defaults:
+            self._merge(fields)
+        try:
+            case = _validate(fields)
+        except ValidationError as error:
+            self._report.findings(document, loc, _findings(error, raw))
+            return
+        if right:
+            self._keep(case if named else _with_id(case), document, loc, named=named)
+
+    def _keep(self, case: Case, document: Document, loc: Loc, *, named: bool) -> None:
+        """Add a case, if its id is new."""
+        first = self._seen.setdefault(case.id, len(self.cases))
+        if first == len(self.cases):
+            self.cases.append(case)
+            self.origins.append((document, loc))
+            return
+        other = self.cases[first].source
+        if named:
+            message = f"id {clip(case.id)} stands twice, first in {other}; ids are unique"
+            self._report.at(document, (*loc, "id"), message)
+        else:
+            message = f"this case asks the same as the one in {other}; give both an `id`"
+            self._report.at(document, loc, message)
+
+    def scorer(self, document: Document, loc: Loc, raw: Json) -> ScorerSpec | None:
+        """Return the assertion that is written at a place, equal ones once; None if it is wrong."""
+        key = key_of(raw, 2)
+        spec = self._specs.get(key)
+        if spec is not None:
+            return spec
+        if not isinstance(raw, str | dict) or not raw:
+            self._report.at(
+                document,
+                loc,
+                "expected a scorer (a name, `contains: x`, or a mapping with `type`), "
+                f"found {show(raw)}",
+            )
+            return None
+        try:
+            spec = self._specs[key] = ScorerSpec.model_validate(raw)
+        except ValidationError as error:
+            self._report.findings(document, loc, explain(error, raw, ScorerSpec))
+        return spec
+
+    def _merge(self, fields: dict[str, Any]) -> None:
+        """Add the defaults to a row: tags and mappings are joined, the row's own values win."""
+        defaults = self._defaults
+        if defaults.tags:
+            own = fields.get("tags", ())
+            tags = (own,) if isinstance(own, str) else own
+            if isinstance(tags, list | tuple):
+                fields["tags"] = [
+                    *defaults.tags,
+                    *(tag for tag in tags if tag not in defaults.tags),
+                ]
+        for name in ("variables", "metadata"):
+            common = getattr(defaults, name)
+            own = fields.get(name, {})
+            if common and isinstance(own, dict):
+                fields[name] = {**common, **own}
+        if defaults.samples is not None:
+            fields.setdefault("samples", defaults.samples)
+
+
+def _findings(error: ValidationError, raw: dict[str, Json]) -> list[Finding]:
+    """Say what is wrong with a row, its chat messages one by one."""
+    findings: list[Finding] = []
+    for finding in explain(error, raw, Case, known=CASE_KEYS):
+        if finding.loc != ("input",) or not isinstance(raw["input"], list):
+            findings.append(finding)
+            continue
+        for i, message in enumerate(raw["input"]):
+            try:
+                Message.model_validate(message)
+            except ValidationError as inner:
+                findings += [
+                    Finding(("input", i, *found.loc), found.message, at_key=found.at_key)
+                    for found in explain(inner, message, Message)
+                ]
+    return findings
+
+
+def _with_id(case: Case) -> Case:
+    """Give a case an id made of what it asks, which other cases do not change."""
+    return case.model_copy(update={"id": f"{slug(_asked(case))}-{case.digest[:6]}"})
+
+
+def _asked(case: Case) -> str:
+    """Return the text of a case's question."""
+    if case.turns:
+        return case.turns[0]
+    if isinstance(case.input, str):
+        return case.input
+    if isinstance(case.input, tuple):
+        users = [m.text for m in case.input if isinstance(m, Message) and m.role == "user"]
+        return users[-1] if users else ""
+    return "" if case.input is None else str(case.input)

@@ -1,0 +1,124 @@
+"""The files of a dataset: found beside it, kept below the rootdir, read and parsed.
+
+Knows paths and which loader reads which ending, nothing of what stands in a dataset.
+"""
+
+import stat
+from importlib import import_module
+from pathlib import Path
+
+from pytest_evals.errors import DatasetError, EvalsError, Position, suggest
+from pytest_evals.loaders.base import Document, Loader
+
+_LOADERS = {
+    ".yaml": "yaml:YamlLoader",
+    ".yml": "yaml:YamlLoader",
+    ".json": "json:JsonLoader",
+    ".jsonl": "jsonl:JsonlLoader",
+    ".ndjson": "jsonl:JsonlLoader",
+    ".csv": "csv:CsvLoader",
+    ".tsv": "csv:CsvLoader",
+}
+"""The loader of each file name ending; imported when first needed."""
+
+
+class BadReferenceError(EvalsError):
+    """A file that a dataset names cannot be used; says why, and where it was looked for."""
+
+
+class Files:
+    """The files below one rootdir.
+
+    Args:
+        rootdir: what is named in a dataset stays below it, links followed; shown paths are relative
+            to it.
+    """
+
+    def __init__(self, rootdir: Path) -> None:
+        self._rootdir = rootdir.absolute()
+        self._real = rootdir.resolve()
+
+    def shown(self, path: Path) -> str:
+        """Return how a path is shown: relative to the rootdir where it lies below it."""
+        path = path.absolute()
+        for root in (self._rootdir, self._real):
+            if path.is_relative_to(root):
+                return path.relative_to(root).as_posix()
+        return path.as_posix()
+
+    def beside(self, dataset: Path, written: str) -> Path:
+        """Return the file that a dataset names, relative to the dataset.
+
+        Raises:
+            BadReferenceError: there is no such file, or it lies outside the rootdir.
+        """
+        name = written.removeprefix("file://")
+        if not name or "\0" in name:
+            raise BadReferenceError(f"{written!r} names no file")
+        try:
+            path = dataset.parent / name
+            real = path.resolve()
+            if not real.is_relative_to(self._real):
+                raise BadReferenceError(
+                    f"{written!r} leads outside the rootdir; move the file below {self._rootdir}"
+                )
+            if not path.exists():
+                near = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+                raise BadReferenceError(
+                    f"there is no file {self.shown(path)!r} (named {written!r} relative to this "
+                    f"file).{suggest(path.name, near)}"
+                )
+        except (OSError, RuntimeError) as error:
+            raise BadReferenceError(f"{written!r} cannot be found: {error}") from None
+        return path
+
+    def read(self, path: Path) -> bytes:
+        """Return the content of a file.
+
+        Raises:
+            DatasetError: it is not there, is no file, or cannot be read.
+        """
+        where = Position(self.shown(path))
+        try:
+            mode = path.stat().st_mode
+            if stat.S_ISDIR(mode):
+                raise DatasetError.at(where, "found a directory, expected a file")
+            if not stat.S_ISREG(mode):
+                raise DatasetError.at(where, "found a device or pipe, expected a file")
+            return path.read_bytes()
+        except FileNotFoundError:
+            raise DatasetError.at(where, "there is no such file") from None
+        except OSError as error:
+            raise DatasetError.at(where, f"cannot be read: {error.strerror or error}") from None
+
+    def parse(self, path: Path) -> Document:
+        """Return a parsed file.
+
+        Raises:
+            DatasetError: it cannot be read, or no loader reads files of this name.
+        """
+        content = self.read(path)
+        return loader_of(path, self.shown(path)).parse(content, self.shown(path))
+
+
+def loader_of(path: Path, shown: str) -> Loader:
+    """Return the loader for a file by its name's ending.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    home = _LOADERS.get(path.suffix.lower())
+    if home is None:
+        raise DatasetError.at(
+            Position(shown),
+            f"found a file whose name ends in {path.suffix or 'nothing'!r}, expected one of "
+            f"{', '.join(_LOADERS)}",
+        )
+    module, _, name = home.partition(":")
+    loader: Loader = getattr(import_module(f"pytest_evals.loaders.{module}"), name)()
+    return loader
+
+
+def is_rows(path: Path) -> bool:
+    """Whether a file holds cases only, one a row."""
+    return path.suffix.lower() in {".jsonl", ".ndjson", ".csv", ".tsv"}

@@ -1,0 +1,108 @@
+"""JSON lines: one JSON value a line, each a case; blank lines are passed over."""
+
+from typing import ClassVar
+
+from pytest_evals.canonical import Json
+from pytest_evals.errors import DatasetError, Position, Problem
+from pytest_evals.loaders.base import MAX_DEPTH, Document, Loc
+from pytest_evals.loaders.jsontext import JsonText, StrictDecoder
+from pytest_evals.loaders.text import decode
+
+MOST_UNREADABLE = 20
+"""After so many lines that are not JSON, the others are only counted."""
+
+
+class JsonlLoader:
+    """Reads JSON lines files."""
+
+    name: ClassVar[str] = "jsonl"
+    suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson")
+
+    def parse(self, content: bytes, path: str) -> Document:
+        """Parse a file: its data is the list of the lines' values.
+
+        Raises:
+            DatasetError: no line can be read.
+        """
+        reading = _Reading(decode(content, path), path)
+        rows = reading.rows()
+        problems = reading.problems
+        if reading.unreadable:
+            if not rows:
+                raise DatasetError(reading.why_nothing())
+            if reading.unreadable > MOST_UNREADABLE:
+                more = reading.unreadable - MOST_UNREADABLE
+                problems.append(Problem(Position(path), f"{more} more lines are not JSON either"))
+        return Document(rows, reading, tuple(problems))
+
+
+class _Reading:
+    """One reading of a file, which then knows where its values stand."""
+
+    def __init__(self, text: str, path: str) -> None:
+        # Not splitlines: a text may hold U+2028 and its kin, which end no line of JSON lines.
+        self._lines = text.split("\n")
+        self._path = path
+        self._numbers: list[int] = []
+        """The line of each row."""
+        self.problems: list[Problem] = []
+        self.unreadable = 0
+
+    def rows(self) -> list[Json]:
+        """Return the values of the lines that can be read."""
+        rows: list[Json] = []
+        numbers = self._numbers
+        strict = StrictDecoder()
+        for number, line in enumerate(self._lines, 1):
+            if not line or line.isspace():
+                continue
+            try:
+                row = strict(line)
+            except (ValueError, RecursionError):
+                self._refuse(line, number)
+                continue
+            suspicious = strict.suspicious
+            if suspicious or line.count("[") + line.count("{") > MAX_DEPTH:
+                text = JsonText(line, self._path, first=number)
+                try:
+                    text.parse(strict)
+                except DatasetError as error:
+                    self.problems.extend(error.problems)
+                    continue
+                self.problems.extend(text.problems)
+            rows.append(row)
+            numbers.append(number)
+        return rows
+
+    def _refuse(self, line: str, number: int) -> None:
+        """Report a line that is not JSON."""
+        self.unreadable += 1
+        if self.unreadable <= MOST_UNREADABLE:
+            try:
+                JsonText(line, self._path, first=number).parse(StrictDecoder())
+            except DatasetError as error:
+                self.problems.extend(error.problems)
+
+    def why_nothing(self) -> list[Problem]:
+        """Return why no line can be read: perhaps the file is one JSON value."""
+        try:
+            StrictDecoder()("\n".join(self._lines))
+        except (ValueError, RecursionError):
+            return self.problems
+        return [
+            Problem(
+                Position(self._path, 1),
+                "found one JSON value over several lines, expected one value a line; "
+                "name the file .json, or write each case on its own line",
+            )
+        ]
+
+    def __call__(self, loc: Loc, *, key: bool = False) -> Position:
+        """Return where a value, or its key, begins."""
+        row = loc[0] if loc else 0
+        if not isinstance(row, int) or row >= len(self._numbers):
+            return Position(self._path, 1, 1)
+        number = self._numbers[row]
+        if len(loc) == 1:
+            return Position(self._path, number, 1)
+        return JsonText(self._lines[number - 1], self._path, first=number)(loc[1:], key=key)

@@ -1,0 +1,215 @@
+"""A JSON text: its data, read strictly, and the places of its values, sought only when wanted.
+
+What JSON readers let pass without a word is a problem here: a key that stands twice, NaN, a number
+that is infinite, half a character.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from math import isfinite
+from typing import Any
+
+from pytest_evals.canonical import Json
+from pytest_evals.errors import DatasetError, Position, Problem
+from pytest_evals.loaders.base import MAX_DEPTH, Loc
+from pytest_evals.loaders.text import TOO_DEEP, Lines, clip, has_lone_surrogate, too_deep
+
+_SPACE = re.compile(r"[ \t\n\r]*")
+_TOKEN = re.compile(
+    r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\],]|-?[0-9][0-9.eE+-]*|NaN|-?Infinity', re.DOTALL
+)
+_skip: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+
+
+class StrictDecoder:
+    """Reads JSON texts, and notes whether the last one needs a closer look."""
+
+    def __init__(self) -> None:
+        self.suspicious = False
+        """Whether something was read that JSON readers should not let pass."""
+        self._decode = json.JSONDecoder(
+            object_pairs_hook=self._object,
+            parse_constant=self._constant,
+            parse_float=self._float,
+        ).decode
+
+    def __call__(self, text: str) -> Json:
+        """Return the data of a text.
+
+        Raises:
+            ValueError: it is not JSON (a `json.JSONDecodeError`), or a number has too many digits.
+            RecursionError: it is nested too deeply.
+        """
+        self.suspicious = False
+        data = self._decode(text)
+        if "\\u" in text and not self.suspicious:
+            self.suspicious = has_lone_surrogate(json.dumps(data, ensure_ascii=False))
+        return data
+
+    def _object(self, pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+        """Make an object."""
+        made = dict(pairs)
+        if len(made) != len(pairs):
+            self.suspicious = True
+        return made
+
+    def _constant(self, name: str) -> Json:
+        """Note NaN or an infinity."""
+        self.suspicious = True
+
+    def _float(self, written: str) -> float | None:
+        """Read a number with a fraction or an exponent."""
+        number = float(written)
+        if isfinite(number):
+            return number
+        self.suspicious = True
+        return None
+
+
+class JsonText:
+    """One JSON value in a file.
+
+    Args:
+        text: its text.
+        path: the file.
+        first: the line of the file in which the text begins.
+    """
+
+    def __init__(self, text: str, path: str, *, first: int = 1) -> None:
+        self._text = text
+        self._lines = Lines(text, path, first=first)
+        self._known: dict[int, dict[str | int, tuple[int, int]]] = {}
+        self.problems: list[Problem] = []
+
+    def parse(self, decode: StrictDecoder) -> Json:
+        """Return the data; what is wrong although it can be read goes to `problems`.
+
+        Raises:
+            DatasetError: it cannot be read.
+        """
+        try:
+            data = decode(self._text)
+        except json.JSONDecodeError as error:
+            raise DatasetError.at(self._lines.at(error.pos), _syntax(error)) from None
+        except (ValueError, RecursionError):
+            raise DatasetError(self._faults()) from None
+        if decode.suspicious:
+            self.problems.extend(self._faults())
+        deep = self._text.count("[") + self._text.count("{") > MAX_DEPTH and too_deep(data)
+        if deep:
+            raise DatasetError(self._faults())
+        return data
+
+    def __call__(self, loc: Loc, *, key: bool = False) -> Position:
+        """Return where a value, or its key, begins."""
+        offset = place = self._space(0)
+        for i, step in enumerate(loc):
+            found = self._children(offset).get(step)
+            if found is None:
+                break
+            offset = found[1]
+            place = found[0] if key and i == len(loc) - 1 else offset
+        return self._lines.at(place)
+
+    def _space(self, offset: int) -> int:
+        """Return where the white space ends."""
+        match = _SPACE.match(self._text, offset)
+        return match.end() if match else offset
+
+    def _children(self, offset: int) -> dict[str | int, tuple[int, int]]:
+        """Return where the keys and values of the container at an offset begin."""
+        known = self._known.get(offset)
+        if known is None:
+            known = self._known[offset] = dict(self._read_children(offset))
+        return known
+
+    def _read_children(self, offset: int) -> Iterator[tuple[str | int, tuple[int, int]]]:
+        """Yield each child's key and places; values are passed over at the speed of C."""
+        text, space = self._text, self._space
+        if text[offset] not in "{[":
+            return
+        is_object = text[offset] == "{"
+        index = 0
+        offset = space(offset + 1)
+        while text[offset] not in "}]":
+            key: str | int = index
+            start = offset
+            if is_object:
+                key, offset = _skip(text, offset)
+                offset = space(space(offset) + 1)
+            yield key, (start, offset)
+            _, offset = _skip(text, offset)
+            offset = space(offset)
+            if text[offset] == ",":
+                offset = space(offset + 1)
+            index += 1
+
+    def _faults(self) -> Iterator[Problem]:
+        """Yield what is wrong, token by token; ends where the nesting is too deep."""
+        keys: list[dict[str, int] | None] = []
+        """For each open object, where its keys stand; None for a list."""
+        key_comes = False
+        for match in _TOKEN.finditer(self._text):
+            part, offset = match.group(), match.start()
+            if part in "{[":
+                keys.append({} if part == "{" else None)
+                key_comes = part == "{"
+                if len(keys) > MAX_DEPTH:
+                    yield Problem(self._lines.at(offset), TOO_DEEP)
+                    return
+            elif part in "}]":
+                keys.pop()
+                key_comes = False
+            elif part == ",":
+                key_comes = bool(keys) and keys[-1] is not None
+            elif part[0] == '"':
+                yield from self._text_faults(part, offset, keys[-1] if key_comes else None)
+                key_comes = False
+            else:
+                yield from self._number_faults(part, offset)
+
+    def _text_faults(
+        self, token: str, offset: int, siblings: dict[str, int] | None
+    ) -> Iterator[Problem]:
+        """Yield what is wrong with a text; `siblings` where it is a key."""
+        text = json.loads(token)
+        if "\\u" in token and has_lone_surrogate(text):
+            yield Problem(
+                self._lines.at(offset), "found half a character (a surrogate); write it whole"
+            )
+        if siblings is None:
+            return
+        first = siblings.setdefault(text, offset)
+        if first != offset:
+            line = self._lines.at(first).line
+            yield Problem(
+                self._lines.at(offset),
+                f"key {clip(text)} stands twice in this mapping, first in line {line}",
+            )
+
+    def _number_faults(self, token: str, offset: int) -> Iterator[Problem]:
+        """Yield what is wrong with a number."""
+        try:
+            number: Any = json.loads(token)
+        except ValueError:
+            yield Problem(
+                self._lines.at(offset), f"found a number of {len(token)} digits; make it a text"
+            )
+            return
+        if isinstance(number, float) and not isfinite(number):
+            yield Problem(self._lines.at(offset), f"found {clip(token)}, expected a finite number")
+
+
+def _syntax(error: json.JSONDecodeError) -> str:
+    """Word a syntax error."""
+    hint = ""
+    rest = error.doc[error.pos : error.pos + 1]
+    if "property name" in error.msg or "trailing comma" in error.msg:
+        hint = "; keys are in double quotes, and no comma stands before a closing bracket"
+    elif error.msg == "Expecting value" and rest in {"'", "]", "}"}:
+        hint = "; texts are in double quotes, and no comma stands before a closing bracket"
+    elif "control character" in error.msg:
+        hint = "; write a line break in a text as \\n"
+    found = f", found {rest!r}" if rest else ", found the end of the text"
+    return f"not JSON: {error.msg[:1].lower()}{error.msg[1:].removesuffix(' at')}{found}{hint}"
