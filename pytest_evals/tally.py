@@ -19,7 +19,7 @@ from pytest_evals.result import Outcome, TrialResult
 from pytest_evals.score import Score, ScoreError
 
 Origin = Literal["asked", "stored", "cassette", "scripted", ""]
-"""Where a trial's answers came from: the freshest of them; empty where there is none."""
+"""Where a trial's answers came from: the freshest of them; empty where none was asked for."""
 
 EXCERPT = 160
 """Characters kept of an answer and of a reason."""
@@ -168,9 +168,9 @@ def tally(result: TrialResult) -> Tally:
         scorers_digest=intern(result.scorers_digest or _scorers_seen(result)),
         answer=None if answer is None else excerpt(answer),
         answer_digest=_answer_digest(answer, calls) if responses else "",
-        tools=_same(tuple(call.name for call in calls)),
-        draw=_draw(responses) if responses else "",
-        origin=_origin([e.source for e in result.answers if e.response is not None]),
+        tools=_same(tuple(excerpt(call.name, 60) for call in calls)),
+        draw=_draw(responses) if responses else _draw_of_error(result),
+        origin=_origin([e.source for e in result.answers]),
     )
 
 
@@ -260,6 +260,14 @@ def _answer_digest(answer: str | None, calls: Iterable[ToolCall]) -> str:
 
 def _draw(responses: Iterable[Response]) -> str:
     return digest([r.model_dump_json(exclude={"output"}) for r in responses], length=8)
+
+
+def _draw_of_error(result: TrialResult) -> str:
+    """Tell errors apart by when they came, as they are never stored; but not scripted ones."""
+    if result.error is None:
+        return ""
+    scripted = _origin([e.source for e in result.answers]) == "scripted"
+    return digest([result.error.type, 0 if scripted else result.started_at], length=8)
 
 
 def _origin(sources: list[str]) -> Origin:
