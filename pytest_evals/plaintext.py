@@ -30,7 +30,7 @@ _UNSAFE = re.compile(
 )
 _SPACE = re.compile(r"[\n\t]")
 _PLAIN = re.compile(r"[\x20-\x7e]*")
-_NUMBER = re.compile(r"[<$+-]?\.?\d|-?$")
+_NUMBER = re.compile(r"(-|[<$]?-?[\d.,]+(/\d+)?(k|M|G|%|m|h)?( ?(\d+[sm%]|ms|s))?|)$")
 _NAMED = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 

@@ -35,17 +35,17 @@ _HEADERS = frozenset(
         "api-key",
         "x-goog-api-key",
         "x-auth-token",
-        "cookie",
         "set-cookie",
     }
 )
 """Headers whose values are credentials, whatever they look like."""
 
-_HEADER_MARKS = ("authorization", "api-key", "auth-token", "cookie")
+_HEADER_MARKS = ("authorization", "api-key", "auth-token", "set-cookie")
 """In lower case, what a text with one of these headers holds."""
 
 _WORD = r"[A-Za-z0-9._~+/=-]"
 _DIGIT_IN = rf"(?={_WORD}*[0-9])"
+_MIXED_IN = rf"(?={_WORD}*(?:[0-9]|[a-z][A-Z]))"
 
 _LOOKS: tuple[tuple[tuple[str, ...], str], ...] = (
     # A text holds one of the markers (in lower case), or the pattern need not be tried.
@@ -61,7 +61,7 @@ _LOOKS: tuple[tuple[tuple[str, ...], str], ...] = (
         ("private key-----",),
         r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)",
     ),
-    (("bearer", "basic"), rf"(?i:\b(?:Bearer|Basic)\s+){_DIGIT_IN}{_WORD}{{12,}}"),
+    (("bearer", "basic"), rf"(?i:\b(?:Bearer|Basic)\s+){_MIXED_IN}{_WORD}{{12,}}"),
     (
         ("authorization",),
         rf"(?i:(?<=authorization:)|(?<=authorization=))[ \t]*{_DIGIT_IN}{_WORD}{{16,}}",
@@ -74,8 +74,9 @@ _LOOKS: tuple[tuple[tuple[str, ...], str], ...] = (
 )
 
 _LITERAL = re.compile(
-    r'"(?:[^"\\]|\\.)*"(?P<key>\s*:)?|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?', re.DOTALL
+    r'"(?:[^"\\]|\\.)*"(?P<key>\s*:)?|[\[\]{}]|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?', re.DOTALL
 )
+_SCHEME = re.compile(r"(?i:Bearer|Basic|Digest|Token|Negotiate)\s")
 
 
 class Redactor:
@@ -156,11 +157,16 @@ class Redactor:
 
     def _walker(self, patterns: tuple[re.Pattern[str], ...]) -> Callable[[re.Match[str]], str]:
         """Return what replaces each literal of a JSON text, from its beginning to its end."""
-        header = False
+        header = ""  # the header whose values come next
+        once = False  # whether it is one of a pair, so that only the next string is its value
 
         def replaced(match: re.Match[str]) -> str:
-            nonlocal header
+            nonlocal header, once
             literal, colon = match.group(), match.group("key") or ""
+            if literal in _SIGNS:
+                if literal != "[":
+                    header = ""
+                return literal
             if not literal.startswith('"'):
                 return f'"{MARK}"' if literal in self._values else literal
             literal = literal[: len(literal) - len(colon)]
@@ -168,14 +174,33 @@ class Redactor:
                 value = json.loads(literal) if "\\" in literal else literal[1:-1]
             except ValueError:
                 return match.group()
-            named = len(value) < 32 and value.lower() in _HEADERS
-            if header and not named and not colon:
-                return f'"{MARK}"' if value else literal
-            header = named
-            clean = self._in_text(value, patterns)
-            return match.group() if clean == value else json.dumps(clean) + colon
+            if header and not colon:
+                secret = _is_credential(header, value)
+                if once:
+                    header = ""
+                return f'"{MARK}"' if secret else self._literal(match.group(), value, "", patterns)
+            named = value.lower() if len(value) < 32 else ""
+            header, once = (named, not colon) if named in _HEADERS else ("", False)
+            return self._literal(match.group(), value, colon, patterns)
 
         return replaced
+
+    def _literal(
+        self, literal: str, value: str, colon: str, patterns: tuple[re.Pattern[str], ...]
+    ) -> str:
+        """Return a string of a JSON text without secrets, as it was where it holds none."""
+        clean = self._in_text(value, patterns)
+        return literal if clean == value else json.dumps(clean) + colon
+
+
+_SIGNS = frozenset("[]{}")
+
+
+def _is_credential(header: str, value: str) -> bool:
+    """Whether the value of a header is to go: all, but a word like "granted" is an answer."""
+    if not header.endswith("authorization"):
+        return bool(value)
+    return bool(_SCHEME.match(value)) or (len(value) >= 8 and any(map(str.isdigit, value)))
 
 
 def _forms(secret: str) -> Iterator[str]:

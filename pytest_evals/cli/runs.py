@@ -22,6 +22,8 @@ _HEADER = (
     "commit",
 )
 
+_ALIGN = "<<<<>>>>><"
+
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the command."""
@@ -75,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 1
-    for line in table(_HEADER, [_cells(item) for item in found], width=width()):
+    for line in table(_HEADER, [_cells(item) for item in found], width=width(), align=_ALIGN):
         say(line)
     if len(found) < total:
         first = min(args.offset + 1, total)

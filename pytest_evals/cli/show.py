@@ -17,6 +17,7 @@ WORDS = {"skipped": "not run", "errored": "error"}
 
 _COLORS = {"passed": "green", "failed": "red", "error": "red", "not run": "yellow"}
 _HEADER = ("trial", "outcome", "score", "latency", "tokens", "cost", "error")
+_ALIGN = "<<>>>><"
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -76,7 +77,7 @@ def _show_run(store: "SqliteRunStore", found: "Run", args: argparse.Namespace) -
     say()
     one_file = len({row.trial.partition("::")[0] for row in rows}) == 1
     cells = [_cells(row, short=one_file) for row in shown]
-    lines = table(_HEADER, cells, width=width()) if shown else []
+    lines = table(_HEADER, cells, width=width(), align=_ALIGN) if shown else []
     for i, line in enumerate(lines):
         word = cells[i - 1][1] if i else ""
         say(

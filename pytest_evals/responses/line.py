@@ -45,9 +45,15 @@ def write_line(answer: StoredAnswer, redact: Callable[[str], str]) -> Line:
     a latency has three digits. The Key and the parts are digests and are not redacted.
 
     Raises:
-        StoreError: the redaction left no valid answer.
+        StoreError: the answer holds what no JSON can, or the redaction left no valid answer.
     """
-    whole: dict[str, Any] = json.loads(answer.model_dump_json(exclude_defaults=True))
+    try:
+        whole: dict[str, Any] = json.loads(answer.model_dump_json(exclude_defaults=True))
+    except ValueError as error:
+        raise StoreError(
+            f"the answer of {answer.model!r} to {answer.case!r} was not recorded: it holds what no "
+            f"JSON can: {error}"
+        ) from error
     response = whole.pop("response")
     if "latency_s" in response:
         response["latency_s"] = float(f"{response['latency_s']:.3g}")

@@ -71,7 +71,13 @@ class SqliteResponseStore:
 
     def put(self, answer: StoredAnswer) -> None:
         """Keep an answer before returning; an older one of the same Key is replaced."""
-        text = answer.model_dump_json(exclude_defaults=True)
+        try:
+            text = answer.model_dump_json(exclude_defaults=True)
+        except ValueError as error:
+            raise StoreError(
+                f"the answer of {answer.model!r} to {answer.case!r} could not be stored: it holds "
+                f"what no JSON can: {error}"
+            ) from error
         record: str | bytes = text
         if len(text) >= COMPRESS_FROM:
             record = zlib.compress(text.encode(), 1)

@@ -101,7 +101,7 @@ def test_a_complete_session_drops_what_is_asked_no_longer(tmp_path, make_answer)
 
 
 @pytest.mark.parametrize("orderly", [True, False])
-def test_complete_counts_what_the_workers_used(tmp_path, make_answer, orderly: bool) -> None:
+def test_complete_counts_what_the_workers_used(tmp_path, make_answer, orderly) -> None:
     """A worker's used answers stay; where a worker did not end well, nothing is dropped."""
     path = tmp_path / "d.jsonl"
     record(path, *(make_answer(key, case=key[0]) for key in ("a1", "a2", "b1")))
