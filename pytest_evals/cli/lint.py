@@ -1,0 +1,104 @@
+"""``pytest-evals lint FILE…``: everything that is wrong with datasets, without running them."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_evals.errors import Problem
+    from pytest_evals.loaders.base import Checker
+
+_ROOT_MARKS = ("pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg", ".git")
+
+
+def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Register the command."""
+    parser = subparsers.add_parser(
+        "lint",
+        help="check dataset files",
+        description="Check dataset files and print every problem as path:line:column: message. "
+        "Exits with 1 where there is one.",
+    )
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a dataset")
+    parser.add_argument(
+        "--rootdir",
+        type=Path,
+        metavar="DIR",
+        help="included files stay below it (default: the nearest folder above each file that holds "
+        "a pytest configuration or a repository)",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the problems; 1 where there are any."""
+    from pytest_evals.registry import Registry
+
+    problems = find_problems(args.files, Registry.builtin(), rootdir=args.rootdir)
+    if args.json:
+        rows = [
+            {
+                "path": problem.where.path,
+                "line": problem.where.line,
+                "column": problem.where.column,
+                "message": problem.message,
+            }
+            for problem in problems
+        ]
+        print(json.dumps(rows, indent=2))  # noqa: T201 - the command's output
+    else:
+        from pytest_evals.plaintext import neutral
+
+        for problem in problems:
+            print(neutral(str(problem)))  # noqa: T201 - the command's output
+        print(_summary(len(problems), len(args.files)), file=sys.stderr)  # noqa: T201 - the same
+    return 1 if problems else 0
+
+
+def find_problems(
+    files: Iterable[Path], checker: "Checker", *, rootdir: Path | None
+) -> "list[Problem]":
+    """Return all problems of some datasets.
+
+    Args:
+        files: the datasets.
+        checker: knows the scorers and providers.
+        rootdir: what included files stay below; None finds it for each file as pytest would.
+    """
+    from pytest_evals.errors import DatasetError
+    from pytest_evals.loaders.base import LoadContext
+    from pytest_evals.loaders.build import load
+
+    problems: list[Problem] = []
+    for path in files:
+        try:
+            load(path, LoadContext(rootdir=rootdir or find_root(path), checker=checker))
+        except DatasetError as error:
+            problems.extend(error.problems)
+    return problems
+
+
+def find_root(path: Path) -> Path:
+    """Return the nearest folder above a file with a pytest configuration or a repository.
+
+    Where there is none it is the working directory, if the file lies below it, or else the file's
+    own folder.
+    """
+    folder = path.absolute().parent
+    for candidate in (folder, *folder.parents):
+        if any((candidate / mark).exists() for mark in _ROOT_MARKS):
+            return candidate
+    here = Path.cwd()
+    return here if folder.is_relative_to(here) else folder
+
+
+def _summary(problems: int, files: int) -> str:
+    """Say how it went in one line."""
+    count = (
+        "no problem" if problems == 0 else "1 problem" if problems == 1 else f"{problems} problems"
+    )
+    return f"{count} in {'1 file' if files == 1 else f'{files} files'}"
