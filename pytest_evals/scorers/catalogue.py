@@ -3,6 +3,19 @@
 from collections.abc import Mapping
 
 _HOMES = {
+    "bfcl": {"bfcl_calls": "BfclCalls"},
+    "choices": {"multiple_choice": "MultipleChoice", "label": "Label", "set_match": "SetMatch"},
+    "cite": {"must_cite": "MustCite"},
+    "command": {"command": "Command"},
+    "expect": {"expect": "Expect"},
+    "formats": {
+        "is_yaml": "IsYaml",
+        "is_xml": "IsXml",
+        "is_html": "IsHtml",
+        "is_sql": "IsSql",
+        "is_python": "IsPython",
+        "matches_model": "MatchesModel",
+    },
     "group": {"not": "Not", "all_of": "AllOf", "any_of": "AnyOf", "at_least": "AtLeast"},
     "json": {
         "is_json": "IsJson",
@@ -10,13 +23,29 @@ _HOMES = {
         "json_schema": "JsonSchema",
         "json_equals": "JsonEquals",
     },
+    "language": {"language": "Language"},
+    "length": {"word_count": "WordCount", "char_count": "CharCount"},
     "limits": {
         "max_latency_s": "MaxLatency",
         "max_tokens": "MaxTokens",
         "max_cost_usd": "MaxCost",
     },
+    "mathematics": {"math_equal": "MathEqual"},
+    "metrics": {
+        "exact_match": "ExactMatch",
+        "token_f1": "TokenF1",
+        "bleu": "Bleu",
+        "chrf": "Chrf",
+        "rouge_1": "Rouge1",
+        "rouge_2": "Rouge2",
+        "rouge_l": "RougeL",
+    },
     "number": {"numeric": "Numeric"},
+    "operations": {"finish_reason": "FinishReason", "expected_error": "ExpectedError"},
     "own": {"python": "Python"},
+    "pii": {"no_pii": "NoPii", "contains_pii": "ContainsPii"},
+    "refusal": {"is_refusal": "IsRefusal"},
+    "similarity": {"levenshtein": "Levenshtein", "similarity": "Similarity"},
     "text": {
         "equals": "Equals",
         "equals_any": "EqualsAny",
@@ -30,6 +59,22 @@ _HOMES = {
         "ends_with": "EndsWith",
         "regex": "Regex",
     },
+    "toolargs": {
+        "tool_args": "ToolArgs",
+        "valid_tool_call": "ValidToolCall",
+        "tool_call_f1": "ToolCallF1",
+    },
+    "tools": {
+        "tool_called": "ToolCalled",
+        "tool_sequence": "ToolSequence",
+        "forbidden_tools": "ForbiddenTools",
+        "required_tool_calls": "RequiredToolCalls",
+        "max_tool_calls": "MaxToolCalls",
+        "max_turns": "MaxTurns",
+        "no_tool_error": "NoToolError",
+        "no_loops": "NoLoops",
+    },
+    "webhook": {"webhook": "Webhook"},
 }
 
 SCORERS: Mapping[str, str] = {

@@ -1,0 +1,266 @@
+"""Answers that choose: a letter, a label, or a set of items."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from pytest_evals.case import Case
+from pytest_evals.dataset import Dataset
+from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
+from pytest_evals.scorers.extract import choice_letter, normalised
+from pytest_evals.scorers.jsonfind import NotJsonError, find_json
+from pytest_evals.scorers.references import texts_of
+from pytest_evals.scorers.words import listed, quoted, shown
+
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+class MultipleChoice(Scorer):
+    """The answer settles on the right choice, by its letter or by the choice's own text.
+
+    The letter is looked for as the transform `choice_letter` does.
+    """
+
+    type: ClassVar[str] = "multiple_choice"
+    graded: ClassVar[bool | None] = False
+    shorthand: ClassVar[str | None] = "letter"
+    example: ClassVar[str] = "multiple_choice: {letter: B, choices: [Rome, Paris, Oslo]}"
+
+    letter: str | None = Field(default=None, pattern=r"^[A-Za-z]$|\{\{")
+    """The right one's letter; without it, the case's `expected`: a letter, or a choice's text."""
+    choices: tuple[str, ...] | None = None
+    """The choices' texts, in order; without them, the case's variable `choices` where there is."""
+
+    def score(self, ctx: ScoreContext) -> Verdict:
+        """Find what the answer settles on."""
+        choices = self._choices(ctx.case)
+        wanted = self._wanted(ctx.case, choices)
+        if wanted is None:
+            raise ScoringError("it has no letter and the case's `expected` is none of the choices")
+        letters = _LETTERS[: len(choices)] if len(choices) > 1 else _LETTERS[:10]
+        found = choice_letter(ctx.answer, letters) or _by_text(ctx.answer, choices)
+        if found is None:
+            return Verdict(
+                passed=False, reason=f"the answer settles on no choice: {quoted(ctx.answer)}"
+            )
+        return Verdict(
+            passed=found == wanted,
+            label=found,
+            reason=f"the answer chooses {found}"
+            + ("" if found == wanted else f", not {wanted}: {quoted(ctx.answer)}"),
+        )
+
+    def _choices(self, case: Case) -> Sequence[str]:
+        """Return the choices' texts."""
+        if self.choices is not None:
+            return self.choices
+        return texts_of(case.variables.get("choices"))
+
+    def _wanted(self, case: Case, choices: Sequence[str]) -> str | None:
+        """Return the right letter."""
+        if self.letter is not None:
+            return self.letter.upper()
+        expected = case.expected
+        if not isinstance(expected, str):
+            return None
+        plain = [normalised(choice) for choice in choices]
+        if normalised(expected) in plain:
+            return _LETTERS[plain.index(normalised(expected))]
+        letter = expected.strip().strip("().").upper()
+        return letter if len(letter) == 1 and letter in _LETTERS else None
+
+    def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
+        """A right choice is needed, among the choices."""
+        if case is None:
+            return
+        choices = self._choices(case)
+        wanted = self._wanted(case, choices)
+        if wanted is None:
+            yield (
+                "`multiple_choice` has no letter, and the case's `expected` is no letter and none "
+                f"of the choices: {shown(case.expected)}"
+            )
+        elif choices and _LETTERS.index(wanted) >= len(choices):
+            yield f"`multiple_choice` wants {wanted}, but there are only {len(choices)} choices"
+
+
+def _by_text(answer: str, choices: Sequence[str]) -> str | None:
+    """Return the letter of the only choice whose text stands in the answer."""
+    plain = normalised(answer)
+    found = [
+        _LETTERS[i]
+        for i, choice in enumerate(choices)
+        if re.search(rf"(?<!\w){re.escape(normalised(choice))}(?!\w)", plain)
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+class Label(Scorer):
+    """The answer is the right label of a classification, and names no other one.
+
+    The labels found and wanted are kept, for the confusion matrix over the dataset.
+    """
+
+    type: ClassVar[str] = "label"
+    graded: ClassVar[bool | None] = False
+    example: ClassVar[str] = "label: {labels: [refund, complaint, other], expected: refund}"
+
+    labels: tuple[str, ...] = Field(min_length=2)
+    """All labels there are."""
+    expected: str | None = None
+    """The right one; without it, the case's `expected`."""
+    aliases: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Other words for a label."""
+
+    def score(self, ctx: ScoreContext) -> Verdict:
+        """Find the label."""
+        wanted = self._wanted(ctx.case)
+        if wanted is None:
+            raise ScoringError(f"the right label is none of {listed(self.labels)}")
+        found = self._found(ctx.answer)
+        kept = {"expected": wanted, "found": found}
+        if found is None:
+            return Verdict(
+                passed=False,
+                reason=f"the answer names none, or several, of {listed(self.labels)}: "
+                f"{quoted(ctx.answer)}",
+                metadata=kept,
+            )
+        same = found == wanted
+        return Verdict(
+            passed=same,
+            label=found,
+            reason=f"the label is {found!r}{'' if same else f', not {wanted!r}'}",
+            metadata=kept,
+        )
+
+    def _wanted(self, case: Case) -> str | None:
+        """Return the right label as it stands among the labels."""
+        wanted = self.expected if self.expected is not None else case.expected
+        plain = {normalised(label): label for label in self.labels}
+        return plain.get(normalised(str(wanted))) if wanted is not None else None
+
+    def _found(self, answer: str) -> str | None:
+        """Return the one label the answer is, or names."""
+        plain = normalised(answer).strip(" .!\"'`*:")
+        words = {
+            normalised(word): label
+            for label in self.labels
+            for word in (label, *self.aliases.get(label, ()))
+        }
+        if plain in words:
+            return words[plain]
+        # The longest first, so that "not spam" is not found to name "spam".
+        named: set[str] = set()
+        rest = plain
+        for word in sorted(words, key=len, reverse=True):
+            changed = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", "\0", rest)
+            if changed != rest:
+                named.add(words[word])
+                rest = changed
+        return named.pop() if len(named) == 1 else None
+
+    def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
+        """The right label must be one of the labels."""
+        strange = [name for name in self.aliases if name not in self.labels]
+        if strange:
+            yield f"`label` has aliases for {strange[0]!r}, which is none of its labels"
+        if case is not None and self._wanted(case) is None:
+            wanted = self.expected if self.expected is not None else case.expected
+            yield f"`label`: the right label {shown(wanted)} is none of {listed(self.labels)}"
+
+
+class SetMatch(Scorer):
+    """The answer's items are the wanted ones, in any order; its value is the F1.
+
+    Items are read from a JSON array (bare, fenced or in prose), else from lines, bullets or
+    numbers, else between commas, semicolons and "and". Without a `threshold` all items must be
+    there and no other.
+    """
+
+    type: ClassVar[str] = "set_match"
+    graded: ClassVar[bool | None] = True
+    shorthand: ClassVar[str | None] = "items"
+    example: ClassVar[str] = "set_match: [red, green, blue]"
+
+    items: tuple[str, ...] | None = None
+    """The wanted items; without them, the case's `expected`."""
+    aliases: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Other words for an item."""
+    measured: str = Field(default="f1", pattern=r"^(f1|precision|recall)$")
+    """Which of f1, precision and recall is the value."""
+
+    def score(self, ctx: ScoreContext) -> Verdict:
+        """Compare the sets."""
+        wanted = self._wanted(ctx.case)
+        if not wanted:
+            raise ScoringError("it has no items and the case has no `expected` list")
+        found = items_in(ctx.answer)
+        words = {normalised(item): item for item in wanted}
+        for item, others in self.aliases.items():
+            words.update({normalised(other): item for other in others})
+        named = {words.get(normalised(item), normalised(item)) for item in found}
+        hits = named & set(wanted)
+        precision = len(hits) / len(named) if named else 0.0
+        recall = len(hits) / len(set(wanted))
+        f1 = 2 * precision * recall / (precision + recall) if hits else 0.0
+        value = {"f1": f1, "precision": precision, "recall": recall}[self.measured]
+        missing = [item for item in wanted if item not in hits]
+        extra = [item for item in found if words.get(normalised(item)) not in hits]
+        parts = [f"it lacks {listed(missing)}"] if missing else []
+        parts += [f"it has {listed(extra)} too many"] if extra else []
+        return Verdict(
+            passed=value == 1.0,
+            value=value,
+            reason="; ".join(parts) or f"the items are {listed(wanted)}",
+            metadata={"precision": precision, "recall": recall, "f1": f1},
+        )
+
+    def _wanted(self, case: Case) -> list[str]:
+        """Return the wanted items, each once."""
+        items: Any = texts_of(case.expected) if self.items is None else self.items
+        return list({normalised(item): item for item in items}.values())
+
+    def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
+        """Items are needed."""
+        if self.items == ():
+            yield "`set_match` of no items cannot pass; name the items"
+        elif case is not None:
+            wanted = self._wanted(case)
+            if not wanted:
+                yield "`set_match` has no items and the case has no `expected` list"
+            strange = [item for item in self.aliases if wanted and item not in wanted]
+            if strange:
+                yield f"`set_match` has aliases for {strange[0]!r}, which is none of its items"
+
+
+def items_in(answer: str) -> list[str]:
+    """Return the items that an answer lists."""
+    try:
+        value = find_json(answer, want=list)
+    except NotJsonError:
+        value = None
+    if isinstance(value, Mapping):
+        lists = [item for item in value.values() if isinstance(item, list)]
+        value = lists[0] if len(lists) == 1 else None
+    if isinstance(value, list):
+        return [item if isinstance(item, str) else shown(item) for item in value]
+    lines = [line.strip() for line in answer.splitlines() if line.strip()]
+    bullets = [re.sub(r"^(?:[-*\u2022]|\d+[.)])\s+", "", line) for line in lines]
+    listed_lines = [b for b, line in zip(bullets, lines, strict=True) if b != line]
+    if listed_lines:
+        return [_item(line) for line in listed_lines]
+    if len(lines) > 1 and not any(c in answer for c in ",;"):
+        return [_item(line) for line in lines]
+    text = lines[-1] if lines else ""
+    head, colon, tail = text.rpartition(": ")
+    text = tail if colon and head else text
+    parts = re.split(r"\s*[,;]\s*(?:and\s+)?|\s+and\s+", text)
+    return [_item(part) for part in parts if _item(part)]
+
+
+def _item(text: str) -> str:
+    """Return an item without what surrounds it."""
+    return text.strip().strip("*_`\"'").rstrip(".").strip()

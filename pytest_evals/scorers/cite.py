@@ -1,0 +1,104 @@
+"""Whether an answer cites its sources."""
+
+import re
+from collections.abc import Iterable
+from typing import ClassVar
+
+from pydantic import Field, field_validator
+
+from pytest_evals.case import Case
+from pytest_evals.dataset import Dataset
+from pytest_evals.scorers.base import ScoreContext, Scorer, Verdict
+from pytest_evals.scorers.patterns import compiled, find_all
+from pytest_evals.scorers.words import listed, quoted
+
+BRACKETS = r"\[(?P<source>[^\[\]\n]{1,80})\](?!\()|(?P<url>https?://[^\s<>\"')\]]+)|\]\((?P<link>[^()\s]+)\)"
+"""A citation by default: ``[1]``, ``[doc-3]``, ``[1, 2]``, a URL, or a Markdown link."""
+
+
+class MustCite(Scorer):
+    """The answer cites its sources; its value is the share of the wanted ones that it cites.
+
+    A citation is ``[1]``, ``[policy.md]``, ``[1, 2]``, a URL or a Markdown link, or what `pattern`
+    finds.
+    """
+
+    type: ClassVar[str] = "must_cite"
+    graded: ClassVar[bool | None] = True
+    shorthand: ClassVar[str | None] = "sources"
+    example: ClassVar[str] = "must_cite: [policy.md]"
+
+    sources: tuple[str, ...] | None = None
+    """The sources that must all be cited; without them, any citation will do."""
+    known: tuple[str, ...] | None = None
+    """The sources there are: a citation of another one is invented, and fails."""
+    pattern: str = BRACKETS
+    """What a citation looks like; its first group that matched names the source."""
+    min: int = Field(default=1, ge=1)
+    """How many different sources must be cited."""
+
+    @field_validator("sources", "known", mode="before")
+    @classmethod
+    def _texts(cls, value: object) -> object:
+        """Accept one source, and numbers."""
+        if isinstance(value, str | int):
+            value = [value]
+        if isinstance(value, list | tuple):
+            return [str(item) for item in value]
+        return value
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        """Refuse what is no regular expression."""
+        compiled(value)
+        return value
+
+    def score(self, ctx: ScoreContext) -> Verdict:
+        """Collect the citations and compare."""
+        cited = self._cited(ctx.answer)
+        wrong: list[str] = []
+        missing = [s for s in self.sources or () if s.casefold() not in cited]
+        if missing:
+            wrong.append(f"it does not cite {listed(missing)}")
+        if len(cited) < self.min:
+            wrong.append(f"it cites {len(cited)} sources, not {self.min}")
+        if self.known is not None:
+            known = {text.casefold() for text in (*self.known, *(self.sources or ()))}
+            invented = [text for key, text in cited.items() if key not in known]
+            if invented:
+                wrong.append(f"it cites {listed(invented)}, which are no known sources")
+        wanted = len(self.sources or ())
+        value = (wanted - len(missing)) / wanted if wanted else min(1.0, len(cited) / self.min)
+        if wrong:
+            return Verdict(
+                passed=False,
+                value=value,
+                reason=f"{'; '.join(wrong)}: {quoted(ctx.answer)}",
+                metadata={"cited": list(cited.values())},
+            )
+        return Verdict(
+            passed=True,
+            value=value,
+            reason=f"it cites {listed(cited.values())}",
+            metadata={"cited": list(cited.values())},
+        )
+
+    def _cited(self, answer: str) -> dict[str, str]:
+        """Return the cited sources, folded and as they are written."""
+        found: dict[str, str] = {}
+        for match in find_all(compiled(self.pattern), answer):
+            whole = next((group for group in match.groups() if group is not None), match.group())
+            parts = [whole] if "://" in whole else re.split(r"\s*[,;]\s*", whole)
+            for part in parts:
+                name = part.strip().strip("^").rstrip(".,;:")
+                if name:
+                    found.setdefault(name.casefold(), name)
+        return found
+
+    def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
+        """Sources must be wanted that can be cited."""
+        if self.sources == ():
+            yield "`must_cite` of no sources; leave `sources` out to ask for any citation"
+        if self.known is not None and self.min > len({*self.known, *(self.sources or ())}):
+            yield f"`must_cite` wants {self.min} sources, more than are known: it cannot pass"

@@ -1,0 +1,135 @@
+"""A program of the user's as an assertion."""
+
+import json
+import os
+import signal
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any, ClassVar
+
+from pydantic import Field, field_validator
+
+from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
+from pytest_evals.scorers.jsonfind import NotJsonError, read_json
+from pytest_evals.scorers.own import verdict_of
+from pytest_evals.scorers.words import quoted
+
+_MOST = 1_000_000
+"""Bytes of a program's output that are read."""
+
+
+def question_of(ctx: ScoreContext) -> dict[str, Any]:
+    """Return what a program or a service is told of a trial, as JSON."""
+    case = ctx.case.model_dump(mode="json", include={"id", "input", "variables", "tags"})
+    return {
+        "answer": ctx.answer,
+        "expected": ctx.case.expected,
+        "case": case,
+        "model": ctx.model.id,
+        "sample": ctx.sample,
+        "tool_calls": [call.model_dump(mode="json") for call in ctx.tool_calls],
+        "usage": ctx.usage.model_dump(mode="json"),
+        "latency_s": ctx.latency_s,
+        "cost_usd": ctx.cost_usd,
+    }
+
+
+class Command(Scorer):
+    """A program says whether the answer is right.
+
+    It is started without a shell in the rootdir, reads one JSON object on its standard input
+    (`answer`, `expected`, `case`, `model`, `sample`, `tool_calls`, `usage`, `latency_s`,
+    `cost_usd`) and prints one JSON value: true or false, a number, a label, or an object with
+    `passed`, `value`, `label`, `reason`, `metadata`. With `by_exit_code` its status is the verdict
+    instead: 0 passes, 1 fails. Any other status is an error, never a wrong answer.
+    """
+
+    type: ClassVar[str] = "command"
+    shorthand: ClassVar[str | None] = "run"
+    cheap: ClassVar[bool] = False
+    example: ClassVar[str] = "command: [python, check_answer.py]"
+
+    run: tuple[str, ...] = Field(min_length=1)
+    """The program and its arguments."""
+    by_exit_code: bool = False
+    """Whether the exit status is the verdict."""
+    timeout_s: float = Field(default=60.0, gt=0, allow_inf_nan=False)
+    """Seconds it may take."""
+
+    @field_validator("run", mode="before")
+    @classmethod
+    def _words(cls, value: object) -> object:
+        """Accept a program without arguments as a text."""
+        return (value,) if isinstance(value, str) else value
+
+    def score(self, ctx: ScoreContext) -> Verdict:
+        """Run it and read what it says."""
+        status, output, errors = self._done(ctx)
+        if self.by_exit_code and status in {0, 1}:
+            said = output[:400].strip() or errors[:400]
+            return Verdict(
+                passed=status == 0,
+                reason=quoted(said) if said else f"{self.run[0]} ended with {status}",
+            )
+        if status != 0:
+            raise ScoringError(f"{self.run[0]} ended with status {status}", detail=errors or None)
+        try:
+            given = read_json(output)
+        except NotJsonError as error:
+            raise ScoringError(
+                f"{self.run[0]} printed {quoted(output)}, which is no JSON ({error})",
+                detail=errors or None,
+            ) from None
+        return verdict_of(given, self.run[0])
+
+    def _done(self, ctx: ScoreContext) -> tuple[int, str, str]:
+        """Run it to its end; return its status, its output and its last words of error."""
+        rootdir = ctx.rootdir.resolve()
+        question = json.dumps(question_of(ctx), default=repr).encode()
+        # Files and not pipes: a child that it leaves behind cannot hold us, and 100 MB need no
+        # memory.
+        with TemporaryFile() as output, TemporaryFile() as errors:
+            try:
+                process = subprocess.Popen(  # noqa: S603 - the dataset names it; there is no shell
+                    [_program(self.run[0], rootdir), *self.run[1:]],
+                    stdin=subprocess.PIPE,
+                    stdout=output,
+                    stderr=errors,
+                    cwd=rootdir,
+                    start_new_session=os.name == "posix",
+                )
+            except OSError as error:
+                raise ScoringError(
+                    f"{self.run[0]!r} cannot be started in {rootdir}: {error.strerror}"
+                ) from None
+            try:
+                process.communicate(question, timeout=self.timeout_s)
+            except subprocess.TimeoutExpired:
+                _end(process)
+                raise ScoringError(
+                    f"{self.run[0]} was not done after {self.timeout_s:g} s and was ended"
+                ) from None
+            output.seek(0)
+            errors.seek(max(0, errors.seek(0, os.SEEK_END) - 4_000))
+            return (
+                process.returncode,
+                output.read(_MOST).decode("utf-8", "replace"),
+                errors.read().decode("utf-8", "replace").strip(),
+            )
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End a program and what it started."""
+    with suppress(OSError):
+        if os.name == "posix":
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+    process.wait()
+
+
+def _program(name: str, rootdir: Path) -> str:
+    """Return a program's path: one with a folder in it begins at the rootdir."""
+    return str(rootdir / name) if "/" in name or os.sep in name else name

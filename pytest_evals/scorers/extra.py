@@ -1,0 +1,46 @@
+"""Libraries that only some scorers need: imported late, and missed in words that say what to do."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from pytest_evals.scorers.base import ScoringError
+
+EXTRAS = {
+    "py3langid": "language",
+    "rapidfuzz": "metrics",
+    "rouge_score": "metrics",
+    "sacrebleu": "metrics",
+    "sqlglot": "sql",
+}
+"""The extra of this distribution that brings each library."""
+
+
+@lru_cache(maxsize=32)
+def library(name: str) -> Any:
+    """Import a library, or one of its modules.
+
+    Raises:
+        ScoringError: it is not installed, with the command that installs it.
+    """
+    try:
+        return import_module(name)
+    except ImportError:
+        raise ScoringError(_missing(name.partition(".")[0])) from None
+
+
+def _missing(name: str) -> str:
+    """Say how a library is installed."""
+    return (
+        f"it needs the library `{name}`, which is not installed: "
+        f"pip install 'pytest-evals-matrix[{EXTRAS[name]}]'"
+    )
+
+
+def missing(scorer: str, *names: str) -> Iterator[str]:
+    """Yield a problem for each library that a scorer needs and that is not installed."""
+    for name in names:
+        if find_spec(name) is None:
+            yield f"`{scorer}`: {_missing(name)}"

@@ -1,0 +1,343 @@
+"""Whether an answer is well formed: YAML, XML, HTML, SQL, Python, or what your own model takes."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, ValidationError, field_validator
+
+from pytest_evals.case import Case
+from pytest_evals.dataset import Dataset
+from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
+from pytest_evals.scorers.extra import library, missing
+from pytest_evals.scorers.extract import fenced
+from pytest_evals.scorers.jsonfind import NotJsonError, find_json, read_json
+from pytest_evals.scorers.words import listed, quoted, shown
+from pytest_evals.user_code import UserCodeError, load_callable, split_target
+
+
+class _Format(Scorer):
+    """Reads the answer in some format."""
+
+    graded: ClassVar[bool | None] = False
+    called: ClassVar[str]
+
+    inside: bool = False
+    """Whether it may stand in a code fence."""
+
+    def fault(self, text: str) -> str | None:
+        """Return what is wrong with a text; None where nothing is."""
+        raise NotImplementedError
+
+    def score(self, ctx: ScoreContext) -> Verdict:
+        """Read it."""
+        text = ctx.answer
+        if self.inside:
+            text = fenced(text) or text
+        wrong = "it is empty" if not text.strip() else self.fault(text)
+        if wrong is None:
+            return Verdict(passed=True, reason=f"the answer is {self.called}")
+        return Verdict(
+            passed=False, reason=f"the answer is not {self.called} ({wrong}): {quoted(ctx.answer)}"
+        )
+
+
+class IsYaml(_Format):
+    """The answer is a YAML document: a mapping or a sequence, as any prose is a YAML text."""
+
+    type: ClassVar[str] = "is_yaml"
+    called: ClassVar[str] = "a YAML document"
+    example: ClassVar[str] = "is_yaml: {inside: true}"
+
+    kind: Literal["mapping", "sequence", "either"] = "either"
+    """What its root must be."""
+
+    def fault(self, text: str) -> str | None:
+        """Compose it: syntax and anchors; nothing is built, so that nothing explodes."""
+        import yaml
+
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        try:
+            root = yaml.compose(text, Loader=loader)
+        except yaml.YAMLError as error:
+            return " ".join(str(error).split())
+        except RecursionError:
+            return "it is nested too deep to be read"
+        kinds: dict[object, str] = {yaml.MappingNode: "mapping", yaml.SequenceNode: "sequence"}
+        found = kinds.get(type(root), "text")
+        if found == "text" or self.kind not in {found, "either"}:
+            wanted = "a mapping or a sequence" if self.kind == "either" else f"a {self.kind}"
+            return f"its root is a {found}, not {wanted}"
+        return None
+
+
+class IsXml(_Format):
+    """The answer is a well-formed XML document, without a document type of its own."""
+
+    type: ClassVar[str] = "is_xml"
+    shorthand: ClassVar[str | None] = "root"
+    called: ClassVar[str] = "an XML document"
+    example: ClassVar[str] = "is_xml: order"
+
+    root: str | None = None
+    """The name its root element must have."""
+    has: tuple[str, ...] = ()
+    """Names of elements it must have."""
+
+    def fault(self, text: str) -> str | None:
+        """Parse it; entities are refused, as they can explode."""
+        from xml.parsers import expat
+
+        names: list[str] = []
+        parser = expat.ParserCreate()
+
+        def refuse(*_: Any) -> None:
+            raise _DoctypeError
+
+        parser.StartDoctypeDeclHandler = refuse
+        parser.StartElementHandler = lambda name, _: names.append(name)
+        try:
+            parser.Parse(text.strip(), True)
+        except expat.ExpatError as error:
+            return str(error)
+        except _DoctypeError:
+            return "it declares a document type, which is not read"
+        if self.root is not None and names[0] != self.root:
+            return f"its root is <{names[0]}>, not <{self.root}>"
+        lost = [name for name in self.has if name not in names]
+        return f"it has no {', '.join(f'<{name}>' for name in lost)}" if lost else None
+
+
+class _DoctypeError(Exception):
+    """A document declares its own entities."""
+
+
+_VOID = frozenset(
+    "area base br col embed hr img input link meta source track wbr".split()  # noqa: SIM905
+)
+_OPTIONAL_END = frozenset(
+    "html head body li dt dd p rt rp optgroup option colgroup thead tbody tfoot tr td th".split()  # noqa: SIM905
+)
+_KNOWN = (
+    _VOID
+    | _OPTIONAL_END
+    | frozenset(
+        "a abbr address article aside audio b bdi bdo blockquote button canvas caption cite code "  # noqa: SIM905
+        "data datalist del details dfn dialog div dl em fieldset figcaption figure footer form h1 "
+        "h2 h3 h4 h5 h6 header hgroup i iframe ins kbd label legend main map mark math menu meter "
+        "nav noscript object ol output picture pre progress q ruby s samp script search section "
+        "select slot small span strong style sub summary sup svg table template textarea time "
+        "title u ul var video".split()
+    )
+)
+
+
+class IsHtml(_Format):
+    """The answer is HTML: it has known elements, and those that need an end tag have one."""
+
+    type: ClassVar[str] = "is_html"
+    shorthand: ClassVar[str | None] = "has"
+    called: ClassVar[str] = "HTML"
+    example: ClassVar[str] = "is_html: [table]"
+
+    has: tuple[str, ...] = ()
+    """Names of elements it must have."""
+
+    def fault(self, text: str) -> str | None:
+        """Read the tags."""
+        tags = _Tags()
+        tags.feed(text)
+        tags.close()
+        if tags.wrong is None and (left := [t for t in tags.open if t not in _OPTIONAL_END]):
+            tags.wrong = f"<{left[-1]}> is not closed"
+        if tags.wrong is not None:
+            return tags.wrong
+        if not tags.seen & _KNOWN:
+            return "it has no HTML element"
+        lost = [name for name in self.has if name.lower() not in tags.seen]
+        return f"it has no {', '.join(f'<{name}>' for name in lost)}" if lost else None
+
+
+class _Tags(HTMLParser):
+    """Follows which elements are open."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.seen: set[str] = set()
+        self.wrong: str | None = None
+        self._foreign = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Open an element."""
+        self.seen.add(tag)
+        self._foreign += tag in {"svg", "math"}
+        if tag not in _KNOWN and "-" not in tag and not self._foreign and self.wrong is None:
+            self.wrong = f"<{tag}> is no element of HTML"
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """See an element that closes itself."""
+        self.seen.add(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        """Close an element, and those inside whose end tag may be left out."""
+        self._foreign -= tag in {"svg", "math"}
+        while self.open and self.open[-1] != tag and self.open[-1] in _OPTIONAL_END:
+            if tag not in self.open:
+                break
+            self.open.pop()
+        if self.open and self.open[-1] == tag:
+            self.open.pop()
+        elif self.wrong is None and tag not in _VOID:
+            self.wrong = (
+                f"</{tag}> closes <{self.open[-1]}>" if self.open else f"</{tag}> closes nothing"
+            )
+
+
+class IsSql(_Format):
+    """The answer is SQL that `sqlglot` parses in a dialect; nothing is run."""
+
+    type: ClassVar[str] = "is_sql"
+    shorthand: ClassVar[str | None] = "dialect"
+    cheap: ClassVar[bool] = False
+    called: ClassVar[str] = "SQL"
+    example: ClassVar[str] = "is_sql: {dialect: postgres, only: [select]}"
+
+    dialect: str | None = None
+    """sqlglot's name of the dialect (postgres, mysql, sqlite, bigquery, …); None is its own."""
+    only: tuple[str, ...] = ()
+    """The statements allowed, as `select` or `insert`."""
+    inside: bool = True
+    """Whether it may stand in a code fence."""
+
+    def fault(self, text: str) -> str | None:
+        """Parse it."""
+        sqlglot = library("sqlglot")
+        try:
+            found = sqlglot.parse(text, dialect=self.dialect)
+        except sqlglot.errors.SqlglotError as error:
+            return re.sub(r"\x1b\[[0-9;]*m", "", " ".join(str(error).split()))
+        except RecursionError:
+            return "it is nested too deep to be parsed"
+        except ValueError as error:
+            raise ScoringError(f"sqlglot: {error}") from None
+        kinds = [tree.key for tree in found if tree is not None]
+        if not kinds:
+            return "it has no statement"
+        # sqlglot takes any words for an alias or a command: those are no statements of SQL.
+        loose = {"alias", "column", "command", "paren", "literal", "identifier"}
+        if any(kind in loose for kind in kinds):
+            return "it has no statement that sqlglot knows"
+        allowed = {name.lower() for name in self.only}
+        other = [kind for kind in kinds if allowed and kind not in allowed]
+        return f"it has a {other[0]} statement, not {listed(self.only)}" if other else None
+
+    def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
+        """The library is needed, and a dialect it knows."""
+        lacking = list(missing("is_sql", "sqlglot"))
+        yield from lacking
+        if self.dialect is not None and not lacking:
+            try:
+                library("sqlglot").Dialect.get_or_raise(self.dialect)
+            except ValueError as error:
+                yield f"`is_sql`: {error}"
+
+
+_COMPILE = "import ast, sys; ast.parse(sys.stdin.buffer.read())"
+
+
+class IsPython(_Format):
+    """The answer is Python that compiles; it is parsed in a process of its own and never run."""
+
+    type: ClassVar[str] = "is_python"
+    cheap: ClassVar[bool] = False
+    called: ClassVar[str] = "Python"
+    example: ClassVar[str] = "is_python"
+
+    inside: bool = True
+    """Whether it may stand in a code fence."""
+    timeout_s: float = Field(default=10.0, gt=0)
+    """Seconds the parser may take."""
+
+    def fault(self, text: str) -> str | None:
+        """Parse it elsewhere: an answer can crash the parser or fill its memory."""
+        command = [sys.executable, "-I", "-S", "-W", "ignore", "-c", _COMPILE]
+        try:
+            done = subprocess.run(  # noqa: S603 - our own words; the answer goes to its input
+                command,
+                input=text.encode("utf-8", "surrogatepass"),
+                capture_output=True,
+                timeout=self.timeout_s,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return f"its parser was not done after {self.timeout_s:g} s"
+        if done.returncode == 0:
+            return None
+        last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
+        place = re.search(rb'File "<unknown>", line (\d+)', done.stderr)
+        line = f" at line {int(place.group(1))}" if place else ""
+        return (last[0] if last else f"the parser died with {done.returncode}") + line
+
+
+class MatchesModel(Scorer):
+    """The answer's JSON is accepted by a pydantic model of yours."""
+
+    type: ClassVar[str] = "matches_model"
+    graded: ClassVar[bool | None] = False
+    shorthand: ClassVar[str | None] = "model"
+    cheap: ClassVar[bool] = False
+    example: ClassVar[str] = 'matches_model: "my_scorers.py:Order"'
+
+    model: str
+    """``package.module:Model`` or ``file.py:Model``, searched from the rootdir, then beside the
+    dataset."""
+    inside: bool = True
+    """Whether the JSON may be fenced or surrounded by prose."""
+
+    @field_validator("model")
+    @classmethod
+    def _named(cls, value: str) -> str:
+        """Refuse what names no class."""
+        try:
+            split_target(value)
+        except UserCodeError as error:
+            raise ValueError(error.message) from None
+        return value
+
+    def score(self, ctx: ScoreContext) -> Verdict:
+        """Read it and let the model validate it."""
+        roots = (ctx.rootdir, ctx.rootdir / Path(ctx.dataset.path).parent)
+        try:
+            model = load_callable(self.model, roots)
+        except UserCodeError as error:
+            raise ScoringError(error.message, detail=error.detail) from None
+        validate = getattr(model, "model_validate", None)
+        if validate is None:
+            raise ScoringError(f"{self.model} is no pydantic model")
+        try:
+            value = find_json(ctx.answer) if self.inside else read_json(ctx.answer)
+            validate(value)
+        except NotJsonError as error:
+            return Verdict(
+                passed=False, reason=f"the answer holds no JSON ({error}): {quoted(ctx.answer)}"
+            )
+        except ValidationError as error:
+            wrong = list(_told(error))
+            return Verdict(
+                passed=False, reason="; ".join(wrong[:5]), metadata={"problems": wrong[:50]}
+            )
+        return Verdict(passed=True, reason=f"{self.model} accepts {shown(value)}")
+
+
+def _told(error: ValidationError) -> Iterator[str]:
+    """Word what a model refused."""
+    for detail in error.errors(include_url=False):
+        where = ".".join(map(str, detail["loc"]))
+        yield f"{f'`{where}`: ' if where else ''}{detail['msg']}, found {shown(detail['input'])}"

@@ -1,0 +1,387 @@
+"""Formulas: read without running anything, and compared by their values.
+
+What a model writes is untrusted, so nothing is evaluated as code: a small grammar of numbers,
+letters, ``+ - * / ^``, roots and common functions, in plain or LaTeX notation, becomes a tree.
+Two formulas are equal when they have the same value, or, with letters, the same value at many
+random places (Schwartz 1980, Zippel 1979: a polynomial that is not zero hardly ever is by chance).
+"""
+
+import cmath
+import math
+import operator
+import random
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import reduce
+from typing import Any
+
+_MOST = 2_000
+"""Characters of a formula that is read."""
+_DEEP = 60
+"""How deep parentheses may be nested."""
+_PLACES = 12
+"""Random places at which formulas with letters are compared."""
+
+Number = Fraction | float | complex
+Node = Callable[[Mapping[str, complex]], Number]
+
+
+class FormulaError(ValueError):
+    """A text is no formula that is understood, or has no value."""
+
+
+_FUNCTIONS: dict[str, Callable[[complex], complex]] = {
+    "sqrt": cmath.sqrt,
+    "sin": cmath.sin,
+    "cos": cmath.cos,
+    "tan": cmath.tan,
+    "asin": cmath.asin,
+    "arcsin": cmath.asin,
+    "acos": cmath.acos,
+    "arccos": cmath.acos,
+    "atan": cmath.atan,
+    "arctan": cmath.atan,
+    "sinh": cmath.sinh,
+    "cosh": cmath.cosh,
+    "tanh": cmath.tanh,
+    "exp": cmath.exp,
+    "ln": cmath.log,
+    "log": cmath.log,
+    "log10": cmath.log10,
+    "abs": lambda z: complex(abs(z)),
+}
+_CONSTANTS = {"pi": math.pi, "e": math.e, "i": 1j}
+
+_LATEX = (
+    (
+        re.compile(r"\\(?:left|right|displaystyle|,|;|!|quad|qquad|mathrm|mathbf|text)\b|\\[,;! ]"),
+        " ",
+    ),
+    (re.compile(r"\\(?:d|t|c)frac(?![a-z])"), r"\\frac"),
+    (re.compile(r"\\(?:cdot|times|ast)(?![a-z])"), "*"),
+    (re.compile(r"\\div(?![a-z])"), "/"),
+    (re.compile(r"\\frac\s*(\d)\s*(\d)"), r"((\1)/(\2))"),
+    (re.compile(r"\^\s*\{?\s*\\circ\s*\}?"), " "),
+    (re.compile(r"\\%"), "%"),
+    (re.compile(r"\\?\$"), ""),
+)
+_SIGNS = str.maketrans(
+    {
+        "\N{MINUS SIGN}": "-",
+        "\N{EN DASH}": "-",
+        "\N{MULTIPLICATION SIGN}": "*",
+        "\N{MIDDLE DOT}": "*",
+        "\N{DOT OPERATOR}": "*",
+        "\N{DIVISION SIGN}": "/",
+        "\N{GREEK SMALL LETTER PI}": " pi ",
+        "\N{SUPERSCRIPT TWO}": "^2",
+        "\N{SUPERSCRIPT THREE}": "^3",
+        "\N{SQUARE ROOT}": " sqrt ",
+        "{": "(",
+        "}": ")",
+        "[": "(",
+        "]": ")",
+    }
+)
+_TOKEN = re.compile(
+    r"\s*(?:(?P<number>\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)|\d+(?:\.\d*)?(?:[eE][-+]?\d+)?(?![a-zA-Z])"
+    r"|\d+(?:\.\d*)?|\.\d+)|(?P<name>\\?[a-zA-Z]+)|(?P<sign>\*\*|[-+*/^()%!|]))"
+)
+
+
+@dataclass(slots=True)
+class Formula:
+    """A formula that was read."""
+
+    text: str
+    node: Node
+    letters: frozenset[str]
+
+    def at(self, values: Mapping[str, complex]) -> Number:
+        """Return its value where the letters have these.
+
+        Raises:
+            FormulaError: it has none there.
+        """
+        try:
+            return self.node(values)
+        except (ArithmeticError, ValueError) as error:
+            raise FormulaError(f"it has no value: {error}") from None
+
+
+def read_formula(text: str) -> Formula:
+    """Read a formula; of an equation such as ``x = 3`` the right side.
+
+    Raises:
+        FormulaError: it is none that is understood.
+    """
+    if len(text) > _MOST:
+        raise FormulaError(f"it has more than {_MOST} characters")
+    plain = text.strip().strip("$").rstrip(".")
+    for pattern, by in _LATEX:
+        plain = pattern.sub(by, plain)
+    plain = plain.translate(_SIGNS)
+    left, equals, right = plain.rpartition("=")
+    if equals and re.fullmatch(r"\s*[a-zA-Z](?:\([a-zA-Z]\))?\s*", left):
+        plain = right
+    reader = _Reader(plain)
+    node = reader.sum(0)
+    if reader.place < len(reader.tokens):
+        raise FormulaError(f"{reader.tokens[reader.place][1]!r} was not expected in {text!r}")
+    return Formula(text, node, frozenset(reader.letters))
+
+
+def same_value(one: Formula, other: Formula, *, rel: float = 1e-9, seed: int = 0) -> bool:
+    """Whether two formulas are equal: their values, or at random places where they have letters.
+
+    Places where either has no value are passed over; at least three must be left.
+
+    Raises:
+        FormulaError: a formula has no value (at too many places).
+    """
+    if not one.letters and not other.letters:
+        return _close(one.at({}), other.at({}), rel)
+    draw = random.Random(seed)  # noqa: S311 - places, not secrets
+    compared = 0
+    letters = sorted(one.letters | other.letters)
+    for _ in range(_PLACES * 3):
+        place = {name: complex(draw.uniform(0.2, 3.0), draw.uniform(-1.0, 1.0)) for name in letters}
+        try:
+            values = one.at(place), other.at(place)
+        except FormulaError:
+            continue
+        if not _close(*values, max(rel, 1e-7)):
+            return False
+        compared += 1
+        if compared == _PLACES:
+            return True
+    if compared < 3:
+        raise FormulaError("the formulas have no value at the places they were compared at")
+    return True
+
+
+def _close(one: Number, other: Number, rel: float) -> bool:
+    """Whether two values are the same but for rounding."""
+    if isinstance(one, Fraction) and isinstance(other, Fraction) and one == other:
+        return True
+    try:
+        a, b = complex(one), complex(other)
+    except OverflowError:
+        return False
+    if not (cmath.isfinite(a) and cmath.isfinite(b)):
+        raise FormulaError("it has no finite value")
+    return abs(a - b) <= rel * max(abs(a), abs(b), 1e-300)
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Reads by recursive descent."""
+
+    text: str
+    tokens: list[tuple[str, str]] = field(default_factory=list)
+    place: int = 0
+    letters: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Cut the text into numbers, names and signs."""
+        at = 0
+        text = self.text.rstrip()
+        while at < len(text):
+            match = _TOKEN.match(text, at)
+            if match is None or match.end() == at:
+                raise FormulaError(f"{text[at : at + 10].strip()!r} is not understood")
+            kind = match.lastgroup or "sign"
+            self.tokens.append((kind, match.group(kind)))
+            at = match.end()
+        if not self.tokens:
+            raise FormulaError("it is empty")
+
+    def peek(self) -> str:
+        """Return the next token's text; empty at the end."""
+        return self.tokens[self.place][1] if self.place < len(self.tokens) else ""
+
+    def take(self, *signs: str) -> str | None:
+        """Take the next token if it is one of these."""
+        if self.peek() in signs and self.place < len(self.tokens):
+            self.place += 1
+            return self.tokens[self.place - 1][1]
+        return None
+
+    def sum(self, deep: int) -> Node:
+        """Read a sum."""
+        if deep > _DEEP:
+            raise FormulaError("it is nested too deep")
+        node = self.product(deep)
+        while sign := self.take("+", "-"):
+            node = _joined(node, sign, self.product(deep))
+        return node
+
+    def product(self, deep: int) -> Node:
+        """Read a product; ``2x`` and ``2(x+1)`` are products too."""
+        node = self.signed(deep)
+        while True:
+            if sign := self.take("*", "/"):
+                node = _joined(node, sign, self.signed(deep))
+            elif self._starts():
+                node = _joined(node, "*", self.power(deep))
+            else:
+                return node
+
+    def _starts(self) -> bool:
+        """Whether a factor begins here without a sign."""
+        if self.place >= len(self.tokens):
+            return False
+        kind, text = self.tokens[self.place]
+        # Two numbers side by side are no product: "1 2" is a slip or a mixed number.
+        return text == "(" or kind == "name" or (kind == "number" and not self._after_number())
+
+    def _after_number(self) -> bool:
+        """Whether the token before is a number."""
+        return self.tokens[self.place - 1][0] == "number"
+
+    def signed(self, deep: int) -> Node:
+        """Read signs before a power."""
+        negative = False
+        while sign := self.take("+", "-"):
+            negative ^= sign == "-"
+        node = self.power(deep)
+        return _joined(_constant(Fraction(0)), "-", node) if negative else node
+
+    def power(self, deep: int) -> Node:
+        """Read a power; it binds to the right."""
+        node = self.after(deep)
+        if self.take("^", "**"):
+            if deep > _DEEP:
+                raise FormulaError("it is nested too deep")
+            negative = False
+            while sign := self.take("+", "-"):
+                negative ^= sign == "-"
+            above = self.power(deep + 1)
+            if negative:
+                above = _joined(_constant(Fraction(0)), "-", above)
+            node = _joined(node, "^", above)
+        return node
+
+    def after(self, deep: int) -> Node:
+        """Read what stands behind an atom: percent and factorial."""
+        node = self.atom(deep)
+        while sign := self.take("%", "!"):
+            by = _constant(Fraction(100))
+            node = _joined(node, "/", by) if sign == "%" else _factorial(node)
+        return node
+
+    def atom(self, deep: int) -> Node:
+        """Read a number, a name, or what stands in parentheses."""
+        if self.place >= len(self.tokens):
+            raise FormulaError("it ends too soon")
+        kind, text = self.tokens[self.place]
+        self.place += 1
+        if kind == "number":
+            return _constant(_exact(text))
+        if kind == "name":
+            return self.name(text, deep)
+        closing = {"(": ")", "|": "|"}.get(text)
+        if closing is None:
+            raise FormulaError(f"{text!r} was not expected")
+        node = self.sum(deep + 1)
+        if not self.take(closing):
+            raise FormulaError(f"a {closing!r} is missing")
+        return _applied(_FUNCTIONS["abs"], node) if text == "|" else node
+
+    def name(self, text: str, deep: int) -> Node:
+        """Read a function, a constant, or letters side by side."""
+        word = text.removeprefix("\\")
+        if word == "frac":
+            above = self.argument(deep)
+            return _joined(above, "/", self.argument(deep))
+        if word in _FUNCTIONS:
+            power = self.atom(deep + 1) if self.take("^") else None
+            node = _applied(_FUNCTIONS[word], self.argument(deep))
+            return node if power is None else _joined(node, "^", power)
+        if word in _CONSTANTS:
+            value = _CONSTANTS[word]
+            return lambda _: value
+        if text.startswith("\\") or len(word) > 3:
+            raise FormulaError(f"{text!r} is not understood")
+        self.letters.update(word)
+        letters = [_letter(letter) for letter in word]
+        return reduce(lambda one, other: _joined(one, "*", other), letters)
+
+    def argument(self, deep: int) -> Node:
+        """Read a function's argument: in parentheses, or the next power."""
+        if deep > _DEEP:
+            raise FormulaError("it is nested too deep")
+        return self.power(deep + 1) if self.peek() != "(" else self.atom(deep)
+
+
+def _exact(text: str) -> Fraction:
+    """Return a number without rounding."""
+    plain = text.replace(",", "")
+    exponent = re.search(r"[eE]([-+]?\d+)$", plain)
+    if exponent and abs(int(exponent.group(1)[:6])) > 400:
+        raise FormulaError(f"{text} is too great or too small")
+    return Fraction(plain)
+
+
+def _constant(value: Fraction) -> Node:
+    """Make the node of a number."""
+    return lambda _: value
+
+
+def _letter(name: str) -> Node:
+    """Make the node of a letter."""
+    return lambda values: values[name]
+
+
+def _applied(function: Callable[[complex], complex], node: Node) -> Node:
+    """Make the node of a function."""
+    return lambda values: function(complex(node(values)))
+
+
+def _joined(one: Node, sign: str, other: Node) -> Node:
+    """Make the node of two joined by a sign."""
+
+    def value(values: Mapping[str, complex]) -> Number:
+        a, b = one(values), other(values)
+        if sign == "^":
+            return _power(a, b)
+        if isinstance(a, Fraction) and isinstance(b, Fraction):
+            return _ARITHMETIC[sign](a, b)
+        return _ARITHMETIC[sign](complex(a), complex(b))
+
+    return value
+
+
+_ARITHMETIC: dict[str, Callable[[Any, Any], Number]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+}
+
+
+def _power(base: Number, exponent: Number) -> Number:
+    """Raise to a power: exactly where both are small and whole, so that nothing explodes."""
+    if (
+        isinstance(base, Fraction)
+        and isinstance(exponent, Fraction)
+        and exponent.denominator == 1
+        and abs(exponent) <= 300
+        and max(abs(base.numerator), base.denominator).bit_length() <= 300
+    ):
+        return base ** int(exponent)
+    return complex(base) ** complex(exponent)
+
+
+def _factorial(node: Node) -> Node:
+    """Make the node of a factorial."""
+
+    def value(values: Mapping[str, complex]) -> Number:
+        n = node(values)
+        if not isinstance(n, Fraction) or n.denominator != 1 or not 0 <= n <= 300:
+            raise FormulaError("a factorial is of a whole number up to 300")
+        return Fraction(math.factorial(int(n)))
+
+    return value

@@ -1,0 +1,69 @@
+"""Which language an answer is written in, by `py3langid`."""
+
+import math
+from collections.abc import Iterable
+from typing import ClassVar
+
+from pydantic import Field
+
+from pytest_evals.case import Case
+from pytest_evals.dataset import Dataset
+from pytest_evals.scorers.base import ScoreContext, Scorer, Verdict
+from pytest_evals.scorers.extra import library, missing
+from pytest_evals.scorers.words import quoted
+
+MOST = 20_000
+"""Characters of an answer that are looked at."""
+
+
+class Language(Scorer):
+    """The answer is written in this language; its value is the probability of it.
+
+    Short answers are often mistaken: name the languages it may be among.
+    """
+
+    type: ClassVar[str] = "language"
+    graded: ClassVar[bool | None] = True
+    shorthand: ClassVar[str | None] = "code"
+    cheap: ClassVar[bool] = False
+    example: ClassVar[str] = "language: {code: de, among: [de, en, fr]}"
+
+    code: str = Field(pattern=r"^[a-z]{2,3}$")
+    """The ISO 639 code, as `en`."""
+    among: tuple[str, ...] = ()
+    """The codes it may be; without them, the 97 that py3langid knows."""
+
+    def score(self, ctx: ScoreContext) -> Verdict:
+        """Rank the languages."""
+        text = ctx.answer[:MOST]
+        if not any(c.isalpha() for c in text):
+            return Verdict(
+                passed=False, value=0.0, reason=f"the answer has no words: {quoted(ctx.answer)}"
+            )
+        ranked = [(code, float(weight)) for code, weight in library("py3langid").rank(text)]
+        if self.among:
+            ranked = [pair for pair in ranked if pair[0] in {self.code, *self.among}]
+        shares = _shares(ranked)
+        best = max(shares, key=lambda code: shares[code]) if shares else ""
+        return Verdict(
+            passed=best == self.code,
+            value=shares.get(self.code, 0.0),
+            label=best or None,
+            reason=f"the answer is in {best!r} ({shares.get(best, 0):.2f}): {quoted(ctx.answer)}",
+        )
+
+    def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
+        """The library is needed, and a choice."""
+        yield from missing("language", "py3langid")
+        if self.among and not set(self.among) - {self.code}:
+            yield f"`language` among {self.code!r} alone cannot fail; name the others"
+
+
+def _shares(ranked: list[tuple[str, float]]) -> dict[str, float]:
+    """Turn log weights into probabilities."""
+    if not ranked:
+        return {}
+    top = max(weight for _, weight in ranked)
+    weights = {code: math.exp(weight - top) for code, weight in ranked}
+    total = sum(weights.values())
+    return {code: weight / total for code, weight in weights.items()}

@@ -1,0 +1,79 @@
+"""How long an answer is, in words or in characters."""
+
+from collections.abc import Iterable
+from typing import ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from pytest_evals.case import Case
+from pytest_evals.dataset import Dataset
+from pytest_evals.scorers.base import ScoreContext, Scorer, Verdict
+
+
+class _Count(Scorer):
+    """Counts something in the answer."""
+
+    graded: ClassVar[bool | None] = False
+    shorthand: ClassVar[str | None] = "max"
+    unit: ClassVar[str]
+
+    min: int | None = Field(default=None, ge=0)
+    """The least number."""
+    max: int | None = Field(default=None, ge=0)
+    """The greatest number."""
+
+    @model_validator(mode="after")
+    def _some_bound(self) -> Self:
+        """A bound is needed, and an order."""
+        if self.min is None and self.max is None:
+            raise ValueError("it needs `max`, `min` or both")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"`min` {self.min} is greater than `max` {self.max}: it cannot pass")
+        return self
+
+    def count(self, text: str) -> int:
+        """Count."""
+        raise NotImplementedError
+
+    def score(self, ctx: ScoreContext) -> Verdict:
+        """Compare the number."""
+        found = self.count(ctx.answer)
+        low = self.min is None or found >= self.min
+        high = self.max is None or found <= self.max
+        bars = [f">= {self.min}"] if self.min is not None else []
+        bars += [f"<= {self.max}"] if self.max is not None else []
+        return Verdict(
+            passed=low and high,
+            bar=" and ".join(bars),
+            reason=f"the answer has {found} {self.unit}",
+            metadata={"count": found},
+        )
+
+    def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
+        """A least number of 0 excludes nothing."""
+        if self.min == 0 and self.max is None:
+            yield f"`{self.type}` with `min: 0` cannot fail"
+
+
+class WordCount(_Count):
+    """The answer has at most, or at least, so many words, as white space separates them."""
+
+    type: ClassVar[str] = "word_count"
+    unit: ClassVar[str] = "words"
+    example: ClassVar[str] = "word_count: {min: 3, max: 50}"
+
+    def count(self, text: str) -> int:
+        """Count the runs between white space."""
+        return len(text.split())
+
+
+class CharCount(_Count):
+    """The answer has at most, or at least, so many characters (Unicode code points)."""
+
+    type: ClassVar[str] = "char_count"
+    unit: ClassVar[str] = "characters"
+    example: ClassVar[str] = "char_count: 280"
+
+    def count(self, text: str) -> int:
+        """Count the code points."""
+        return len(text)

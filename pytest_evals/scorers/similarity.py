@@ -1,0 +1,103 @@
+"""How near an answer is to a reference, letter by letter or word by word; by `rapidfuzz`."""
+
+from collections.abc import Iterable
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field
+
+from pytest_evals.case import Case
+from pytest_evals.dataset import Dataset
+from pytest_evals.scorers.base import ScoreContext, Scorer, Verdict
+from pytest_evals.scorers.extra import library, missing
+from pytest_evals.scorers.references import (
+    References,
+    as_references,
+    reference_problems,
+    wanted_references,
+)
+from pytest_evals.scorers.words import quoted
+
+MOST = 50_000
+"""Characters of an answer and of a reference that are compared."""
+
+
+class _Near(Scorer):
+    """Compares with one or more references; the nearest counts."""
+
+    graded: ClassVar[bool | None] = True
+    shorthand: ClassVar[str | None] = "reference"
+    cheap: ClassVar[bool] = False
+
+    reference: Annotated[References, BeforeValidator(as_references)] = None
+    """One text or several, of which the nearest counts; without it, the case's `expected`."""
+    ignore_case: bool = False
+    """Whether upper and lower case are the same."""
+
+    def texts(self, ctx: ScoreContext) -> tuple[str, list[str]]:
+        """Return the answer and the references, as they are compared."""
+        answer = ctx.answer.strip()[:MOST]
+        wanted = [text.strip()[:MOST] for text in wanted_references(self.reference, ctx)]
+        if self.ignore_case:
+            return answer.casefold(), [text.casefold() for text in wanted]
+        return answer, wanted
+
+    def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
+        """A reference and the library are needed."""
+        yield from missing(self.type, "rapidfuzz")
+        yield from reference_problems(self.type, self.reference, case)
+
+
+class Levenshtein(_Near):
+    """The answer is at most so many insertions, deletions and substitutions from a reference.
+
+    Its value is 1 - distance / length of the longer text.
+    """
+
+    type: ClassVar[str] = "levenshtein"
+    example: ClassVar[str] = "levenshtein: {reference: 30 days, max: 2}"
+
+    max: int | None = Field(default=None, ge=0)
+    """The greatest distance that passes; without it, give a `threshold` for the value."""
+
+    def score(self, ctx: ScoreContext) -> Verdict:
+        """Measure the distance to the nearest."""
+        measure = library("rapidfuzz.distance").Levenshtein.distance
+        answer, wanted = self.texts(ctx)
+        found = [(measure(answer, text), text) for text in wanted]
+        distance, nearest = min(found, key=lambda pair: pair[0])
+        longest = max(len(answer), len(nearest))
+        return Verdict(
+            passed=None if self.max is None else distance <= self.max,
+            value=1.0 - distance / longest if longest else 1.0,
+            bar=None if self.max is None else f"distance <= {self.max}",
+            reason=f"{distance} edits from {quoted(nearest)} to {quoted(answer)}",
+            metadata={"distance": distance},
+        )
+
+
+class Similarity(_Near):
+    """How alike the answer and a reference are, 0 to 1; give it a `threshold` for a verdict."""
+
+    type: ClassVar[str] = "similarity"
+    votes: ClassVar[bool] = False
+    example: ClassVar[str] = "{type: similarity, reference: You have 30 days, threshold: 0.6}"
+
+    method: Literal["ratio", "partial", "token_sort", "token_set", "jaro_winkler"] = "ratio"
+    """`ratio`: insertions and deletions over both lengths; `partial`: the best place in the longer
+    text; `token_sort`: words in order; `token_set`: words that both have; `jaro_winkler`."""
+
+    def score(self, ctx: ScoreContext) -> Verdict:
+        """Measure the likeness to the most alike."""
+        answer, wanted = self.texts(ctx)
+        if self.method == "jaro_winkler":
+            measure, full = library("rapidfuzz.distance").JaroWinkler.similarity, 1.0
+        else:
+            names = {"ratio": "ratio", "partial": "partial_ratio"}
+            name = names.get(self.method, f"{self.method}_ratio")
+            measure, full = getattr(library("rapidfuzz.fuzz"), name), 100.0
+        found = [(float(measure(answer, text)) / full, text) for text in wanted]
+        value, nearest = max(found, key=lambda pair: pair[0])
+        return Verdict(
+            value=min(1.0, value),
+            reason=f"{value:.3f} alike ({self.method}) to {quoted(nearest)}: {quoted(answer)}",
+        )

@@ -1,0 +1,281 @@
+"""Whether tools were called with the right arguments, and as they are declared."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, lru_cache
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from pytest_evals.canonical import Frozen, Json, canonical
+from pytest_evals.case import Case
+from pytest_evals.dataset import Dataset
+from pytest_evals.errors import suggest
+from pytest_evals.message import ToolCall
+from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
+from pytest_evals.scorers.jsonschemas import Schema
+from pytest_evals.scorers.subset import difference
+from pytest_evals.scorers.toolmatch import told
+from pytest_evals.scorers.words import shown
+
+
+class ToolArgs(Scorer):
+    """A tool was called with these arguments: exactly, by subset, or by JSON Schema."""
+
+    type: ClassVar[str] = "tool_args"
+    graded: ClassVar[bool | None] = False
+    example: ClassVar[str] = "tool_args: {tool: get_weather, subset: {city: Paris}}"
+
+    tool: str = Field(min_length=1)
+    """The tool's name."""
+    exact: dict[str, Any] | None = None
+    """All the arguments."""
+    subset: dict[str, Any] | None = None
+    """Arguments that must be there: objects by subset of keys, arrays whole and in order."""
+    schema_: dict[str, Any] | None = Field(default=None, alias="schema")
+    """A JSON Schema for the object of the arguments."""
+    which: Literal["any", "all", "first", "last"] = "any"
+    """Which calls of the tool must have them."""
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        """One of the three is needed."""
+        if self.exact is None and self.subset is None and self.schema_ is None:
+            raise ValueError("it needs `exact`, `subset` or `schema`")
+        if self.schema_ is not None:
+            Schema(self.schema_)
+        return self
+
+    @cached_property
+    def _schema(self) -> Schema | None:
+        return None if self.schema_ is None else Schema(self.schema_)
+
+    def score(self, ctx: ScoreContext) -> Verdict:
+        """Compare the calls of the tool."""
+        calls = [call for call in ctx.tool_calls if call.name == self.tool]
+        if not calls:
+            return Verdict(
+                passed=False,
+                reason=f"`{self.tool}` was not called; the calls: {told(ctx.tool_calls)}",
+            )
+        if self.which in {"first", "last"}:
+            calls = [calls[0 if self.which == "first" else -1]]
+        faults = [self._faults(call) for call in calls]
+        wrong = [fault for fault in faults if fault]
+        passed = len(wrong) < len(faults) if self.which == "any" else not wrong
+        if passed:
+            return Verdict(passed=True, reason=f"the arguments are right: {told(calls)}")
+        return Verdict(
+            passed=False,
+            reason=f"`{self.tool}`: {'; '.join(wrong[-1][:5])}; its calls: {told(calls)}",
+        )
+
+    def _faults(self, call: ToolCall) -> list[str]:
+        """Return what is wrong with a call's arguments."""
+        if isinstance(call.arguments, str):
+            return [f"its arguments are no JSON object: {shown(call.arguments)}"]
+        wrong: list[str] = []
+        if self.exact is not None:
+            wrong += difference(self.exact, call.arguments, exact=True)
+        if self.subset is not None:
+            wrong += difference(self.subset, call.arguments)
+        if self._schema is not None:
+            wrong += self._schema.problems(call.arguments)
+        return wrong
+
+    def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
+        """No arguments by subset are no assertion on them."""
+        if self.subset == {} and self.exact is None and self.schema_ is None:
+            yield "`tool_args` with an empty subset asserts no argument; write `tool_called`"
+
+
+def declared(tools: Sequence[Mapping[str, Any]]) -> dict[str, Json]:
+    """Return the parameters' schema of each declared tool, by its name.
+
+    Understands our form and those of OpenAI (``{type: function, function: {…}}``) and Anthropic
+    (``input_schema``).
+    """
+    found: dict[str, Json] = {}
+    for tool in tools:
+        inner = tool.get("function")
+        plain = inner if isinstance(inner, Mapping) else tool
+        schema = plain.get("parameters", plain.get("input_schema", {}))
+        found[str(plain.get("name"))] = schema
+    return found
+
+
+_KINDS = {"dict": "object", "float": "number", "tuple": "array", "hashmap": "object"}
+
+
+def _json_schema(schema: Json, *, strict: bool) -> Json:
+    """Return a schema with the names of types that JSON Schema knows, and closed where `strict`."""
+    if isinstance(schema, list):
+        return [_json_schema(item, strict=strict) for item in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    changed: dict[str, Json] = {}
+    for key, value in schema.items():
+        if key == "type" and isinstance(value, str):
+            if value == "any":
+                continue
+            changed[key] = _KINDS.get(value, value)
+        elif key == "properties" and isinstance(value, Mapping):
+            changed[key] = {n: _json_schema(item, strict=strict) for n, item in value.items()}
+        elif key in {"enum", "const", "default", "examples"}:
+            if key in {"enum", "const"}:
+                changed[key] = value
+        else:
+            changed[key] = _json_schema(value, strict=strict)
+    if strict and changed.get("properties") and "additionalProperties" not in changed:
+        changed["additionalProperties"] = False
+    return changed
+
+
+@lru_cache(maxsize=512)
+def _compiled(text: str, *, strict: bool) -> Schema:
+    """Compile the parameters of a declared tool once."""
+    import json
+
+    return Schema(_json_schema(json.loads(text), strict=strict))
+
+
+class ValidToolCall(Scorer):
+    """Every call names a declared tool, and its arguments fulfil that tool's parameters.
+
+    The tools are the case's, else the dataset's. Without a call it fails, unless `min` is 0.
+    """
+
+    type: ClassVar[str] = "valid_tool_call"
+    graded: ClassVar[bool | None] = True
+    example: ClassVar[str] = "valid_tool_call"
+
+    tools: tuple[dict[str, Any], ...] | None = None
+    """The declared tools, instead of the case's."""
+    min: int = Field(default=1, ge=0)
+    """The least number of calls."""
+    strict: bool = True
+    """Whether arguments that a tool does not declare are wrong, where its schema leaves it open."""
+
+    def score(self, ctx: ScoreContext) -> Verdict:
+        """Check each call; the value is the share of the valid ones."""
+        tools = declared(self._tools(ctx.dataset, ctx.case))
+        if not tools:
+            raise ScoringError("neither the case nor the dataset declares `tools` to compare with")
+        calls = ctx.tool_calls
+        wrong = [words for call in calls if (words := self._fault(call, tools)) is not None]
+        if len(calls) < self.min:
+            wrong.append(f"{len(calls)} tools were called, not {self.min}")
+        return Verdict(
+            passed=not wrong,
+            value=0.0 if not calls and wrong else 1 - min(1, len(wrong) / max(1, len(calls))),
+            reason="; ".join(wrong[:5]) or f"all calls are valid: {told(calls)}",
+        )
+
+    def _tools(self, dataset: Dataset, case: Case) -> Sequence[Mapping[str, Any]]:
+        """Return the declared tools."""
+        return dataset.tools_of(case) if self.tools is None else self.tools
+
+    def _fault(self, call: ToolCall, tools: Mapping[str, Json]) -> str | None:
+        """Return what is wrong with a call."""
+        if call.name not in tools:
+            return f"no tool is called {call.name!r}.{suggest(call.name, tools)}"
+        if isinstance(call.arguments, str):
+            return f"`{call.name}`: its arguments are no JSON object: {shown(call.arguments)}"
+        try:
+            schema = _compiled(canonical(tools[call.name]), strict=self.strict)
+        except ValueError as error:
+            raise ScoringError(f"the declaration of `{call.name}`: {error}") from None
+        wrong = schema.problems(call.arguments)
+        return f"`{call.name}`: {'; '.join(wrong[:3])}" if wrong else None
+
+    def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
+        """Tools must be declared, by schemas."""
+        if case is None and self.tools is None:
+            return
+        tools = self.tools if case is None else self._tools(dataset, case)
+        if not tools:
+            yield "`valid_tool_call`: neither the case nor the dataset declares `tools`"
+        yield from self._schema_problems(tools or ())
+
+    def _schema_problems(self, tools: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+        """Yield what is wrong with the declarations."""
+        for name, schema in declared(tools).items():
+            try:
+                _compiled(canonical(schema), strict=self.strict)
+            except ValueError as error:
+                yield f"`valid_tool_call`: the declaration of `{name}`: {error}"
+
+
+class WantedCall(Frozen):
+    """A call that is wanted."""
+
+    name: str = Field(min_length=1)
+    """The tool's name."""
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    """Its arguments."""
+
+
+class ToolCallF1(Scorer):
+    """The calls are these, in any order; its value is the F1, and all must be there to pass.
+
+    Calls are compared by name and by all their arguments, as often as they are made.
+    """
+
+    type: ClassVar[str] = "tool_call_f1"
+    graded: ClassVar[bool | None] = True
+    shorthand: ClassVar[str | None] = "calls"
+    example: ClassVar[str] = "tool_call_f1: [{name: get_weather, arguments: {city: Paris}}]"
+
+    calls: tuple[WantedCall, ...] = Field(min_length=1)
+    """The wanted calls, each a name and its arguments."""
+    names_only: bool = False
+    """Whether arguments do not count."""
+
+    @field_validator("calls", mode="before")
+    @classmethod
+    def _names(cls, value: object) -> object:
+        """Accept a bare name for a call without arguments."""
+        if isinstance(value, list | tuple):
+            return [{"name": item} if isinstance(item, str) else item for item in value]
+        return value
+
+    def score(self, ctx: ScoreContext) -> Verdict:
+        """Count what both have."""
+        wanted = Counter(self._mark(call.name, call.arguments) for call in self.calls)
+        found = Counter(self._mark(call.name, call.arguments) for call in ctx.tool_calls)
+        same = sum((wanted & found).values())
+        precision = same / sum(found.values()) if found else 0.0
+        recall = same / sum(wanted.values())
+        f1 = 2 * precision * recall / (precision + recall) if same else 0.0
+        lacking = [call.name for call in self.calls if not found[self._mark_of(call)]]
+        return Verdict(
+            passed=wanted == found,
+            value=f1,
+            reason=f"{same} of {len(self.calls)} wanted calls are among the {sum(found.values())} "
+            f"made{f' (lacking: {shown(lacking)})' if lacking else ''}: {told(ctx.tool_calls)}",
+            metadata={"precision": precision, "recall": recall, "f1": f1},
+        )
+
+    def _mark_of(self, call: WantedCall) -> str:
+        """Return a wanted call as one text."""
+        return self._mark(call.name, call.arguments)
+
+    def _mark(self, name: str, arguments: Json) -> str:
+        """Return a call as one text; whole numbers are the same with and without a point."""
+        if self.names_only:
+            return name
+        try:
+            return f"{name} {canonical(_whole(arguments))}"
+        except (TypeError, ValueError):
+            return f"{name} {arguments!r}"
+
+
+def _whole(value: Json) -> Json:
+    """Return a value whose whole floats are integers."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, Mapping):
+        return {key: _whole(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_whole(item) for item in value]
+    return value

@@ -1,0 +1,96 @@
+"""A service of the user's as an assertion, over HTTP.
+
+It is spoken to with the standard library: providers alone know the HTTP client for models.
+"""
+
+import json
+import os
+import re
+from typing import Any, ClassVar
+
+from pydantic import Field, field_validator
+
+from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
+from pytest_evals.scorers.command import question_of
+from pytest_evals.scorers.jsonfind import NotJsonError, read_json
+from pytest_evals.scorers.own import verdict_of
+from pytest_evals.scorers.words import quoted
+
+_MOST = 1_000_000
+"""Bytes of a reply that are read."""
+
+
+class Webhook(Scorer):
+    """A service says whether the answer is right: it is sent JSON and replies with JSON.
+
+    It is sent by POST what a `command` reads, and replies with status 200 and true or false, a
+    number, a label, or an object with `passed`, `value`, `label`, `reason`, `metadata`. Redirects
+    are not followed; any other status and any other body is an error, never a wrong answer.
+    """
+
+    type: ClassVar[str] = "webhook"
+    shorthand: ClassVar[str | None] = "url"
+    cheap: ClassVar[bool] = False
+    example: ClassVar[str] = 'webhook: "http://127.0.0.1:8000/score"'
+
+    url: str
+    """Where it listens, http or https."""
+    token_env: str | None = None
+    """The environment variable that holds its bearer token."""
+    timeout_s: float = Field(default=30.0, gt=0, allow_inf_nan=False)
+    """Seconds it may take to reply."""
+
+    @field_validator("url")
+    @classmethod
+    def _http(cls, value: str) -> str:
+        """Refuse what is no address of a service, and a password in it."""
+        if "{{" not in value and not re.fullmatch(r"https?://[^\s/?#]+\S*", value):
+            raise ValueError(f"an http or https address is expected, found {value!r}")
+        if re.match(r"https?://[^/?#]*@", value):
+            raise ValueError(
+                "an address holds no password; name a variable with the token in `token_env`"
+            )
+        return value
+
+    def score(self, ctx: ScoreContext) -> Verdict:
+        """Send it and read the reply."""
+        status, body = self._reply(json.dumps(question_of(ctx), default=repr).encode())
+        text = body.decode("utf-8", "replace")
+        if status != 200:
+            raise ScoringError(f"{self.url} replied with status {status}: {quoted(text)}")
+        try:
+            given = read_json(text)
+        except NotJsonError as error:
+            raise ScoringError(
+                f"{self.url} replied with no JSON ({error}): {quoted(text)}"
+            ) from None
+        return verdict_of(given, self.url)
+
+    def _reply(self, question: bytes) -> tuple[int, bytes]:
+        """Post a question and return the status and the body of the reply."""
+        from http.client import HTTPException
+        from urllib.error import HTTPError
+        from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+        class Stay(HTTPRedirectHandler):
+            """Follows nothing: the token and the answer were meant for this address."""
+
+            def redirect_request(self, *_: Any, **__: Any) -> None:
+                """Leave the redirect as the reply."""
+
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        if self.token_env is not None:
+            token = os.environ.get(self.token_env)
+            if not token:
+                raise ScoringError(f"the environment variable {self.token_env} is not set")
+            headers["Authorization"] = f"Bearer {token}"
+        request = Request(self.url, question, headers, method="POST")  # noqa: S310 - checked above
+        try:
+            with build_opener(Stay).open(request, timeout=self.timeout_s) as reply:
+                return int(reply.status), reply.read(_MOST)
+        except HTTPError as error:
+            with error:
+                return error.code, error.read(400)
+        except (OSError, HTTPException) as error:
+            why = getattr(error, "reason", None) or str(error) or type(error).__name__
+            raise ScoringError(f"{self.url} did not reply: {why}") from None
