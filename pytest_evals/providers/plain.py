@@ -6,6 +6,7 @@ ValueError that says what was found; each provider makes its own `AnswerError` o
 # ruff: noqa: TRY004 - a wrong type is a wrong value here: callers handle one error
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
@@ -96,18 +97,20 @@ def to_json(value: object) -> Json:
         ValueError: something in it has no JSON form.
     """
     try:
-        plain = to_jsonable_python(value, inf_nan_mode="strings")
+        plain = to_jsonable_python(value)
         return without_surrogates(_with_text_keys(plain))
     except (PydanticSerializationError, UnicodeEncodeError, RecursionError) as error:
         raise ValueError(str(error)) from None
 
 
 def _with_text_keys(value: Json) -> Json:
-    """Make every key of a mapping a text."""
+    """Make every key of a mapping a text, and every number one that JSON has."""
     if isinstance(value, dict):
         return {str(key): _with_text_keys(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_with_text_keys(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return value
 
 
@@ -225,7 +228,7 @@ def response_of(value: object) -> Response:
     if isinstance(value, Response):
         return value
     if isinstance(value, str):
-        return Response(text=clean_text(str(value)))
+        return Response(text=clean_text(str.__str__(value)))
     if isinstance(value, bytes | bytearray | memoryview):
         raise ValueError("bytes are not an answer; decode them to a text")
     if isinstance(value, Mapping) and _is_result(value):

@@ -128,25 +128,22 @@ class PythonProvider:
         target = self._loaded
         assert target is not None
         arguments = self._arguments(target, request)
-        timer = _Timer(functools.partial(target.call, *arguments[0], **arguments[1]))
-        try:
-            if target.is_async:
-                value = await self._context.run_async(timer.run_async)
-            else:
-                value = await self._context.run_sync(timer.run)
-                if inspect.isawaitable(value):
-                    timer.call = functools.partial(_same, value)
-                    value = await self._context.run_async(timer.run_async)
-        except AnswerError:
-            raise
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            raise AnswerError("target", f"target {self._target!r} cancelled itself") from None
-        except (Exception, SystemExit) as error:
+        attempt = _Attempt(functools.partial(target.call, *arguments[0], **arguments[1]))
+        if target.is_async:
+            await self._context.run_async(attempt.run_async)
+        else:
+            await self._context.run_sync(attempt.run)
+            if inspect.isawaitable(attempt.value):
+                attempt.call = functools.partial(_same, attempt.value)
+                await self._context.run_async(attempt.run_async)
+        error = attempt.error
+        if isinstance(error, AnswerError):
+            raise error
+        if isinstance(error, asyncio.CancelledError):
+            raise AnswerError("target", f"target {self._target!r} cancelled itself")
+        if error is not None:
             raise blamed(error, f"target {self._target!r} raised") from error
-        return self._response(value, timer.used_s)
+        return self._response(attempt.value, attempt.used_s)
 
     async def aclose(self) -> None:
         """Nothing is held."""
@@ -197,26 +194,41 @@ class PythonProvider:
 
 
 @dataclass(slots=True)
-class _Timer:
-    """A call and the seconds it took, waiting for a thread apart."""
+class _Attempt:
+    """One call: what it gave or raised, and its seconds, without waiting for a thread.
+
+    What it raises stays here: an exit or a StopIteration would stop the loop or the thread it
+    passes through.
+    """
 
     call: Callable[[], Any]
+    value: Any = None
+    error: BaseException | None = None
     used_s: float = 0.0
 
-    def run(self) -> Any:
-        """Run it."""
+    def run(self) -> None:
+        """Call."""
         began = monotonic()
         try:
-            return self.call()
+            self.value = self.call()
+        except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001 - see above
+            self.error = error
         finally:
             self.used_s += monotonic() - began
 
-    async def run_async(self) -> Any:
-        """Run it and await what it gives."""
+    async def run_async(self) -> None:
+        """Call, and await what comes back."""
         began = monotonic()
         try:
             value = self.call()
-            return await value if inspect.isawaitable(value) else value
+            self.value = await value if inspect.isawaitable(value) else value
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            self.error = error
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - see above
+            self.error = error
         finally:
             self.used_s += monotonic() - began
 
