@@ -70,7 +70,14 @@ class Digests(Frozen):
 
     def differing(self, other: "Digests") -> tuple[str, ...]:
         """Return the names of those that differ."""
-        return tuple(n for n in Digests.model_fields if getattr(self, n) != getattr(other, n))
+        one = (self.case, self.model, self.prompt, self.scorers)
+        two = (other.case, other.model, other.prompt, other.scorers)
+        if one == two:
+            return ()
+        return tuple(n for n, a, b in zip(_DIGESTS, one, two, strict=True) if a != b)
+
+
+_DIGESTS = ("case", "model", "prompt", "scorers")
 
 
 class Shown(Frozen):
@@ -229,16 +236,19 @@ def _line(scored: list[Tally], digests: Digests, *, recorded: bool) -> Line:
         digests=digests,
         recorded=recorded,
         runs=(_run_counts(scored),),
-        right=_first(_shown(one) for one in scored if one.passed),
-        wrong=_first(_shown(one) for one in scored if not one.passed),
+        right=_shown(one for one in scored if one.passed),
+        wrong=_shown(one for one in scored if not one.passed),
     )
 
 
-def _shown(one: Tally) -> Shown | None:
-    return None if one.answer is None else Shown(answer=one.answer, tools=one.tools)
+def _shown(scored: Iterable[Tally]) -> Shown | None:
+    """Return the first answer in the order of texts; None where there is none."""
+    known = ((one.answer, one.tools) for one in scored if one.answer is not None)
+    first = min(known, default=None)
+    return None if first is None else Shown(answer=first[0], tools=first[1])
 
 
-def _first(found: Iterable[Shown | None]) -> Shown | None:
+def _first(*found: Shown | None) -> Shown | None:
     """Return the first in the order of texts; None where there is none."""
     known = (one for one in found if one is not None)
     return min(known, key=lambda one: (one.answer, one.tools), default=None)
@@ -377,8 +387,8 @@ def _joined(one: Line, other: Line) -> Line:
         model=one.model,
         digests=one.digests,
         runs=tuple(kept),
-        right=_first((one.right, other.right)),
-        wrong=_first((one.wrong, other.wrong)),
+        right=_first(one.right, other.right),
+        wrong=_first(one.wrong, other.wrong),
     )
 
 

@@ -1,4 +1,4 @@
-"""Diff: what changed between a baseline and a run, case by case and model by model. Pure.
+"""Diff: what changed between a baseline and a run, case by case and model by model.
 
 Draws are exchangeable, so the samples of a case are collapsed before they are compared. A case's
 class says what is seen in it alone; whether the whole got worse is for the tests of its rows.
@@ -32,8 +32,8 @@ Class = Literal[
 regressed, fixed: it passes less often (more often), beyond what noise does to one case.
 still_failing: no sample passed, before or now; listed where other assertions fail than before.
 still_passing: every sample passed, before and now; only counted.
-drifted: as often passed as before, but the answer or its calls changed; told only where both sides
-    keep the answers' digests.
+drifted: every sample passed, before and now, but the answer or its calls changed where answers are
+    recorded, or other tools were called where they are live.
 flaky: it moved, within noise (a single sample a side is always within noise).
 case_edited: its question, its reference answer or its assertions changed, so it is not compared.
 added_passing, added_failing: not in the baseline; every sample passes, or not.
@@ -74,9 +74,10 @@ class DiffEntry(Frozen):
     """Per scorer the mean value, or the share of passes where it gives no value; those that
     changed."""
     answer_before: str | None = None
-    """The beginning of one answer of the baseline, on one line; None where it keeps none."""
+    """The beginning of one answer of the baseline, on one line; None where it keeps none. Of a case
+    that got worse one that passed, of one that got better one that failed."""
     answer: str | None = None
-    """The beginning of one answer now, on one line: a failed one where there is one."""
+    """The beginning of one answer now, the other way round."""
     tools_before: tuple[str, ...] | None = None
     """The names of the tools called before that answer; None where unknown."""
     tools: tuple[str, ...] | None = None
@@ -123,6 +124,9 @@ class RowTest(Frozen):
     """The scorer whose values were compared; None is what became of the trials."""
     slice: Slice | None = None
     """Which cases; None is all of them."""
+    drifted: tuple[str, ...] = ()
+    """Cases that still pass, but whose recorded answers or calls changed: where answers are
+    recorded nothing of this is noise, and a declared comparison fails."""
     result: RowVerdict
     """The verdict: name, verdict, rule, blocking, cases, worse, better, mean, breaks, sentence."""
 
@@ -143,5 +147,5 @@ class Diff(Frozen):
     tests: tuple[RowTest, ...] = ()
     """The declared comparisons, then the exploratory ones."""
     dropped: tuple[Dropped, ...] = ()
-    """Cases that stand on one side only or were edited, with the reason; ``case`` is followed by
-    the model in brackets where it is not so for all models."""
+    """Cases that stand on one side only, were edited or errored, with the reason; ``case`` is
+    followed by the model in brackets where it is not so for all models."""
