@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import monotonic, time
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -100,7 +101,7 @@ class Engine:
         self._tools = tools
         self._lines: dict[str, Line] = {}
         self._hosts: dict[str, Limiter] = {}
-        self._by_trial: dict[tuple[int, str | None], Line] = {}
+        self._by_trial: dict[_Mark, Line] = {}
         self._http: HttpClients | None = None
         self._lock = threading.Condition()
         self._queue: deque[Trial] = deque()
@@ -172,13 +173,13 @@ class Engine:
                 imported, programs that do not exist.
         """
         lines: dict[int, Line] = {}
-        seen: set[tuple[int, str | None]] = set()
+        seen: set[_Mark] = set()
         for trial in trials:
             wanted: list[str | None] = [None]
             for bound in self._tools.finder.scorers_of(trial.dataset, trial.case):
                 wanted.extend(bound.scorer.models())
             for name in wanted:
-                mark = (id(trial.model) if name is None else id(trial.dataset), name)
+                mark = _mark(trial, name)
                 if mark not in seen:
                     seen.add(mark)
                     line = self._line_of(trial, name)
@@ -382,14 +383,20 @@ class Engine:
 
     def _line_of(self, trial: Trial, judge: str | None) -> Line:
         """Return the way to a trial's model, or to the model a judge asks."""
-        mark = (id(trial.model) if judge is None else id(trial.dataset), judge)
+        mark = _mark(trial, judge)
         line = self._by_trial.get(mark)
         if line is None:
             model = trial.model if judge is None else self._model_of(trial.dataset, judge)
+            kind = self._tools.finder.provider(model.provider)
+            if kind is None:
+                raise SettingsError(f"no provider is called {model.provider!r}")
+            folder = (self._settings.rootdir / trial.dataset.path).parent
             text = model.model_dump_json()
-            line = self._lines.get(text)
+            # Models on one server share their limits, wherever the datasets that name them lie.
+            key = f"{folder}:{text}" if kind.local else text
+            line = self._lines.get(key)
             if line is None:
-                line = self._lines[text] = self._new_line(model)
+                line = self._lines[key] = self._new_line(model, kind, folder)
             self._by_trial[mark] = line
         return line
 
@@ -400,17 +407,15 @@ class Engine:
                 return model
         return self._tools.finder.parse_model(name)
 
-    def _new_line(self, model: Model) -> Line:
+    def _new_line(self, model: Model, kind: type[Provider], folder: Path) -> Line:
         """Make the way to a model."""
-        kind = self._tools.finder.provider(model.provider)
-        if kind is None:
-            raise SettingsError(f"no provider is called {model.provider!r}")
         context = ProviderContext(
             rootdir=self._settings.rootdir,
             environ=self._tools.environ,
             http=_LateClients(self._clients),
             run_sync=self._pool.run,
             run_async=self._user_loop.run,
+            folder=folder,
         )
         provider = kind(model, context)
         share = max(1, self._tools.share)
@@ -468,6 +473,15 @@ class _LateClients:
 
     async def aclose(self) -> None:
         """Nothing: the engine closes what was made."""
+
+
+_Mark = tuple[int, int | str]
+"""A dataset, and the model or the judge's model that it asks."""
+
+
+def _mark(trial: Trial, judge: str | None) -> _Mark:
+    """Return under what the way to a model is found again."""
+    return id(trial.dataset), id(trial.model) if judge is None else judge
 
 
 def _part(whole: int, share: int) -> int:

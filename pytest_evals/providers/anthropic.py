@@ -79,6 +79,7 @@ class AnthropicProvider:
     Options: ClassVar[type[Frozen]] = AnthropicOptions
     opaque: ClassVar[bool] = False
     recorded: ClassVar[bool] = False
+    local: ClassVar[bool] = False
     example: ClassVar[str] = "{id: claude, provider: anthropic, model: claude-sonnet-4-5}"
 
     def __init__(self, model: Model, context: ProviderContext) -> None:

@@ -47,6 +47,9 @@ class ProviderContext:
     run_async: Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]
     """Runs a coroutine of user code on an event loop of its own, so that one which blocks cannot
     stop the engine's clock; awaits its result."""
+    folder: Path | None = None
+    """The dataset's folder, where files are looked for after the rootdir; given to `local`
+    providers for each dataset apart."""
 
 
 class Provider(Protocol):
@@ -61,6 +64,9 @@ class Provider(Protocol):
     command): stored answers are then not used again unless the model says ``stored: true``."""
     recorded: ClassVar[bool]
     """True where answers stand in the dataset and nothing is called (script)."""
+
+    local: ClassVar[bool]
+    """True where it finds files in the dataset's folder (python, command)."""
 
     def __init__(self, model: Model, context: ProviderContext) -> None:
         """Make the provider of one model; no call, no key and no connection yet."""

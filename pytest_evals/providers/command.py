@@ -46,7 +46,8 @@ class CommandOptions(Frozen):
 
     command: Annotated[tuple[str, ...], BeforeValidator(_split), Field(min_length=1)]
     """The program and its arguments, as a list, or as one line that is split into words; no shell
-    is involved. A relative path begins at `cwd`."""
+    is involved. A program named with a folder (``./agent``) is looked for in `cwd`, then beside the
+    dataset."""
     cwd: str = "."
     """The folder it runs in, from the rootdir."""
     env: dict[str, Value] = Field(default_factory=dict)
@@ -72,6 +73,7 @@ class CommandProvider:
     Options: ClassVar[type[Frozen]] = CommandOptions
     opaque: ClassVar[bool] = True
     recorded: ClassVar[bool] = False
+    local: ClassVar[bool] = True
     example: ClassVar[str] = "{id: tool, provider: command, command: [./agent, --json]}"
 
     def __init__(self, model: Model, context: ProviderContext) -> None:
@@ -144,11 +146,7 @@ class CommandProvider:
         name = self._options.command[0]
         has_folder = os.path.dirname(name) != ""  # noqa: PTH120 - "./agent" must keep its dot
         if has_folder:
-            path = self._cwd / name
-            if os.access(path, os.X_OK) and path.is_file():
-                return str(path)
-            why = "is not executable (chmod +x)" if path.is_file() else "does not exist"
-            raise AnswerError("target", f"`{self._line}`: {path} {why}")
+            return self._beside(name)
         search = self._options.env.get("PATH")
         path_variable = search if isinstance(search, str) else self._context.environ.get("PATH")
         found = shutil.which(name, path=path_variable)
@@ -159,6 +157,19 @@ class CommandProvider:
                 f"`{self._line}`: no program {name!r} on PATH{here}; searched {path_variable}",
             )
         return found
+
+    def _beside(self, name: str) -> str:
+        """Find a program that is named with a folder: in `cwd`, else beside the dataset."""
+        folders = [self._cwd, self._context.folder or self._cwd]
+        paths = list(dict.fromkeys(folder / name for folder in folders))
+        for path in paths:
+            if path.is_file() and os.access(path, os.X_OK):
+                return str(path)
+        files = [path for path in paths if path.is_file()]
+        if files:
+            raise AnswerError("target", f"`{self._line}`: {files[0]} is not executable (chmod +x)")
+        tried = " and ".join(map(str, paths))
+        raise AnswerError("target", f"`{self._line}`: there is no program {tried}")
 
     async def _start(self) -> "_Run":
         """Start the program, in a process group of its own so that all of it can be ended."""

@@ -157,6 +157,7 @@ class HttpProvider:
     Options: ClassVar[type[Frozen]] = HttpOptions
     opaque: ClassVar[bool] = True
     recorded: ClassVar[bool] = False
+    local: ClassVar[bool] = False
     example: ClassVar[str] = (
         '{id: service, provider: http, url: "http://127.0.0.1:9000/ask", '
         'body: {q: "{{ input }}"}, answer: data.text}'

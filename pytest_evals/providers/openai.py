@@ -72,6 +72,7 @@ class OpenAIProvider:
     Options: ClassVar[type[Frozen]] = OpenAIOptions
     opaque: ClassVar[bool] = False
     recorded: ClassVar[bool] = False
+    local: ClassVar[bool] = False
     example: ClassVar[str] = (
         "{id: local, provider: openai, base_url: http://127.0.0.1:8000/v1, model: qwen3, "
         "params: {temperature: 0}}"

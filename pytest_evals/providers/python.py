@@ -17,7 +17,7 @@ from pytest_evals.exchange import Request, Response
 from pytest_evals.model import Model
 from pytest_evals.providers.base import ProviderContext
 from pytest_evals.providers.plain import response_of, shown, to_json
-from pytest_evals.providers.target import blamed, load, split_target
+from pytest_evals.user_code import UserCodeError, load_callable, split_target, user_traceback
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +50,17 @@ class PythonOptions(Frozen):
     """Which callable is asked."""
 
     target: str
-    """``package.module:callable``, or ``path/to/file.py:callable`` from the rootdir."""
+    """``package.module:callable`` or ``path/to/file.py:callable``, looked for in the rootdir, then
+    beside the dataset."""
 
     @field_validator("target")
     @classmethod
     def _written(cls, value: str) -> str:
         """Refuse what names no callable."""
-        split_target(value)
+        try:
+            split_target(value)
+        except UserCodeError as error:
+            raise ValueError(error.message) from None
         return value
 
 
@@ -76,6 +80,7 @@ class PythonProvider:
     Options: ClassVar[type[Frozen]] = PythonOptions
     opaque: ClassVar[bool] = True
     recorded: ClassVar[bool] = False
+    local: ClassVar[bool] = True
     example: ClassVar[str] = '{id: app, provider: python, target: "my_app.agent:answer"}'
 
     def __init__(self, model: Model, context: ProviderContext) -> None:
@@ -100,7 +105,12 @@ class PythonProvider:
             AnswerError: of type ``target``: it cannot be imported, called so, or give an answer.
         """
         if self._loaded is None:
-            self._loaded = _Target.of(load(self._target, self._context.rootdir), self._target)
+            roots = [self._context.rootdir, self._context.folder or self._context.rootdir]
+            try:
+                found = load_callable(self._target, list(dict.fromkeys(roots)))
+            except UserCodeError as error:
+                raise AnswerError("target", error.message, detail=error.detail) from None
+            self._loaded = _Target.of(found, self._target)
 
     def identity(self, request: Request) -> Json:
         """Return the target's name and what it is given."""
@@ -142,11 +152,18 @@ class PythonProvider:
         if isinstance(error, asyncio.CancelledError):
             raise AnswerError("target", f"target {self._target!r} cancelled itself")
         if error is not None:
-            raise blamed(error, f"target {self._target!r} raised") from error
+            raise self._blamed(error) from error
         return self._response(attempt.value, attempt.used_s)
 
     async def aclose(self) -> None:
         """Nothing is held."""
+
+    def _blamed(self, error: BaseException) -> AnswerError:
+        """Make the error of an exception in user code, with its own frames only."""
+        said = " ".join(str(error).split())
+        named = type(error).__name__ + (f": {said[:500]}" if said else "")
+        detail = user_traceback(error)
+        return AnswerError("target", f"target {self._target!r} raised {named}", detail=detail)
 
     def _arguments(
         self, target: "_Target", request: Request
@@ -248,7 +265,7 @@ class _Target:
     """The parameter that takes the context; "" for the second position, None for none."""
 
     @classmethod
-    def of(cls, found: object, written: str) -> "_Target":
+    def of(cls, found: Callable[..., Any], written: str) -> "_Target":
         """Look at a callable.
 
         Raises:
@@ -261,11 +278,6 @@ class _Target:
                 f"{name} is a class: a call would only make an object. Name a function, or an "
                 f"object of it (`bot = {found.__name__}()` in the module, and `:bot` or "
                 "`:bot.method` here)",
-            )
-        if not callable(found):
-            raise AnswerError(
-                "target",
-                f"{name} is a {type(found).__name__} and cannot be called; name a function",
             )
         plain: object = found
         while isinstance(plain, functools.partial):

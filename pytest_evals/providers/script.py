@@ -40,6 +40,7 @@ class ScriptProvider:
     Options: ClassVar[type[Frozen]] = ScriptOptions
     opaque: ClassVar[bool] = False
     recorded: ClassVar[bool] = True
+    local: ClassVar[bool] = False
     example: ClassVar[str] = "{id: recorded, provider: script}"
 
     def __init__(self, model: Model, context: ProviderContext) -> None:

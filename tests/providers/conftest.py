@@ -23,6 +23,7 @@ class Bench:
 
     def __init__(self, rootdir: Path) -> None:
         self.rootdir = rootdir
+        self.folder: Path | None = None
         self.environ: dict[str, str] = {"PATH": "/usr/bin:/bin"}
         self._pool = DaemonPool(4, "test-target")
         self._user_loop = UserLoop()
@@ -40,6 +41,7 @@ class Bench:
             http=http,
             run_sync=self._pool.run,
             run_async=self._user_loop.run,
+            folder=self.folder,
         )
 
     def provider(self, provider: str, http: Any = None, **keys: Any) -> Any:

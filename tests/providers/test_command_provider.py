@@ -233,7 +233,7 @@ def test_a_program_that_is_not_there(bench):
     assert "no program 'no-such-program' on PATH" in prepare(bench, command=["no-such-program"])
     assert "/usr/bin:/bin" in prepare(bench, command=["no-such-program"])
     assert "(write ./agent)" in prepare(bench, command=["agent"])
-    assert "does not exist" in prepare(bench, command=["./other"])
+    assert "there is no program" in prepare(bench, command=["./other"])
     assert "is not executable (chmod +x)" in prepare(bench, command=["./agent"])
     assert "there is no folder" in prepare(bench, command=["echo"], cwd="nowhere")
     (bench.rootdir / "agent").chmod(0o755)

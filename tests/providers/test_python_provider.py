@@ -203,7 +203,7 @@ def test_exception(bench, app, kind):
     )
     error = bench.refusal("python", "A7", target="shop:answer")
     assert error.type == "target"
-    assert str(error) == "target 'shop:answer' raised ValueError: no shelf A7 (shop.py:9)"
+    assert str(error) == "target 'shop:answer' raised ValueError: no shelf A7"
     assert str(path) in error.detail
     assert "KeyError" in error.detail
     assert "in look" in error.detail
@@ -275,36 +275,37 @@ def prepare(bench, target):
 
 
 def test_module_that_is_not_there(bench, app):
-    """The error names the module, where it was looked for, and what was perhaps meant."""
+    """The error names the module and where it was looked for."""
     app("def answer(q): return q")
     error = prepare(bench, "shopp:answer")
     assert "no module 'shopp'" in str(error)
     assert str(bench.rootdir) in str(error)
-    assert "Did you mean 'shop'?" in str(error)
 
 
 def test_name_that_is_not_there(bench, app):
     """The error suggests what the module has."""
     app("def answer(q): return q")
-    assert str(prepare(bench, "shop:anser")) == "shop has no 'anser'. Did you mean 'answer'?"
+    words = str(prepare(bench, "shop:anser"))
+    assert "shop.py has no 'anser'" in words
+    assert "Did you mean 'answer'?" in words
 
 
 def test_import_that_fails(bench, app):
     """A module that breaks while it is imported is told apart from one that is not there."""
     app("x = 1\nimport no_such_package_here\n")
     error = prepare(bench, "shop:answer")
-    assert "importing 'shop' raised ModuleNotFoundError" in str(error)
+    assert "importing 'shop:answer' failed with ModuleNotFoundError" in str(error)
     assert "no_such_package_here" in str(error)
     assert "shop.py" in error.detail
     app("raise SystemExit('no')", "shelf.py")
-    assert "raised SystemExit: no (shelf.py:1)" in str(prepare(bench, "shelf:answer"))
+    assert "failed with SystemExit: no" in str(prepare(bench, "shelf:answer"))
 
 
 @pytest.mark.parametrize(
     ("source", "said"),
     [
         ("class answer:\n    pass", "is a class"),
-        ("answer = 5", "is a int and cannot be called"),
+        ("answer = 5", "is int, which cannot be called"),
         ("def answer(): return 1", "takes no input"),
         ("def answer(a, b, c): return 1", "needs a, b, c"),
         ("def answer(q, *, key): return 1", "needs q, key"),
@@ -324,8 +325,16 @@ def test_file(bench, app):
     app("from shelf import WORD\ndef answer(q): return WORD + q", "apps/shop.py")
     assert bench.ask("python", "!", target="apps/shop.py:answer").text == "hi!"
     error = prepare(bench, "apps/shob.py:answer")
-    assert "there is no file" in str(error)
-    assert "Did you mean 'shop.py'" in str(error)
+    assert "there is no file 'apps/shob.py'" in str(error)
+    assert str(bench.rootdir) in str(error)
+
+
+def test_beside_the_dataset(bench, app):
+    """What is not in the rootdir is looked for in the dataset's folder."""
+    app("def answer(q): return 'beside'", "deep/shop.py")
+    bench.folder = bench.rootdir / "deep"
+    assert bench.ask("python", target="shop:answer").text == "beside"
+    assert bench.ask("python", target="shop.py:answer").text == "beside"
 
 
 def test_src_layout_and_late_imports(bench, app):
@@ -342,13 +351,13 @@ def test_rootdir_comes_first_only_while_importing(bench, app):
     first = sys.path[0]
     assert bench.ask("python", target="shop:answer").text == "mine"
     assert sys.path[0] == first
-    assert sys.path[-1] == str(bench.rootdir)
+    assert str(bench.rootdir) in sys.path[1:]
 
 
 @pytest.mark.parametrize("target", ["shop", "shop:", ":answer", "shop:an swer", "a/b:answer", ""])
 def test_targets_that_are_none(bench, target):
     """What names no callable is a validation error."""
-    with pytest.raises(ValidationError, match=r"package\.module:callable"):
+    with pytest.raises(ValidationError, match=r"names no callable|neither the name of a module"):
         bench.provider("python", target=target)
 
 
