@@ -8,6 +8,7 @@ import pytest
 
 from pytest_evals.errors import DatasetError, EvalsError
 from pytest_evals.matrix import Trial
+from pytest_evals.plaintext import neutral
 from pytest_evals.plugin.failure import NoAnswer, WrongAnswer, describe, headline
 from pytest_evals.plugin.session import EVALS
 from pytest_evals.result import Outcome, TrialResult
@@ -32,16 +33,16 @@ class EvalFile(pytest.File):
                 item.add_marker(tags[tag])
             yield item
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:  # type: ignore[override]
         """Show what is wrong with the dataset, without our traceback."""
         error = excinfo.value
         if isinstance(error, DatasetError):
             count = len(error.problems)
             problems = "1 problem" if count == 1 else f"{count} problems"
-            return f"{error}\n\n{problems}; nothing of this dataset was run."
+            return neutral(f"{error}\n\n{problems}; nothing of this dataset was run.")
         if isinstance(error, EvalsError):
-            return str(error)
-        return super().repr_failure(excinfo, style)
+            return neutral(str(error))
+        return super().repr_failure(excinfo)
 
 
 def _markers(config: pytest.Config, tags: set[str]) -> dict[str, pytest.MarkDecorator]:
