@@ -58,11 +58,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             error TEXT,
             record TEXT NOT NULL
         )""",
-        "CREATE UNIQUE INDEX trials_current ON trials (run, trial) WHERE current",
-        # Holds all that a listing shows of a run that is not sealed, so it reads no trial.
-        """CREATE INDEX trials_order
-            ON trials (run, seq, outcome, tokens, cost_usd, unpriced) WHERE current""",
-        "CREATE INDEX trials_superseded ON trials (run, trial) WHERE NOT current",
+        # Holds all that a listing and a search by name need, so they read no record. It only grows
+        # at its end: an index by name would make each trial dirty a page of its own.
+        """CREATE INDEX trials_of ON trials
+            (run, seq, current, trial, outcome, tokens, cost_usd, unpriced)""",
         # One leaf a trial: a run's scores of one name are found by reading the run's scores.
         """CREATE TABLE scores (
             run INTEGER NOT NULL,

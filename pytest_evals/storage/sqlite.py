@@ -10,6 +10,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,16 +36,27 @@ T = TypeVar("T")
 _ROW = ", ".join(TrialRow._fields)  # the columns have the fields' names
 _INSERT_TRIAL = (
     f"INSERT INTO trials (run, record, {_ROW}) "  # noqa: S608 - names of our own
-    f"VALUES ({', '.join('?' * (2 + len(TrialRow._fields)))}) "
-    "ON CONFLICT (run, trial) WHERE current DO NOTHING"
+    f"VALUES ({', '.join('?' * (2 + len(TrialRow._fields)))})"
 )
-_SUPERSEDE = "UPDATE trials SET current = 0 WHERE run = ? AND trial = ? AND current"
+_SUPERSEDE = "UPDATE trials SET current = 0 WHERE seq = ?"
 _INSERT_SCORE = "INSERT INTO scores VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _SO_FAR = """SELECT outcome, count(*), count(tokens), coalesce(sum(tokens), 0), count(cost_usd),
     sum(unpriced), coalesce(sum(cost_usd), 0.0)
-    FROM trials INDEXED BY trials_order WHERE run = ? AND current GROUP BY outcome"""
+    FROM trials INDEXED BY trials_of WHERE run = ? AND current GROUP BY outcome"""
 _BATCH = 200
 """Trials read at once: no statement stays open between two of them."""
+
+
+@dataclass(slots=True)
+class _Own:
+    """A run that this store adds to."""
+
+    seq: int
+    """Its number."""
+    claim: Claim | None
+    """The lock that says it goes on, where this store began it."""
+    trials: dict[str, int] = field(default_factory=dict)
+    """The number of each trial's attempt that counts."""
 
 
 class SqliteRunStore:
@@ -65,7 +77,7 @@ class SqliteRunStore:
         opened = open_for_writing if write else open_for_reading
         self._connection: sqlite3.Connection | None = opened(path, timeout_s=timeout_s)
         self._lock = threading.RLock()
-        self._own: dict[str, tuple[int, Claim | None]] = {}
+        self._own: dict[str, _Own] = {}
 
     def begin(self, run: Run) -> None:
         """Keep a new run, not sealed."""
@@ -85,7 +97,7 @@ class SqliteRunStore:
             return seq
 
         try:
-            self._own[run.id] = (self._write(write), claim)
+            self._own[run.id] = _Own(self._write(write), claim)
         except BaseException:
             if claim is not None:
                 claim.release(remove=claim.held)
@@ -95,22 +107,22 @@ class SqliteRunStore:
         """Keep one trial before returning."""
         row = row_of(result)
 
-        def write(db: sqlite3.Connection) -> None:
-            own = self._own.get(run_id)
-            run = own[0] if own else self._unsealed(db, run_id)
-            values = (run, record, *row)
-            cursor = db.execute(_INSERT_TRIAL, values)
-            if not cursor.rowcount:
-                db.execute(_SUPERSEDE, (run, row.trial))
-                cursor = db.execute(_INSERT_TRIAL, values)
+        def write(db: sqlite3.Connection) -> tuple[_Own, int]:
+            own = self._own.get(run_id) or self._adopted(db, run_id)
+            earlier = own.trials.get(row.trial)
+            if earlier is not None:
+                db.execute(_SUPERSEDE, (earlier,))
+            trial = db.execute(_INSERT_TRIAL, (own.seq, record, *row)).lastrowid
+            assert trial is not None
             if result.scores:
-                trial = cursor.lastrowid
                 db.executemany(
                     _INSERT_SCORE,
-                    [_score_row(run, trial, i, score) for i, score in enumerate(result.scores)],
+                    [_score_row(own.seq, trial, i, it) for i, it in enumerate(result.scores)],
                 )
+            return own, trial
 
-        self._write(write, run_id=run_id)
+        own, trial = self._write(write, run_id=run_id)
+        own.trials[row.trial] = trial
 
     def seal(self, run: Run) -> None:
         """Replace the run's record by its final one."""
@@ -125,9 +137,9 @@ class SqliteRunStore:
             )
 
         self._write(write, run_id=run.id)
-        _, claim = self._own.pop(run.id, (0, None))
-        if claim is not None:
-            claim.release(remove=True)
+        own = self._own.pop(run.id, None)
+        if own is not None and own.claim is not None:
+            own.claim.release(remove=True)
 
     def run(self, run_id: str) -> Run:
         """Return one run by id, by a unique beginning of its id, or ``latest``."""
@@ -172,12 +184,11 @@ class SqliteRunStore:
         """Return every attempt of one trial, the one that counts last."""
         run, name = self._found(run_id)
         found = self._read(
-            "SELECT record FROM trials WHERE run = ?1 AND trial = ?2 AND current UNION ALL "
-            "SELECT record FROM (SELECT record FROM trials WHERE run = ?1 AND trial = ?2 "
-            "AND NOT current ORDER BY seq DESC)",
+            "SELECT record FROM trials WHERE seq IN (SELECT seq FROM trials INDEXED BY trials_of "
+            "WHERE run = ? AND trial = ?) ORDER BY seq",
             (run, trial),
         )
-        return [self._parsed(name, trial, record) for (record,) in reversed(found)]
+        return [self._parsed(name, trial, record) for (record,) in found]
 
     def label(self, run_id: str, trial: str, score: HumanScore) -> None:
         """Keep what a person says of a trial, also of a sealed run's."""
@@ -220,9 +231,9 @@ class SqliteRunStore:
     def close(self) -> None:
         """Let go of the file; a run that is not sealed is interrupted from here on."""
         with self._lock:
-            for _, claim in self._own.values():
-                if claim is not None:
-                    claim.release(remove=True)
+            for own in self._own.values():
+                if own.claim is not None:
+                    own.claim.release(remove=True)
             self._own.clear()
             if self._connection is not None:
                 # The close itself can only fail to tidy up the log, which the next opening reads.
@@ -249,7 +260,7 @@ class SqliteRunStore:
             raise StoreError(f"the run store {self.path} is closed")
         return self._connection
 
-    def _read(self, statement: str, values: tuple[Any, ...] = ()) -> list[Any]:
+    def _read(self, statement: str, values: tuple[Any, ...] | dict[str, Any] = ()) -> list[Any]:
         """Return all rows of a query."""
         with self._lock:
             try:
@@ -286,6 +297,14 @@ class SqliteRunStore:
             raise StoreError(f"run {run_id} in {self.path} is sealed; nothing can be added to it")
         return int(found[0])
 
+    def _adopted(self, db: sqlite3.Connection, run_id: str) -> _Own:
+        """Take over a run that another store began."""
+        own = _Own(self._unsealed(db, run_id), None)
+        found = db.execute("SELECT trial, seq FROM trials WHERE run = ? AND current", (own.seq,))
+        own.trials.update(found.fetchall())
+        self._own[run_id] = own
+        return own
+
     def _found(self, run_id: str) -> tuple[int, str]:
         """Return the number and the id of the run that is meant."""
         exact = self._read("SELECT seq FROM runs WHERE id = ?", (run_id,))
@@ -298,9 +317,9 @@ class SqliteRunStore:
     def _chosen(self, dataset: str | None, status: RunStatus | None) -> list[int]:
         """Return the numbers of the runs of a dataset and status, newest first."""
         found = self._read(
-            "SELECT seq, id, sealed, status FROM runs WHERE ?1 IS NULL "
-            "OR seq IN (SELECT run FROM run_datasets WHERE name = ?1) ORDER BY seq DESC",
-            (dataset,),
+            "SELECT seq, id, sealed, status FROM runs WHERE :name IS NULL "
+            "OR seq IN (SELECT run FROM run_datasets WHERE name = :name) ORDER BY seq DESC",
+            {"name": dataset},
         )
         return [
             seq
@@ -333,7 +352,7 @@ class SqliteRunStore:
         last = 0
         while True:
             page = self._read(
-                f"SELECT seq, {columns} FROM trials INDEXED BY trials_order "  # noqa: S608
+                f"SELECT seq, {columns} FROM trials INDEXED BY trials_of "  # noqa: S608
                 "WHERE run = ? AND current AND seq > ? ORDER BY seq LIMIT ?",
                 (run, last, _BATCH),
             )

@@ -105,8 +105,10 @@ def test_a_corrupt_file_is_never_deleted(tmp_path, make_run, make_result) -> Non
     for at in range(4096, len(whole), 4096):
         whole[at : at + 64] = b"\xff" * 64
     path.write_bytes(whole)
+    store = SqliteRunStore(path)
     with pytest.raises(StoreError, match=r"damaged .*Nothing was deleted. Move it away"):
-        list(SqliteRunStore(path).results("r"))
+        list(store.results("r"))
+    store.close()
     assert bytes(whole) == path.read_bytes()
 
 
@@ -273,5 +275,7 @@ def test_a_record_of_another_version(tmp_path, make_run) -> None:
     db.execute("""UPDATE runs SET record = '{"id": "r"}'""")
     db.commit()
     db.close()
+    store = SqliteRunStore(path)
     with pytest.raises(StoreError, match=r"run r in .* cannot be read: Field required; was it"):
-        SqliteRunStore(path).run("r")
+        store.run("r")
+    store.close()
