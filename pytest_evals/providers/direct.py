@@ -116,7 +116,10 @@ class DirectTransport(httpx.AsyncBaseTransport):
             waited = "" if limit_s is None else f" within {limit_s:g} s"
             raise httpx.ConnectTimeout(f"no connection{waited}") from None
         except (OSError, ssl.CertificateError, UnicodeError) as error:
-            raise httpx.ConnectError(str(error) or type(error).__name__) from error
+            words = str(error) or type(error).__name__
+            if "Connect call failed" in words:
+                words = "nobody listens there (is the server running?)"
+            raise httpx.ConnectError(words) from error
         return _Connection(origin, reader, writer)
 
     def _context(self) -> ssl.SSLContext:
