@@ -108,11 +108,14 @@ class Redactor:
         if not self._suspect(text):
             return text
         if text.lstrip()[:1] in {"{", "[", '"'} and _is_json(text):
-            return self._in_json(text)
-        return self._in_text(text, self._patterns(text))
+            return self.json_text(text)
+        clean = self._in_text(text, self._patterns(text))
+        return text if clean == text else clean
 
     def json_text(self, text: str) -> str:
-        """Return a JSON text without secrets: they are looked for in its strings, decoded.
+        """Return a JSON text without secrets; the very same object where there are none.
+
+        They are looked for in its strings, decoded.
 
         Header names decide over the strings that follow them, as a key's value or as the next
         item of a list. Numbers change only where a known secret is just that number.
@@ -120,7 +123,10 @@ class Redactor:
         Args:
             text: valid JSON; of anything else only what looks like a JSON string is seen to.
         """
-        return self._in_json(text) if self._suspect(text) else text
+        if not self._suspect(text):
+            return text
+        clean = _LITERAL.sub(self._walker(self._patterns(text)), text)
+        return text if clean == text else clean
 
     def _suspect(self, text: str) -> bool:
         """Whether anything could have to be taken out: quick, and never wrongly False."""
@@ -150,10 +156,6 @@ class Redactor:
         for pattern in patterns:
             text = pattern.sub(MARK, text)
         return text
-
-    def _in_json(self, text: str) -> str:
-        """Take secrets out of the strings of a JSON text."""
-        return _LITERAL.sub(self._walker(self._patterns(text)), text)
 
     def _walker(self, patterns: tuple[re.Pattern[str], ...]) -> Callable[[re.Match[str]], str]:
         """Return what replaces each literal of a JSON text, from its beginning to its end."""

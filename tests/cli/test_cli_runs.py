@@ -134,3 +134,13 @@ def test_an_ascii_terminal(store) -> None:
         check=True,
     )
     assert done.stdout == b"caf\\xe9 \\u6f22\n"
+
+
+def test_the_command_itself(store) -> None:
+    """As a process: the list, and an error without a traceback."""
+    command = [sys.executable, "-m", "pytest_evals.cli", "runs", "--limit", "1", "--store"]
+    done = subprocess.run([*command, str(store)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "1 to 1 of 2 runs")
+    done = subprocess.run([*command, "none"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: there is no store at none; ")
