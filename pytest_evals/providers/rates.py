@@ -47,9 +47,10 @@ def rate_limit(headers: "httpx.Headers") -> dict[str, Any]:
     stands twice the stricter value is taken: the fewer left, the later reset.
     """
     state: dict[str, Any] = {}
+    present = set(headers.keys())
     for key, names in _HEADERS.items():
         for name in names:
-            if name not in headers:
+            if name not in present:
                 continue
             parse = _seconds if key.endswith("_s") else _count
             values = [v for v in map(parse, headers.get_list(name)) if v is not None]

@@ -7,6 +7,7 @@ cap. Secrets are read from the environment at the moment of the call and kept no
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -241,7 +242,7 @@ def _request(call: Call) -> "httpx.Request":
         call.timeout_s, connect=min(call.timeout_s or CONNECT_S, CONNECT_S), pool=None
     )
     try:
-        url = httpx.URL(call.url)
+        url = _address(call.url)
         if call.query:
             url = url.copy_merge_params(dict(call.query))
         return httpx.Request(
@@ -258,6 +259,14 @@ def _request(call: Call) -> "httpx.Request":
         )
     except (httpx.InvalidURL, UnicodeEncodeError) as error:
         raise AnswerError("invalid_request", f"{call.asked} cannot be asked: {error}") from None
+
+
+@lru_cache(maxsize=256)
+def _address(url: str) -> "httpx.URL":
+    """Parse an address once: most calls go to one."""
+    import httpx
+
+    return httpx.URL(url)
 
 
 async def _read(response: "httpx.Response", call: Call) -> bytes:
