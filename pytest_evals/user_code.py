@@ -6,7 +6,9 @@ This module knows Python's import system, nothing of evals.
 import importlib
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -55,8 +57,8 @@ def load_callable(target: str, roots: Sequence[Path]) -> Callable[..., Any]:
 
     Args:
         target: ``package.module:callable`` or ``file.py:callable``; a method as ``Class.method``.
-        roots: the folders that modules are imported from, before what is installed, and that
-            relative files begin in; the first that has it wins.
+        roots: the folders that modules are imported from (and their ``src``), before what is
+            installed, and that relative files begin in; the first that has it wins.
 
     Raises:
         UserCodeError: it cannot be found, imported or called.
@@ -79,56 +81,75 @@ def load_callable(target: str, roots: Sequence[Path]) -> Callable[..., Any]:
     return called
 
 
+def _places(roots: Sequence[Path]) -> list[str]:
+    """Return the folders that modules are imported from."""
+    folders = [folder for root in roots for folder in (root, root / "src")]
+    return list(dict.fromkeys(str(folder.resolve()) for folder in folders if folder.is_dir()))
+
+
+@contextmanager
+def _paths(places: Sequence[str]) -> Iterator[None]:
+    """Put folders first on the search path; afterwards they stay, behind all others.
+
+    So the user's modules win while they are imported, and imports inside their functions still
+    find their neighbours, without shadowing anything installed for the rest of the session.
+    """
+    before = list(sys.path)
+    sys.path[:0] = places
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        for place in places:
+            sys.path.remove(place)
+            if place not in before and place not in sys.path:
+                sys.path.append(place)
+
+
 def _module(home: str, target: str, roots: Sequence[Path]) -> Any:
     """Import a module, from the roots first."""
-    for root in reversed(roots):
-        path = str(root.resolve())
-        if path not in sys.path:
-            sys.path.insert(0, path)
-            importlib.invalidate_caches()
+    places = _places(roots)
     try:
-        return importlib.import_module(home)
+        with _paths(places):
+            return importlib.import_module(home)
     except ModuleNotFoundError as error:
         if error.name is None or not (home == error.name or home.startswith(f"{error.name}.")):
             raise _failed(target, error) from None
-        searched = ", ".join(dict.fromkeys(str(root.resolve()) for root in roots))
         raise UserCodeError(
-            f"there is no module {error.name!r} (in {target!r}); searched {searched} and what is "
-            f"installed for {sys.executable}"
+            f"there is no module {error.name!r} (in {target!r}); searched {', '.join(places)} and "
+            "the installed packages"
         ) from None
-    except Exception as error:  # noqa: BLE001 - user code raises what it likes
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - user code raises what it likes
         raise _failed(target, error) from None
-
-
-_FILES: dict[str, Any] = {}
 
 
 def _file(home: str, target: str, roots: Sequence[Path]) -> Any:
-    """Import a file by its path, once."""
+    """Import a file, once; it is the same module if it was imported by its name before."""
     from importlib.util import module_from_spec, spec_from_file_location
 
-    tried = list(dict.fromkeys(str((root / home).resolve()) for root in roots))
-    path = next((path for path in tried if Path(path).is_file()), None)
+    tried = list(dict.fromkeys((root / home).resolve() for root in roots))
+    path = next((path for path in tried if path.is_file()), None)
     if path is None:
-        raise UserCodeError(f"there is no file {home!r} (in {target!r}); tried {', '.join(tried)}")
-    if path in _FILES:
-        return _FILES[path]
-    name = f"pytest_evals_user.{Path(path).stem}_{len(_FILES)}"
+        places = ", ".join(map(str, tried))
+        raise UserCodeError(f"there is no file {home!r} (in {target!r}); tried {places}")
+    for module in list(sys.modules.values()):
+        if getattr(module, "__file__", None) == str(path):
+            return module
+    name = f"_evals_{path.stem}_{sha256(str(path).encode()).hexdigest()[:8]}"
     spec = spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise UserCodeError(f"{path} cannot be imported as Python (in {target!r})")
-    module = module_from_spec(spec)
-    sys.modules[name] = module
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[name] = module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # noqa: BLE001 - user code raises what it likes
+        with _paths([str(path.parent), *_places(roots)]):
+            spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - user code raises what it likes
         del sys.modules[name]
         raise _failed(target, error) from None
-    _FILES[path] = module
     return module
 
 
-def _failed(target: str, error: Exception) -> UserCodeError:
+def _failed(target: str, error: BaseException) -> UserCodeError:
     """Make the error of a module that raises while it is imported."""
     return UserCodeError(
         f"importing {target!r} failed with {type(error).__name__}: {error}",

@@ -143,8 +143,8 @@ def _argument_faults(
         if parameter not in allowed or (properties and parameter not in properties):
             yield f"`{parameter}` was not expected"
         elif not _allowed(value, allowed[parameter], properties.get(parameter, {})):
-            options = [option for option in allowed[parameter] if option != ""]
-            yield f"`{parameter}` is {shown(value)}, not one of {shown(options)}"
+            named = [option for option in allowed[parameter] if option != ""]
+            yield f"`{parameter}` is {shown(value)}, not one of {shown(named)}"
     for parameter, options in allowed.items():
         if parameter not in arguments and "" not in options:
             yield f"`{parameter}` is missing"

@@ -21,10 +21,11 @@ from pytest_evals.score import Score, ScoreError
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
 from pytest_evals.scorers.options import (
     Loc,
-    checked_template,
+    check_templates,
     has_template,
     option_problems,
     rendered,
+    texts_in,
     written_options,
 )
 from pytest_evals.scorers.transforms import Transform, TransformError, compile_transform
@@ -156,18 +157,27 @@ class Bound:
             dataset: where it is used.
             case: on which case; None where it is asserted of every case.
         """
+        if case is not None and self.transform is not None:
+            yield from self._transform_problems(self.transform, case)
         if not self.templated:
             yield from self.scorer.check(dataset, case)
             return
         if case is None:
             return
         try:
-            checked_template(self.templated, case, self.scorer.verbatim)
+            check_templates(texts_in(self.templated, self.scorer.verbatim), case)
             scorer = self._scorer(case)
         except (TemplateError, ScoringError) as error:
             yield str(error)
             return
         yield from scorer.check(dataset, case)
+
+    def _transform_problems(self, transform: Transform, case: Case) -> Iterator[str]:
+        """Yield what is wrong with the templates of a transform on a case."""
+        try:
+            check_templates(transform.templates, case, "answer")
+        except TemplateError as error:
+            yield f"`{self.type}`, its transform: {error}"
 
     def _scorer(self, case: Case) -> Scorer:
         """Return the scorer with its templates rendered for a case."""
@@ -295,14 +305,14 @@ def bind(spec: ScorerSpec, find: Find, known: Callable[[], Iterable[str]]) -> Bo
     parts: list[Bound] = []
     if issubclass(cls, Composite) and not problems:
         parts = _bind_parts(cls, options, ways, (find, known), problems)
-    transform = _transform_of(spec, problems)
     scorer: Scorer | None = None
     if not problems:
         try:
             scorer = cls.model_validate(options)
         except ValidationError as error:
             problems.extend(option_problems(cls, error, ways))
-    if scorer is None:
+    transform = _transform_of(spec, problems)
+    if scorer is None or problems:
         raise SpecError(problems)
     if isinstance(scorer, Composite):
         scorer._parts = tuple(parts)  # noqa: SLF001 - made here, for it

@@ -72,7 +72,7 @@ def choice_letter(text: str, letters: str) -> str | None:
     if said:
         return str(said[-1]).upper()
     upper = f"[{letters.upper()}]"
-    begins = re.findall(rf"^\W*({upper})(?:[).:\]*]|\s*$)", text, re.MULTILINE)
+    begins = re.findall(rf"^[^\w\n]*({upper})(?:[).:\]*]|\s*$)", text, re.MULTILINE)
     if len(set(begins)) == 1:
         return str(begins[0])
     alone = set(re.findall(rf"(?<!{_WORDY})({upper})(?!{_WORDY})", text))

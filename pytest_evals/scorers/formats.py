@@ -4,7 +4,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -18,6 +17,9 @@ from pytest_evals.scorers.extract import fenced
 from pytest_evals.scorers.jsonfind import NotJsonError, find_json, read_json
 from pytest_evals.scorers.words import listed, quoted, shown
 from pytest_evals.user_code import UserCodeError, load_callable, split_target
+
+_DEEP = 500
+"""How deep a YAML document may be nested."""
 
 
 class _Format(Scorer):
@@ -57,21 +59,36 @@ class IsYaml(_Format):
     """What its root must be."""
 
     def fault(self, text: str) -> str | None:
-        """Compose it: syntax and anchors; nothing is built, so that nothing explodes."""
+        """Follow its events: nothing is built, so that nothing can explode or overflow."""
         import yaml
 
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        names: dict[type, str] = {
+            yaml.MappingStartEvent: "mapping",
+            yaml.SequenceStartEvent: "sequence",
+        }
+        roots: list[str] = []
+        anchors: set[str] = set()
+        depth = 0
         try:
-            root = yaml.compose(text, Loader=loader)
-        except yaml.YAMLError as error:
+            for event in yaml.parse(text, Loader=loader):
+                if isinstance(event, yaml.NodeEvent):
+                    if depth == 0:
+                        roots.append(names.get(type(event), "text"))
+                    if isinstance(event, yaml.AliasEvent) and event.anchor not in anchors:
+                        return f"its alias *{event.anchor} has no anchor"
+                    anchors.add(event.anchor or "")
+                depth += isinstance(event, yaml.CollectionStartEvent)
+                depth -= isinstance(event, yaml.CollectionEndEvent)
+                if depth > _DEEP:
+                    return f"it is nested more than {_DEEP} deep"
+        except (yaml.YAMLError, UnicodeError) as error:
             return " ".join(str(error).split())
-        except RecursionError:
-            return "it is nested too deep to be read"
-        kinds: dict[object, str] = {yaml.MappingNode: "mapping", yaml.SequenceNode: "sequence"}
-        found = kinds.get(type(root), "text")
-        if found == "text" or self.kind not in {found, "either"}:
+        if len(roots) != 1:
+            return f"it has {len(roots)} documents, not one"
+        if roots[0] == "text" or self.kind not in {roots[0], "either"}:
             wanted = "a mapping or a sequence" if self.kind == "either" else f"a {self.kind}"
-            return f"its root is a {found}, not {wanted}"
+            return f"its root is a {roots[0]}, not {wanted}"
         return None
 
 
@@ -102,7 +119,7 @@ class IsXml(_Format):
         parser.StartElementHandler = lambda name, _: names.append(name)
         try:
             parser.Parse(text.strip(), True)
-        except expat.ExpatError as error:
+        except (expat.ExpatError, UnicodeError) as error:
             return str(error)
         except _DoctypeError:
             return "it declares a document type, which is not read"
@@ -150,54 +167,90 @@ class IsHtml(_Format):
     def fault(self, text: str) -> str | None:
         """Read the tags."""
         tags = _Tags()
-        tags.feed(text)
-        tags.close()
-        if tags.wrong is None and (left := [t for t in tags.open if t not in _OPTIONAL_END]):
-            tags.wrong = f"<{left[-1]}> is not closed"
-        if tags.wrong is not None:
-            return tags.wrong
+        wrong = next(filter(None, map(tags.follow, _tags_of(text))), None)
+        if wrong is None and (left := [t for t in tags.open if t not in _OPTIONAL_END]):
+            wrong = f"<{left[-1]}> is not closed"
+        if wrong is not None:
+            return wrong
         if not tags.seen & _KNOWN:
             return "it has no HTML element"
         lost = [name for name in self.has if name.lower() not in tags.seen]
         return f"it has no {', '.join(f'<{name}>' for name in lost)}" if lost else None
 
 
-class _Tags(HTMLParser):
+_TAG = re.compile(r"""<(/?)([a-zA-Z][^\s/>"'<]*)((?:[^"'<>]|"[^"]*"|'[^']*')*)>""")
+_RAW = frozenset({"script", "style", "textarea", "title"})
+
+
+def _tags_of(text: str) -> Iterator[tuple[str, str, str]]:
+    """Yield the tags of a text as slash, name and rest, in time that grows with its length.
+
+    A tag or comment that does not end is yielded with an empty name, as the last one.
+    """
+    at = text.find("<")
+    while at >= 0:
+        follows = text[at + 1 : at + 2]
+        if follows == "!":
+            mark = "-->" if text.startswith("<!--", at) else ">"
+            end = text.find(mark, at + 2)
+            if end < 0:
+                yield "", "", text[at : at + 20]
+                return
+            at = text.find("<", end + len(mark))
+            continue
+        if not (follows.isalpha() or follows == "/"):
+            at = text.find("<", at + 1)
+            continue
+        match = _TAG.match(text, at)
+        if match is None:
+            yield "", "", text[at : at + 20]
+            return
+        slash, name, rest = match.groups()
+        name = name.lower()
+        yield slash, name, rest
+        after = match.end()
+        if name in _RAW and not slash:
+            close = re.compile(rf"</{name}\b", re.IGNORECASE).search(text, after)
+            after = close.start() if close else len(text)
+        at = text.find("<", after)
+
+
+class _Tags:
     """Follows which elements are open."""
 
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
         self.open: list[str] = []
         self.seen: set[str] = set()
-        self.wrong: str | None = None
         self._foreign = 0
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Open an element."""
-        self.seen.add(tag)
-        self._foreign += tag in {"svg", "math"}
-        if tag not in _KNOWN and "-" not in tag and not self._foreign and self.wrong is None:
-            self.wrong = f"<{tag}> is no element of HTML"
-        if tag not in _VOID:
-            self.open.append(tag)
+    def follow(self, tag: tuple[str, str, str]) -> str | None:
+        """Open or close an element; return what is wrong with it."""
+        slash, name, rest = tag
+        if not name:
+            return f"{rest!r} does not end"
+        if slash:
+            return self._close(name)
+        self.seen.add(name)
+        if name not in _KNOWN and "-" not in name and not self._foreign:
+            return f"<{name}> is no element of HTML"
+        if name not in _VOID and not rest.endswith("/"):
+            self._foreign += name in {"svg", "math"}
+            self.open.append(name)
+        return None
 
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """See an element that closes itself."""
-        self.seen.add(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        """Close an element, and those inside whose end tag may be left out."""
-        self._foreign -= tag in {"svg", "math"}
-        while self.open and self.open[-1] != tag and self.open[-1] in _OPTIONAL_END:
-            if tag not in self.open:
-                break
+    def _close(self, name: str) -> str | None:
+        """Close an element, and those inside it whose end tag may be left out."""
+        if name in _VOID:
+            return None
+        while self.open and self.open[-1] != name and self.open[-1] in _OPTIONAL_END:
             self.open.pop()
-        if self.open and self.open[-1] == tag:
-            self.open.pop()
-        elif self.wrong is None and tag not in _VOID:
-            self.wrong = (
-                f"</{tag}> closes <{self.open[-1]}>" if self.open else f"</{tag}> closes nothing"
-            )
+        if not self.open:
+            return f"</{name}> closes nothing"
+        if self.open[-1] != name:
+            return f"</{name}> closes <{self.open[-1]}>"
+        self._foreign -= name in {"svg", "math"}
+        self.open.pop()
+        return None
 
 
 class IsSql(_Format):

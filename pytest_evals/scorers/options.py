@@ -1,6 +1,6 @@
 """A scorer's options: read as they are written, explained where wrong, rendered for a case."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -128,20 +128,20 @@ def _lower(message: str) -> str:
 
 def has_template(value: Json, verbatim: frozenset[str]) -> bool:
     """Whether any text in the options is a template."""
-    return any(is_template(text) for text in _texts(value, verbatim))
+    return any(is_template(text) for text in texts_in(value, verbatim))
 
 
-def _texts(value: Json, verbatim: frozenset[str] = frozenset()) -> Iterator[str]:
+def texts_in(value: Json, verbatim: frozenset[str] = frozenset()) -> Iterator[str]:
     """Yield all texts in a value, those of the options to leave alone excepted."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
         for key, item in value.items():
             if key not in verbatim:
-                yield from _texts(item)
+                yield from texts_in(item)
     elif isinstance(value, list | tuple):
         for item in value:
-            yield from _texts(item)
+            yield from texts_in(item)
 
 
 def template_variables(case: Case) -> dict[str, Any]:
@@ -149,14 +149,19 @@ def template_variables(case: Case) -> dict[str, Any]:
     return {**case.variables, "input": case.input, "expected": case.expected}
 
 
-def checked_template(options: Mapping[str, Json], case: Case, verbatim: frozenset[str]) -> None:
-    """Check the templates in a scorer's options against a case.
+def check_templates(texts: Iterable[str], case: Case, *more: str) -> None:
+    """Check templates against a case.
+
+    Args:
+        texts: the templates.
+        case: whose variables they may use.
+        more: other names that they may use.
 
     Raises:
         TemplateError: a syntax error, or a name that the case does not define.
     """
-    known = template_variables(case)
-    for text in _texts(options, verbatim):
+    known = (*template_variables(case), *more)
+    for text in texts:
         check(text, known)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from pytest_evals.scorers.base import ScoringError
 
-TIMEOUT_S = 1.0
-"""Seconds one search may take."""
+TIMEOUT_S = 0.5
+"""Seconds of processor time one search may take."""
 
 FLAGS = {"ignore_case": "IGNORECASE", "multiline": "MULTILINE", "dotall": "DOTALL"}
 

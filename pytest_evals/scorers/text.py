@@ -345,7 +345,7 @@ class EndsWith(_OneText):
 
 
 class Regex(Scorer):
-    """A regular expression is found in the answer; one that explodes on it is an error, in 1 s."""
+    """A regular expression is found in the answer; one that explodes on it is an error."""
 
     type: ClassVar[str] = "regex"
     graded: ClassVar[bool | None] = False

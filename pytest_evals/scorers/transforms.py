@@ -47,6 +47,8 @@ class Transform:
 
     names: tuple[str, ...]
     steps: tuple[Step, ...]
+    templates: tuple[str, ...] = ()
+    """The texts among them that a case's variables are filled into."""
 
     def __call__(self, text: str, ctx: ScoreContext) -> str | None:
         """Return what is to be scored; None where a step finds nothing.
@@ -85,6 +87,7 @@ def compile_transform(written: Json) -> Transform:
         return Transform(
             tuple(name for part in parts for name in part.names),
             tuple(step for part in parts for step in part.steps),
+            tuple(text for part in parts for text in part.templates),
         )
     if isinstance(written, str):
         name, argument = written, None
@@ -98,7 +101,8 @@ def compile_transform(written: Json) -> Transform:
     if name not in TRANSFORMS:
         raise TransformError(f"no transform is called {name!r}.{suggest(str(name), TRANSFORMS)}")
     try:
-        return Transform((f"`{name}`",), (TRANSFORMS[name](argument),))
+        templates = (str(argument),) if name == "template" else ()
+        return Transform((f"`{name}`",), (TRANSFORMS[name](argument),), templates)
     except (ValueError, TemplateError) as error:
         loc = (name,) if isinstance(written, Mapping) else ()
         raise TransformError(f"transform `{name}`: {error}", loc) from None
