@@ -91,10 +91,10 @@ def measure(
     what = parse_measure(what) if isinstance(what, str) else what
     group = Group(table.cases(model, part))
     found = estimate(group, what, confidence=confidence, planned=planned)
-    return _metric(table.dataset, model, part, what, found, confidence)
+    return metric_of(table.dataset, model, part, what, found, confidence)
 
 
-def _metric(
+def metric_of(
     dataset: str,
     model: str,
     part: Slice | None,
@@ -102,6 +102,16 @@ def _metric(
     found: Estimate | Absent,
     confidence: float,
 ) -> Metric:
+    """Return an estimate as a metric.
+
+    Args:
+        dataset: the dataset's name.
+        model: the model's id.
+        part: which cases; None is all.
+        what: the measure.
+        found: its value, or why there is none.
+        confidence: of the interval.
+    """
     blank = Metric(
         metric=str(what),
         dataset=dataset,
@@ -343,7 +353,7 @@ def metrics(
         for what in wanted:
             count = (planned or {}).get(model)
             value = estimate(group, what, confidence=confidence, planned=count)
-            found.append(_metric(table.dataset, model, None, what, value, confidence))
+            found.append(metric_of(table.dataset, model, None, what, value, confidence))
     return found
 
 
@@ -376,7 +386,7 @@ def slice_metrics(
     """
     wanted = [parse_measure(name) for name in names]
     return [
-        _metric(table.dataset, model, part, what, found, confidence)
+        metric_of(table.dataset, model, part, what, found, confidence)
         for model in table.models
         for part, group in _parts(table, model, key)
         for what in wanted

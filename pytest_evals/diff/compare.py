@@ -40,6 +40,7 @@ def compare(
     rules: Rules | None = None,
     confirmed: Confirmed | None = None,
     by: Sequence[str] = ("tag",),
+    also: Sequence[Declared] = (),
 ) -> Diff:
     """Return what changed between a baseline and a run.
 
@@ -52,6 +53,7 @@ def compare(
         confirmed: the answers asked again (`confirmed_of`); None where confirmation is off.
         by: the slices explored besides: shown, never blocking. Models that no gate compares are
             explored as a whole too. Nothing of this changes a declared verdict.
+        also: more comparisons to explore.
 
     Raises:
         ValueError: two comparisons are declared alike.
@@ -81,7 +83,7 @@ def compare(
         verdict=_gravest(tests),
         entries=_listed(found, tests),
         counts=dict(sorted(kinds.items())),
-        tests=(*tests, *_explored(baseline, run, declared, rules, by)),
+        tests=(*tests, *_explored(baseline, run, _others(run, declared, by, also), rules)),
         dropped=_dropped(found, run),
     )
 
@@ -132,29 +134,31 @@ def behind_row(test: RowTest) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*result.worse, *test.drifted)))
 
 
-def _explored(
-    baseline: Baseline,
-    run: RunSide,
-    declared: Sequence[Declared],
-    rules: Rules,
-    by: Sequence[str],
-) -> tuple[RowTest, ...]:
-    """Return the comparisons nobody declared: whole models, and slices of two cases or more."""
+def _others(
+    run: RunSide, declared: Sequence[Declared], by: Sequence[str], also: Sequence[Declared]
+) -> list[Declared]:
+    """Return the comparisons that nobody declared: whole models and their slices, and `also`."""
     known = {(one.model, one.of, one.part) for one in declared}
     parts = [None, *(part for key in by for part in run.table.slices(key)[:_MOST_SLICES])]
-    more = [
-        Declared(model=model, part=part)
-        for model in run.table.models
-        for part in parts
-        if model not in run.incomplete and (model, None, part) not in known
+    more = [Declared(model=model, part=part) for model in run.table.models for part in parts]
+    return [
+        one
+        for one in dict.fromkeys((*more, *also))
+        if one.model not in run.incomplete and (one.model, one.of, one.part) not in known
     ]
+
+
+def _explored(
+    baseline: Baseline, run: RunSide, more: Sequence[Declared], rules: Rules
+) -> tuple[RowTest, ...]:
+    """Return the exploratory comparisons of two cases or more."""
     rows = {one: row_of(one, baseline, run) for one in more}
     rows = {one: row for one, row in rows.items() if len(row.cases) > 1}
     if sum(len(row.cases) for row in rows.values()) > _MANY_PAIRS:
         rules = replace(rules, draws=min(rules.draws, 999))
     results = explore(list(rows.values()), rules=rules)
     return tuple(
-        RowTest(model=one.model, slice=one.part, result=result)
+        RowTest(model=one.model, of=one.of, slice=one.part, result=result)
         for one, result in zip(rows, results, strict=True)
     )
 

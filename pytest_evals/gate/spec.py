@@ -49,7 +49,7 @@ class GateSpec(Frozen):
     margin: float | None = Field(default=None, gt=0)
     """For ``no regressions``: the drop that is tolerated (0.05 is 5 points); None is the rules'."""
     role: Role | None = None
-    """For the decision; None counts as primary where no gate is marked."""
+    """For the decision; None is primary where no gate is marked primary, else guardrail."""
 
     def applies(self, model: str) -> bool:
         """Whether it is for a model."""
