@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pytest_evals.message import Message, ToolCall
     from pytest_evals.model import Model, Price
     from pytest_evals.providers.base import Provider, ProviderContext
+    from pytest_evals.providers.python import TargetContext
     from pytest_evals.result import Outcome, TrialResult
     from pytest_evals.score import Score, ScoreError
     from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
@@ -51,6 +52,7 @@ _HOMES = {
     "ScoringError": "scorers.base",
     "SettingsError": "errors",
     "StoreError": "errors",
+    "TargetContext": "providers.python",
     "TemplateError": "errors",
     "ToolCall": "message",
     "TrialResult": "result",
@@ -82,6 +84,7 @@ __all__ = [
     "ScoringError",
     "SettingsError",
     "StoreError",
+    "TargetContext",
     "TemplateError",
     "ToolCall",
     "TrialResult",

@@ -5,9 +5,10 @@ This module knows JSON and hashes, nothing of evals.
 
 import hashlib
 import json
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
+from pydantic_core import PydanticSerializationError
 
 Json = Any
 """A value JSON can hold: None, bool, int, float, str, a list of such, a str-keyed dict of such."""
@@ -22,6 +23,9 @@ class Frozen(BaseModel):
         ser_json_inf_nan="strings",
         use_attribute_docstrings=True,
     )
+
+
+N = TypeVar("N", bound=Frozen)
 
 
 def canonical(value: Json) -> str:
@@ -47,6 +51,33 @@ def digest(value: Json, *, length: int = 64) -> str:
         length: how many of the 64 digits are wanted.
     """
     return hashlib.sha256(canonical(value).encode("ascii")).hexdigest()[:length]
+
+
+def to_json(noun: N) -> tuple[N, str]:
+    r"""Write a noun as JSON, without what is the default.
+
+    A text from a server can hold half a character (a lone surrogate, ``\ud800``), which
+    no encoding can write: it becomes visible text.
+
+    Returns:
+        The noun (another one where a text had to change) and its JSON.
+    """
+    try:
+        return noun, noun.model_dump_json(exclude_defaults=True)
+    except PydanticSerializationError:
+        whole = type(noun).model_validate(_whole(noun.model_dump()))
+        return whole, whole.model_dump_json(exclude_defaults=True)
+
+
+def _whole(value: Any) -> Any:
+    """Make half characters visible in every text of a value."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, dict):
+        return {_whole(key): _whole(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_whole(item) for item in value]
+    return value
 
 
 def _refuse_other_keys(value: Json) -> None:

@@ -1,6 +1,7 @@
 """TrialResult: everything that is known of one trial when it has ended."""
 
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag
@@ -70,12 +71,12 @@ class TrialResult(Frozen):
     tolerated: bool = False
     """A failed trial that the dataset's gates will judge."""
 
-    @property
+    @cached_property
     def answers(self) -> tuple[Exchange, ...]:
         """The exchanges with the model under test."""
         return tuple(e for e in self.exchanges if e.role == "answer")
 
-    @property
+    @cached_property
     def response(self) -> Response | None:
         """The last answer of the model under test."""
         answered = [e.response for e in self.answers if e.response is not None]
@@ -86,7 +87,7 @@ class TrialResult(Frozen):
         """The final text; None where there is no answer."""
         return None if self.response is None else self.response.text
 
-    @property
+    @cached_property
     def usage(self) -> Usage:
         """Tokens of all calls, judges included."""
         total = Usage()
@@ -95,14 +96,14 @@ class TrialResult(Frozen):
                 total = total + exchange.response.usage
         return total
 
-    @property
+    @cached_property
     def cost_usd(self) -> float | None:
         """USD of all calls, judges included; None where any is unknown or nothing was called."""
         costs = [e.cost_usd for e in self.exchanges if e.response is not None]
         known = [cost for cost in costs if cost is not None]
         return sum(known) if costs and len(known) == len(costs) else None
 
-    @property
+    @cached_property
     def latency_s(self) -> float | None:
         """Seconds the model under test took, all turns together; None where unknown."""
         times = [e.response.latency_s for e in self.answers if e.response is not None]

@@ -17,6 +17,7 @@ from time import monotonic, time
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from pytest_evals.canonical import to_json
 from pytest_evals.case import Case
 from pytest_evals.config import Settings
 from pytest_evals.dataset import Dataset
@@ -456,8 +457,8 @@ class Engine:
 
     def _redacted(self, response: Response) -> Response:
         """Take secrets out of an answer."""
-        text = response.model_dump_json()
-        clean = self._tools.redactor.text(text)
+        response, text = to_json(response)
+        clean = self._tools.redactor.json_text(text)
         return response if clean == text else Response.model_validate_json(clean)
 
 

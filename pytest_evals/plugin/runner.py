@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
+from pytest_evals.canonical import to_json
 from pytest_evals.engine import capture
 from pytest_evals.errors import SettingsError
 from pytest_evals.plugin.collect import EvalFile, EvalItem
@@ -137,7 +138,7 @@ class Runner:
         if report.when == "setup" and report.failed and call.excinfo is not None:
             report.longrepr = item.repr_failure(call.excinfo)
         marked: Any = report
-        record = result.model_dump_json(exclude_defaults=True)
+        result, record = to_json(result)
         marked.evals_record = self._evals.redactor.json_text(record)
         if self._evals.worker is None and marked.evals_record == record:
             self._evals.fresh = result
