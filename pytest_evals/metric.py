@@ -277,8 +277,22 @@ def parse_measure(text: str) -> Measure:
     if found is None:
         raise MetricError(_unknown(text), text)
     inside, of = found["inside"], found["of"]
-    arguments = () if inside is None else tuple(_bare(part) for part in inside.split(","))
+    arguments = () if inside is None else _arguments(inside)
     return measure_of(found["name"], *arguments, of=None if of is None else _bare(of))
+
+
+_ARGUMENT = re.compile(r"""\s*("[^"]*"|'[^']*'|[^,"']*)\s*(?:,|$)""")
+
+
+def _arguments(inside: str) -> tuple[str, ...]:
+    """Split what stands in brackets at its commas, but not at those in quotes."""
+    found, place = [], 0
+    while match := _ARGUMENT.match(inside, place):
+        found.append(_bare(match[1]))
+        if match.end() >= len(inside):
+            return tuple(found)
+        place = match.end()
+    raise MetricError(_unknown(inside), inside)
 
 
 def _bare(text: str) -> str:

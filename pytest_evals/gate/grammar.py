@@ -357,6 +357,8 @@ def _long_metric(metric: object, of: object) -> dict[str, Any]:
 
 def _measure_with(metric: str, of: str) -> Measure:
     """Return the measure of ``metric: mean`` with ``of: helpful``."""
+    if "(" in metric or " of " in metric:
+        raise MetricError(f"{metric} says what it is of; drop `of {of}`", of)
     return measure_of(metric.strip(), of=of)
 
 
