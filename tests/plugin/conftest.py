@@ -2,7 +2,16 @@
 
 import textwrap
 
+import jinja2  # noqa: F401 - as below
 import pytest
+import yaml  # noqa: F401 - its C half can be loaded only once a process, see below
+
+import pytest_evals.plugin.recorder
+import pytest_evals.plugin.runner
+import pytest_evals.plugin.session  # noqa: F401 - as below
+
+# `pytester` forgets after each run in process which modules that run imported. What is imported
+# here stays: it is not loaded anew for each test, and yaml's C half keeps knowing its own classes.
 
 SUPPORT = """
 name: support
@@ -15,7 +24,10 @@ cases:
     tags: [refunds, en]
     scorers: [{contains: 30 days}]
     script:
-      good: [{kind: chat_response, content: You have 30 days., tokens: {prompt_tokens: 8, completion_tokens: 5}}]
+      good:
+        - kind: chat_response
+          content: You have 30 days.
+          tokens: {prompt_tokens: 8, completion_tokens: 5}
       bad: [{kind: chat_response, content: No idea.}]
   - id: card
     input: Can I return a gift card?

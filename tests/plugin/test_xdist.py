@@ -86,7 +86,8 @@ def test_each_worker_looks_ahead(write, evals_process, pytester):
             return text
         """,
     )
-    cases = "\n".join(f"  - {{id: c{i}, input: x{i}, scorers: [{{contains: x}}]}}" for i in range(40))
+    case = "  - {id: cN, input: xN, scorers: [{contains: x}]}"
+    cases = "\n".join(case.replace("N", str(i)) for i in range(40))
     pytester.path.joinpath("slow.evals.yaml").write_text(
         f'models: [{{id: app, provider: python, target: "slow.py:answer"}}]\ncases:\n{cases}\n'
     )
