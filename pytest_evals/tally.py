@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from operator import attrgetter
 from sys import intern
 from typing import Any, Literal
 
@@ -21,10 +22,11 @@ from pytest_evals.score import Score, ScoreError
 Origin = Literal["asked", "stored", "cassette", "scripted", ""]
 """Where a trial's answers came from: the freshest of them; empty where none was asked for."""
 
-EXCERPT = 160
+EXCERPT = 120
 """Characters kept of an answer and of a reason."""
 
 _SHOWN_REASONS = 3
+_NOTHING: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +165,7 @@ def tally(result: TrialResult) -> Tally:
         latency_s=result.latency_s,
         answered=answered,
         tags=_same(result.tags),
-        metadata=result.metadata,
+        metadata=result.metadata or _NOTHING,
         case_digest=intern(result.case_digest),
         scorers_digest=intern(result.scorers_digest or _scorers_seen(result)),
         answer=None if answer is None else excerpt(answer),
@@ -179,18 +181,24 @@ def excerpt(text: str, length: int = EXCERPT) -> str:
 
     Args:
         text: anything, such as a model's answer.
-        length: characters; a longer text is cut, and ends in an ellipsis.
+        length: characters; a longer text is cut, and ends in three dots.
     """
     flat = " ".join(text[: 4 * length].split())
     if not flat.isascii() or not flat.isprintable():
         flat = "".join(c if unicodedata.category(c)[0] != "C" else "\ufffd" for c in flat)
-    return flat if len(flat) <= length else flat[: length - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    return flat if len(flat) <= length else flat[: length - 3] + "..."
 
 
 @lru_cache(maxsize=4096)
 def _same(words: tuple[str, ...]) -> tuple[str, ...]:
     """Return the one tuple kept for equal tuples: trials share most of them."""
     return tuple(map(intern, words))
+
+
+@lru_cache(maxsize=4096)
+def _same_verdicts(verdicts: tuple[bool | None, ...]) -> tuple[bool | None, ...]:
+    """Return the one tuple kept for equal tuples."""
+    return verdicts
 
 
 def _spoken(
@@ -210,7 +218,7 @@ def _spoken(
     return (
         _same(tuple(values)),
         tuple(sum(of) / len(of) if of else None for of in values.values()),
-        tuple(all(verdicts[name]) if name in verdicts else None for name in values),
+        _same_verdicts(tuple(all(verdicts[n]) if n in verdicts else None for n in values)),
     )
 
 
@@ -284,7 +292,7 @@ class Table:
 
     def __init__(self, dataset: str) -> None:
         self.dataset = dataset
-        self._cells: dict[str, dict[str, dict[int, Tally]]] = {}
+        self._cells: dict[str, dict[str, list[Tally]]] = {}
         self._metadata: dict[str, Mapping[str, Any]] = {}
         self._count = 0
 
@@ -299,12 +307,16 @@ class Table:
 
     def add(self, one: Tally) -> None:
         """Add a trial; a trial that was recorded before is replaced."""
-        known = self._metadata.setdefault(one.case, one.metadata)
+        known = self._metadata.setdefault(one.case, one.metadata) if one.metadata else one.metadata
         if known is not one.metadata and known == one.metadata:
             object.__setattr__(one, "metadata", known)
-        samples = self._cells.setdefault(one.model, {}).setdefault(one.case, {})
-        self._count += one.sample not in samples
-        samples[one.sample] = one
+        cell = self._cells.setdefault(one.model, {}).setdefault(one.case, [])
+        for place, before in enumerate(cell):
+            if before.sample == one.sample:
+                cell[place] = one
+                return
+        cell.append(one)
+        self._count += 1
 
     def __len__(self) -> int:
         return self._count
@@ -328,10 +340,7 @@ class Table:
         cells = self._cells.get(model, {})
         found = {}
         for case in sorted(cells):
-            samples = cells[case]
-            cell = (
-                [samples[i] for i in sorted(samples)] if len(samples) > 1 else [*samples.values()]
-            )
+            cell = sorted(cells[case], key=attrgetter("sample"))
             if cell[0].within(part):
                 found[case] = cell
         return found
@@ -341,8 +350,8 @@ class Table:
         values = {
             value
             for cells in self._cells.values()
-            for samples in cells.values()
-            for value in next(iter(samples.values())).slice_values(key)
+            for cell in cells.values()
+            for value in cell[0].slice_values(key)
         }
         return tuple(Slice(key=key, value=value) for value in sorted(values))
 
