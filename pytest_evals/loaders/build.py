@@ -18,7 +18,7 @@ from pytest_evals.canonical import Json
 from pytest_evals.case import Case, ScorerSpec
 from pytest_evals.dataset import Dataset, Defaults, Prompt
 from pytest_evals.loaders.base import Document, LoadContext, Loc
-from pytest_evals.loaders.cases import CaseReader
+from pytest_evals.loaders.cases import HEADER, CaseReader
 from pytest_evals.loaders.explain import explain, unknown_key, value_at, written_loc
 from pytest_evals.loaders.files import Files, is_rows
 from pytest_evals.loaders.models import read_model
@@ -30,7 +30,6 @@ from pytest_evals.model import Model
 DATASET_KEYS = (*(name for name in Dataset.model_fields if name != "path"), "defaults")
 """The keys of a dataset file; ``x-`` and what follows is the user's own (a home for anchors)."""
 _READ_APART = frozenset({"models", "prompt", "scorers", "cases", "defaults"})
-_HEADER = "$dataset"
 _AT_KEY = ("unknown key", "no scorer is called")
 """How messages of the checker begin that speak of a key, not of its value."""
 
@@ -156,13 +155,13 @@ class _Build:
         """
         written = _Written(document, {}, (), ())
         head = rows[0] if rows else None
-        if isinstance(head, dict) and _HEADER in head:
-            keys = head[_HEADER]
+        if isinstance(head, dict) and HEADER in head:
+            keys = head[HEADER]
             if len(head) > 1 or not isinstance(keys, dict):
-                self._fail(document, (0,), f"`{_HEADER}` stands alone, with a mapping")
+                self._fail(document, (0,), f"`{HEADER}` stands alone, with a mapping")
             if "cases" in keys:
-                self._fail(document, (0, _HEADER, "cases"), "the cases are the rows below this one")
-            written = _Written(document, keys, (0, _HEADER), (), 1)
+                self._fail(document, (0, HEADER, "cases"), "the cases are the rows below this one")
+            written = _Written(document, keys, (0, HEADER), (), 1)
         if len(rows) <= written.first:
             self._fail(document, (), "there are no cases: there is nothing to test")
         return written

@@ -24,6 +24,8 @@ from pytest_evals.loaders.text import clip, show
 from pytest_evals.message import Message
 
 CASE_KEYS = tuple(name for name in Case.model_fields if name != "source")
+HEADER = "$dataset"
+"""The key of a row that holds the other keys of its dataset."""
 _INCLUDE = "$include"
 _NO_ID = "case"
 """Stands for an id until it can be derived."""
@@ -128,6 +130,11 @@ class CaseReader:
         if type(raw) is not dict:
             self._report.at(
                 document, loc, f"expected a case (a mapping with `id`, `input`), found {show(raw)}"
+            )
+            return
+        if HEADER in raw:
+            self._report.at(
+                document, loc, f"`{HEADER}` stands in the first row of a dataset, and nowhere else"
             )
             return
         place = document.where(loc)

@@ -35,11 +35,13 @@ class CsvLoader:
         """Parse a file: its data is a list of cases.
 
         Raises:
-            DatasetError: it is not CSV.
+            DatasetError: it is not CSV, or no row can be read.
         """
         text = decode(content, path)
         reading = _Reading(text, path, "\t" if path.lower().endswith(".tsv") else ",")
         rows = list(reading.rows())
+        if not rows and reading.problems:
+            raise DatasetError(reading.problems)
         return Document(rows, reading, tuple(reading.problems))
 
 
@@ -86,7 +88,7 @@ class _Reading:
                 self.problems.append(
                     Problem(
                         Position(self._path, start + 1, 1),
-                        f"found {len(cells)} cells, expected {len(self._columns)} as in the first "
+                        f"found {_count(cells)}, expected {len(self._columns)} as in the first "
                         f"line; a cell that holds {self._delimiter!r} or a line break is quoted",
                     )
                 )
@@ -229,6 +231,11 @@ class _Reading:
             match = quote.match(self._text, offset) or plain.match(self._text, offset)
             offset = match.end() + 1 if match else offset
         return self._lines.at(min(offset, len(self._text)))
+
+
+def _count(cells: list[str]) -> str:
+    """Say how many cells there are."""
+    return "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
 
 
 def _int(cell: str) -> Json:

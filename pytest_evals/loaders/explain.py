@@ -4,6 +4,7 @@ Turns what pydantic says of a noun into what a person wrote: the shorthands are 
 of a union are told as one expectation, an unknown key gets a suggestion.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
@@ -77,6 +78,8 @@ def explain(
             findings.append(Finding(loc, unknown_key(key, names), at_key=True))
         elif kind == "missing":
             findings.append(Finding(loc, f"`{detail['loc'][-1]}` is missing here"))
+        elif kind == "literal_error" and isinstance(detail["input"], str):
+            findings.append(Finding(loc, _unknown_word(detail)))
         elif kind in _EXPECTED or kind in _BOUNDS or kind in {"literal_error", "string_too_short"}:
             expectations.setdefault(loc, []).append(_expected(detail))
         else:
@@ -176,10 +179,21 @@ def _expected(detail: Mapping[str, Any]) -> str:
         name, words = _BOUNDS[kind]
         return words.format(f"{context[name]:g}")
     if kind == "literal_error":
-        return f"one of {context['expected']}".replace("' or '", "', '")
+        return f"one of {', '.join(_words_of(detail))}"
     if kind == "string_too_short":
         return "a text that is not empty"
     return _EXPECTED[kind]
+
+
+def _words_of(detail: Mapping[str, Any]) -> list[str]:
+    """Return the words of which one was expected."""
+    return re.findall("'([^']*)'", detail["ctx"]["expected"])
+
+
+def _unknown_word(detail: Mapping[str, Any]) -> str:
+    """Word a text that is none of those expected."""
+    found = detail["input"]
+    return f"`{detail['loc'][-1]}`: unknown {clip(found)}.{suggest(found, _words_of(detail))}"
 
 
 def _other(detail: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 Knows paths and which loader reads which ending, nothing of what stands in a dataset.
 """
 
+import os
 import stat
 from importlib import import_module
 from pathlib import Path
@@ -58,6 +59,9 @@ class Files:
         try:
             path = dataset.parent / name
             real = path.resolve()
+            plain = Path(os.path.normpath(path))
+            if plain.resolve() == real:  # else a link stands before a `..`
+                path = plain
             if not real.is_relative_to(self._real):
                 raise BadReferenceError(
                     f"{written!r} leads outside the rootdir; move the file below {self._rootdir}"

@@ -27,12 +27,11 @@ class JsonlLoader:
         reading = _Reading(decode(content, path), path)
         rows = reading.rows()
         problems = reading.problems
-        if reading.unreadable:
-            if not rows:
-                raise DatasetError(reading.why_nothing())
-            if reading.unreadable > MOST_UNREADABLE:
-                more = reading.unreadable - MOST_UNREADABLE
-                problems.append(Problem(Position(path), f"{more} more lines are not JSON either"))
+        if not rows:
+            raise DatasetError(reading.why_nothing())
+        if reading.unreadable > MOST_UNREADABLE:
+            more = reading.unreadable - MOST_UNREADABLE
+            problems.append(Problem(Position(path), f"{more} more lines are not JSON either"))
         return Document(rows, reading, tuple(problems))
 
 
@@ -85,6 +84,8 @@ class _Reading:
 
     def why_nothing(self) -> list[Problem]:
         """Return why no line can be read: perhaps the file is one JSON value."""
+        if not self.unreadable:
+            return self.problems
         try:
             StrictDecoder()("\n".join(self._lines))
         except (ValueError, RecursionError):

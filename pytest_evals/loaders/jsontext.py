@@ -96,8 +96,9 @@ class JsonText:
             raise DatasetError(self._faults()) from None
         if decode.suspicious:
             self.problems.extend(self._faults())
-        deep = self._text.count("[") + self._text.count("{") > MAX_DEPTH and too_deep(data)
-        if deep:
+            if "\\u" in self._text and has_lone_surrogate(json.dumps(data, ensure_ascii=False)):
+                raise DatasetError(self.problems)
+        if self._text.count("[") + self._text.count("{") > MAX_DEPTH and too_deep(data):
             raise DatasetError(self._faults())
         return data
 

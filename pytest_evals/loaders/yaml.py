@@ -183,6 +183,8 @@ class _Builder:
         self._text = text
         self.everywhere = everywhere
         self.problems: list[Problem] = []
+        self.start: _Mark = (0, 0)
+        """Where the document's value begins."""
         self.marks: dict[int, _Marks] = {}
         """By the identity of the container."""
         self._dropped: list[Json] = []
@@ -270,6 +272,7 @@ class _Builder:
                     frame.marks[len(container)] = (place, place)
                 container.append(value)
                 if not stack:
+                    self.start = (mark.line, mark.column)
                     return value
             elif frame.key is _NO_KEY:
                 frame.key, frame.key_mark = value, mark
@@ -451,14 +454,13 @@ class _Where:
     def __init__(self, text: _Text, data: Json, builder: _Builder) -> None:
         self._text = text
         self._data = data
+        self._start = builder.start
         self._marks = builder.marks
         self._whole = builder.everywhere
 
     def __call__(self, loc: Loc, *, key: bool = False) -> Position:
         """Return where a value, or its key, begins."""
-        value, place = self._data, (0, 0)
-        if not loc:
-            place = self._first()
+        value, place = self._data, self._start
         for i, step in enumerate(loc):
             if not self._whole and id(value) not in self._marks and isinstance(value, dict | list):
                 self._read_again()
@@ -469,11 +471,6 @@ class _Where:
             place = found[0 if key and i == len(loc) - 1 else 1]
             value = value[step]
         return Position(self._text.path, place[0] + 1, place[1] + 1)
-
-    def _first(self) -> _Mark:
-        """Return where the document's value begins."""
-        places = [key for key, _ in self._marks.get(id(self._data), {}).values()]
-        return min(places, default=(0, 0))
 
     def _read_again(self) -> None:
         """Note the place of every value."""
