@@ -114,7 +114,7 @@ def server(delay: float) -> Iterator[str]:
         process.wait()
 
 
-def dataset(folder: Path, url: str, cases: int, *, delay_model: str = "") -> Path:
+def dataset(folder: Path, url: str, cases: int) -> Path:
     """Write a JSONL dataset of so many cases for the server."""
     path = folder / "bench.jsonl"
     head = {
@@ -246,8 +246,8 @@ def memory(folder: Path, cases: int) -> list[Row]:
             wall, peak = run(ours, folder)
             bare_wall, bare_peak = run(pytest_command(str(noop(folder, number))), folder)
             figures[number] = (wall, peak, bare_wall, bare_peak)
-    wall_few, peak_few, noop_wall_few, noop_few = figures[few]
-    wall, peak, noop_wall, noop_peak = figures[cases]
+    wall_few, peak_few, _, noop_few = figures[few]
+    wall, peak, _, noop_peak = figures[cases]
     ours_kb = (peak - peak_few) / (cases - few)
     noop_kb = (noop_peak - noop_few) / (cases - few)
     each, each_few = wall / cases * 1000, wall_few / few * 1000

@@ -48,7 +48,7 @@ def test_a_refused_key_stops_the_model_at_once():
     breaker = Breaker("gpt", most=5)
     error = AnswerError("unauthorized", "the key was refused", status=401)
     breaker.failed(error)
-    with pytest.raises(AnswerError, match="not asked any more.*the key was refused") as caught:
+    with pytest.raises(AnswerError, match=r"not asked any more.*the key was refused") as caught:
         breaker.check()
     assert caught.value.type == "not_run"
     with pytest.raises(AnswerError) as again:

@@ -9,6 +9,7 @@ from pytest_evals.engine.limits import Limiter
 
 
 def run(coroutine):
+    """Run a coroutine to its end."""
     return asyncio.run(coroutine)
 
 
