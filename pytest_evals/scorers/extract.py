@@ -5,6 +5,7 @@ import unicodedata
 
 _WORDY = "[\\w'\N{RIGHT SINGLE QUOTATION MARK}]"
 """What makes a letter part of a word."""
+_ARTICLE = re.compile(r"I\b|A\s+(?!(?:or|and|is|was|because|since|as|but)\b)[a-z]")
 
 
 def normalised(text: str) -> str:
@@ -75,9 +76,13 @@ def choice_letter(text: str, letters: str) -> str | None:
     begins = re.findall(rf"^[^\w\n]*({upper})(?:[).:\]*]|\s*$)", text, re.MULTILINE)
     if len(set(begins)) == 1:
         return str(begins[0])
-    alone = set(re.findall(rf"(?<!{_WORDY})({upper})(?!{_WORDY})", text))
-    # "A" is a word and "I" is one: alone they settle nothing in a sentence.
-    alone -= {"A", "I"} if len(alone) > 1 or len(text.split()) > 2 else set()
+    sentence = len(text.split()) > 2
+    alone = {
+        match.group(1)
+        for match in re.finditer(rf"(?<!{_WORDY})({upper})(?!{_WORDY})", text)
+        # "I" is a word, and so is the "A" before a noun: in a sentence they settle nothing.
+        if not (sentence and _ARTICLE.match(text, match.start()))
+    }
     return alone.pop() if len(alone) == 1 else None
 
 
