@@ -256,13 +256,11 @@ def _first(*found: Shown | None) -> Shown | None:
 
 def _run_counts(scored: list[Tally]) -> RunCounts:
     """Count the scored samples of one case and model."""
-    names = sorted({name for one in scored for name in one.names})
-    scores = {name: found for name in names if (found := _score_counts(scored, name))}
     return RunCounts(
         draws=".".join(sorted(one.draw or "00000000" for one in scored)),
         n=len(scored),
         passes=sum(one.passed for one in scored),
-        scores=scores,
+        scores=_scores(scored),
         failing=tuple(sorted({name for one in scored for name in one.failing})),
         tokens=_mean([one.tokens for one in scored], 2),
         cost_usd=_mean([one.cost_usd for one in scored], 8),
@@ -272,18 +270,27 @@ def _run_counts(scored: list[Tally]) -> RunCounts:
     )
 
 
-def _score_counts(scored: list[Tally], name: str) -> ScoreCounts | None:
-    places = [(one, one.names.index(name)) for one in scored if name in one.names]
-    values = [x for one, i in places if (x := one.values[i]) is not None]
-    verdicts = [v for one, i in places if (v := one.verdicts[i]) is not None]
-    # A value in some samples and none in others: a scorer's n is that of what is compared.
-    if values:
-        mean = fsum(values) / len(values)
-        squares = fsum((x - mean) ** 2 for x in values)
-        voted = sum(verdicts) if len(verdicts) == len(values) else None
-        var = round(squares / (len(values) - 1), 6) if len(values) > 1 else None
-        return ScoreCounts(n=len(values), passes=voted, mean=round(mean, 6), var=var)
-    return ScoreCounts(n=len(verdicts), passes=sum(verdicts)) if verdicts else None
+def _scores(scored: list[Tally]) -> dict[str, ScoreCounts]:
+    """Count what each scorer said; the scorers sorted."""
+    said: dict[str, list[tuple[float | None, bool | None]]] = {}
+    for one in scored:
+        for name, value, verdict in zip(one.names, one.values, one.verdicts, strict=True):
+            said.setdefault(name, []).append((value, verdict))
+    counted = {name: _score_counts(said[name]) for name in sorted(said)}
+    return {name: counts for name, counts in counted.items() if counts is not None}
+
+
+def _score_counts(said: list[tuple[float | None, bool | None]]) -> ScoreCounts | None:
+    """Count one scorer's values and verdicts; n is that of its values where it gives any."""
+    values = [value for value, _ in said if value is not None]
+    verdicts = [verdict for _, verdict in said if verdict is not None]
+    if not values:
+        return ScoreCounts(n=len(verdicts), passes=sum(verdicts)) if verdicts else None
+    mean, var = fsum(values) / len(values), None
+    if len(values) > 1:
+        var = round(fsum([(x - mean) ** 2 for x in values]) / (len(values) - 1), 6)
+    voted = sum(verdicts) if len(verdicts) == len(values) else None
+    return ScoreCounts(n=len(values), passes=voted, mean=round(mean, 6), var=var)
 
 
 def _mean(values: list[Any], digits: int) -> float | None:

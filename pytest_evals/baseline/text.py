@@ -49,14 +49,14 @@ def _line_text(line: Line) -> str:
         "digests": _kept(line.digests),
         "runs": [_kept(run, set() if line.recorded else {"answers"}) for run in line.runs],
     }
-    plain = {key: value for key, value in shown.items() if value not in (None, False, {})}
+    plain = {k: v for k, v in shown.items() if v is not None and v is not False and v != {}}
     return _text({**plain, "check": digest(plain, length=8)})
 
 
 def _kept(noun: Frozen, left_out: Collection[str] = ()) -> dict[str, Any]:
-    """Return a noun as JSON without what says nothing: None, and what is empty."""
+    """Return a noun as JSON without what says nothing: None, and empty lists and mappings."""
     data = noun.model_dump(mode="json", exclude={"reasons", *left_out}, exclude_none=True)
-    return {key: value for key, value in data.items() if value not in ([], {}, "")}
+    return {key: value for key, value in data.items() if value not in ([], {})}
 
 
 def read_baseline(text: str, where: str, *, dataset: str | None = None) -> Baseline:
