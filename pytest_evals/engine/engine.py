@@ -176,9 +176,9 @@ class Engine:
         lines: dict[int, Line] = {}
         seen: set[_Mark] = set()
         for trial in trials:
-            wanted: list[str | None] = [None]
+            wanted: list[str | Model | None] = [None]
             for bound in self._tools.finder.scorers_of(trial.dataset, trial.case):
-                wanted.extend(bound.scorer.models())
+                wanted.extend(bound.scorer.models(trial.dataset))
             for name in wanted:
                 mark = _mark(trial, name)
                 if mark not in seen:
@@ -382,7 +382,7 @@ class Engine:
         if self._http is not None:
             await self._http.aclose()
 
-    def _line_of(self, trial: Trial, judge: str | None) -> Line:
+    def _line_of(self, trial: Trial, judge: str | Model | None) -> Line:
         """Return the way to a trial's model, or to the model a judge asks."""
         mark = _mark(trial, judge)
         line = self._by_trial.get(mark)
@@ -401,8 +401,10 @@ class Engine:
             self._by_trial[mark] = line
         return line
 
-    def _model_of(self, dataset: Dataset, name: str) -> Model:
-        """Return the model a judge names."""
+    def _model_of(self, dataset: Dataset, name: str | Model) -> Model:
+        """Return the model a judge names or writes out."""
+        if isinstance(name, Model):
+            return name
         for model in dataset.models:
             if model.id == name:
                 return model
@@ -480,8 +482,10 @@ _Mark = tuple[int, int | str]
 """A dataset, and the model or the judge's model that it asks."""
 
 
-def _mark(trial: Trial, judge: str | None) -> _Mark:
+def _mark(trial: Trial, judge: str | Model | None) -> _Mark:
     """Return under what the way to a model is found again."""
+    if isinstance(judge, Model):
+        return id(trial.dataset), judge.model_dump_json()
     return id(trial.dataset), id(trial.model) if judge is None else judge
 
 

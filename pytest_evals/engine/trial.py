@@ -13,6 +13,7 @@ from pytest_evals.errors import AnswerError
 from pytest_evals.exchange import ErrorInfo, Exchange, Request, Usage
 from pytest_evals.matrix import Trial
 from pytest_evals.message import Message
+from pytest_evals.model import Model
 from pytest_evals.result import AnyScore, Outcome, TrialResult, mean_score
 from pytest_evals.score import ScoreError
 from pytest_evals.scorers.base import ScoreContext
@@ -24,8 +25,8 @@ class TrialRunner:
     """Runs trials."""
 
     asker: Asker
-    line: Callable[[Trial, str | None], Line]
-    """The way to the trial's model, or to a judge's model by its name."""
+    line: Callable[[Trial, str | Model | None], Line]
+    """The way to the trial's model, or to a judge's model by its name or written out."""
     scorers: Callable[[Trial], tuple[Bound, ...]]
     run_sync: Callable[[Callable[[], Any]], Awaitable[Any]]
     rootdir: Path
@@ -163,7 +164,7 @@ class TrialRunner:
         async def ask(
             messages: Iterable[Message],
             *,
-            model: str,
+            model: str | Model,
             role: str,
             response_format: Mapping[str, Any] | None = None,
             params: Mapping[str, Any] | None = None,

@@ -12,11 +12,15 @@ from typing import Any, ClassVar, Protocol
 
 from pytest_evals.canonical import Frozen
 from pytest_evals.case import Case
+from pytest_evals.certificate import Certificate
 from pytest_evals.dataset import Dataset
 from pytest_evals.errors import EvalsError
 from pytest_evals.exchange import ErrorInfo, Exchange, Response, Usage
 from pytest_evals.message import Message, ToolCall
 from pytest_evals.model import Model
+
+ADVISORY = "advisory"
+"""The key in a verdict's metadata that says why its score has no vote."""
 
 
 class ScoringError(EvalsError):
@@ -25,12 +29,16 @@ class ScoringError(EvalsError):
     Args:
         message: what went wrong and what to do.
         detail: the traceback of the user's own code, where it was that.
+        advisory: why this error has no vote (a judge without a certificate); None where it has.
     """
 
-    def __init__(self, message: str, *, detail: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, detail: str | None = None, advisory: str | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.detail = detail
+        self.advisory = advisory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +55,7 @@ class Verdict:
     bar: str | None = None
     """What was asked for, in short (``>= 0.7``), where `threshold` does not say it."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    """Anything else; `ADVISORY` in it says why the score is shown without a vote."""
 
 
 class Ask(Protocol):
@@ -56,7 +65,7 @@ class Ask(Protocol):
         self,
         messages: Iterable[Message],
         *,
-        model: str,
+        model: str | Model,
         role: str,
         response_format: Mapping[str, Any] | None = None,
         params: Mapping[str, Any] | None = None,
@@ -66,7 +75,7 @@ class Ask(Protocol):
 
         Args:
             messages: the thread.
-            model: a model id of the dataset, or ``provider:model``.
+            model: a model id of the dataset, ``provider:model``, or a model that is written out.
             role: ``judge:<name>``: under which the call is stored and reported.
             response_format: the shape wanted, where the server can enforce it.
             params: sampling parameters over the model's own.
@@ -105,6 +114,8 @@ class ScoreContext:
     """Where user code is imported from."""
     ask: Ask | None = None
     """Asks a model; None where no call may be made."""
+    certificates: Mapping[str, Certificate] = field(default_factory=dict)
+    """By the judge's name: how the dataset's judges agree with people."""
 
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
@@ -136,6 +147,8 @@ class Scorer(Frozen):
     refused), None what only the verdict shows."""
     votes: ClassVar[bool] = True
     """Whether it passes or fails an answer without a `threshold`; a bare metric does not."""
+    bar_option: ClassVar[str | None] = None
+    """The option that is its own bar; a `threshold` is then refused, so that there is one."""
     verbatim: ClassVar[frozenset[str]] = frozenset()
     """Options whose texts are not rendered with the case's variables before scoring."""
     example: ClassVar[str] = ""
@@ -159,6 +172,10 @@ class Scorer(Frozen):
         """
         return ()
 
-    def models(self) -> tuple[str, ...]:
-        """Return the models it will ask, as ids or ``provider:model``."""
+    def models(self, dataset: Dataset) -> tuple[str | Model, ...]:
+        """Return the models it will ask in a dataset: ids, ``provider:model``, or written out."""
         return ()
+
+    def default_name(self) -> str | None:
+        """Return what reports call it where no `metric` is given; None is its type."""
+        return None

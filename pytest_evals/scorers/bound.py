@@ -17,8 +17,9 @@ from pytest_evals.canonical import Json
 from pytest_evals.case import Case, ScorerSpec
 from pytest_evals.dataset import Dataset
 from pytest_evals.errors import AnswerError, EvalsError, TemplateError, suggest
+from pytest_evals.model import Model
 from pytest_evals.score import Score, ScoreError
-from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
+from pytest_evals.scorers.base import ADVISORY, ScoreContext, Scorer, ScoringError, Verdict
 from pytest_evals.scorers.options import (
     Loc,
     check_templates,
@@ -72,10 +73,6 @@ class Composite(Scorer):
         """Make one verdict of the parts' scores, none of which is an error."""
         raise NotImplementedError
 
-    def default_name(self) -> str:
-        """Return what reports call it where no `metric` is given."""
-        return self.type
-
     def problems(self) -> Iterator[tuple[Loc, str]]:
         """Yield what is wrong with these parts together."""
         yield from ()
@@ -86,9 +83,9 @@ class Composite(Scorer):
             for message in part.check(dataset, case):
                 yield f"`{part.type}` in `{self.type}`: {message}"
 
-    def models(self) -> tuple[str, ...]:
+    def models(self, dataset: Dataset) -> tuple[str | Model, ...]:
         """Return the models the parts will ask."""
-        return tuple(dict.fromkeys(name for part in self._parts for name in part.scorer.models()))
+        return tuple(model for part in self._parts for model in part.scorer.models(dataset))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,8 +205,8 @@ class Bound:
 
     def _combined(self, ctx: ScoreContext, scores: Sequence[Score | ScoreError]) -> Score:
         """Make one score of the parts'; a part that could not score makes this one unable too."""
-        good = [score for score in scores if isinstance(score, Score)]
-        bad = [score for score in scores if isinstance(score, ScoreError)]
+        good = [s if isinstance(s, Score) else _unknown(s) for s in scores if _counts(s)]
+        bad = [score for score in scores if isinstance(score, ScoreError) and not score.advisory]
         if bad:
             words = "; ".join(f"`{score.name}`: {score.message}" for score in bad)
             details = [score.detail for score in bad if score.detail]
@@ -248,14 +245,16 @@ class Bound:
             reason=verdict.reason,
             bar=bar,
             weight=self.weight,
+            advisory=ADVISORY in verdict.metadata,
             metadata=plain(verdict.metadata) if verdict.metadata else {},
         )
 
     def _error(self, error: Exception) -> ScoreError:
         """Make the stored error of an exception."""
         detail: str | None = None
+        advisory: str | None = None
         if isinstance(error, ScoringError):
-            message, detail = error.message, error.detail
+            message, detail, advisory = error.message, error.detail, error.advisory
         elif isinstance(error, AnswerError):
             message, detail = f"no answer from the judge: {error.message}", error.detail
         elif isinstance(error, EvalsError):
@@ -270,7 +269,28 @@ class Bound:
             message=message,
             detail=detail,
             weight=self.weight,
+            advisory=advisory is not None,
+            metadata={} if advisory is None else {ADVISORY: advisory},
         )
+
+
+def _counts(score: Score | ScoreError) -> bool:
+    """Whether a part's score goes into the one of the whole: an error only where it has no vote."""
+    return isinstance(score, Score) or score.advisory
+
+
+def _unknown(error: ScoreError) -> Score:
+    """Let an error that has no vote stand as a part whose verdict is not known."""
+    return Score(
+        name=error.name,
+        type=error.type,
+        version=error.version,
+        label="error",
+        reason=f"could not score: {error.message}",
+        weight=error.weight,
+        advisory=True,
+        metadata=error.metadata,
+    )
 
 
 def plain(value: Any, *, depth: int = 0) -> Any:
@@ -331,10 +351,9 @@ def _bound(
     options: Mapping[str, Json],
 ) -> Bound:
     """Put a bound scorer together."""
-    default = scorer.default_name() if isinstance(scorer, Composite) else spec.type
     own = iscoroutinefunction(scorer.score)
     return Bound(
-        name=spec.metric or default,
+        name=spec.metric or scorer.default_name() or spec.type,
         type=spec.type,
         version=scorer.version,
         weight=spec.weight,
@@ -391,7 +410,12 @@ def _threshold_problems(spec: ScorerSpec, scorer: Scorer) -> Iterator[tuple[Loc,
     bar = spec.threshold
     if bar is None:
         return
-    if not math.isfinite(bar):
+    if scorer.bar_option is not None:
+        yield (
+            ("threshold",),
+            f"the bar of `{spec.type}` is its `{scorer.bar_option}`; write it there",
+        )
+    elif not math.isfinite(bar):
         yield ("threshold",), f"a threshold is a finite number, found {bar}"
     elif scorer.graded is False:
         yield (

@@ -9,7 +9,7 @@ from pytest_evals.canonical import Json
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
 from pytest_evals.score import Score
-from pytest_evals.scorers.base import ScoreContext, Verdict
+from pytest_evals.scorers.base import ADVISORY, ScoreContext, Verdict
 from pytest_evals.scorers.bound import NOTHING_EXTRACTED, Composite
 from pytest_evals.scorers.options import Loc
 
@@ -103,19 +103,32 @@ class _Group(Composite):
         raise NotImplementedError
 
     def combine(self, ctx: ScoreContext, scores: Sequence[Score]) -> Verdict:
-        """Count what holds and take the weighted mean."""
-        weights = sum(score.weight for score in scores)
-        value = sum(score.weight * _share(score) for score in scores) / weights
+        """Count what holds and take the weighted mean.
+
+        A part without a vote is unknown: the group votes where the others decide it, whatever that
+        part says, and is advisory where they do not.
+        """
+        voting = [score for score in scores if not score.advisory]
+        counted = voting or scores
+        weights = sum(score.weight for score in counted)
+        value = sum(score.weight * _share(score) for score in counted) / weights
+        sure = sum(score.passed is True for score in voting)
         holds = sum(score.passed is True for score in scores)
-        passed = holds >= self.wanted()
+        unknown = len(scores) - len(voting)
+        decided = sure >= self.wanted() or sure + unknown < self.wanted()
+        passed = (sure if decided else holds) >= self.wanted()
         told = [score for score in scores if (score.passed is True) == passed] or scores
+        advisory = [f"{s.name}: {s.metadata.get(ADVISORY)}" for s in scores if s.advisory]
         return Verdict(
             passed=passed,
             value=min(1.0, max(0.0, value)),
             bar=f"{self.wanted()} of {len(scores)} hold",
             reason=f"{holds} of {len(scores)} hold: "
             + "; ".join(f"{score.name}: {score.reason}" for score in told),
-            metadata={"parts": [score.model_dump(mode="json") for score in scores]},
+            metadata={
+                "parts": [score.model_dump(mode="json") for score in scores],
+                **({} if decided else {ADVISORY: "; ".join(advisory)}),
+            },
         )
 
 
