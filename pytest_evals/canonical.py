@@ -5,10 +5,15 @@ This module knows JSON and hashes, nothing of evals.
 
 import hashlib
 import json
-from typing import Any, TypeVar
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import PydanticSerializationError
+
+if TYPE_CHECKING:
+    from pydantic import GetJsonSchemaHandler
+    from pydantic_core import CoreSchema
 
 Json = Any
 """A value JSON can hold: None, bool, int, float, str, a list of such, a str-keyed dict of such."""
@@ -21,8 +26,48 @@ class Frozen(BaseModel):
         frozen=True,
         extra="forbid",
         ser_json_inf_nan="strings",
-        use_attribute_docstrings=True,
     )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: "CoreSchema", handler: "GetJsonSchemaHandler"
+    ) -> dict[str, Any]:
+        """Describe each field by its docstring.
+
+        pydantic can do so by itself, but reads every class's source when it is imported: a fifth of
+        what a session takes to start.
+        """
+        made = handler(schema)
+        properties = handler.resolve_ref_schema(made).get("properties", {})
+        for name, text in field_docs(cls).items():
+            shown = cls.model_fields[name].alias or name if name in cls.model_fields else name
+            if shown in properties:
+                properties[shown].setdefault("description", text)
+        return made
+
+
+def field_docs(noun: type[BaseModel]) -> dict[str, str]:
+    """Return the docstrings of a noun's fields, inherited ones included."""
+    import ast
+    import inspect
+    import textwrap
+
+    docs: dict[str, str] = {}
+    for owner in reversed(noun.__mro__):
+        if owner is BaseModel or not issubclass(owner, BaseModel):
+            continue
+        body = ast.parse(textwrap.dedent(inspect.getsource(owner))).body[0]
+        assert isinstance(body, ast.ClassDef)
+        for field, after in pairwise(body.body):
+            if (
+                isinstance(field, ast.AnnAssign)
+                and isinstance(field.target, ast.Name)
+                and isinstance(after, ast.Expr)
+                and isinstance(after.value, ast.Constant)
+                and isinstance(after.value.value, str)
+            ):
+                docs[field.target.id] = inspect.cleandoc(after.value.value)
+    return docs
 
 
 N = TypeVar("N", bound=Frozen)

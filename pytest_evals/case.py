@@ -1,6 +1,7 @@
 """Case: one row of a dataset, and how its scorers are written."""
 
 import re
+from functools import cached_property
 from typing import Any
 
 from pydantic import Field, field_validator, model_validator
@@ -152,7 +153,7 @@ class Case(Frozen):
             raise ValueError("give `input` or `turns`, not both")
         return self
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """What the case asks, in 16 hexadecimal digits: a changed question changes it."""
         asked = self.model_dump(

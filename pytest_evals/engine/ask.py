@@ -5,7 +5,7 @@ limited, counted and priced alike.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
@@ -98,7 +98,7 @@ class Asker:
             return await self._play(line, request, role)
         try:
             identity = line.provider.identity(request)
-            key, parts = _key(line, identity, request.sample, role)
+            key = _key(line, identity, request.sample, role)
         except AnswerError as error:
             return _failed(line, request, role, "", error, ())
         flying = self._flying.get(key)
@@ -107,9 +107,7 @@ class Asker:
             return exchange.model_copy(update={"request": request, "role": role})
         future = self._flying[key] = asyncio.get_running_loop().create_future()
         try:
-            exchange = await self._ask_once(
-                line, request, clock, _Question(key, parts, identity, role)
-            )
+            exchange = await self._ask_once(line, request, clock, _Question(key, identity, role))
             future.set_result(exchange)
         except BaseException:
             future.cancel()
@@ -197,7 +195,7 @@ class Asker:
                 "record one with --evals-responses=auto"
             )
         return (
-            f"STALE: {explain(found.parts, question.parts)} since the answer was stored; "
+            f"STALE: {explain(found.parts, question.parts(line, request.sample))} since the answer was stored; "
             "record it again with --evals-responses=auto"
         )
 
@@ -302,7 +300,7 @@ class Asker:
             role=question.role,
             sample=request.sample,
             turn=request.turn,
-            parts=dict(question.parts),
+            parts=question.parts(line, request.sample),
             response=exchange.response,
             cost_usd=exchange.cost_usd,
         )
@@ -323,9 +321,20 @@ class _Question:
     """What identifies a question."""
 
     key: str
-    parts: Mapping[str, str]
     identity: Json
     role: str
+
+    def parts(self, line: Line, sample: int) -> dict[str, str]:
+        """Return the digests of the parts of the Key, to say later what changed."""
+        parts = {"provider": line.model.provider, "sample": str(sample)}
+        if line.model.version is not None:
+            parts["version"] = line.model.version
+        for name, value in self.identity.items() if isinstance(self.identity, dict) else ():
+            if name == "body" and isinstance(value, dict):
+                parts.update({inner: digest(item, length=12) for inner, item in value.items()})
+            else:
+                parts[name] = digest(value, length=12)
+        return parts
 
 
 class _Nothing:
@@ -341,25 +350,18 @@ def _slot(limiter: Limiter | None) -> Any:
     return _Nothing() if limiter is None else limiter.slot()
 
 
-def _key(line: Line, identity: Json, sample: int, role: str) -> tuple[str, dict[str, str]]:
-    """Return a question's Key and the digests of its parts."""
-    whole = {
-        "provider": line.model.provider,
-        "version": line.model.version,
-        "asked": identity,
-        "sample": sample,
-        "judge": role != "answer",
-        "chain": line.chain,
-    }
-    parts = {"provider": line.model.provider, "sample": str(sample)}
-    if line.model.version is not None:
-        parts["version"] = line.model.version
-    for name, value in identity.items() if isinstance(identity, dict) else ():
-        if name == "body" and isinstance(value, dict):
-            parts.update({inner: digest(item, length=12) for inner, item in value.items()})
-        else:
-            parts[name] = digest(value, length=12)
-    return digest(whole), parts
+def _key(line: Line, identity: Json, sample: int, role: str) -> str:
+    """Return a question's Key."""
+    return digest(
+        {
+            "provider": line.model.provider,
+            "version": line.model.version,
+            "asked": identity,
+            "sample": sample,
+            "judge": role != "answer",
+            "chain": line.chain,
+        }
+    )
 
 
 def _failed(

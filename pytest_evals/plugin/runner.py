@@ -4,6 +4,7 @@ It collects datasets, starts the engine for the length of the test loop, and put
 record on its report, as one JSON text that crosses to the recorder.
 """
 
+import gc
 from collections.abc import Generator
 from fnmatch import fnmatch
 from pathlib import Path
@@ -78,6 +79,7 @@ class Runner:
                 raise pytest.UsageError(str(error)) from None
             engine.refuse(str(error))
         capture.install()
+        gc.freeze()  # what was collected stays to the end: no need to look through it again
         engine.start()
         if self._evals.worker is None:
             engine.expect(trials)
@@ -86,6 +88,7 @@ class Runner:
         finally:
             engine.stop()
             capture.remove()
+            gc.unfreeze()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(
