@@ -388,16 +388,8 @@ def slice_metrics(
     return [
         metric_of(table.dataset, model, part, what, found, confidence)
         for model in table.models
-        for part, group in _parts(table, model, key)
+        for value, cells in sorted(table.parts(model, key).items())
+        for part, group in [(Slice(key=key, value=value), Group(cells))]
         for what in wanted
         for found in [estimate(group, what, confidence=confidence)]
     ]
-
-
-def _parts(table: Table, model: str, key: str) -> list[tuple[Slice, Group]]:
-    """Split a model's cases by the slices of a key, in one pass."""
-    parts: dict[str, dict[str, Sequence[Tally]]] = {}
-    for case, cell in table.cases(model).items():
-        for value in cell[0].slice_values(key):
-            parts.setdefault(value, {})[case] = cell
-    return [(Slice(key=key, value=value), Group(parts[value])) for value in sorted(parts)]

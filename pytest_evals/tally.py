@@ -294,6 +294,8 @@ class Table:
         self.dataset = dataset
         self._cells: dict[str, dict[str, list[Tally]]] = {}
         self._metadata: dict[str, Mapping[str, Any]] = {}
+        self._sorted: dict[str, dict[str, list[Tally]]] = {}
+        self._parts: dict[tuple[str, str], dict[str, dict[str, list[Tally]]]] = {}
         self._count = 0
 
     @classmethod
@@ -310,6 +312,8 @@ class Table:
         known = self._metadata.setdefault(one.case, one.metadata) if one.metadata else one.metadata
         if known is not one.metadata and known == one.metadata:
             object.__setattr__(one, "metadata", known)
+        self._sorted.clear()
+        self._parts.clear()
         cell = self._cells.setdefault(one.model, {}).setdefault(one.case, [])
         for place, before in enumerate(cell):
             if before.sample == one.sample:
@@ -335,24 +339,31 @@ class Table:
         """Return a model's tallies in a slice, in order of case and sample."""
         return [one for cell in self.cases(model, part).values() for one in cell]
 
-    def cases(self, model: str, part: Slice | None = None) -> dict[str, list[Tally]]:
+    def cases(self, model: str, part: Slice | None = None) -> Mapping[str, list[Tally]]:
         """Return a model's tallies in a slice, by case; cases and samples in their order."""
-        cells = self._cells.get(model, {})
-        found = {}
-        for case in sorted(cells):
-            cell = sorted(cells[case], key=attrgetter("sample"))
-            if cell[0].within(part):
-                found[case] = cell
-        return found
+        if part is not None:
+            return self.parts(model, part.key).get(part.value, {})
+        if model not in self._sorted:
+            cells = self._cells.get(model, {})
+            in_order = attrgetter("sample")
+            self._sorted[model] = {
+                case: sorted(cells[case], key=in_order) for case in sorted(cells)
+            }
+        return self._sorted[model]
+
+    def parts(self, model: str, key: str) -> Mapping[str, Mapping[str, list[Tally]]]:
+        """Return a model's tallies by the value of a slice's key, then by case."""
+        if (model, key) not in self._parts:
+            found: dict[str, dict[str, list[Tally]]] = {}
+            for case, cell in self.cases(model).items():
+                for value in cell[0].slice_values(key):
+                    found.setdefault(value, {})[case] = cell
+            self._parts[model, key] = found
+        return self._parts[model, key]
 
     def slices(self, key: str) -> tuple[Slice, ...]:
         """Return the slices of a key (``tag``, ``case``, a metadata key), by name."""
-        values = {
-            value
-            for cells in self._cells.values()
-            for cell in cells.values()
-            for value in cell[0].slice_values(key)
-        }
+        values = {value for model in self._cells for value in self.parts(model, key)}
         return tuple(Slice(key=key, value=value) for value in sorted(values))
 
     @property

@@ -179,10 +179,18 @@ class Baseline(Frozen):
         """The lines by (case, model)."""
         return {line.key: line for line in self.lines}
 
+    @cached_property
+    def by_model(self) -> Mapping[str, Mapping[str, Line]]:
+        """The lines by model, then by case."""
+        found: dict[str, dict[str, Line]] = {}
+        for line in self.lines:
+            found.setdefault(line.model, {})[line.case] = line
+        return found
+
     @property
     def models(self) -> tuple[str, ...]:
         """The models, sorted."""
-        return tuple(sorted({line.model for line in self.lines}))
+        return tuple(sorted(self.by_model))
 
 
 def baseline_of(table: Table, info: DatasetInfo, *, replayed: bool = False) -> Baseline:

@@ -72,7 +72,7 @@ def compare(
             gate=one.gate,
             of=one.of,
             slice=one.part,
-            drifted=_drifted(found, one, run) if one.of is None else (),
+            drifted=_drifted(found, one, baseline, run) if one.of is None else (),
             result=verdict,
         )
         for one, verdict in zip(declared, verdicts, strict=True)
@@ -98,17 +98,23 @@ def _gravest(tests: Iterable[RowTest]) -> Literal["regressed", "inconclusive", "
     return next((verdict for verdict in order if verdict in found), None)
 
 
-def _drifted(found: Sequence[DiffEntry], one: Declared, run: RunSide) -> tuple[str, ...]:
+def _drifted(
+    found: Sequence[DiffEntry], one: Declared, baseline: Baseline, run: RunSide
+) -> tuple[str, ...]:
     """Return the cases of a row whose recorded answers changed though they pass."""
     if one.model in run.incomplete:
         return ()
     members = run.members(one.model, one.part)
-    lines = run.snapshot.lines
-    recorded = {line.case for line in lines if line.model == one.model and line.recorded}
+    before = baseline.by_model.get(one.model, {})
+    now = run.snapshot.by_model.get(one.model, {})
     return tuple(
         entry.case
         for entry in found
-        if entry.kind == "drifted" and entry.model == one.model and entry.case in members & recorded
+        if entry.kind == "drifted"
+        and entry.model == one.model
+        and entry.case in members
+        and before[entry.case].recorded
+        and now[entry.case].recorded
     )
 
 

@@ -164,7 +164,7 @@ def chance(passes_a: int, n_a: int, passes_b: int, n_b: int) -> float:
     """Return how often chance alone moves two counts so far apart, in the direction they moved.
 
     Fisher's exact test, one-sided (Fisher 1935, "The logic of inductive inference"); the same for
-    both orders of the sides.
+    both orders of the sides, and 1 where the rates are equal.
 
     Args:
         passes_a: of one side, 0..n_a.
@@ -172,6 +172,8 @@ def chance(passes_a: int, n_a: int, passes_b: int, n_b: int) -> float:
         passes_b: of the other, 0..n_b.
         n_b: its samples, >= 1.
     """
+    if passes_a * n_b == passes_b * n_a:
+        return 1.0
     if passes_a * n_b < passes_b * n_a:
         passes_a, n_a, passes_b, n_b = passes_b, n_b, passes_a, n_a
     passes = passes_a + passes_b

@@ -73,8 +73,7 @@ class RunSide:
 
     def members(self, model: str, part: Slice | None) -> set[str]:
         """Return a model's cases in a slice."""
-        cells = self.cells.get(model, {})
-        return {case for case, cell in cells.items() if cell[0].within(part)}
+        return set(self.table.cases(model, part))
 
 
 def independent(model: Model) -> bool:
@@ -111,8 +110,8 @@ def row_of(declared: Declared, baseline: Baseline, run: RunSide) -> Row:
     if model in run.incomplete:
         return Row(declared.name, (), margin=declared.margin)
     members = run.members(model, part)
-    base = {line.case: line for line in baseline.lines if line.model == model}
-    now = {line.case: line for line in run.snapshot.lines if line.model == model}
+    base = baseline.by_model.get(model, {})
+    now = run.snapshot.by_model.get(model, {})
     pairs: list[tuple[Line, Line]] = []
     dropped: list[Dropped] = []
     for case in sorted(members if part else base.keys() | members):

@@ -4,7 +4,7 @@ Incomplete sets and errors are dealt with first: a set that the user narrowed is
 that was cut short or has too many errors fails as incomplete, a value that does not exist fails.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_evals.diff import Declared, Diff, RowTest, behind_row
@@ -153,9 +153,7 @@ def _held_back(blank: GateVerdict, state: ModelState) -> GateVerdict | None:
     return None
 
 
-def _too_many_errors(
-    blank: GateVerdict, state: ModelState, trials: Sequence[Tally]
-) -> GateVerdict | None:
+def _too_many_errors(blank: GateVerdict, state: ModelState, table: Table) -> GateVerdict | None:
     """Return the verdict where more trials errored than may; None where not."""
     if not state.too_many_errors:
         return None
@@ -164,7 +162,7 @@ def _too_many_errors(
         f"({number(100 * state.error_rate)} %), and at most {number(100 * state.allowed)} % may; "
         "errors are neither right nor wrong answers."
     )
-    return _with(blank, "incomplete", sentence, **_errors_behind(trials))
+    return _with(blank, "incomplete", sentence, **_errors_behind(table.trials(blank.model)))
 
 
 def _errors_behind(trials: Sequence[Tally]) -> dict[str, tuple[str, ...]]:
@@ -184,7 +182,7 @@ def _bar(
     within = gate.where if gate.per is None else part
     group = Group(_cells(judge.table, model, gate, part))
     if what.judges_answers:
-        errors = _too_many_errors(blank, state, judge.table.trials(model))
+        errors = _too_many_errors(blank, state, judge.table)
         silent = _silent(blank, what, group, state)
         if errors or silent:
             return errors or silent or blank
@@ -212,9 +210,13 @@ def _bar(
     )
 
 
-def _cells(table: Table, model: str, gate: GateSpec, part: Slice | None) -> dict[str, list[Tally]]:
+def _cells(
+    table: Table, model: str, gate: GateSpec, part: Slice | None
+) -> Mapping[str, list[Tally]]:
     """Return a model's trials in a slice, inside the gate's own selection."""
     cells = table.cases(model, part)
+    if gate.where in {None, part}:
+        return cells
     return {case: cell for case, cell in cells.items() if cell[0].within(gate.where)}
 
 
@@ -302,8 +304,7 @@ def _compared(
 ) -> GateVerdict:
     """Judge ``no regressions``."""
     blank = _blank(judge, gate, model, part)
-    trials = judge.table.trials(model)
-    held = _held_back(blank, state) or _too_many_errors(blank, state, trials)
+    held = _held_back(blank, state) or _too_many_errors(blank, state, judge.table)
     if held is not None:
         return held
     if judge.diff is None:

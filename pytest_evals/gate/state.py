@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from pytest_evals.baseline import Baseline
 from pytest_evals.gate.spec import GateSpec
 from pytest_evals.measure import Group
 from pytest_evals.metric import Slice, parse_measure
@@ -127,8 +128,7 @@ def covers(gates: Iterable[GateSpec], trial: Tally, *, compared: bool) -> bool:
     Args:
         gates: the dataset's gates.
         trial: a failed trial.
-        compared: whether the baseline has a line for this case and model with the same question
-            and assertions.
+        compared: whether the baseline has a line to compare it with (`is_compared`).
     """
     mine = [gate for gate in gates if _is_for(gate, trial)]
     needed: Mapping[str, None] | Sequence[None] = dict.fromkeys(trial.failing) or [None]
@@ -139,6 +139,23 @@ def _is_for(gate: GateSpec, trial: Tally) -> bool:
     if not gate.applies(trial.model) or not trial.within(gate.where):
         return False
     return gate.per is None or bool(trial.slice_values(gate.per))
+
+
+def is_compared(baseline: Baseline | None, trial: Tally) -> bool:
+    """Whether a baseline knows a trial's case and model, with the same question and assertions.
+
+    Args:
+        baseline: of the trial's dataset; None knows nothing.
+        trial: the trial.
+    """
+    line = None if baseline is None else baseline.cells.get((trial.case, trial.model))
+    if line is None:
+        return False
+    pairs = (
+        (line.digests.case, trial.case_digest),
+        (line.digests.scorers, trial.scorers_digest),
+    )
+    return all(not one or not two or one == two for one, two in pairs)
 
 
 _OF_ANSWERS = frozenset({"pass@", "pass^", "mean", "median", "quantile", "min"})

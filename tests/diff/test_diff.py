@@ -134,6 +134,14 @@ def test_drift_of_live_answers():
     assert found.tests[0].drifted == ()
 
 
+def test_drift_needs_recorded_answers_on_both_sides():
+    """Recorded answers against a live baseline may call other tools without blocking."""
+    before = table({"a": "+"}, tools=("search",))
+    now = table({"a": "+"}, tools=("pay",), origin="scripted")
+    found = compare(base(before), side(now), [Declared("m", gate="no regressions")])
+    assert [(e.kind, e.blocking) for e in found.entries] == [("drifted", False)]
+
+
 def test_an_edited_case_is_not_compared():
     """A changed question or changed assertions are named, and pair with nothing."""
     before = table({"a": "+++", "b": "+++", "c": "+++"})
@@ -209,9 +217,12 @@ def test_chance_is_fishers(n_a, n_b, data):
     """The chance of a case's movement is Fisher's one-sided p-value, and the same both ways."""
     a, b = data.draw(st.integers(0, n_a)), data.draw(st.integers(0, n_b))
     assert chance(a, n_a, b, n_b) == chance(b, n_b, a, n_a)
-    side_ = "greater" if a * n_b >= b * n_a else "less"
-    expected = fisher_exact([[a, n_a - a], [b, n_b - b]], alternative=side_).pvalue
-    assert pytest.approx(expected) == chance(a, n_a, b, n_b)
+    if a * n_b == b * n_a:
+        assert chance(a, n_a, b, n_b) == 1.0
+        return
+    alternative = "greater" if a * n_b > b * n_a else "less"
+    expected = fisher_exact([[a, n_a - a], [b, n_b - b]], alternative=alternative).pvalue
+    assert chance(a, n_a, b, n_b) == pytest.approx(expected)
 
 
 def test_temperature_0_is_one_sample():
@@ -261,13 +272,13 @@ def test_ten_thousand_cases():
     """A diff of 10,000 cases of three samples, with the test, takes under 2 s of this process."""
     rates = [(1.0, 0.9, 0.5, 1.0)[i % 4] for i in range(10_000)]
     before, now = base(drawn(rates, 3, 1)), drawn(rates, 3, 2)
-    spent = []
-    for _ in range(3):
+    spent = [2.0]
+    while spent[-1] >= 2.0 and len(spent) < 4:
         began = time.process_time()
         found = compare(before, side(now), [Declared("m", gate="no regressions")], by=())
         spent.append(time.process_time() - began)
     assert (sum(found.counts.values()), found.verdict) == (10_000, "passed")
-    assert min(spent) < 2.0
+    assert spent[-1] < 2.0
 
 
 def test_a_trial_beyond_the_first_model():

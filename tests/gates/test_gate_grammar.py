@@ -131,7 +131,7 @@ def test_the_long_form_says_the_same(text, data):
     assert parse_gate(text) == parse_gate(data)
 
 
-NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\"'\n\r\t ", exclude_categories=["C", "Z"]), min_size=1, max_size=4)  # noqa: E501  # fmt: skip
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\"'\n\r\t ", exclude_categories=["C", "Z"]), min_size=1, max_size=4)  # fmt: skip
 SPACED = st.builds("{} {}".format, NAMES, NAMES)
 
 

@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_evals.baseline import baseline_of
 from pytest_evals.gate.grammar import parse_gate
 from pytest_evals.gate.judge import Judge, judge_gates
 from pytest_evals.gate.spec import GateVerdict
-from pytest_evals.gate.state import covers, states
+from pytest_evals.gate.state import covers, is_compared, states
 from pytest_evals.gate.words import number
 from pytest_evals.measure import measure
 from pytest_evals.metric import Slice
@@ -293,6 +294,20 @@ def test_what_a_gate_answers_for(gates, compared, expected):
     """A failed trial is tolerated only where some gate answers for each assertion that failed."""
     failed = trial("a", ok=False, tags=("x",))
     assert expected == covers([parse_gate(gate) for gate in gates], failed, compared=compared)
+
+
+def test_what_a_baseline_can_be_compared_with():
+    """A case the baseline does not know, or knows by another question, is not compared."""
+    made = table({"a": "+"})
+    known = baseline_of(made, info(made))
+    assert [
+        is_compared(known, trial("a")),
+        is_compared(known, trial("b")),
+        is_compared(known, trial("a", model="n")),
+        is_compared(known, trial("a", case_digest="edited")),
+        is_compared(known, trial("a", scorers_digest="edited")),
+        is_compared(None, trial("a")),
+    ] == [True, False, False, False, False, False]
 
 
 def test_every_failed_assertion_needs_an_answer():
