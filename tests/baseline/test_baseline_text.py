@@ -136,3 +136,12 @@ def test_another_dataset():
     """A baseline of another dataset is refused by name."""
     with pytest.raises(StoreError, match="baseline of dataset 'd', and the dataset here is 'x'"):
         read_baseline(TEXT, "b", dataset="x")
+
+
+def test_a_merge_of_two_definitions():
+    """Lines of both sides with different definitions are refused: one of them must go."""
+    one, two = (texts(table({"a": "+"}, case_digest=digest)) for digest in ("old", "new"))
+    rows = one.split("\n")
+    both = "\n".join([rows[0], rows[1], two.split("\n")[1], *rows[2:]])
+    with pytest.raises(StoreError, match=r"b: case 'a', model 'm' has two different definitions"):
+        read_baseline(both, "b")
