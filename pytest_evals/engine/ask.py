@@ -194,8 +194,9 @@ class Asker:
                 f"STALE: no answer of {line.model.id!r} is stored for this case and sample; "
                 "record one with --evals-responses=auto"
             )
+        changed = explain(found.parts, question.parts(line, request.sample))
         return (
-            f"STALE: {explain(found.parts, question.parts(line, request.sample))} since the answer was stored; "
+            f"STALE: {changed} since the answer was stored; "
             "record it again with --evals-responses=auto"
         )
 

@@ -209,7 +209,7 @@ class Recorder:
         """Say what will run: cases x models x samples = trials."""
         if self._evals.config.option.verbose < 0:
             return []
-        return [matrix_line(info) for info in self._evals.infos(selected_of(items))]
+        return [matrix_line(info) for info in self._evals.infos(selected_of(items), digests=False)]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> Any:

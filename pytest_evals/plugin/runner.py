@@ -48,6 +48,18 @@ class Runner:
             return None
         return EvalFile.from_parent(parent, path=file_path)
 
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection(self) -> Generator[None, object, object]:
+        """Collect without looking for garbage: what is made here stays, and there is much of it."""
+        enabled = gc.isenabled()
+        gc.disable()
+        try:
+            return (yield)
+        finally:
+            gc.freeze()  # nor need it be looked through later; `begin` sees to the thawing
+            if enabled:
+                gc.enable()
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note what was selected."""
@@ -57,11 +69,11 @@ class Runner:
                 self._items[item.nodeid] = item
                 path = item.trial.dataset.path
                 selected[path] = selected.get(path, 0) + 1
-        if self._evals.matrices:
+        if self._evals.matrices and not session.config.option.collectonly:
             infos = self._evals.infos(selected)
             self._infos = INFOS.dump_json(infos).decode()
             recorder = self._evals.config.pluginmanager.getplugin("evals-recorder")
-            if recorder is not None and not session.config.option.collectonly:
+            if recorder is not None:
                 recorder.expect(infos, list(self._items))
 
     @pytest.hookimpl(wrapper=True)
@@ -79,7 +91,6 @@ class Runner:
                 raise pytest.UsageError(str(error)) from None
             engine.refuse(str(error))
         capture.install()
-        gc.freeze()  # what was collected stays to the end: no need to look through it again
         engine.start()
         if self._evals.worker is None:
             engine.expect(trials)
@@ -88,7 +99,6 @@ class Runner:
         finally:
             engine.stop()
             capture.remove()
-            gc.unfreeze()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(

@@ -1,5 +1,6 @@
 """The session's state on ``config.stash``, and how it begins and ends."""
 
+import gc
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,17 +100,18 @@ class Evals:
             chosen.append(self.registry.parse_model(name))
         return tuple({model.id: model for model in chosen}.values())
 
-    def infos(self, selected: dict[str, int]) -> tuple[DatasetInfo, ...]:
+    def infos(self, selected: dict[str, int], *, digests: bool = True) -> tuple[DatasetInfo, ...]:
         """Return what the run keeps of its datasets.
 
         Args:
             selected: the number of selected trials by the dataset's path.
+            digests: whether to compute the datasets' digests, which reads every case.
         """
         return tuple(
             DatasetInfo(
                 name=matrix.dataset.name,
                 path=path,
-                digest=matrix.dataset.digest,
+                digest=matrix.dataset.digest if digests else "",
                 prompt_digest=matrix.dataset.prompt.digest if matrix.dataset.prompt else None,
                 models=tuple(matrix.models),
                 cases=len(matrix.dataset.cases),
@@ -179,6 +181,7 @@ def begin(config: pytest.Config) -> None:
         redactor=redactor,
     )
     config.stash[EVALS] = evals
+    config.add_cleanup(gc.unfreeze)  # runs after pytest's own last look for garbage
     config.pluginmanager.register(Runner(evals), "evals-runner")
     if workerinput is None:
         recorder = Recorder(evals)
