@@ -68,10 +68,11 @@ class BfclCalls(Scorer):
         left = list(calls)
         for answer in answers:
             faults: list[str] = []
-            for call in left:
+            for i, call in enumerate(left):
                 fault = call_fault(call, answer, tools)
                 if fault is None:
-                    left.remove(call)
+                    # By place: a call with 10.0 equals one with 10, and is another one here.
+                    del left[i]
                     break
                 faults.append(fault)
             else:
@@ -162,8 +163,7 @@ def plain_text(text: str) -> str:
 
 def _allowed(value: Json, options: Sequence[Json], schema: Mapping[str, Any]) -> bool:
     """Whether a value is one of those allowed."""
-    first = next((option for option in options if option != ""), None)
-    given = None if first is None else type(first)
+    given = next((type(option) for option in options if option != ""), None)
     wanted = _TYPES.get(str(schema.get("type")), given)
     if wanted is None:
         return value in options
@@ -188,8 +188,7 @@ def _inner_types(value: Json, options: Sequence[Json], schema: Mapping[str, Any]
     for option in options:
         if not isinstance(option, list):
             return True
-        first = next((item for item in option if item != ""), None)
-        kinds = {inner, *([] if first is None else [type(first)])}
+        kinds = {inner, *[type(item) for item in option if item != ""][:1]}
         if all(type(item) in kinds for item in value):
             return True
     return False

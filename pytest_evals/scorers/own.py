@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -60,7 +59,7 @@ class Python(Scorer):
                 given = _run(given)
         except ScoringError:
             raise
-        except Exception as error:  # noqa: BLE001 - user code raises what it likes
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - user code raises what it likes
             raise ScoringError(
                 f"{self.target} raised {type(error).__name__}: {error}",
                 detail=user_traceback(error),
@@ -96,7 +95,6 @@ class Python(Scorer):
         return {**filled, **self.args}
 
 
-@lru_cache(maxsize=256)
 def _parameters(
     function: Any, target: str, given: frozenset[str]
 ) -> tuple[Mapping[str, str], bool]:
@@ -117,7 +115,7 @@ def _parameters(
             raise ScoringError(f"{target}: parameter {name!r} cannot be given by name")
         elif name in given or name in _FILLED:
             names[name] = name
-        elif parameter.annotation in {ScoreContext, "ScoreContext"}:
+        elif parameter.annotation is ScoreContext or parameter.annotation == "ScoreContext":
             names[name] = "ctx"
         elif parameter.default is parameter.empty:
             source = next(others, None)
