@@ -127,7 +127,7 @@ class _Inert:
                 item.add_marker(skip)
             self.hints.append(f"{len(marked)} evals were skipped: run them with --evals")
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         """Give the hint."""
         for hint in self.hints:
             terminalreporter.write_line(f"pytest-evals-matrix: {hint}")

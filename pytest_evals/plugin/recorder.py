@@ -200,7 +200,7 @@ class Recorder:
             except StoreError as error:
                 self.note(f"the run could not be sealed: {error}")
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         """Draw the table of models."""
         if self.run is not None and (self._begun or self.notes):
             draw(terminalreporter, self.run, self.summary, self.notes, self._evals.settings)

@@ -9,7 +9,7 @@ from pytest_evals.summary import Row, Summary
 
 
 def draw(
-    reporter: pytest.TerminalReporter,
+    reporter: "pytest.TerminalReporter",
     run: Run,
     summary: Summary,
     notes: list[str],
