@@ -98,7 +98,13 @@ TRANSFORM_WORDS = {
 def scorers() -> Iterator[tuple[str, str, type[Scorer]]]:
     """Yield each scorer with its name and its heading."""
     headings = {module: heading for heading, modules in GROUPS.items() for module in modules}
-    for name, home in SCORERS.items():
+    order = list(headings)
+
+    def place(entry: tuple[str, str]) -> int:
+        module = entry[1].partition(":")[0].rpartition(".")[2]
+        return order.index(module) if module in headings else len(order)
+
+    for name, home in sorted(SCORERS.items(), key=place):
         path, _, attribute = home.partition(":")
         yield (
             headings.get(path.rpartition(".")[2], "Judges"),

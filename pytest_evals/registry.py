@@ -168,15 +168,17 @@ class Registry:
             )
         for spec in dataset.scorers if case.id else ():
             try:
-                problems = list(self.bind(spec).check(dataset, case))
+                bound = self.bind(spec)
             except SpecError:
                 continue
-            for message in problems:
+            # What is wrong on every case was said once, where the scorer stands.
+            said = set(bound.check(dataset, None))
+            for message in (m for m in bound.check(dataset, case) if m not in said):
                 yield where, f"the dataset's scorer `{spec.type}` on this case: {message}"
         if case.expect:
-            yield from self._check_scorers(
-                dataset, (ScorerSpec(type="expect", options=case.expect),), case, where
-            )
+            specs = (ScorerSpec(type="expect", options=case.expect),)
+            for loc, message in self._check_scorers(dataset, specs, case, ()):
+                yield (*where, "expect", *loc[1:]), message
         if case.input is None and not case.turns and not case.script and dataset.prompt is None:
             yield where, f"case {case.id!r} asks nothing; give it `input` or `turns`"
         yield from _check_prompt(dataset, case, where)

@@ -50,7 +50,7 @@ class Expect(Scorer):
     max_duration_ms: int | None = Field(default=None, ge=0)
     """The longest time for the answer, in milliseconds."""
     min_judge_score: float | None = Field(default=None, ge=0, le=1)
-    """The least score of a judge."""
+    """The least score of a judge; refused, as no judge is named here: write one among `scorers`."""
     expected_error_type: str | None = None
     """The type of the error that there must be instead of an answer."""
 

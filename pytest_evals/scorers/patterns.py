@@ -101,6 +101,7 @@ _PROBES = (
 )
 
 
+@lru_cache(maxsize=256)
 def matches_everything(pattern: Any, *, full: bool = False) -> bool:
     """Whether no answer could fail a pattern, as far as texts of every kind can tell.
 

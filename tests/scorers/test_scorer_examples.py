@@ -147,10 +147,10 @@ def test_every_scorer_and_every_option_is_documented(bench, name):
     assert cls.version
 
 
-def _generator():
-    """Import the script that writes the page."""
-    path = ROOT / "docs" / "_generate_scorers.py"
-    spec = importlib.util.spec_from_file_location("_generate_scorers", path)
+def _script(*place):
+    """Import a script of the repository."""
+    path = ROOT.joinpath(*place)
+    spec = importlib.util.spec_from_file_location(f"script_{path.stem}", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -159,12 +159,12 @@ def _generator():
 def test_the_page_of_scorers_is_the_generated_one():
     """Run `python docs/_generate_scorers.py` after changing a scorer's words."""
     page = ROOT / "docs" / "reference" / "scorers.md"
-    assert _generator().page() == page.read_text("utf-8")
+    assert _script("docs", "_generate_scorers.py").page() == page.read_text("utf-8")
 
 
 def test_the_page_names_every_scorer():
     """Each has a heading of its own, and its example."""
-    text = _generator().page()
+    text = _script("docs", "_generate_scorers.py").page()
     for name in SCORERS:
         assert f"\n### `{name}`\n" in text
 
@@ -184,3 +184,12 @@ def test_scorers_are_imported_when_they_are_first_used():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_twenty_scorers_cost_less_than_a_millisecond():
+    """On an answer of 2 KB, at the best of many rounds: other work on the machine is not theirs."""
+    script = _script("benchmarks", "scorers.py")
+    scorers = [script.bound(written) for written in script.WRITTEN]
+    assert len(scorers) == 20
+    assert 1_800 < len(script.ANSWER) < 2_100
+    assert script.measure(scorers, rounds=60)[0] < 1.0
