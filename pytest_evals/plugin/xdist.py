@@ -184,10 +184,9 @@ class ShareScheduling:
 
 
 def _worker_count(config: pytest.Config) -> int:
-    """Return how many workers the session begins with."""
-    from xdist.workermanage import parse_tx_spec_config
-
-    return len(parse_tx_spec_config(config))
+    """Return how many workers the session begins with: ``--tx`` has ``popen`` or ``2*popen``."""
+    counts = (spec.partition("*") for spec in config.getvalue("tx"))
+    return sum(int(head) if star and head.isdecimal() else 1 for head, star, _ in counts)
 
 
 def queued_items(session: pytest.Session) -> list[pytest.Item] | None:
