@@ -1,6 +1,7 @@
 """Summary: the numbers of many trials, added one by one, so that none has to be kept."""
 
 from array import array
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pytest_evals.result import Outcome, TrialResult
@@ -104,8 +105,13 @@ class Summary:
 
     @property
     def rows(self) -> list[Row]:
-        """The rows, in the order in which they first appeared."""
+        """The rows, in the order in which they were arranged, else in which they first appeared."""
         return list(self._rows.values())
+
+    def arrange(self, order: Iterable[tuple[str, str]]) -> None:
+        """Put the rows into an order of (dataset, model): workers deliver them as it happens."""
+        known = {key: self._rows[key] for key in order if key in self._rows}
+        self._rows = {**known, **self._rows}
 
     @property
     def counts(self) -> Counts:

@@ -169,6 +169,9 @@ class Recorder:
     def _seal(self, session: pytest.Session, *, missing: bool) -> None:
         """Write the run's final record."""
         assert self.run is not None
+        self.summary.arrange(
+            (info.name, model.id) for info in self._infos for model in info.models
+        )
         engine = self._evals.engine
         if engine is not None:
             for text in engine.notes:

@@ -95,8 +95,6 @@ def test_an_option_that_another_plugin_has_taken_is_named(pytester):
         test_plain="def test_plain(): pass",
     )
     pytester.syspathinsert()
-    result = pytester.run(
-        sys.executable, "-m", "pytest", "-p", "first", "-p", "pytest_evals.plugin"
-    )
+    result = pytester.run(sys.executable, "-m", "pytest", "-p", "first")
     assert result.ret != 0
     assert "'pyeval'" in result.stderr.str() + result.stdout.str()
