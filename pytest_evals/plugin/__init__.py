@@ -53,22 +53,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def _add(group: pytest.OptionGroup, parser: pytest.Parser, name: str, **attrs: object) -> None:
     """Add an option; where another plugin has taken its name, say whose it is."""
-    try:
-        group.addoption(name, **attrs)
-    except ValueError as error:
-        owner = next(
-            (
-                other.name
-                for other in getattr(parser, "_groups", ())
-                if any(name in option.names() for option in other.options)
-            ),
-            "another plugin",
-        )
-        raise pytest.UsageError(
-            f"pytest-evals-matrix cannot add {name}: the plugin with the option group {owner!r} "
-            "has taken it. Turn one of the two off with -p no:NAME "
-            "(ours is -p no:evals-matrix)"
-        ) from error
+    for other in getattr(parser, "_groups", ()):
+        if other is not group and any(name in option.names() for option in other.options):
+            raise pytest.UsageError(
+                f"pytest-evals-matrix cannot add {name}: the plugin with the option group "
+                f"{other.name!r} has taken it. Turn one of the two off with -p no:NAME "
+                "(ours is -p no:evals-matrix)"
+            )
+    group.addoption(name, **attrs)
 
 
 @pytest.hookimpl(tryfirst=True)
