@@ -1,0 +1,61 @@
+"""Claims: judges that take something apart, say yes or no of each part, and count."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_evals.scorers.judge.fence import Piece
+from pytest_evals.scorers.judge.interview import Task, object_schema
+from pytest_evals.scorers.judge.opinion import Opinion
+from pytest_evals.scorers.judge.reply import BadReplyError, bool_in, rows_in, text_in
+
+_MOST_TOLD = 3
+
+
+def count_task(
+    words: str, pieces: tuple[Piece, ...], *, yes: str, no: str, empty: str | None
+) -> Task[Opinion]:
+    """Return the question for parts, each with a yes or no.
+
+    Args:
+        words: what are the parts, and what is asked of each.
+        pieces: the material.
+        yes: the key that says yes of a part, also its word in the reason.
+        no: the word for the others, in the reason.
+        empty: the label where there is no part; None refuses that.
+    """
+
+    def read_row(row: Mapping[str, Any]) -> tuple[str, bool, str]:
+        return text_in(row, "statement"), bool_in(row, yes), text_in(row, "why")
+
+    def read(data: Mapping[str, Any]) -> Opinion:
+        rows: list[tuple[str, bool, str]] = rows_in(data, "statements", read_row)
+        if not rows and empty is None:
+            raise BadReplyError("`statements` is empty, and there are some")
+        if not rows:
+            return Opinion(label=empty, reason=f"{empty}: nothing to count")
+        return _counted(rows, yes, no)
+
+    one = object_schema(
+        {"statement": {"type": "string"}, "why": {"type": "string"}, yes: {"type": "boolean"}}
+    )
+    return Task(
+        words=words,
+        pieces=pieces,
+        form='{"statements": [{"statement": "<one of them, in a sentence>", "why": "<why, in a '
+        f'few words>", "{yes}": <true or false>}}, ...]}}',
+        schema=object_schema({"statements": {"type": "array", "items": one}}),
+        read=read,
+    )
+
+
+def _counted(rows: list[tuple[str, bool, str]], yes: str, no: str) -> Opinion:
+    """Return the share of yes."""
+    right = sum(is_so for _, is_so, _ in rows)
+    wrong = [f"{statement} ({why})" for statement, is_so, why in rows if not is_so]
+    more = f" and {len(wrong) - _MOST_TOLD} more" if len(wrong) > _MOST_TOLD else ""
+    told = f"; {no}: {'; '.join(wrong[:_MOST_TOLD])}{more}" if wrong else ""
+    return Opinion(
+        value=right / len(rows),
+        reason=f"{right} of {len(rows)} {yes}{told}",
+        detail={"statements": [{"statement": s, yes: is_so, "why": why} for s, is_so, why in rows]},
+    )

@@ -1,0 +1,153 @@
+"""classifier: a model gives the answer one of several labels."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+from pydantic import Field, field_validator, model_validator
+
+from pytest_evals.case import Case
+from pytest_evals.scorers.base import ScoreContext, ScoringError
+from pytest_evals.scorers.judge.base import Judge
+from pytest_evals.scorers.judge.interview import Interview, Task, object_schema
+from pytest_evals.scorers.judge.material import answered
+from pytest_evals.scorers.judge.opinion import Opinion
+from pytest_evals.scorers.judge.reply import choice_in, text_in
+from pytest_evals.scorers.judge.scale import not_blank
+
+_WORDS = """\
+{question}
+
+Choose exactly one of these:
+{choices}"""
+
+
+class Classifier(Judge):
+    """A model gives the answer one of several labels.
+
+    Labels with scores give a value; `passes` names those that pass; `expected` is the one that is
+    right for the case. With neither, the label is reported and does not vote.
+    """
+
+    type: ClassVar[str] = "classifier"
+    templates: ClassVar[tuple[str, ...]] = ("question", "expected")
+    example: ClassVar[str] = (
+        "classifier: {model: 'openai:gpt-4.1', question: What is the tone of the answer?, "
+        "choices: {polite: 1, neutral: 0.5, rude: 0}, min_score: 0.5}"
+    )
+
+    question: str = "Which of these labels fits the answer best?"
+    """What is asked about the answer; a template over the case."""
+    choices: dict[str, float | None] = Field(min_length=2)
+    """The labels, alone or with what each is worth (0..1)."""
+    descriptions: dict[str, str] = Field(default_factory=dict)
+    """What labels mean, for the judge."""
+    passes: tuple[str, ...] = ()
+    """The labels that pass."""
+    expected: str | None = None
+    """The label that is right for the case: ``"{{ expected }}"``."""
+    transcript: bool = False
+    """Whether the judge sees the whole conversation instead of the question alone."""
+
+    @field_validator("choices", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        """Accept the labels alone."""
+        if isinstance(value, list | tuple):
+            if len({str(item) for item in value}) < len(value):
+                raise ValueError("a label stands twice among the `choices`")
+            return {str(item): None for item in value}
+        return value
+
+    @field_validator("passes", mode="before")
+    @classmethod
+    def _one(cls, value: object) -> object:
+        """Accept one label as a text."""
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("question")
+    @classmethod
+    def _said(cls, value: str) -> str:
+        """Refuse a blank question."""
+        return not_blank(value, "the `question`")
+
+    @model_validator(mode="after")
+    def _fitting(self) -> "Classifier":
+        """Refuse labels that are none of the choices, and verdicts that contradict each other."""
+        for name, labels in (("passes", self.passes), ("descriptions", tuple(self.descriptions))):
+            for label in labels:
+                if label not in self.choices:
+                    known = ", ".join(self.choices)
+                    raise ValueError(f"`{name}`: {label!r} is none of the choices {known}")
+        scored = [score for score in self.choices.values() if score is not None]
+        if scored and len(scored) < len(self.choices):
+            bare = next(label for label, score in self.choices.items() if score is None)
+            raise ValueError(f"`choices`: {bare!r} has no score, but others have one")
+        if any(not 0 <= score <= 1 for score in scored):
+            raise ValueError("`choices`: a score is 0 to 1")
+        if self.min_score is not None and not scored:
+            raise ValueError("`min_score` needs `choices` with scores")
+        if len({folded for label in self.choices if (folded := label.casefold())}) < len(
+            self.choices
+        ):
+            raise ValueError("two of the `choices` differ in capitals alone")
+        ways = (self.min_score is not None, bool(self.passes), self.expected is not None)
+        if sum(ways) > 1:
+            raise ValueError("`min_score`, `passes` and `expected` each decide; give one of them")
+        if len(self.passes) == len(self.choices):
+            raise ValueError("`passes` names every choice, so no answer could fail")
+        return self
+
+    @property
+    def votes(self) -> bool:  # type: ignore[override] # it depends on the options
+        """Whether it passes or fails an answer."""
+        return self.bar is not None or bool(self.passes) or self.expected is not None
+
+    def check_case(self, case: Case) -> Iterable[str]:
+        """The right label must be one of the choices."""
+        if self.expected is None or "{" in self.expected:
+            return
+        if self.expected not in self.choices:
+            known = ", ".join(self.choices)
+            yield f"`{self.type}`: `expected` is {self.expected!r}, none of {known}"
+
+    async def opinion(self, interview: Interview, ctx: ScoreContext) -> Opinion:
+        """Ask for the label."""
+        right = None
+        if self.expected is not None:
+            right = self.rendered(self.expected, ctx)
+            if right not in self.choices:
+                known = ", ".join(self.choices)
+                raise ScoringError(f"`expected` is {right!r} for this case, none of {known}")
+        lines = "\n".join(
+            f"- {label}: {self.descriptions[label]}" if label in self.descriptions else f"- {label}"
+            for label in self.choices
+        )
+        names = list(self.choices)
+        question = self.rendered(self.question, ctx).strip()
+        return await interview.ask(
+            Task(
+                words=_WORDS.format(question=question, choices=lines),
+                pieces=answered(ctx, transcript=self.transcript),
+                form='{"reasoning": "<why, in a sentence or two>", '
+                f'"label": "<one of: {", ".join(names)}>"}}',
+                schema=object_schema(
+                    {"reasoning": {"type": "string"}, "label": {"type": "string", "enum": names}}
+                ),
+                read=lambda data: self._read(data, right),
+            )
+        )
+
+    def _read(self, data: Mapping[str, Any], right: str | None) -> Opinion:
+        """Read the label."""
+        label = choice_in(data, "label", tuple(self.choices))
+        passed: bool | None = None
+        if right is not None:
+            passed = label == right
+        elif self.passes:
+            passed = label in self.passes
+        value = self.choices[label]
+        if value is None and passed is not None:
+            value = float(passed)
+        told = text_in(data, "reasoning")
+        wanted = f" (expected {right})" if right not in {None, label} else ""
+        return Opinion(value=value, passed=passed, label=label, reason=f"{label}{wanted}: {told}")

@@ -1,0 +1,88 @@
+"""closed_qa: a model answers one question about the answer with yes or no."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from pydantic import field_validator
+
+from pytest_evals.scorers.base import ScoreContext
+from pytest_evals.scorers.judge.base import Judge
+from pytest_evals.scorers.judge.interview import Interview, Task, object_schema
+from pytest_evals.scorers.judge.material import answered
+from pytest_evals.scorers.judge.opinion import Opinion
+from pytest_evals.scorers.judge.reply import choice_in, text_in
+from pytest_evals.scorers.judge.scale import not_blank
+
+_WORDS = """\
+Answer one question about the answer below with yes or no, and with nothing in between.
+
+The question about the answer:
+{question}"""
+
+
+class ClosedQa(Judge):
+    """A model answers a question about the answer with yes or no; yes passes."""
+
+    type: ClassVar[str] = "closed_qa"
+    shorthand: ClassVar[str | None] = "question"
+    graded: ClassVar[bool | None] = True
+    speaks: ClassVar[bool] = True
+    templates: ClassVar[tuple[str, ...]] = ("question", "reference")
+    example: ClassVar[str] = (
+        "closed_qa: {model: 'openai:gpt-4.1', question: Does the answer name a deadline?}"
+    )
+
+    question: str
+    """What is asked about the answer; a template over the case."""
+    passes: Literal["yes", "no"] = "yes"
+    """Which reply passes the answer."""
+    reference: str | None = None
+    """A right answer to show to the judge: ``"{{ expected }}"``."""
+    transcript: bool = False
+    """Whether the judge sees the whole conversation instead of the question alone."""
+
+    @field_validator("passes", mode="before")
+    @classmethod
+    def _word(cls, value: object) -> object:
+        """Take true and false, as YAML 1.1 has it, for yes and no."""
+        return {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value
+
+    @field_validator("question")
+    @classmethod
+    def _said(cls, value: str) -> str:
+        """Refuse a blank question."""
+        return not_blank(value, "the `question`")
+
+    async def opinion(self, interview: Interview, ctx: ScoreContext) -> Opinion:
+        """Ask the question."""
+        more = self.reference_piece(self.reference, ctx)
+        question = self.rendered(self.question, ctx).strip()
+        return await interview.ask(
+            Task(
+                words=_WORDS.format(question=question),
+                pieces=answered(ctx, *more, transcript=self.transcript),
+                form='{"reasoning": "<why, in a sentence or two>", "reply": "<yes or no>"}',
+                schema=object_schema(
+                    {
+                        "reasoning": {"type": "string"},
+                        "reply": {"type": "string", "enum": ["yes", "no"]},
+                    }
+                ),
+                read=self._read,
+            )
+        )
+
+    def _read(self, data: Mapping[str, Any]) -> Opinion:
+        """Read the reply."""
+        written = {True: "yes", False: "no"}
+        reply = data["reply"]
+        said = choice_in(
+            {"reply": written[reply] if isinstance(reply, bool) else reply}, "reply", ("yes", "no")
+        )
+        passed = said == self.passes
+        return Opinion(
+            value=1.0 if passed else 0.0,
+            passed=passed,
+            label=said,
+            reason=text_in(data, "reasoning"),
+        )

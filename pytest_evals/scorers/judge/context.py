@@ -1,0 +1,153 @@
+"""Judges of retrieval: is the answer faithful to its context, and is the context the right one?"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+from pydantic import field_validator
+
+from pytest_evals.case import Case
+from pytest_evals.scorers.base import ScoreContext
+from pytest_evals.scorers.judge.base import Judge
+from pytest_evals.scorers.judge.claims import count_task
+from pytest_evals.scorers.judge.fence import Piece
+from pytest_evals.scorers.judge.interview import Interview, Task, object_schema
+from pytest_evals.scorers.judge.material import answered, contexts_of, expected_text, question_of
+from pytest_evals.scorers.judge.opinion import Opinion
+from pytest_evals.scorers.judge.reply import (
+    BadReplyError,
+    bool_in,
+    number_in,
+    rows_in,
+    text_in,
+)
+
+_FAITHFUL = """\
+Take the answer apart into the single factual statements it makes, leaving none out. For each say \
+whether the passages support it. A statement is supported only where it can be inferred from the \
+passages alone; what you know from elsewhere does not count. An answer that states nothing (it \
+only declines, asks or greets) has no statements."""
+
+_RECALLED = """\
+Take the reference, which is a right answer, apart into the single factual statements it makes, \
+leaving none out. For each say whether it can be found in, or inferred from, the passages alone."""
+
+_RELEVANT = """\
+Say of each passage whether it holds something that helps to answer the question. Judge every \
+passage by itself and give its number; leave none out."""
+
+
+class _ByContext(Judge):
+    """A judge that needs the passages an answer should rest on."""
+
+    graded: ClassVar[bool | None] = True
+    templates: ClassVar[tuple[str, ...]] = ("context",)
+
+    context: str | tuple[str, ...] = ()
+    """The passages; templates over the case. By default the case's variable `context`, else what
+    the application says that it retrieved (its answer's metadata `context`, or the retrieval spans
+    of its trace)."""
+
+    @field_validator("context")
+    @classmethod
+    def _list(cls, value: str | tuple[str, ...]) -> tuple[str, ...]:
+        """Make one passage a list of one."""
+        return (value,) if isinstance(value, str) else value
+
+    def passages(self, ctx: ScoreContext) -> tuple[Piece, ...]:
+        """Return the passages, numbered.
+
+        Raises:
+            ScoringError: there are none.
+        """
+        written = [self.rendered(text, ctx) for text in self.context]
+        found = contexts_of(ctx, written)
+        return tuple(Piece(f"passage-{i}", text) for i, text in enumerate(found, 1))
+
+
+class ContextFaithfulness(_ByContext):
+    """The share of the answer's statements that its context supports.
+
+    An answer that states nothing has no share: it gets the label ``no statements`` and no vote.
+    """
+
+    type: ClassVar[str] = "context_faithfulness"
+    example: ClassVar[str] = "context_faithfulness: {model: 'openai:gpt-4.1', min_score: 0.9}"
+
+    async def opinion(self, interview: Interview, ctx: ScoreContext) -> Opinion:
+        """Ask for the statements."""
+        pieces = answered(ctx, *self.passages(ctx))
+        return await interview.ask(
+            count_task(
+                _FAITHFUL, pieces, yes="supported", no="not supported", empty="no statements"
+            )
+        )
+
+
+class ContextRecall(_ByContext):
+    """The share of the reference answer's statements that the context holds."""
+
+    type: ClassVar[str] = "context_recall"
+    example: ClassVar[str] = "context_recall: {model: 'openai:gpt-4.1', min_score: 0.8}"
+
+    def check_case(self, case: Case) -> Iterable[str]:
+        """The reference says what should have been found."""
+        if case.expected is None:
+            yield f"`{self.type}` looks for the statements of the case's `expected`: there is none"
+
+    async def opinion(self, interview: Interview, ctx: ScoreContext) -> Opinion:
+        """Ask for the statements."""
+        pieces = (
+            Piece("question", question_of(ctx)),
+            Piece("reference", expected_text(ctx)),
+            *self.passages(ctx),
+        )
+        return await interview.ask(
+            count_task(_RECALLED, pieces, yes="found", no="not found", empty=None)
+        )
+
+
+class ContextRelevance(_ByContext):
+    """The share of the context's passages that help to answer the question."""
+
+    type: ClassVar[str] = "context_relevance"
+    example: ClassVar[str] = "context_relevance: {model: 'openai:gpt-4.1', min_score: 0.5}"
+
+    async def opinion(self, interview: Interview, ctx: ScoreContext) -> Opinion:
+        """Ask of every passage."""
+        passages = self.passages(ctx)
+        one = object_schema(
+            {
+                "passage": {"type": "integer"},
+                "why": {"type": "string"},
+                "relevant": {"type": "boolean"},
+            }
+        )
+        return await interview.ask(
+            Task(
+                words=f"{_RELEVANT} There are {len(passages)}.",
+                pieces=(Piece("question", question_of(ctx)), *passages),
+                form='{"passages": [{"passage": <its number>, "why": "<why, in a few words>", '
+                '"relevant": <true or false>}, ...]}',
+                schema=object_schema({"passages": {"type": "array", "items": one}}),
+                read=lambda data: _relevance(data, len(passages)),
+            )
+        )
+
+
+def _relevance(data: Mapping[str, Any], n: int) -> Opinion:
+    """Read a verdict on each of n passages."""
+
+    def read(row: Mapping[str, Any]) -> tuple[float, bool, str]:
+        return number_in(row, "passage", (1, n)), bool_in(row, "relevant"), text_in(row, "why")
+
+    rows: list[tuple[float, bool, str]] = rows_in(data, "passages", read)
+    numbers = sorted(number for number, _, _ in rows)
+    if numbers != [float(i) for i in range(1, n + 1)]:
+        raise BadReplyError(f"`passages` must name each of 1 to {n} once")
+    useless = [f"passage {number:g} ({why})" for number, relevant, why in rows if not relevant]
+    told = f"; not relevant: {'; '.join(useless[:3])}" if useless else ""
+    return Opinion(
+        value=(n - len(useless)) / n,
+        reason=f"{n - len(useless)} of {n} passages relevant{told}",
+        detail={"relevant": [int(number) for number, relevant, _ in sorted(rows) if relevant]},
+    )

@@ -1,0 +1,97 @@
+"""factuality: a model says how the facts in the answer stand to those in a reference answer."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+from pydantic import Field, field_validator
+
+from pytest_evals.case import Case
+from pytest_evals.scorers.base import ScoreContext, ScoringError
+from pytest_evals.scorers.judge.base import Judge
+from pytest_evals.scorers.judge.fence import Piece
+from pytest_evals.scorers.judge.interview import Interview, Task, object_schema
+from pytest_evals.scorers.judge.material import answered, expected_text
+from pytest_evals.scorers.judge.opinion import Opinion
+from pytest_evals.scorers.judge.reply import choice_in, text_in
+
+RELATIONS: Mapping[str, tuple[str, float]] = {
+    "same": ("it states the same facts", 1.0),
+    "immaterial": ("it differs only in what has no bearing on the facts", 1.0),
+    "superset": ("it states all of them and more, and contradicts none", 0.6),
+    "subset": ("it states some of them, lacks others, and contradicts none", 0.4),
+    "conflict": ("it contradicts at least one of them", 0.0),
+}
+"""How an answer stands to its reference, and what that is worth."""
+
+_WORDS = """\
+Compare the facts that the answer states with those of the reference, which is right. Style, \
+grammar and length do not count. Say which of these holds:
+"""
+
+
+class Factuality(Judge):
+    """A model compares the facts in the answer with those of the case's `expected`.
+
+    same and immaterial count 1, superset 0.6, subset 0.4, conflict 0; with the usual bar of 0.6 an
+    answer passes that has all the facts and contradicts none.
+    """
+
+    type: ClassVar[str] = "factuality"
+    graded: ClassVar[bool | None] = True
+    usual_bar: ClassVar[float | None] = 0.6
+    templates: ClassVar[tuple[str, ...]] = ("reference",)
+    example: ClassVar[str] = "factuality: {model: 'openai:gpt-4.1'}"
+
+    reference: str | None = None
+    """What is right; a template over the case. By default the case's `expected`."""
+    scores: dict[str, float] = Field(default_factory=dict)
+    """What same, immaterial, superset, subset and conflict are worth, where it is something else;
+    0..1."""
+
+    @field_validator("scores")
+    @classmethod
+    def _known(cls, value: dict[str, float]) -> dict[str, float]:
+        """Refuse other words, and numbers outside the scale."""
+        for name, score in value.items():
+            if name not in RELATIONS:
+                raise ValueError(f"`scores` knows {', '.join(RELATIONS)}, found {name!r}")
+            if not 0 <= score <= 1:
+                raise ValueError(f"`scores.{name}` is {score:g}, expected 0 to 1")
+        return value
+
+    def check_case(self, case: Case) -> Iterable[str]:
+        """There must be something to compare with."""
+        if self.reference is None and case.expected is None:
+            yield f"`{self.type}` compares with the case's `expected`, and there is none"
+
+    async def opinion(self, interview: Interview, ctx: ScoreContext) -> Opinion:
+        """Ask for the relation."""
+        right = expected_text(ctx) if self.reference is None else self.rendered(self.reference, ctx)
+        if not right.strip():
+            raise ScoringError("the reference is blank, so nothing can be compared with it")
+        lines = "\n".join(f"- {name}: {what}" for name, (what, _) in RELATIONS.items())
+        names = list(RELATIONS)
+        return await interview.ask(
+            Task(
+                words=_WORDS + lines,
+                pieces=answered(ctx, Piece("reference", right)),
+                form='{"reasoning": "<the facts that decide it>", '
+                f'"relation": "<one of: {", ".join(names)}>"}}',
+                schema=object_schema(
+                    {
+                        "reasoning": {"type": "string"},
+                        "relation": {"type": "string", "enum": names},
+                    }
+                ),
+                read=self._read,
+            )
+        )
+
+    def _read(self, data: Mapping[str, Any]) -> Opinion:
+        """Read the relation."""
+        relation = choice_in(data, "relation", tuple(RELATIONS))
+        return Opinion(
+            value=self.scores.get(relation, RELATIONS[relation][1]),
+            label=relation,
+            reason=text_in(data, "reasoning"),
+        )

@@ -1,0 +1,100 @@
+"""goal_success: whether a conversation, with the tools called in it, reached what the user wanted.
+
+What an assistant says that it did is not what it did: the judge is told to go by what the tools
+gave back.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+from pydantic import field_validator
+
+from pytest_evals.case import Case
+from pytest_evals.scorers.base import ScoreContext, ScoringError
+from pytest_evals.scorers.judge.base import Judge
+from pytest_evals.scorers.judge.fence import Piece
+from pytest_evals.scorers.judge.interview import Interview, Task, object_schema
+from pytest_evals.scorers.judge.material import as_text, conversation_of, question_of
+from pytest_evals.scorers.judge.opinion import Opinion
+from pytest_evals.scorers.judge.reply import choice_in, text_in
+from pytest_evals.scorers.judge.scale import not_blank
+
+OUTCOMES = {"reached": 1.0, "partly": 0.5, "missed": 0.0}
+"""What a conversation came to, and what that is worth."""
+
+_WORDS = """\
+Say whether the conversation below reached the user's goal by its end.
+
+- reached: all of the goal is done.
+- partly: a part of it is done, and nothing that was asked was done wrong.
+- missed: nothing of it is done, or something was done wrong.
+
+Go by what happened: the tools that were called and what they gave back. That the assistant says \
+it did something proves nothing where a tool was needed for it."""
+
+
+class GoalSuccess(Judge):
+    """A model says whether the conversation reached the user's goal.
+
+    reached counts 1, partly 0.5, missed 0; with the usual bar of 1 only reached passes. The judge
+    sees every message, every tool call and its result, and the application's trace is not needed.
+    """
+
+    type: ClassVar[str] = "goal_success"
+    shorthand: ClassVar[str | None] = "goal"
+    graded: ClassVar[bool | None] = True
+    usual_bar: ClassVar[float | None] = 1.0
+    templates: ClassVar[tuple[str, ...]] = ("goal",)
+    example: ClassVar[str] = (
+        "goal_success: {model: 'openai:gpt-4.1', goal: The order is cancelled and refunded.}"
+    )
+
+    goal: str | None = None
+    """What should have been reached; a template over the case. By default the case's `expected`,
+    else what the user asked."""
+
+    @field_validator("goal")
+    @classmethod
+    def _said(cls, value: str | None) -> str | None:
+        """Refuse a blank goal."""
+        return value if value is None else not_blank(value, "the `goal`")
+
+    def check_case(self, case: Case) -> Iterable[str]:
+        """There must be a goal."""
+        if self.goal is None and case.expected is None and case.input is None and not case.turns:
+            yield f"`{self.type}` needs a `goal`, or an `expected` of the case"
+
+    async def opinion(self, interview: Interview, ctx: ScoreContext) -> Opinion:
+        """Ask what the conversation came to."""
+        goal = self._goal(ctx)
+        names = list(OUTCOMES)
+        return await interview.ask(
+            Task(
+                words=_WORDS,
+                pieces=(Piece("goal", goal), *conversation_of(ctx, most=4 * self.max_chars)),
+                form='{"reasoning": "<what was done and what is missing>", '
+                f'"outcome": "<one of: {", ".join(names)}>"}}',
+                schema=object_schema(
+                    {"reasoning": {"type": "string"}, "outcome": {"type": "string", "enum": names}}
+                ),
+                read=_read,
+            )
+        )
+
+    def _goal(self, ctx: ScoreContext) -> str:
+        """Return the goal as a text."""
+        if self.goal is not None:
+            goal = self.rendered(self.goal, ctx)
+        elif ctx.case.expected is not None:
+            goal = as_text(ctx.case.expected)
+        else:
+            goal = question_of(ctx)
+        if not goal.strip():
+            raise ScoringError("the goal is blank, so nothing can be judged by it")
+        return goal
+
+
+def _read(data: Mapping[str, Any]) -> Opinion:
+    """Read the outcome."""
+    outcome = choice_in(data, "outcome", tuple(OUTCOMES))
+    return Opinion(value=OUTCOMES[outcome], label=outcome, reason=text_in(data, "reasoning"))

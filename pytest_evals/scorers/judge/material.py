@@ -1,0 +1,206 @@
+"""Material: what a judge is shown of a trial, as pieces that somebody else wrote."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pytest_evals.canonical import Json
+from pytest_evals.exchange import Exchange, Span
+from pytest_evals.message import Message, ToolCall
+from pytest_evals.scorers.base import ScoreContext, ScoringError
+from pytest_evals.scorers.judge.fence import Piece
+
+_TEXTS = ("text", "content", "page_content", "document", "passage")
+_LISTS = ("documents", "contexts", "context", "chunks", "retrieved", "output", "result", *_TEXTS)
+_UNSEEN = frozenset({"system", "developer"})
+"""Roles that are instructions to the model under test, not part of its conversation."""
+
+
+def question_of(ctx: ScoreContext) -> str:
+    """Return what was asked, as a text: the case's input, else the first thing the user said."""
+    asked = ctx.case.input
+    if isinstance(asked, tuple) and asked and all(isinstance(item, Message) for item in asked):
+        said = [message for message in asked if message.role not in _UNSEEN]
+        if len(said) == 1:
+            return str(said[0].text)
+        return "\n".join(f"{message.role}: {message.text}" for message in said)
+    if ctx.case.turns:
+        return "\n".join(ctx.case.turns)
+    if asked is not None:
+        return as_text(asked)
+    for exchange in ctx.exchanges:
+        for message in reversed(exchange.request.messages):
+            if message.role == "user":
+                return message.text
+    return ""
+
+
+def answered(ctx: ScoreContext, *more: Piece, transcript: bool = False) -> tuple[Piece, ...]:
+    """Return the usual material: the question, more where there is more, and the answer.
+
+    Args:
+        ctx: the trial.
+        more: what stands between the two.
+        transcript: whether the whole conversation stands in the place of the question.
+    """
+    asked = conversation_of(ctx) if transcript else (Piece("question", question_of(ctx)),)
+    return (*asked, *more, Piece("answer", ctx.answer))
+
+
+def conversation_of(ctx: ScoreContext, *, most: int = 96_000) -> tuple[Piece, ...]:
+    """Return the conversation, message by message, with the tools that were called.
+
+    Every message is a piece of its own, so that none can pretend to be another.
+
+    Args:
+        ctx: the trial.
+        most: the most characters of the whole; of a longer conversation the middle is left out,
+            visibly.
+    """
+    pieces = [piece for i, e in enumerate(ctx.exchanges) for piece in _turn(e, first=i == 0)]
+    if sum(len(piece.text) for piece in pieces) <= most:
+        return tuple(pieces)
+    return _shortened(pieces, most)
+
+
+def _shortened(pieces: Sequence[Piece], most: int) -> tuple[Piece, ...]:
+    """Keep the first message and as many of the last ones as there is room for."""
+    room = most - len(pieces[0].text)
+    kept = 0
+    while kept < len(pieces) - 2 and len(pieces[-1 - kept].text) <= room:
+        room -= len(pieces[-1 - kept].text)
+        kept += 1
+    kept = max(1, kept)
+    middle = pieces[1 : len(pieces) - kept]
+    if not middle:
+        return tuple(pieces)
+    left_out = sum(len(piece.text) for piece in middle)
+    note = f"{len(middle)} messages with {left_out:,} characters are left out here"
+    return (pieces[0], Piece("left-out", note), *pieces[len(pieces) - kept :])
+
+
+def _turn(exchange: Exchange, *, first: bool) -> Iterator[Piece]:
+    """Yield what was said in one turn."""
+    asked = exchange.request.messages if first else exchange.request.messages[-1:]
+    for message in asked:
+        if message.role not in _UNSEEN:
+            yield from _said(message)
+    response = exchange.response
+    if response is None:
+        return
+    if response.messages:
+        for message in response.messages:
+            yield from _said(message)
+        if any(message.text == response.text for message in response.messages):
+            return
+    else:
+        for call in response.tool_calls:
+            yield from _called(call)
+    if response.text:
+        yield Piece("assistant", response.text)
+
+
+def _said(message: Message) -> Iterator[Piece]:
+    """Yield a message and the calls in it."""
+    if message.text:
+        yield Piece("tool-result" if message.role == "tool" else message.role, message.text)
+    for call in message.tool_calls:
+        yield from _called(call)
+
+
+def _called(call: ToolCall) -> Iterator[Piece]:
+    """Yield a call of a tool, and its result where it is known."""
+    yield Piece("tool-call", f"{call.name}({as_text(call.arguments)})")
+    if call.error is not None:
+        yield Piece("tool-error", call.error)
+    elif call.captured:
+        yield Piece("tool-result", as_text(call.result))
+
+
+def contexts_of(ctx: ScoreContext, written: Sequence[str]) -> tuple[str, ...]:
+    """Return the passages that the answer should rest on.
+
+    Args:
+        ctx: the trial.
+        written: the judge's own option, rendered; empty where it has none. Then the case's
+            variable `context` is taken, else what the application says that it retrieved: its
+            answer's metadata, else the retrieval spans of its trace.
+
+    Raises:
+        ScoringError: there are none.
+    """
+    if written:
+        return _passages(list(written))
+    for key in ("context", "contexts"):
+        if key in ctx.case.variables:
+            return _passages(ctx.case.variables[key])
+    if ctx.response is not None:
+        for key in ("context", "contexts", "documents", "retrieved"):
+            if ctx.response.metadata.get(key):
+                return _passages(ctx.response.metadata[key])
+        spans = [s for e in ctx.exchanges if e.response for s in e.response.trace]
+        found = [text for span in spans if span.kind == "retrieval" for text in _retrieved(span)]
+        if found:
+            return tuple(found)
+    raise ScoringError(
+        "there is no context to judge by; give the case a variable `context`, give the judge "
+        '`context: "{{ … }}"`, or let the application report what it retrieved (metadata '
+        "`context`, or a trace with retrieval spans)"
+    )
+
+
+def _passages(value: Json) -> tuple[str, ...]:
+    """Return a text, or a list of texts or of documents, as passages."""
+    items = value if isinstance(value, list | tuple) else [value]
+    texts = [_passage(item) for item in items]
+    found = tuple(text for text in texts if text.strip())
+    if not found:
+        raise ScoringError("the context is empty, so nothing can be judged by it")
+    return found
+
+
+def _passage(item: Json) -> str:
+    """Return a document's text."""
+    if isinstance(item, Mapping):
+        for key in _TEXTS:
+            if isinstance(item.get(key), str):
+                return str(item[key])
+    return as_text(item)
+
+
+def _retrieved(span: Span) -> Iterator[str]:
+    """Yield what a retrieval found."""
+    for key in _LISTS:
+        value = span.attributes.get(key)
+        if value:
+            items = value if isinstance(value, list | tuple) else [value]
+            yield from (text for item in items if (text := _passage(item)).strip())
+            return
+
+
+def as_text(value: Json) -> str:
+    """Write a value for a reader: a text as it is, anything else as JSON."""
+    import json
+
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, ensure_ascii=False, indent=2, default=_plain)
+    except (TypeError, ValueError):
+        return repr(value)
+
+
+def _plain(value: Any) -> Any:
+    """Write what JSON does not know."""
+    dump = getattr(value, "model_dump", None)
+    return dump(mode="json", exclude_defaults=True) if callable(dump) else repr(value)
+
+
+def expected_text(ctx: ScoreContext) -> str:
+    """Return the case's reference answer.
+
+    Raises:
+        ScoringError: it has none.
+    """
+    if ctx.case.expected is None:
+        raise ScoringError(f"case {ctx.case.id!r} has no `expected` to compare the answer with")
+    return as_text(ctx.case.expected)

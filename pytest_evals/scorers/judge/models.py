@@ -1,0 +1,73 @@
+"""The model a judge asks, as it is written: an id, ``provider:model``, or a model in full."""
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from pytest_evals.canonical import Json
+from pytest_evals.dataset import Dataset
+from pytest_evals.model import MODEL_FIELDS, Model
+
+_WAY = frozenset({"base_url", "api_key_env", "headers", "organization", "project"})
+"""Options that say how a server is reached, not who answers."""
+
+
+def model_of(written: str | dict[str, Any]) -> str | Model:
+    """Return the model that is written: a name as it is, a mapping as a Model.
+
+    Raises:
+        ValueError: it is no model.
+    """
+    if isinstance(written, str):
+        return written
+    fields: dict[str, Any] = {k: v for k, v in written.items() if k in MODEL_FIELDS}
+    fields["options"] = {k: v for k, v in written.items() if k not in MODEL_FIELDS}
+    if not isinstance(written.get("provider"), str):
+        raise ValueError(  # noqa: TRY004 - pydantic words it
+            "a judge's model that is written out needs its `provider` (`{provider: openai, "
+            "model: …}`)"
+        )
+    name = written.get("model")
+    fields.setdefault("id", f"{written['provider']}:{name}" if name else written["provider"])
+    try:
+        return Model.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        message = str(first["msg"]).removeprefix("Value error, ")
+        raise ValueError(f"the judge's model, `{where}`: {message}") from None
+
+
+def check_model(written: str | dict[str, Any]) -> str | dict[str, Any]:
+    """Return a model as it is written.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if isinstance(written, str) and not written.strip():
+        raise ValueError("the judge's `model` is blank; write `provider:model` or a model's id")
+    model_of(written)
+    return written
+
+
+def identity_of(written: str | dict[str, Any], dataset: Dataset) -> Json:
+    """Return who answers, as JSON: equal for every way of writing the same model.
+
+    Where a server is, its key and its limits do not tell who answers.
+    """
+    model = model_of(written)
+    if isinstance(model, str):
+        named = [known for known in dataset.models if known.id == model]
+        if not named:
+            provider, _, name = model.partition(":")
+            return {"provider": provider, "model": name or None}
+        model = named[0]
+    who: dict[str, Any] = {"provider": model.provider, "model": model.model}
+    if model.params:
+        who["params"] = model.params
+    options = {key: value for key, value in model.options.items() if key not in _WAY}
+    if options:
+        who["options"] = options
+    if model.version is not None:
+        who["version"] = model.version
+    return who

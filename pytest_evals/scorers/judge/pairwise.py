@@ -1,0 +1,113 @@
+"""pairwise: a model says whether the answer or a reference answer is better, in both orders."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+from pydantic import field_validator
+
+from pytest_evals.case import Case
+from pytest_evals.scorers.base import ScoreContext, ScoringError
+from pytest_evals.scorers.judge.base import Judge
+from pytest_evals.scorers.judge.fence import Piece
+from pytest_evals.scorers.judge.interview import Interview, Task, object_schema
+from pytest_evals.scorers.judge.material import expected_text, question_of
+from pytest_evals.scorers.judge.opinion import Opinion
+from pytest_evals.scorers.judge.reply import choice_in, text_in
+from pytest_evals.scorers.judge.scale import not_blank
+
+USUAL = "Which of them answers the question better: more correct, more complete, more helpful?"
+
+_WORDS = """\
+Two answers to the same question are shown, the first and the second. {rubric}
+
+Their order says nothing about them. Reply with first, second or tie."""
+
+_WORTH = {"answer": 1.0, "tie": 0.5, "reference": 0.0}
+
+
+class Pairwise(Judge):
+    """A model compares the answer with another one, twice, with their places swapped.
+
+    A win counts 1, a tie 0.5, a loss 0, and the score is the mean of the two; a judge that prefers
+    a place to an answer so ends at 0.5, with the label ``inconsistent``. The usual bar of 0.5
+    passes an answer that is no worse.
+    """
+
+    type: ClassVar[str] = "pairwise"
+    shorthand: ClassVar[str | None] = "rubric"
+    graded: ClassVar[bool | None] = True
+    usual_bar: ClassVar[float | None] = 0.5
+    templates: ClassVar[tuple[str, ...]] = ("rubric", "against")
+    example: ClassVar[str] = "pairwise: {model: 'openai:gpt-4.1'}"
+
+    rubric: str = USUAL
+    """What makes one better; a template over the case."""
+    against: str | None = None
+    """The other answer; a template over the case. By default the case's `expected`."""
+
+    @field_validator("rubric")
+    @classmethod
+    def _said(cls, value: str) -> str:
+        """Refuse a blank rubric."""
+        return not_blank(value, "the `rubric`")
+
+    def check_case(self, case: Case) -> Iterable[str]:
+        """There must be something to compare with."""
+        if self.against is None and case.expected is None:
+            yield f"`{self.type}` compares with the case's `expected`, and there is none"
+
+    async def opinion(self, interview: Interview, ctx: ScoreContext) -> Opinion:
+        """Ask in both orders."""
+        other = expected_text(ctx) if self.against is None else self.rendered(self.against, ctx)
+        if not other.strip():
+            raise ScoringError("the other answer is blank, so there is nothing to compare with")
+        words = _WORDS.format(rubric=self.rendered(self.rubric, ctx).strip())
+        said: list[tuple[str, str]] = []
+        for order in (("answer", "reference"), ("reference", "answer")):
+            texts = {"answer": ctx.answer, "reference": other}
+            pieces = (
+                Piece("question", question_of(ctx)),
+                Piece("first", texts[order[0]]),
+                Piece("second", texts[order[1]]),
+            )
+            said.append(await interview.ask(_task(words, pieces, order)))
+        return _opinion(said)
+
+
+def _task(words: str, pieces: tuple[Piece, ...], order: tuple[str, str]) -> Task[tuple[str, str]]:
+    """Return the question for one order; its reply says who is preferred, and why."""
+
+    def read(data: Mapping[str, Any]) -> tuple[str, str]:
+        better = choice_in(data, "better", ("first", "second", "tie"))
+        who = {"first": order[0], "second": order[1], "tie": "tie"}[better]
+        return who, text_in(data, "reasoning")
+
+    return Task(
+        words=words,
+        pieces=pieces,
+        form='{"reasoning": "<why, in a sentence or two>", "better": "<first, second or tie>"}',
+        schema=object_schema(
+            {
+                "reasoning": {"type": "string"},
+                "better": {"type": "string", "enum": ["first", "second", "tie"]},
+            }
+        ),
+        read=read,
+    )
+
+
+def _opinion(said: list[tuple[str, str]]) -> Opinion:
+    """Make one opinion of the two orders."""
+    (first, why), (second, why_swapped) = said
+    value = (_WORTH[first] + _WORTH[second]) / 2
+    torn = {first, second} == {"answer", "reference"}
+    label = (
+        "inconsistent" if torn else "better" if value > 0.5 else "worse" if value < 0.5 else "tie"
+    )
+    reason = why if first == second else f"shown first: {why}; shown second: {why_swapped}"
+    return Opinion(
+        value=value,
+        label=label,
+        reason=f"{label}: {reason}",
+        detail={"orders": [first, second], "consistent": first == second},
+    )

@@ -1,0 +1,36 @@
+"""answer_relevance: how much of the answer addresses what was asked."""
+
+from typing import ClassVar
+
+from pytest_evals.scorers.base import ScoreContext
+from pytest_evals.scorers.judge.base import Judge
+from pytest_evals.scorers.judge.claims import count_task
+from pytest_evals.scorers.judge.interview import Interview
+from pytest_evals.scorers.judge.material import answered
+from pytest_evals.scorers.judge.opinion import Opinion
+
+_WORDS = """\
+Take the answer apart into its single statements, leaving none out. For each say whether it \
+addresses the question: it answers it, a part of it, or gives what is needed to understand the \
+answer. Whether it is true does not count. An answer that declines without a reason has one \
+statement, which does not address the question."""
+
+
+class AnswerRelevance(Judge):
+    """The share of the answer's statements that address the question; an empty answer has 0."""
+
+    type: ClassVar[str] = "answer_relevance"
+    graded: ClassVar[bool | None] = True
+    example: ClassVar[str] = "answer_relevance: {model: 'openai:gpt-4.1', min_score: 0.7}"
+
+    transcript: bool = False
+    """Whether the judge sees the whole conversation instead of the question alone."""
+
+    async def opinion(self, interview: Interview, ctx: ScoreContext) -> Opinion:
+        """Ask for the statements."""
+        if not ctx.answer.strip():
+            return Opinion(value=0.0, reason="the answer is empty")
+        pieces = answered(ctx, transcript=self.transcript)
+        return await interview.ask(
+            count_task(_WORDS, pieces, yes="relevant", no="not relevant", empty=None)
+        )

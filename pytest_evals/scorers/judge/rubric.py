@@ -1,0 +1,279 @@
+"""judge: scores an answer by a rubric; or uses a judge that the dataset defines by name."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+from pydantic import Field, field_validator, model_validator
+
+from pytest_evals.canonical import Frozen
+from pytest_evals.case import Case
+from pytest_evals.dataset import Dataset
+from pytest_evals.scorers.base import ScoreContext
+from pytest_evals.scorers.judge.base import DEFAULT, Judge
+from pytest_evals.scorers.judge.interview import Interview, Task, object_schema
+from pytest_evals.scorers.judge.material import answered
+from pytest_evals.scorers.judge.opinion import Opinion
+from pytest_evals.scorers.judge.reply import BadReplyError, number_in, text_in
+from pytest_evals.scorers.judge.scale import (
+    Scale,
+    check_scale,
+    in_words,
+    normalised,
+    not_blank,
+    scale_schema,
+)
+
+TEXT: Mapping[str, Any] = {"type": "string"}
+
+
+class Criterion(Frozen):
+    """One thing a rubric asks for, scored on the judge's scale."""
+
+    id: str = Field(min_length=1, pattern=r"^[\w-]+$")
+    """A word, by which it is reported."""
+    description: str
+    """What a good answer does; a template over the case."""
+    weight: float = Field(default=1.0, gt=0)
+    """Its share in the score."""
+    required: bool = False
+    """Whether the answer fails when this one is missed, whatever the others say."""
+    min_score: float | None = Field(default=None, gt=0, le=1)
+    """From where a required one is met, on the scale of 0 to 1; by default the judge's
+    `min_score`, else the middle."""
+
+    @field_validator("description")
+    @classmethod
+    def _said(cls, value: str) -> str:
+        """Refuse a blank one."""
+        return not_blank(value, "a criterion's `description`")
+
+
+class Example(Frozen):
+    """An answer that was judged well, for the judge to learn from."""
+
+    input: str | None = None
+    """The question."""
+    answer: str
+    score: float
+    """On the judge's scale."""
+    reasoning: str = ""
+
+
+class RubricJudge(Judge):
+    """A model scores the answer by a rubric, by criteria, or by both.
+
+    The score is brought to 0..1; with criteria it is the weighted mean of theirs.
+    ``judge: {use: name}`` uses a judge that the dataset defines under `judges`.
+    """
+
+    type: ClassVar[str] = "judge"
+    shorthand: ClassVar[str | None] = "rubric"
+    graded: ClassVar[bool | None] = True
+    templates: ClassVar[tuple[str, ...]] = ("rubric", "criteria", "reference")
+    example: ClassVar[str] = (
+        "judge: {model: 'openai:gpt-4.1', rubric: The answer is polite and exact., "
+        "scale: [1, 5], min_score: 0.7}"
+    )
+
+    use: str | None = None
+    """The name of one of the dataset's `judges`; besides it only `min_score` and `revise` can be
+    given."""
+    rubric: str | None = None
+    """What a good answer is; a template over the case. The answer is shown apart, fenced."""
+    criteria: tuple[Criterion, ...] = ()
+    """What is scored one by one."""
+    scale: Scale = (1.0, 5.0)
+    """The worst and the best score."""
+    examples: tuple[Example, ...] = ()
+    """Judgements to learn from."""
+    reference: str | None = None
+    """A right answer to show to the judge: ``"{{ expected }}"``."""
+    transcript: bool = False
+    """Whether the judge sees the whole conversation, with the tools called, instead of the
+    question alone."""
+
+    @field_validator("rubric")
+    @classmethod
+    def _said(cls, value: str | None) -> str | None:
+        """Refuse a blank rubric."""
+        return value if value is None else not_blank(value, "the `rubric`")
+
+    @field_validator("scale")
+    @classmethod
+    def _scale(cls, value: Scale) -> Scale:
+        """Refuse a scale without two ends."""
+        return check_scale(value)
+
+    @model_validator(mode="after")
+    def _whole(self) -> "RubricJudge":
+        """Refuse what does not go together."""
+        if self.use is not None:
+            more = sorted(self.model_fields_set - _WITH_USE)
+            if more:
+                words = ", ".join(f"`{name}`" for name in more)
+                raise ValueError(
+                    f"`use` takes the judge {self.use!r} as it is defined; {words} belongs there"
+                )
+        ids = [criterion.id for criterion in self.criteria]
+        twice = sorted({name for name in ids if ids.count(name) > 1})
+        if twice:
+            raise ValueError(f"criterion {twice[0]!r} stands twice")
+        low, high = self.scale
+        for example in self.examples:
+            if not low <= example.score <= high:
+                raise ValueError(
+                    f"an example's score is {example.score:g}, outside the scale {low:g} to "
+                    f"{high:g}"
+                )
+        return self
+
+    @property
+    def named(self) -> str | None:
+        """The dataset's judge that it stands for; None where it is written out."""
+        if self.use is None and self.rubric is None and not self.criteria:
+            return DEFAULT
+        return self.use
+
+    @property
+    def votes(self) -> bool:  # type: ignore[override] # it depends on the options
+        """Whether it passes or fails an answer; of one by name only its definition knows."""
+        required = any(criterion.required for criterion in self.criteria)
+        return self.named is not None or self.bar is not None or required
+
+    def default_name(self) -> str | None:
+        """Name it after the judge that is used."""
+        return self.use
+
+    def ready(self, dataset: Dataset) -> tuple[str | None, Judge]:
+        """Return the judge that is meant.
+
+        Raises:
+            ValueError: there is none of that name, or it is not defined right.
+        """
+        from pytest_evals.scorers.judge.definitions import defined
+
+        if self.named is None:
+            return None, self
+        given = {"min_score": self.min_score, "revise": self.revise}
+        changed = {key: value for key, value in given.items() if value is not None}
+        return self.named, defined(dataset, self.named).model_copy(update=changed)
+
+    def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
+        """Find what is wrong with judging this case."""
+        if self.named is None:
+            yield from super().check(dataset, case)
+            return
+        from pytest_evals.scorers.judge.definitions import is_defined, no_such_judge
+
+        if not is_defined(dataset, self.named):
+            yield no_such_judge(dataset, self.named, asked=self.use is not None)
+            return
+        try:
+            _, judge = self.ready(dataset)
+        except ValueError:
+            return  # its definition is reported where it stands
+        for message in judge.problems(dataset, case):
+            yield f"judge {self.named!r}: {message}"
+
+    async def opinion(self, interview: Interview, ctx: ScoreContext) -> Opinion:
+        """Ask for scores."""
+        more = self.reference_piece(self.reference, ctx)
+        task = Task(
+            words=self._words(ctx),
+            pieces=answered(ctx, *more, transcript=self.transcript),
+            form=self._form(),
+            schema=self._schema(),
+            read=self._read,
+        )
+        return await interview.ask(task)
+
+    def _words(self, ctx: ScoreContext) -> str:
+        """State the task."""
+        parts = ["Score the answer. " + in_words(self.scale)]
+        if self.rubric is not None:
+            parts.append("The rubric:\n" + self.rendered(self.rubric, ctx).strip())
+        if self.criteria:
+            lines = [
+                f"- {c.id}: {self.rendered(c.description, ctx).strip()}" for c in self.criteria
+            ]
+            parts.append("Score each of these criteria by itself:\n" + "\n".join(lines))
+        if self.reference is not None:
+            parts.append(
+                "The reference is a right answer. Others can be as right: compare what is said, "
+                "not how."
+            )
+        parts.extend(_example(i, example) for i, example in enumerate(self.examples, 1))
+        return "\n\n".join(parts)
+
+    def _form(self) -> str:
+        """Show the reply."""
+        low, high = self.scale
+        score = f'"score": <number from {low:g} to {high:g}>'
+        if not self.criteria:
+            return f'{{"reasoning": "<why, in a sentence or two>", {score}}}'
+        rows = ", ".join(f'"{c.id}": {{"reasoning": "<why>", {score}}}' for c in self.criteria)
+        return f'{{"criteria": {{{rows}}}}}'
+
+    def _schema(self) -> dict[str, Any]:
+        """Return the reply's JSON Schema."""
+        scored = {"reasoning": TEXT, "score": scale_schema(self.scale)}
+        if not self.criteria:
+            return object_schema(scored)
+        one = object_schema(scored)
+        return object_schema({"criteria": object_schema({c.id: one for c in self.criteria})})
+
+    def _read(self, data: Mapping[str, Any]) -> Opinion:
+        """Read the reply."""
+        if self.criteria:
+            return self._read_criteria(data)
+        score = number_in(data, "score", self.scale)
+        return Opinion(
+            value=normalised(score, self.scale),
+            reason=text_in(data, "reasoning"),
+            detail={"score": score, "scale": list(self.scale)},
+        )
+
+    def _read_criteria(self, data: Mapping[str, Any]) -> Opinion:
+        """Read a score for each criterion."""
+        rows = data["criteria"]
+        if not isinstance(rows, dict):
+            raise BadReplyError("`criteria` is no object with a key for each criterion")
+        scores: dict[str, float] = {}
+        reasons: dict[str, str] = {}
+        for criterion in self.criteria:
+            row = rows.get(criterion.id)
+            if not isinstance(row, dict):
+                raise BadReplyError(f"`criteria` lacks an object `{criterion.id}`")
+            try:
+                scores[criterion.id] = number_in(row, "score", self.scale)
+                reasons[criterion.id] = text_in(row, "reasoning")
+            except BadReplyError as error:
+                raise BadReplyError(f"in `criteria.{criterion.id}`: {error}") from None
+        values = {name: normalised(score, self.scale) for name, score in scores.items()}
+        weights = sum(c.weight for c in self.criteria)
+        value = sum(values[c.id] * c.weight for c in self.criteria) / weights
+        missed = [c.id for c in self.criteria if c.required and values[c.id] < self._met(c)]
+        told = "; ".join(f"{name} {scores[name]:g}: {why}" for name, why in reasons.items())
+        return Opinion(
+            value=min(1.0, max(0.0, value)),
+            passed=None if missed or not any(c.required for c in self.criteria) else True,
+            blocked=f"required and missed: {', '.join(missed)} ({told})" if missed else None,
+            reason=told,
+            detail={"criteria": scores, "scale": list(self.scale)},
+        )
+
+    def _met(self, criterion: Criterion) -> float:
+        """Return from where a required criterion is met."""
+        return criterion.min_score or self.bar or 0.5
+
+
+_WITH_USE = frozenset({"use", "min_score", "revise"})
+
+
+def _example(number: int, example: Example) -> str:
+    """Show a judgement to learn from."""
+    import json
+
+    asked = "" if example.input is None else f"Question: {example.input}\n"
+    verdict = json.dumps({"reasoning": example.reasoning, "score": example.score})
+    return f"Example {number}\n{asked}Answer: {example.answer}\nVerdict: {verdict}"
