@@ -31,7 +31,7 @@ class Classifier(Judge):
     type: ClassVar[str] = "classifier"
     templates: ClassVar[tuple[str, ...]] = ("question", "expected")
     example: ClassVar[str] = (
-        "classifier: {model: 'openai:gpt-4.1', question: What is the tone of the answer?, "
+        "classifier: {model: 'openai:gpt-4.1', question: 'What is its tone?', "
         "choices: {polite: 1, neutral: 0.5, rude: 0}, min_score: 0.5}"
     )
 

@@ -29,7 +29,7 @@ class ClosedQa(Judge):
     speaks: ClassVar[bool] = True
     templates: ClassVar[tuple[str, ...]] = ("question", "reference")
     example: ClassVar[str] = (
-        "closed_qa: {model: 'openai:gpt-4.1', question: Does the answer name a deadline?}"
+        "closed_qa: {model: 'openai:gpt-4.1', question: 'Does the answer name a deadline?'}"
     )
 
     question: str

@@ -17,6 +17,7 @@ from pytest_evals.scorers.words import quoted, shown
 MOST = 200_000
 """Characters of a reply that are read; a verdict is short."""
 _TRIES = 500
+_BEGUN = re.compile(r'\{\s*"')
 _NUMBER = re.compile(r"[+-]?\d{1,15}(?:\.\d{1,15})?")
 
 
@@ -49,7 +50,10 @@ def read_object(text: str, keys: Sequence[str]) -> dict[str, Any]:
 
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:
-    """Yield the outermost JSON objects anywhere in a text."""
+    """Yield the outermost JSON objects anywhere in a text, up to one that is broken.
+
+    What stands behind the beginning of a broken object may be inside it, so it is nobody's verdict.
+    """
     end = 0
     for match in islice(re.finditer(r"\{", text), _TRIES):
         if match.start() < end:
@@ -57,6 +61,8 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
         try:
             value, end = _DECODER.raw_decode(text, match.start())
         except (ValueError, RecursionError):
+            if _BEGUN.match(text, match.start()):
+                return
             continue
         if isinstance(value, dict):
             yield value
