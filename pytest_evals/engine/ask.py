@@ -13,7 +13,7 @@ from typing import Any
 from pytest_evals.canonical import Json, digest
 from pytest_evals.engine.budget import Breaker, Budget
 from pytest_evals.engine.limits import Limiter
-from pytest_evals.engine.retry import RetryPolicy
+from pytest_evals.engine.retry import LONGEST_WAIT_S, RetryPolicy
 from pytest_evals.errors import AnswerError, StoreError
 from pytest_evals.exchange import ErrorInfo, Exchange, Request, Response
 from pytest_evals.model import Model
@@ -23,6 +23,7 @@ from pytest_evals.responses.stale import explain
 
 GRACE_S = 1.0
 """Seconds a cancelled call has to let go before it is left behind."""
+_OVER = "the session's time (--evals-timeout) is up"
 
 
 @dataclass(slots=True)
@@ -38,6 +39,10 @@ class Clock:
         """Return the seconds that are left."""
         left = self.most_s - self.used_s
         return left if self.session_end is None else min(left, self.session_end - monotonic())
+
+    def session_left(self) -> float | None:
+        """Return the seconds that the session has left; None without a limit."""
+        return None if self.session_end is None else max(0.0, self.session_end - monotonic())
 
     def session_over(self) -> bool:
         """Whether the session's own time is up."""
@@ -57,7 +62,8 @@ class Line:
     host: Limiter | None = None
     """Shared by the models on one server."""
     chain: str | None = None
-    """Where answers are only good for finishing an interrupted run: that run's mark."""
+    """Where answers are only good for finishing an interrupted run (or for a replay): that run's
+    mark."""
 
 
 @dataclass(slots=True)
@@ -87,6 +93,8 @@ class Asker:
     """Why nothing at all may be asked; the first trial is told so, the others were not run."""
     _told: bool = False
     _flying: dict[str, "asyncio.Future[Exchange]"] = field(default_factory=dict)
+    _refreshed: set[str] = field(default_factory=set)
+    """What ``refresh`` has asked and kept in this session: it is not asked a second time."""
 
     async def ask(
         self, line: Line, request: Request, clock: Clock, *, role: str = "answer"
@@ -101,10 +109,13 @@ class Asker:
             key = _key(line, identity, request.sample, role)
         except AnswerError as error:
             return _failed(line, request, role, "", error, ())
-        flying = self._flying.get(key)
-        if flying is not None:
-            exchange = await asyncio.shield(flying)
-            return exchange.model_copy(update={"request": request, "role": role})
+        while (flying := self._flying.get(key)) is not None:
+            shared = await _shared(flying)
+            if shared is not None:
+                self.reused += shared.response is not None
+                return shared.model_copy(
+                    update={"request": request, "role": role, "source": "stored", "attempts": ()}
+                )
         future = self._flying[key] = asyncio.get_running_loop().create_future()
         try:
             exchange = await self._ask_once(line, request, clock, _Question(key, identity, role))
@@ -176,19 +187,26 @@ class Asker:
 
     def _stored(self, line: Line, question: "_Question") -> StoredAnswer | None:
         """Return the stored answer that may be used."""
-        if self.store is None or self.mode not in {"auto", "replay"}:
+        if self.store is None or self.mode == "off":
+            return None
+        if self.mode == "refresh" and question.key not in self._refreshed:
             return None
         try:
-            return self.store.get(question.key)
+            found = self.store.get(question.key)
         except StoreError as error:
             self._note(f"stored answers could not be read: {error}")
             return None
+        vouched = line.chain is None or self.mode == "replay"
+        return found if found is None or vouched or found.chain == line.chain else None
 
     def _stale(self, line: Line, request: Request, question: "_Question") -> str:
         """Say why nothing stored fits."""
-        found = self.store and self.store.nearest(
-            request.case_id, line.model.id, question.role, request.sample, request.turn
-        )
+        try:
+            found = self.store and self.store.nearest(
+                request.case_id, line.model.id, question.role, request.sample, request.turn
+            )
+        except StoreError as error:
+            return f"STALE: stored answers could not be read: {error}"
         if not found:
             return (
                 f"STALE: no answer of {line.model.id!r} is stored for this case and sample; "
@@ -209,10 +227,18 @@ class Asker:
             self._may_ask(line, clock)
             started = monotonic()
             try:
-                async with line.limiter.slot(expected), _slot(line.host), self.everything.slot():
+                async with (
+                    asyncio.timeout(clock.session_left()) as patience,
+                    line.limiter.slot(expected),
+                    _slot(line.host),
+                    self.everything.slot(),
+                ):
+                    patience.reschedule(None)
                     self._may_ask(line, clock)
                     started = monotonic()
                     response = await self._call(line, request, clock)
+            except TimeoutError:
+                raise AnswerError("not_run", _OVER) from None
             except AnswerError as error:
                 pause = self._pause(line, error, started, len(attempts) + 1, clock)
                 attempts.append(ErrorInfo.of(error))
@@ -235,22 +261,28 @@ class Asker:
         self.budget.check()
         line.breaker.check()
         if clock.session_over():
-            raise AnswerError("not_run", "the session's time (--evals-timeout) is up")
+            raise AnswerError("not_run", _OVER)
         if clock.remaining() <= 0:
-            raise AnswerError(
+            late = AnswerError(
                 "deadline", f"the trial used up its {clock.most_s:g} s (evals_trial_timeout)"
             )
+            line.breaker.failed(late)
+            raise late
 
     def _pause(
         self, line: Line, error: AnswerError, started: float, attempt: int, clock: Clock
     ) -> float:
         """Return the seconds to wait before the next attempt, or raise the error for good."""
         if error.type in {"rate_limit", "overloaded"}:
-            line.limiter.pushed_back(started, error.retry_after_s if error.transient else None)
+            asked_for = error.retry_after_s if error.transient else None
+            # A wish that no call will wait for must not hold up the others either.
+            too_long = asked_for is not None and asked_for > LONGEST_WAIT_S
+            line.limiter.pushed_back(started, None if too_long else asked_for)
         pause = line.policy.pause(error, attempt)
         late = clock.session_end is not None and monotonic() + (pause or 0) > clock.session_end
-        if pause is None or late or error.type == "deadline":
-            line.breaker.failed(error)
+        if pause is None or late:
+            if error.type != "deadline":  # which `_may_ask` has counted
+                line.breaker.failed(error)
             raise error
         return pause
 
@@ -267,12 +299,16 @@ class Asker:
             if not done:
                 task.cancel()
                 await asyncio.wait({task}, timeout=GRACE_S)
+                task.add_done_callback(_forget)
                 raise AnswerError(
                     "timeout", f"{line.model.id!r} gave no answer within {limit:.3g} s"
                 )
+            if task.cancelled():
+                raise AnswerError("internal", f"{line.model.id!r} cancelled its own call")
             response = task.result()
         except asyncio.CancelledError:
             task.cancel()
+            task.add_done_callback(_forget)
             raise
         except (AnswerError, MemoryError):
             raise
@@ -304,12 +340,17 @@ class Asker:
             parts=question.parts(line, request.sample),
             response=exchange.response,
             cost_usd=exchange.cost_usd,
+            chain=line.chain or "",
         )
         store = self.store
         try:
-            await self.run_io(lambda: store.put(answer))
+            # It is paid for: who stops waiting for this trial does not stop the writing.
+            await asyncio.shield(asyncio.ensure_future(self.run_io(lambda: store.put(answer))))
         except StoreError as error:
             self._note(f"answers are not being stored: {error}")
+            return
+        if self.mode == "refresh":
+            self._refreshed.add(question.key)
 
     def _note(self, text: str) -> None:
         """Keep a note once."""
@@ -360,9 +401,24 @@ def _key(line: Line, identity: Json, sample: int, role: str) -> str:
             "asked": identity,
             "sample": sample,
             "judge": role != "answer",
-            "chain": line.chain,
         }
     )
+
+
+async def _shared(flying: "asyncio.Future[Exchange]") -> Exchange | None:
+    """Wait for the same question of another trial; None where that trial gave up, not the model."""
+    await asyncio.wait({flying})
+    if flying.cancelled():
+        return None
+    exchange = flying.result()
+    gave_up = exchange.error is not None and exchange.error.type == "deadline"
+    return None if gave_up else exchange
+
+
+def _forget(task: "asyncio.Task[Response]") -> None:
+    """Take note of a call that nobody waits for any more, so that asyncio does not complain."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _failed(

@@ -41,6 +41,8 @@ SLICE_S = 0.2
 """Seconds a host waits before it looks up, so that Ctrl-C is heard."""
 STOP_S = 2.0
 """Seconds running calls have to let go when the engine stops."""
+WRITE_S = 12.0
+"""Seconds the last answers have to be stored when the engine stops (another session may write)."""
 
 
 class Finder(Protocol):
@@ -110,7 +112,7 @@ class Engine:
         self._done: dict[str, TrialResult] = {}
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._wanted: str | None = None
-        self._admitted = 0
+        self._ahead: dict[str, None] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
@@ -282,7 +284,6 @@ class Engine:
         """
         self._want(trial)
         with self._lock:
-            self._wanted = trial.id
             try:
                 while trial.id not in self._done:
                     if self._failure is not None:
@@ -294,19 +295,25 @@ class Engine:
                 result = self._done.pop(trial.id)
             finally:
                 self._wanted = None
-            self._admitted -= 1
             self._planned.discard(trial.id)
-            room = self._settings.lookahead - self._admitted
-            wake = bool(self._queue) and (
-                room * 4 >= self._settings.lookahead or self._admitted == 0
-            )
+            self._pass(trial.id)
+            room = self._settings.lookahead - len(self._ahead)
+            wake = bool(self._queue) and (room * 4 >= self._settings.lookahead or not self._ahead)
         if wake:
             self._wake()
         return result
 
+    def _pass(self, trial_id: str) -> None:
+        """Give the host's place in the window free, and those it left out on its way here."""
+        if trial_id in self._ahead:
+            while next(iter(self._ahead)) != trial_id:
+                del self._ahead[next(iter(self._ahead))]
+            del self._ahead[trial_id]
+
     def _want(self, trial: Trial) -> None:
         """Let a trial start at once if it has not."""
         with self._lock:
+            self._wanted = trial.id
             known = trial.id in self._done or trial.id in self._under_way
             if known:
                 return
@@ -330,11 +337,12 @@ class Engine:
         while True:
             with self._lock:
                 must = bool(self._queue) and self._queue[0].id == self._wanted
-                room = self._admitted < self._settings.lookahead
+                room = len(self._ahead) < self._settings.lookahead
                 if self._stopping or not self._queue or not (room or must):
                     return
                 trial = self._queue.popleft()
-                self._admitted += 1
+                if not must:  # the host is at it: it is not ahead of the host
+                    self._ahead[trial.id] = None
                 assert self._loop is not None
                 task = self._loop.create_task(self._run(trial))
                 self._under_way[trial.id] = task
@@ -343,7 +351,9 @@ class Engine:
         """Run one trial and hand its result over."""
         try:
             result = await self._runner.run(trial)
-        except Exception as error:  # noqa: BLE001 - a fault of ours must not hang the host
+        except (Exception, asyncio.CancelledError) as error:  # nothing may leave the host waiting
+            if self._stopping:
+                raise
             result = _broken(trial, error)
         with self._lock:
             self._under_way.pop(trial.id, None)
@@ -360,7 +370,7 @@ class Engine:
             self._stopping = True
             self._queue.clear()
         with suppress(TimeoutError, RuntimeError):
-            asyncio.run_coroutine_threadsafe(self._shutdown(), loop).result(STOP_S + 3)
+            asyncio.run_coroutine_threadsafe(self._shutdown(), loop).result(STOP_S + WRITE_S)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(STOP_S)
         if not thread.is_alive():
@@ -378,9 +388,12 @@ class Engine:
         if tasks:
             await asyncio.wait(tasks, timeout=STOP_S)
         for line in self._lines.values():
-            await line.provider.aclose()
+            with suppress(Exception):
+                await line.provider.aclose()
         if self._http is not None:
             await self._http.aclose()
+        await self._io.run(lambda: None)  # what was still to be written has been written now
+        await asyncio.sleep(0)
 
     def _line_of(self, trial: Trial, judge: str | Model | None) -> Line:
         """Return the way to a trial's model, or to the model a judge asks."""
@@ -499,7 +512,7 @@ def _rate(whole: float | None, share: int) -> float | None:
     return None if whole is None else whole / share
 
 
-def _broken(trial: Trial, error: Exception) -> TrialResult:
+def _broken(trial: Trial, error: BaseException) -> TrialResult:
     """Make the result of a trial that our own code could not run."""
     import traceback
 

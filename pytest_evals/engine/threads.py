@@ -42,9 +42,12 @@ class DaemonPool:
                 self._idle -= 1
         self._jobs.put((future, lambda: context.run(call)))
         if grow:
-            name = f"{self._name}-{self._threads}"
-            threading.Thread(target=self._work, name=name, daemon=True).start()
+            self._start()
         return future
+
+    def _start(self) -> None:
+        """Start a thread that is already counted."""
+        threading.Thread(target=self._work, name=self._name, daemon=True).start()
 
     async def run(self, call: Callable[[], Any]) -> Any:
         """Run a callable and await its result; a cancelled wait leaves the thread behind."""
@@ -60,6 +63,11 @@ class DaemonPool:
         """Let another thread take a hung one's place."""
         with self._lock:
             self._threads -= 1
+            replace = self._idle < 0  # somebody waits for a thread
+            self._threads += replace
+            self._idle += replace
+        if replace:
+            self._start()
         future.add_done_callback(lambda _: self._returned())
 
     def _returned(self) -> None:
@@ -146,6 +154,8 @@ class UserLoop:
 
     def _leave_if_stuck(self, loop: asyncio.AbstractEventLoop) -> None:
         """Leave a loop behind that does not answer within a moment."""
+        if self._loop is not loop:
+            return
         alive = threading.Event()
         loop.call_soon_threadsafe(alive.set)
         if not alive.wait(0.05) and self._loop is loop:

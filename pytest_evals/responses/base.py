@@ -27,6 +27,9 @@ class StoredAnswer(Frozen):
     """What was sent, where it is kept."""
     response: Response
     cost_usd: float | None = None
+    chain: str = ""
+    """Where code gave the answer that may have changed since: the mark of the runs that may use it
+    again. Not part of the Key."""
 
 
 class ResponseStore(Protocol):
