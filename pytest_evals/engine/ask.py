@@ -225,7 +225,6 @@ class Asker:
         expected = _expected_tokens(request)
         while True:
             self._may_ask(line, clock)
-            started = monotonic()
             try:
                 async with (
                     asyncio.timeout(clock.session_left()) as patience,
@@ -236,21 +235,27 @@ class Asker:
                     patience.reschedule(None)
                     self._may_ask(line, clock)
                     started = monotonic()
-                    response = await self._call(line, request, clock)
+                    # What a call teaches is heeded before its place is free for the next one.
+                    try:
+                        response = await self._call(line, request, clock)
+                    except AnswerError as error:
+                        pause = self._pause(line, error, started, len(attempts) + 1, clock)
+                        attempts.append(ErrorInfo.of(error))
+                    else:
+                        self._answered(line, response, expected)
+                        return response
             except TimeoutError:
                 raise AnswerError("not_run", _OVER) from None
-            except AnswerError as error:
-                pause = self._pause(line, error, started, len(attempts) + 1, clock)
-                attempts.append(ErrorInfo.of(error))
-                self.retried += 1
-                await asyncio.sleep(pause)
-                continue
-            tokens = response.usage.total_tokens
-            line.breaker.succeeded()
-            line.limiter.succeeded(tokens, expected)
-            _heed(line.limiter, response.metadata.get("rate_limit"))
-            self.budget.add(_cost(response, line.model), tokens, model_id=line.model.id)
-            return response
+            self.retried += 1
+            await asyncio.sleep(pause)
+
+    def _answered(self, line: Line, response: Response, expected: float) -> None:
+        """Count an answer."""
+        tokens = response.usage.total_tokens
+        line.breaker.succeeded()
+        line.limiter.succeeded(tokens, expected)
+        _heed(line.limiter, response.metadata.get("rate_limit"))
+        self.budget.add(_cost(response, line.model), tokens, model_id=line.model.id)
 
     def _may_ask(self, line: Line, clock: Clock) -> None:
         """Refuse a call for which there is no money, no time or no hope.
@@ -281,8 +286,7 @@ class Asker:
         pause = line.policy.pause(error, attempt)
         late = clock.session_end is not None and monotonic() + (pause or 0) > clock.session_end
         if pause is None or late:
-            if error.type != "deadline":  # which `_may_ask` has counted
-                line.breaker.failed(error)
+            line.breaker.failed(error)
             raise error
         return pause
 

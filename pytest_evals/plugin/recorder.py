@@ -15,10 +15,10 @@ import pytest
 from pydantic import TypeAdapter
 
 from pytest_evals import __version__
-from pytest_evals.errors import StoreError
+from pytest_evals.errors import SettingsError, StoreError
 from pytest_evals.plugin.collect import EvalItem
 from pytest_evals.plugin.session import Evals
-from pytest_evals.plugin.stores import open_runs
+from pytest_evals.plugin.stores import cassette_path, open_cassette, open_runs
 from pytest_evals.plugin.terminal import draw
 from pytest_evals.result import TrialResult
 from pytest_evals.run import DatasetInfo, GitInfo, Run, RunStatus
@@ -143,11 +143,17 @@ class Recorder:
     def pytest_sessionfinish(
         self, session: pytest.Session, exitstatus: int
     ) -> Generator[None, object, object]:
-        """Compare what was planned with what was recorded, and seal the run."""
+        """Compare what was planned with what was recorded, and seal the run.
+
+        Before the terminal draws its summary, which tells what was found.
+        """
         self._ended = True
-        result = yield
-        if self.run is None or not self._begun:
-            return result
+        if self.run is not None and self._begun:
+            self._check(session, exitstatus)
+        return (yield)
+
+    def _check(self, session: pytest.Session, exitstatus: int) -> None:
+        """See to it that trials without a verdict never leave a session green."""
         missing = [i for i in self._planned if i not in self._recorded and i not in self._crashed]
         stopped = bool(session.shouldstop or session.shouldfail) or exitstatus == 2
         if missing and not stopped:
@@ -164,17 +170,14 @@ class Recorder:
         if ((missing and not stopped) or not_run) and session.exitstatus == 0:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         self._seal(session, missing=bool(missing) or bool(not_run) or bool(self._crashed))
-        return result
 
     def _seal(self, session: pytest.Session, *, missing: bool) -> None:
         """Write the run's final record."""
         assert self.run is not None
-        self.summary.arrange(
-            (info.name, model.id) for info in self._infos for model in info.models
-        )
+        self.summary.arrange((info.name, model.id) for info in self._infos for model in info.models)
         engine = self._evals.engine
         if engine is not None:
-            for text in engine.notes:
+            for text in (*self._evals.notes, *engine.notes):
                 self.note(text)
         narrowed = any(info.selected < info.planned for info in self._infos)
         status = (
@@ -197,11 +200,31 @@ class Recorder:
                 "notes": tuple(self.notes),
             }
         )
+        self._close_cassette(whole=status is RunStatus.COMPLETE)
         if self._store is not None:
             try:
                 self._store.seal(self.run)
             except StoreError as error:
                 self.note(f"the run could not be sealed: {error}")
+
+    def _close_cassette(self, *, whole: bool) -> None:
+        """Write the cassette: of a whole run without errors, what is no longer asked is dropped.
+
+        Under xdist the workers have left journals, which are merged here.
+        """
+        evals = self._evals
+        if evals.settings.cassette is None or evals.settings.responses in {"replay", "off"}:
+            return
+        try:
+            if evals.cassette is None:
+                names = {info.name for info in self._infos}
+                path = cassette_path(evals, names)
+                evals.cassette = path and open_cassette(evals, path, merge=True)
+            if evals.cassette is not None:
+                evals.cassette.complete = whole and not self.summary.counts.errored
+                evals.cassette.close()
+        except (SettingsError, StoreError) as error:
+            self.note(f"the cassette could not be written: {error}")
 
     def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         """Draw the table of models."""
