@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from pytest_evals.canonical import Frozen
 from pytest_evals.stats.estimate import Absent, Estimate
+from pytest_evals.stats.prevalence import JudgeError
 
 STANDARD = {"precision": 0.9, "recall": 0.95, "max_dangerous": 0}
 """The bars of ``requires_certificate: true``."""
@@ -127,12 +128,15 @@ class Certificate(Frozen):
     """precision, recall, f1, macro_f1, accuracy, kappa; alpha for several raters; spearman and mae
     for scales; self_consistency for repeats."""
     confusion: dict[str, dict[str, int]] = Field(default_factory=dict)
-    """By what people said, then by what the judge said."""
+    """pass and fail: by what people said, then by what the judge said."""
+    labels_confusion: dict[str, dict[str, int]] = Field(default_factory=dict)
+    """The same for a judge's own labels, where people gave these."""
     dangerous: Dangerous = Dangerous()
     unscored: int = 0
     """Labelled answers that the judge could not score."""
-    stale: str | None = Field(default=None, exclude=True)
-    """Why the labels it rests on are no longer those on file; found when it is read, not kept."""
+    unusable: str | None = Field(default=None, exclude=True)
+    """Why it cannot be used (its labels have changed, its file is broken); found when it is read,
+    not kept."""
 
 
 def failures(bars: Bars, certificate: Certificate) -> tuple[str, ...]:
@@ -197,6 +201,8 @@ def advisory_reason(
         return None
     if certificate is None:
         return "it has no certificate"
+    if certificate.unusable is not None:
+        return f"its certificate cannot be used: {certificate.unusable}"
     if certificate.fingerprint != fingerprint:
         return "its certificate is stale: the judge (rubric, model or prompt) has changed since"
     if certificate.min_score != min_score:
@@ -204,8 +210,6 @@ def advisory_reason(
             f"its certificate is for {_bar(certificate.min_score)}, but it is used with "
             f"{_bar(min_score)}"
         )
-    if certificate.stale is not None:
-        return f"its certificate is stale: {certificate.stale}"
     missed = failures(bars, certificate)
     return f"its certificate fails: {'; '.join(missed)}" if missed else None
 
@@ -213,6 +217,23 @@ def advisory_reason(
 def _bar(min_score: float | None) -> str:
     """Write a bar."""
     return "no min_score" if min_score is None else f"min_score {min_score:g}"
+
+
+def judge_error(certificate: Certificate) -> JudgeError | None:
+    """Return the judge's known errors, to correct a pass rate by (`stats.prevalence`).
+
+    None where people passed, or failed, none of the labelled answers.
+    """
+    counts = certificate.confusion
+    passed, failed = counts.get("pass", {}), counts.get("fail", {})
+    if not sum(passed.values()) or not sum(failed.values()):
+        return None
+    return JudgeError(
+        passed_right=passed.get("pass", 0),
+        passed=sum(passed.values()),
+        failed_right=failed.get("fail", 0),
+        failed=sum(failed.values()),
+    )
 
 
 def certificate_text(certificate: Certificate) -> str:

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from pytest_evals.canonical import to_json
 from pytest_evals.case import Case
+from pytest_evals.certificate import Certificate
 from pytest_evals.config import Settings
 from pytest_evals.dataset import Dataset
 from pytest_evals.engine.ask import Asker, Line
@@ -105,6 +106,7 @@ class Engine:
         self._lines: dict[str, Line] = {}
         self._hosts: dict[str, Limiter] = {}
         self._by_trial: dict[_Mark, Line] = {}
+        self._certificates: dict[int, Mapping[str, Certificate]] = {}
         self._http: HttpClients | None = None
         self._lock = threading.Condition()
         self._queue: deque[Trial] = deque()
@@ -141,6 +143,7 @@ class Engine:
             rootdir=settings.rootdir,
             trial_timeout_s=settings.trial_timeout,
             session_end=None if settings.timeout is None else monotonic() + settings.timeout,
+            certificates=self._certificates_of,
         )
 
     @property
@@ -394,6 +397,18 @@ class Engine:
             await self._http.aclose()
         await self._io.run(lambda: None)  # what was still to be written has been written now
         await asyncio.sleep(0)
+
+    def _certificates_of(self, dataset: Dataset) -> Mapping[str, Certificate]:
+        """Return the certificates of a dataset's judges, read once, where any is asked for."""
+        known = self._certificates.get(id(dataset))
+        if known is None:
+            known = {}
+            if any(written.get("requires_certificate") for written in dataset.judges.values()):
+                from pytest_evals.storage.certificates import read_certificates
+
+                known = read_certificates((self._settings.rootdir / dataset.path).parent, dataset)
+            self._certificates[id(dataset)] = known
+        return known
 
     def _line_of(self, trial: Trial, judge: str | Model | None) -> Line:
         """Return the way to a trial's model, or to the model a judge asks."""

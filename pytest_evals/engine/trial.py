@@ -6,6 +6,8 @@ from pathlib import Path
 from time import monotonic, time
 from typing import Any
 
+from pytest_evals.certificate import Certificate
+from pytest_evals.dataset import Dataset
 from pytest_evals.engine.ask import Asker, Clock, Line
 from pytest_evals.engine.capture import captured, text_of
 from pytest_evals.engine.conversation import first_messages, following, request_of, turns_of
@@ -32,6 +34,8 @@ class TrialRunner:
     rootdir: Path
     trial_timeout_s: float
     session_end: float | None = None
+    certificates: Callable[[Dataset], Mapping[str, Certificate]] = lambda _: {}
+    """How a dataset's judges agree with people, by their names."""
 
     async def run(self, trial: Trial) -> TrialResult:
         """Run one trial to its end; every fault ends up in its result."""
@@ -156,6 +160,7 @@ class TrialRunner:
             latency_s=_total(times),
             rootdir=self.rootdir,
             ask=self._ask(trial, clock, judged),
+            certificates=self.certificates(trial.dataset),
         )
 
     def _ask(self, trial: Trial, clock: Clock, judged: list[Exchange]) -> Any:

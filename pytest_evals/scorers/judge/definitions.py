@@ -1,5 +1,6 @@
 """The judges that a dataset defines by name: found, made, and checked where they stand."""
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from importlib import import_module
@@ -115,6 +116,8 @@ def check_judges(dataset: Dataset) -> Iterator[tuple[Loc, str]]:
     """Yield every problem of the judges that a dataset defines, as the way to it and a message."""
     for name, written in dataset.judges.items():
         where: Loc = ("judges", name)
+        if not re.fullmatch(r"\w[\w.-]*", name):
+            yield where, f"a judge's name is letters, digits and . _ -, found {name!r}"
         if _only_model(name, written):
             yield from _check_default(written, where)
             continue
