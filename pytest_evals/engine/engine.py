@@ -280,7 +280,7 @@ class Engine:
 
         Args:
             trial: what is wanted.
-            tick: called now and then while waiting.
+            tick: called whenever there is reason to wait; quick, and without waiting itself.
 
         Raises:
             RuntimeError: the engine is not running.
@@ -293,8 +293,9 @@ class Engine:
                         raise RuntimeError("the engine's event loop died") from self._failure
                     if self._loop is None or self._stopping:
                         raise RuntimeError("the engine is not running")
-                    if not self._lock.wait(SLICE_S) and tick is not None:
+                    if tick is not None:
                         tick()
+                    self._lock.wait(SLICE_S)
                 result = self._done.pop(trial.id)
             finally:
                 self._wanted = None

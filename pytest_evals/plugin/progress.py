@@ -6,17 +6,16 @@ is a plain line now and then. With ``-q`` there is none.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
 import pytest
 
-from pytest_evals.engine import Progress
+from pytest_evals.engine import Progress, capture
 from pytest_evals.plaintext import format_cost, format_seconds
 
-EVERY_S = 30.0
-"""Seconds between plain lines in a log."""
 LEAST = 24
 """Columns below which nothing is drawn."""
 
@@ -27,19 +26,29 @@ class LiveLine:
     Args:
         config: pytest's.
         look: how far the engine is; None while there is none.
-        spent: USD recorded so far, and failed and errored trials.
+        every_s: seconds between plain lines in a log.
     """
 
-    def __init__(self, config: pytest.Config, look: Callable[[], Progress | None]) -> None:
+    def __init__(
+        self,
+        config: pytest.Config,
+        look: Callable[[], Progress | None],
+        *,
+        every_s: float = 30.0,
+    ) -> None:
+        self._every_s = every_s
         self._config = config
         self._look = look
-        self._reporter: Any = config.pluginmanager.getplugin("terminalreporter")
-        self._tty = bool(self._reporter and self._reporter.isatty)
         self._drawn = 0
         self._last = monotonic()
         self._started = monotonic()
         self._total = 0
         self._done = self._failed = self._errored = 0
+
+    @property
+    def _reporter(self) -> Any:
+        """The terminal reporter of pytest, which is not there yet when this is made."""
+        return self._config.pluginmanager.getplugin("terminalreporter")
 
     def expect(self, total: int) -> None:
         """Say how many trials there are."""
@@ -68,14 +77,16 @@ class LiveLine:
     def tick(self) -> None:
         """Draw, while waiting."""
         progress = self._look()
-        if progress is None or self._reporter is None or self._config.option.verbose < 0:
+        reporter = self._reporter
+        if progress is None or reporter is None:
             return
-        if self._tty:
+        if reporter.isatty:
             self._draw(progress)
-        elif monotonic() - self._last >= EVERY_S:
+        elif monotonic() - self._last >= self._every_s:
             self._last = monotonic()
-            self._reporter.ensure_newline()
-            self._reporter.write_line(f"evals: {self.text(progress)}")
+            with self._uncaptured():
+                reporter.ensure_newline()
+                reporter.write_line(f"evals: {self.text(progress)}")
 
     def text(self, progress: Progress) -> str:
         """Say how far it is: done of all, in flight, failed, errored, cost, rate, time left."""
@@ -114,7 +125,19 @@ class LiveLine:
             self._write(self._reporter._tw, "\x1b[K")  # noqa: SLF001 - as above
 
     def _write(self, writer: Any, text: str) -> None:
-        """Write past the width bookkeeping, which must not see this."""
+        """Write past pytest's capture, and past the width bookkeeping, which must not see this."""
         stream = getattr(writer, "_file", sys.stdout)
-        stream.write(text)
-        stream.flush()
+        with self._uncaptured():
+            stream.write(text)
+            stream.flush()
+
+    @contextmanager
+    def _uncaptured(self) -> Iterator[None]:
+        """Let pytest's capture rest: while an item runs, stdout is not the terminal."""
+        manager = self._config.pluginmanager.getplugin("capturemanager")
+        if manager is None:
+            yield
+            return
+        with manager.global_and_fixture_disabled():
+            yield
+        capture.install()

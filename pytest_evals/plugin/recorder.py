@@ -85,6 +85,9 @@ class Recorder:
         """Take over what was planned and selected."""
         self._infos = infos
         self._planned = ids
+        live = self._evals.config.pluginmanager.getplugin("evals-progress")
+        if live is not None:
+            live.expect(len(ids))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from pytest_evals.canonical import to_json
 from pytest_evals.engine import capture
-from pytest_evals.errors import SettingsError
+from pytest_evals.errors import SettingsError, StoreError
 from pytest_evals.plugin.collect import EvalFile, EvalItem
 from pytest_evals.plugin.failure import brief, stale
 from pytest_evals.plugin.session import Evals
@@ -82,14 +82,14 @@ class Runner:
         items = [item for item in session.items if isinstance(item, EvalItem)]
         if not items or session.config.option.collectonly:
             return (yield)
-        engine = self._evals.open_engine()
         trials = [item.trial for item in items]
         try:
+            engine = self._evals.open_engine()
             engine.prepare(trials)
-        except SettingsError as error:
+        except (SettingsError, StoreError) as error:
             if self._evals.worker is None:
                 raise pytest.UsageError(str(error)) from None
-            engine.refuse(str(error))
+            engine = self._evals.refusing_engine(str(error))
         capture.install()
         engine.start()
         if self._evals.worker is None:

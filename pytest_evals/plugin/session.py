@@ -12,7 +12,7 @@ import pytest
 from pytest_evals.config import OPTIONS, Settings, read_settings
 from pytest_evals.dataset import Dataset
 from pytest_evals.engine import Engine, Tools
-from pytest_evals.errors import EvalsError, SettingsError, suggest
+from pytest_evals.errors import EvalsError, SettingsError, StoreError, suggest
 from pytest_evals.loaders.base import LoadContext
 from pytest_evals.loaders.build import load
 from pytest_evals.matrix import Matrix, script_model
@@ -47,6 +47,10 @@ class Evals:
     redactor: Redactor = field(default_factory=lambda: Redactor((), ()))
     fresh: TrialResult | None = None
     """The result whose record was made last in this process, to save reading it back."""
+    cassette: Any = None
+    """The cassette this process records to or replays from."""
+    notes: list[str] = field(default_factory=list)
+    """What the user must know of this process's stores."""
     closing: list[Any] = field(default_factory=list)
     """What has to be closed at the end."""
 
@@ -137,6 +141,16 @@ class Evals:
             )
         return self.engine
 
+    def refusing_engine(self, reason: str) -> Engine:
+        """Return an engine that asks nothing and gives the reason.
+
+        For workers, where a usage error would look like a crash.
+        """
+        if self.engine is None:
+            self.engine = Engine(self.settings, Tools(finder=self.registry, http=_http_clients))
+        self.engine.refuse(reason)
+        return self.engine
+
     def _responses(self) -> ResponseStore | None:
         """Open the stored answers."""
         from pytest_evals.plugin.stores import open_responses
@@ -156,6 +170,7 @@ def _http_clients() -> Any:
 
 def begin(config: pytest.Config) -> None:
     """Start the session's state and register its plugin objects."""
+    from pytest_evals.plugin.progress import LiveLine
     from pytest_evals.plugin.recorder import Recorder
     from pytest_evals.plugin.runner import Runner
 
@@ -186,6 +201,9 @@ def begin(config: pytest.Config) -> None:
     if workerinput is None:
         recorder = Recorder(evals)
         config.pluginmanager.register(recorder, "evals-recorder")
+        if config.option.verbose >= 0:
+            live = LiveLine(config, lambda: None if evals.engine is None else evals.engine.progress)
+            config.pluginmanager.register(live, "evals-progress")
         if config.pluginmanager.hasplugin("xdist"):
             from pytest_evals.plugin.xdist import Controller
 
@@ -200,7 +218,11 @@ def end(config: pytest.Config) -> None:
     if evals.engine is not None:
         evals.engine.stop()
     for store in evals.closing:
-        store.close()
+        try:
+            store.close()
+        except StoreError as error:
+            # The reports are written by now: a warning is what is left to say it with.
+            config.issue_config_time_warning(pytest.PytestWarning(str(error)), stacklevel=2)
     evals.closing.clear()
 
 

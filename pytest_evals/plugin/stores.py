@@ -1,11 +1,16 @@
 """Opens what a session keeps: the run store and the stored answers, as the settings say."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pytest_evals.errors import StoreError
+from pytest_evals.errors import SettingsError, StoreError
 from pytest_evals.plugin.session import Evals
 from pytest_evals.responses.base import ResponseStore
 from pytest_evals.storage.base import RunStore
+
+if TYPE_CHECKING:
+    from pytest_evals.responses.cassette import CassetteStore
 
 
 def open_runs(evals: Evals, note: Callable[[str], None]) -> RunStore | None:
@@ -22,14 +27,92 @@ def open_runs(evals: Evals, note: Callable[[str], None]) -> RunStore | None:
 
 
 def open_responses(evals: Evals) -> ResponseStore | None:
-    """Open the stored answers; None where none are kept.
+    """Open the stored answers: the cassette before the session's own store.
+
+    Returns:
+        The store; None where no answers are kept.
 
     Raises:
-        StoreError: answers are to be replayed and the store cannot be read.
+        StoreError: what answers are to be replayed from, or the cassette, cannot be read.
+        SettingsError: a folder of cassettes, and several datasets.
+    """
+    settings = evals.settings
+    if settings.responses == "off":
+        return None
+    own = _own_store(evals)
+    path = cassette_path(evals, {matrix.dataset.name for matrix in evals.matrices.values()})
+    if path is None:
+        return own
+    cassette = open_cassette(evals, path, merge=evals.worker is None)
+    evals.cassette = cassette
+    if own is None:
+        return cassette
+    from pytest_evals.responses.layered import LayeredResponseStore
+
+    return LayeredResponseStore(cassette, own, fill=settings.responses != "replay")
+
+
+def _own_store(evals: Evals) -> ResponseStore | None:
+    """Open the answers in the session's own store; without it a session can still ask.
+
+    Raises:
+        StoreError: answers are to be replayed, and there is no cassette to replay them from.
     """
     from pytest_evals.responses.sqlite import SqliteResponseStore
 
     settings = evals.settings
-    if settings.responses == "off":
+    try:
+        return SqliteResponseStore(settings.store_path)
+    except StoreError as error:
+        if settings.responses == "replay" and settings.cassette is None:
+            raise
+        evals.notes.append(f"answers are not being stored: {error}")
         return None
-    return SqliteResponseStore(settings.store_path)
+
+
+def cassette_path(evals: Evals, datasets: Collection[str]) -> Path | None:
+    """Return the cassette's file; None where there is none.
+
+    Args:
+        evals: the session.
+        datasets: the names of its datasets.
+
+    Raises:
+        SettingsError: a folder, which holds one file a dataset, and several datasets.
+    """
+    given = evals.settings.cassette
+    if given is None:
+        return None
+    path = evals.settings.rootdir / given
+    if path.suffix == ".jsonl" and not path.is_dir():
+        return path
+    names = sorted(datasets)
+    if len(names) != 1:
+        raise SettingsError(
+            f"--evals-cassette {given} is a folder, which holds one cassette a dataset, but this "
+            f"session has {len(names)} datasets ({', '.join(names)}); run them one by one, or name "
+            "one file for all"
+        )
+    return path / f"{names[0]}.jsonl"
+
+
+def open_cassette(evals: Evals, path: Path, *, merge: bool) -> "CassetteStore":
+    """Open a cassette.
+
+    Args:
+        evals: the session.
+        path: its file.
+        merge: whether this process merges what all processes of the session recorded.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    from pytest_evals.responses.cassette import CassetteStore
+
+    return CassetteStore(
+        path,
+        redact=evals.redactor.json_text,
+        journals=evals.settings.store_path.parent / "journals",
+        merge=merge,
+        write=evals.settings.responses != "replay",
+    )
