@@ -18,6 +18,7 @@ from pytest_evals import __version__
 from pytest_evals.errors import SettingsError, StoreError
 from pytest_evals.plugin.collect import EvalItem
 from pytest_evals.plugin.session import Evals
+from pytest_evals.plugin.signals import sigterm_interrupts
 from pytest_evals.plugin.stores import cassette_path, open_cassette, open_runs
 from pytest_evals.plugin.terminal import draw
 from pytest_evals.result import TrialResult
@@ -76,8 +77,7 @@ class Recorder:
             return own
         for run in self._store.runs(limit=1):
             same = run.git is not None and (run.git.commit, run.git.tree) == (git.commit, git.tree)
-            unfinished = run.status in {RunStatus.INTERRUPTED, RunStatus.RUNNING}
-            if same and unfinished and run.chain:
+            if same and run.status is RunStatus.INTERRUPTED and run.chain:
                 return run.chain
         return own
 
@@ -88,6 +88,12 @@ class Recorder:
         live = self._evals.config.pluginmanager.getplugin("evals-progress")
         if live is not None:
             live.expect(len(ids))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
+        """Hear SIGTERM as Ctrl-C while trials run."""
+        with sigterm_interrupts(self.note):
+            return (yield)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -142,10 +148,8 @@ class Recorder:
         if text not in self.notes:
             self.notes.append(text)
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_sessionfinish(
-        self, session: pytest.Session, exitstatus: int
-    ) -> Generator[None, object, object]:
+    @pytest.hookimpl(trylast=True)  # after xdist has ended its workers, before the summary
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Compare what was planned with what was recorded, and seal the run.
 
         Before the terminal draws its summary, which tells what was found.
@@ -153,7 +157,6 @@ class Recorder:
         self._ended = True
         if self.run is not None and self._begun:
             self._check(session, exitstatus)
-        return (yield)
 
     def _check(self, session: pytest.Session, exitstatus: int) -> None:
         """See to it that trials without a verdict never leave a session green."""

@@ -201,7 +201,7 @@ def begin(config: pytest.Config) -> None:
     if workerinput is None:
         recorder = Recorder(evals)
         config.pluginmanager.register(recorder, "evals-recorder")
-        if config.option.verbose >= 0:
+        if getattr(config.option, "verbose", -1) >= 0:
             live = LiveLine(config, lambda: None if evals.engine is None else evals.engine.progress)
             config.pluginmanager.register(live, "evals-progress")
         if config.pluginmanager.hasplugin("xdist"):
