@@ -169,21 +169,18 @@ class Asker:
         try:
             if self.mode == "replay":
                 raise AnswerError("stale", self._stale(line, request, question))
-            response = await self._attempts(line, request, clock, attempts)
+            cost_usd, response = await self._attempts(line, request, clock, question, attempts)
         except AnswerError as error:
             return _failed(line, request, question.role, question.key, error, tuple(attempts))
-        response = self.redact(response)
-        exchange = Exchange(
+        return Exchange(
             request=request,
             response=response,
             role=question.role,
             model_id=line.model.id,
             key=question.key,
-            cost_usd=_cost(response, line.model),
+            cost_usd=cost_usd,
             attempts=tuple(attempts),
         )
-        await self._keep(line, request, question, exchange)
-        return exchange
 
     def _stored(self, line: Line, question: "_Question") -> StoredAnswer | None:
         """Return the stored answer that may be used."""
@@ -219,9 +216,18 @@ class Asker:
         )
 
     async def _attempts(
-        self, line: Line, request: Request, clock: Clock, attempts: list[ErrorInfo]
-    ) -> Response:
-        """Call until there is an answer or no reason to try again."""
+        self,
+        line: Line,
+        request: Request,
+        clock: Clock,
+        question: "_Question",
+        attempts: list[ErrorInfo],
+    ) -> tuple[float | None, Response]:
+        """Call until there is an answer, which is kept, or no reason to try again.
+
+        Returns:
+            The cost in USD, None where it is unknown, and the answer.
+        """
         expected = _expected_tokens(request)
         while True:
             self._may_ask(line, clock)
@@ -242,20 +248,24 @@ class Asker:
                         pause = self._pause(line, error, started, len(attempts) + 1, clock)
                         attempts.append(ErrorInfo.of(error))
                     else:
-                        self._answered(line, response, expected)
-                        return response
+                        cost_usd = self._answered(line, response, expected)
+                        response = self.redact(response)
+                        # While it cannot be kept, no more is asked than the limits allow.
+                        await self._keep(line, request, question, response, cost_usd)
+                        return cost_usd, response
             except TimeoutError:
                 raise AnswerError("not_run", _OVER) from None
             self.retried += 1
             await asyncio.sleep(pause)
 
-    def _answered(self, line: Line, response: Response, expected: float) -> None:
-        """Count an answer."""
-        tokens = response.usage.total_tokens
+    def _answered(self, line: Line, response: Response, expected: float) -> float | None:
+        """Count an answer; return its cost in USD."""
+        tokens, cost_usd = response.usage.total_tokens, _cost(response, line.model)
         line.breaker.succeeded()
         line.limiter.succeeded(tokens, expected)
         _heed(line.limiter, response.metadata.get("rate_limit"))
-        self.budget.add(_cost(response, line.model), tokens, model_id=line.model.id)
+        self.budget.add(cost_usd, tokens, model_id=line.model.id)
+        return cost_usd
 
     def _may_ask(self, line: Line, clock: Clock) -> None:
         """Refuse a call for which there is no money, no time or no hope.
@@ -329,10 +339,15 @@ class Asker:
         return response
 
     async def _keep(
-        self, line: Line, request: Request, question: "_Question", exchange: Exchange
+        self,
+        line: Line,
+        request: Request,
+        question: "_Question",
+        response: Response,
+        cost_usd: float | None,
     ) -> None:
         """Store an answer before anybody uses it."""
-        if self.store is None or self.mode == "off" or exchange.response is None:
+        if self.store is None or self.mode == "off":
             return
         answer = StoredAnswer(
             key=question.key,
@@ -342,8 +357,8 @@ class Asker:
             sample=request.sample,
             turn=request.turn,
             parts=question.parts(line, request.sample),
-            response=exchange.response,
-            cost_usd=exchange.cost_usd,
+            response=response,
+            cost_usd=cost_usd,
             chain=line.chain or "",
         )
         store = self.store

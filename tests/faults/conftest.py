@@ -140,7 +140,7 @@ def python_target(pytester: pytest.Pytester):
         data = {
             "name": name,
             "models": [{**model, **extra.pop("model", {})}],
-            "scorers": extra.pop("scorers", [{"contains": ""}]),
+            "scorers": extra.pop("scorers", [{"contains": "q"}]),
             "cases": [{"id": f"c{i}", "input": f"q{i}"} for i in range(cases)],
             **extra,
         }
