@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from pytest_evals.canonical import Frozen, digest
 from pytest_evals.errors import DatasetError, Position, Problem, StoreError, suggest
@@ -55,9 +55,15 @@ class LabelRow(Frozen):
     risk: str | None = None
     """``high`` counts dangerous errors on this answer apart."""
     at: float | None = None
-    """Unix time, seconds; the latest of a rater and answer counts. None: rows count as they come."""
+    """Unix time, seconds; the latest of a rater and answer counts. None is before all others."""
     line: int = Field(default=0, exclude=True)
     """Where it stands in its file, 1-based."""
+
+    @field_validator("label", mode="before")
+    @classmethod
+    def _word(cls, value: object) -> object:
+        """Take true and false for pass and fail."""
+        return {True: "pass", False: "fail"}[value] if isinstance(value, bool) else value
 
     @model_validator(mode="after")
     def _whole(self) -> "LabelRow":
@@ -73,7 +79,7 @@ FIELDS = tuple(name for name in LabelRow.model_fields if name != "line")
 
 
 def read_labels(path: Path, *, shown: str | None = None) -> tuple[LabelRow, ...]:
-    """Read a file of labels.
+    """Read a file of labels; rows with neither label, value nor note are still to be filled in.
 
     Args:
         path: ``.csv`` with a header, or ``.jsonl`` with an object a line.
@@ -98,7 +104,7 @@ def read_labels(path: Path, *, shown: str | None = None) -> tuple[LabelRow, ...]
     rows = [
         row
         for line, data in written(text, name, problems)
-        if (row := _row(data, Position(name, line), problems)) is not None
+        if _is_filled(data) and (row := _row(data, Position(name, line), problems)) is not None
     ]
     if not rows and not problems:
         problems.append(Problem(Position(name), "the file holds no label"))
@@ -176,7 +182,7 @@ def _json_rows(
         if not line.strip():
             continue
         try:
-            data = json.loads(line)
+            data = json.loads(line, parse_constant=_no_constant)
         except (ValueError, RecursionError) as error:
             problems.append(Problem(Position(name, number), f"this is no JSON: {error}"))
             continue
@@ -185,6 +191,17 @@ def _json_rows(
         else:
             found = type(data).__name__
             problems.append(Problem(Position(name, number), f"expected an object, found {found}"))
+
+
+def _is_filled(data: Mapping[str, Any]) -> bool:
+    """Whether somebody has said something in a row."""
+    said = (data.get(key) for key in ("label", "value", "note"))
+    return any(value is not None and value != "" for value in said)
+
+
+def _no_constant(word: str) -> Any:
+    """Refuse what Python reads and JSON does not know."""
+    raise ValueError(f"{word} is no JSON value")
 
 
 def _row(data: dict[str, Any], where: Position, problems: list[Problem]) -> LabelRow | None:

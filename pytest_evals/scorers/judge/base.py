@@ -1,6 +1,6 @@
 """Judge: what every judge shares: whom it asks, how often, by what bar, and with what vote."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
@@ -25,6 +25,7 @@ from pytest_evals.scorers.judge.opinion import (
     of_panel,
     of_repeats,
 )
+from pytest_evals.scorers.judge.scale import Scale
 from pytest_evals.scorers.options import check_templates, template_variables
 from pytest_evals.templates import render
 
@@ -160,6 +161,19 @@ class Judge(Scorer):
     def bar(self) -> float | None:
         """The least score that passes; None where there is no bar."""
         return self.usual_bar if self.min_score is None else self.min_score
+
+    def labels(self) -> Mapping[str, float | None]:
+        """Return the labels its opinions may have, with what each is worth (0..1)."""
+        return {}
+
+    def score_scale(self) -> Scale:
+        """Return the scale of the numbers it gives."""
+        return (0.0, 1.0)
+
+    def verdict_on(self, label: str) -> bool | None:
+        """Return what one of its labels means for an answer; None where there is no bar."""
+        value = self.labels()[label]
+        return Opinion(value=value, label=label).with_bar(self.bar).passed
 
     async def opinion(self, interview: Interview, ctx: ScoreContext) -> Opinion:
         """Ask one model for its opinion of an answer.

@@ -110,6 +110,14 @@ class Classifier(Judge):
             known = ", ".join(self.choices)
             yield f"`{self.type}`: `expected` is {self.expected!r}, none of {known}"
 
+    def labels(self) -> Mapping[str, float | None]:
+        """Return the choices and their worth."""
+        return self.choices
+
+    def verdict_on(self, label: str) -> bool | None:
+        """Return whether a label passes."""
+        return label in self.passes if self.passes else super().verdict_on(label)
+
     async def opinion(self, interview: Interview, ctx: ScoreContext) -> Opinion:
         """Ask for the label."""
         right = None

@@ -53,6 +53,14 @@ class ClosedQa(Judge):
         """Refuse a blank question."""
         return not_blank(value, "the `question`")
 
+    def labels(self) -> Mapping[str, float | None]:
+        """Return the replies where no passes: people then answer the question as well."""
+        return {} if self.passes == "yes" else {"yes": 0.0, "no": 1.0}
+
+    def verdict_on(self, label: str) -> bool | None:
+        """Return whether a reply passes."""
+        return label == self.passes
+
     async def opinion(self, interview: Interview, ctx: ScoreContext) -> Opinion:
         """Ask the question."""
         more = self.reference_piece(self.reference, ctx)

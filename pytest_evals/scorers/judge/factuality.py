@@ -64,6 +64,10 @@ class Factuality(Judge):
         if self.reference is None and case.expected is None:
             yield f"`{self.type}` compares with the case's `expected`, and there is none"
 
+    def labels(self) -> Mapping[str, float | None]:
+        """Return the relations and their worth."""
+        return {name: self.scores.get(name, worth) for name, (_, worth) in RELATIONS.items()}
+
     async def opinion(self, interview: Interview, ctx: ScoreContext) -> Opinion:
         """Ask for the relation."""
         right = expected_text(ctx) if self.reference is None else self.rendered(self.reference, ctx)

@@ -64,6 +64,10 @@ class GoalSuccess(Judge):
         if self.goal is None and case.expected is None and case.input is None and not case.turns:
             yield f"`{self.type}` needs a `goal`, or an `expected` of the case"
 
+    def labels(self) -> Mapping[str, float | None]:
+        """Return the outcomes and their worth."""
+        return OUTCOMES
+
     async def opinion(self, interview: Interview, ctx: ScoreContext) -> Opinion:
         """Ask what the conversation came to."""
         goal = self._goal(ctx)

@@ -56,6 +56,10 @@ class Pairwise(Judge):
         if self.against is None and case.expected is None:
             yield f"`{self.type}` compares with the case's `expected`, and there is none"
 
+    def labels(self) -> Mapping[str, float | None]:
+        """Return what a person can say."""
+        return {"better": 1.0, "tie": 0.5, "worse": 0.0}
+
     async def opinion(self, interview: Interview, ctx: ScoreContext) -> Opinion:
         """Ask in both orders."""
         other = expected_text(ctx) if self.against is None else self.rendered(self.against, ctx)

@@ -175,6 +175,10 @@ class RubricJudge(Judge):
         for message in judge.problems(dataset, case):
             yield f"judge {self.named!r}: {message}"
 
+    def score_scale(self) -> Scale:
+        """Return the rubric's scale."""
+        return self.scale
+
     async def opinion(self, interview: Interview, ctx: ScoreContext) -> Opinion:
         """Ask for scores."""
         more = self.reference_piece(self.reference, ctx)

@@ -72,6 +72,10 @@ class GEval(Judge):
         """Refuse a scale without two ends."""
         return check_scale(value)
 
+    def score_scale(self) -> Scale:
+        """Return the rubric's scale."""
+        return self.scale
+
     async def opinion(self, interview: Interview, ctx: ScoreContext) -> Opinion:
         """Ask for the steps where there are none, then for the score."""
         steps = tuple(self.rendered(step, ctx) for step in self.steps)

@@ -1,0 +1,55 @@
+"""People's labels in a judge's own terms: what a word or a number says of an answer. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pytest_evals.scorers.judge.base import Judge
+from pytest_evals.scorers.judge.opinion import Opinion
+from pytest_evals.scorers.judge.scale import normalised
+
+_WORDS: Mapping[str, bool] = {
+    **dict.fromkeys(("pass", "passed", "true", "yes", "1", "good", "right", "ok"), True),
+    **dict.fromkeys(("fail", "failed", "false", "no", "0", "bad", "wrong"), False),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What one person says of one answer."""
+
+    passed: bool | None = None
+    """The verdict; None where the judge has no bar that would give one."""
+    label: str | None = None
+    """One of the judge's own labels."""
+    score: float | None = None
+    """On the judge's own scale."""
+
+
+def understood(judge: Judge, label: str | None, value: float | None) -> Said:
+    """Return what a person's label or value says, as the judge's own would be taken.
+
+    Raises:
+        ValueError: the label is neither pass or fail nor one of the judge's, or the value lies
+            outside its scale.
+    """
+    passed: bool | None = None
+    own: str | None = None
+    low, high = judge.score_scale()
+    if value is not None and not low <= value <= high:
+        raise ValueError(f"the value is {value:g}, outside the judge's scale {low:g} to {high:g}")
+    if label is not None:
+        known = judge.labels()
+        named = [name for name in known if name.casefold() == label.strip().casefold()]
+        word = label.strip().casefold()
+        if named:
+            own = named[0]
+            passed = judge.verdict_on(own)
+        elif word in _WORDS:
+            passed = _WORDS[word]
+        else:
+            more = f", or one of {', '.join(known)}" if known else ""
+            raise ValueError(f"the label is {label!r}, expected pass or fail{more}")
+    elif value is not None:
+        opinion = Opinion(value=normalised(value, (low, high))).with_bar(judge.bar)
+        passed = opinion.passed
+    return Said(passed=passed, label=own, score=value)
