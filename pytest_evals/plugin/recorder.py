@@ -20,7 +20,7 @@ from pytest_evals.plugin.collect import EvalItem
 from pytest_evals.plugin.session import Evals
 from pytest_evals.plugin.signals import sigterm_interrupts
 from pytest_evals.plugin.stores import cassette_path, open_cassette, open_runs
-from pytest_evals.plugin.terminal import draw
+from pytest_evals.plugin.terminal import draw, draw_gates
 from pytest_evals.result import TrialResult
 from pytest_evals.run import DatasetInfo, GitInfo, Run, RunStatus
 from pytest_evals.storage.base import RunStore
@@ -115,12 +115,20 @@ class Recorder:
         self._begin()
         self._recorded.add(result.id)
         self.summary.add(result)
+        gates = self._evals.config.pluginmanager.getplugin("evals-gates")
+        if gates is not None:
+            gates.add(result)
         if self._store is not None:
             try:
                 self._store.append(self._evals.run_id, record, result)
             except StoreError as error:
                 self.note(f"this run is not being kept any further: {error}")
                 self._store = None
+
+    @property
+    def infos(self) -> tuple[DatasetInfo, ...]:
+        """What was planned and selected; empty until the first trial is known."""
+        return self._infos
 
     def _is_trial(self, nodeid: str) -> bool:
         """Whether a node id is a trial of one of the datasets."""
@@ -203,6 +211,7 @@ class Recorder:
                 "cost_usd": self.summary.cost_usd,
                 "spent_usd": self.summary.spent_usd,
                 "exit_status": int(session.exitstatus),
+                **self._judged(),
                 "notes": tuple(self.notes),
             }
         )
@@ -212,6 +221,16 @@ class Recorder:
                 self._store.seal(self.run)
             except StoreError as error:
                 self.note(f"the run could not be sealed: {error}")
+
+    def _judged(self) -> dict[str, Any]:
+        """Return the gates' verdicts and the decision, as the run keeps them."""
+        gates = self._evals.config.pluginmanager.getplugin("evals-gates")
+        if gates is None or gates.decision is None:
+            return {}
+        return {
+            "gates": tuple(one.model_dump(mode="json") for one in gates.verdicts),
+            "decision": gates.decision.model_dump(mode="json"),
+        }
 
     def _close_cassette(self, *, whole: bool) -> None:
         """Write the cassette: of a whole run without errors, what is no longer asked is dropped.
@@ -236,12 +255,23 @@ class Recorder:
         """Draw the table of models."""
         if self.run is not None and (self._begun or self.notes):
             draw(terminalreporter, self.run, self.summary, self.notes, self._evals.settings)
+            gates = self._evals.config.pluginmanager.getplugin("evals-gates")
+            if gates is not None:
+                draw_gates(terminalreporter, self.run, gates.told)
 
     def pytest_report_collectionfinish(self, items: list[pytest.Item]) -> list[str]:
         """Say what will run: cases x models x samples = trials."""
         if self._evals.config.option.verbose < 0:
             return []
-        return [matrix_line(info) for info in self._evals.infos(selected_of(items), digests=False)]
+        infos = self._evals.infos(selected_of(items), digests=False)
+        lines = [matrix_line(info) for info in infos]
+        if self._evals.config.option.collectonly:
+            from pytest_evals.plugin.estimate import estimate, history_of
+
+            trials = [item.trial for item in items if isinstance(item, EvalItem)]
+            past = history_of(self._evals.settings.store_path, {info.name for info in infos})
+            lines += estimate(trials, past)
+        return lines
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> Any:
@@ -251,6 +281,10 @@ class Recorder:
             return "not run", "N", ("NOT RUN", {"yellow": True})
         if word == "stale" and report.failed:
             return "error", "S", ("STALE", {"red": True})
+        if word == "tolerated" and report.skipped:
+            return "tolerated", "t", ("TOLERATED", {"yellow": True})
+        if word == "inconclusive" and report.passed:
+            return "inconclusive", "i", ("INCONCLUSIVE", {"yellow": True})
         told = getattr(report, "evals_brief", None)
         judged = report.when == "call" and report.outcome in {"passed", "failed"}
         if told and judged and not self._ended:
