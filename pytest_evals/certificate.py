@@ -12,6 +12,7 @@ from typing import Any, Self
 from pydantic import Field, ValidationError, model_validator
 
 from pytest_evals.canonical import Frozen
+from pytest_evals.errors import suggest
 from pytest_evals.stats.estimate import Absent, Estimate
 from pytest_evals.stats.prevalence import JudgeError
 
@@ -52,6 +53,27 @@ class Bars(Frozen):
         if isinstance(data, dict) and not named & data.keys():
             return {**STANDARD, **data}
         return data
+
+
+def bars_of(written: object) -> Bars | None:
+    """Return the bars that are written: ``true``, ``false``, nothing, or a mapping.
+
+    Raises:
+        ValueError: they are not right, in words.
+    """
+    if written is None or written is False or isinstance(written, Bars):
+        return written or None
+    try:
+        return Bars.model_validate(written)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(map(str, first["loc"]))
+        if first["type"] == "extra_forbidden":
+            hint = suggest(key, Bars.model_fields)
+            raise ValueError(f"`requires_certificate` has no bar {key!r}.{hint}") from None
+        what = f"`requires_certificate.{key}`" if key else "`requires_certificate`"
+        words = f"{first['msg'][:1].lower()}{first['msg'][1:]}"
+        raise ValueError(f"{what}: {words}, found {first['input']!r}") from None
 
 
 class Rate(Frozen):

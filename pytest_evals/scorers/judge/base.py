@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from pydantic import Field, field_validator, model_validator
 
 from pytest_evals.canonical import Frozen, digest
 from pytest_evals.case import Case
-from pytest_evals.certificate import Bars, advisory_reason
+from pytest_evals.certificate import Bars, advisory_reason, bars_of
 from pytest_evals.dataset import Dataset
 from pytest_evals.errors import TemplateError
 from pytest_evals.model import Model
@@ -51,9 +51,9 @@ class Member(Frozen):
             return {"model": data}
         return data
 
-    @field_validator("model")
+    @field_validator("model", mode="before")
     @classmethod
-    def _model(cls, value: str | dict[str, Any]) -> str | dict[str, Any]:
+    def _model(cls, value: object) -> str | dict[str, Any]:
         """Refuse what is no model."""
         return check_model(value)
 
@@ -124,22 +124,22 @@ class Judge(Scorer):
     visibly."""
     revise: Revise | None = None
     """Let the model revise an answer below the bar."""
-    requires_certificate: Bars | Literal[True] | None = None
+    requires_certificate: Bars | bool | None = None
     """How well it must agree with people before its verdict counts: ``true``, or bars for
     `precision`, `recall`, `kappa`, `max_dangerous`, `min_labels`. Without such a certificate it is
     shown and does not vote."""
 
-    @field_validator("model")
+    @field_validator("model", mode="before")
     @classmethod
-    def _model(cls, value: str | dict[str, Any] | None) -> str | dict[str, Any] | None:
+    def _model(cls, value: object) -> str | dict[str, Any] | None:
         """Refuse what is no model."""
         return None if value is None else check_model(value)
 
-    @field_validator("requires_certificate")
+    @field_validator("requires_certificate", mode="before")
     @classmethod
-    def _bars(cls, value: Bars | Literal[True] | None) -> Bars | None:
-        """Let ``true`` be the standard bars."""
-        return Bars.model_validate(True) if value is True else value
+    def _bars(cls, value: object) -> Bars | None:
+        """Let ``true`` be the standard bars, and ``false`` none."""
+        return bars_of(value)
 
     @model_validator(mode="after")
     def _fits(self) -> "Judge":
@@ -156,6 +156,11 @@ class Judge(Scorer):
     def votes(self) -> bool:  # type: ignore[override] # it depends on the options
         """Whether it passes or fails an answer."""
         return self.bar is not None or self.speaks
+
+    @property
+    def bars(self) -> Bars | None:
+        """What its certificate must reach; None where it needs none."""
+        return self.requires_certificate if isinstance(self.requires_certificate, Bars) else None
 
     @property
     def bar(self) -> float | None:
@@ -204,8 +209,7 @@ class Judge(Scorer):
 
     def advisory(self, name: str | None, ctx: ScoreContext) -> str | None:
         """Say why it has no vote here; None where it has one."""
-        bars = self.requires_certificate
-        assert bars is not True
+        bars = self.bars
         return advisory_reason(
             bars,
             fingerprint="" if bars is None else self.fingerprint(ctx.dataset),
@@ -376,7 +380,7 @@ class Judge(Scorer):
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
         """Find what is wrong with judging this case by a judge that stands where it is used."""
-        if self.requires_certificate is not None:
+        if self.bars is not None:
             yield (
                 f"`{self.type}` with `requires_certificate` has no name under which a certificate "
                 "is kept; define it in the dataset's `judges` and write `judge: {use: name}`"

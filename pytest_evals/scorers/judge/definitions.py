@@ -51,9 +51,9 @@ class _DefaultModel(Frozen):
     model: str | dict[str, Any]
     params: dict[str, Any] = Field(default_factory=dict)
 
-    @field_validator("model")
+    @field_validator("model", mode="before")
     @classmethod
-    def _model(cls, value: str | dict[str, Any]) -> str | dict[str, Any]:
+    def _model(cls, value: object) -> str | dict[str, Any]:
         """Refuse what is no model."""
         return check_model(value)
 

@@ -38,12 +38,17 @@ def model_of(written: str | dict[str, Any]) -> str | Model:
         raise ValueError(f"the judge's model, `{where}`: {message}") from None
 
 
-def check_model(written: str | dict[str, Any]) -> str | dict[str, Any]:
+def check_model(written: object) -> str | dict[str, Any]:
     """Return a model as it is written.
 
     Raises:
         ValueError: it is none.
     """
+    if not isinstance(written, str | dict):
+        raise ValueError(  # noqa: TRY004 - pydantic words it
+            f"a judge's model is `provider:model`, a model's id, or a mapping with `provider`; "
+            f"found {written!r}"
+        )
     if isinstance(written, str) and not written.strip():
         raise ValueError("the judge's `model` is blank; write `provider:model` or a model's id")
     model_of(written)
