@@ -49,8 +49,6 @@ class Evals:
     """The result whose record was made last in this process, to save reading it back."""
     cassette: Any = None
     """The cassette this process records to or replays from."""
-    compared: dict[str, Any] = field(default_factory=dict)
-    """What each dataset is compared with (`plugin.compare.Compared`), by its path."""
     notes: list[str] = field(default_factory=list)
     """What the user must know of this process's stores."""
     closing: list[Any] = field(default_factory=list)
@@ -123,8 +121,6 @@ class Evals:
                 cases=len(matrix.dataset.cases),
                 planned=len(matrix),
                 selected=selected.get(path, 0),
-                gates=matrix.dataset.gates,
-                max_error_rate=matrix.dataset.max_error_rate,
             )
             for path, matrix in sorted(self.matrices.items())
         )
@@ -205,9 +201,6 @@ def begin(config: pytest.Config) -> None:
     if workerinput is None:
         recorder = Recorder(evals)
         config.pluginmanager.register(recorder, "evals-recorder")
-        from pytest_evals.plugin.gates import Gates
-
-        config.pluginmanager.register(Gates(evals), "evals-gates")
         if getattr(config.option, "verbose", -1) >= 0:
             live = LiveLine(config, lambda: None if evals.engine is None else evals.engine.progress)
             config.pluginmanager.register(live, "evals-progress")
