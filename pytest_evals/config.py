@@ -29,6 +29,8 @@ class Option:
     metavar: str | None = None
     command_line: bool = True
     """Whether it is an option of the command line too (else ini and environment only)."""
+    switch: bool = False
+    """Whether it stands on the command line without a value, and means yes."""
     many: bool = False
     """Whether it can be given several times (ini: one a line; environment: commas)."""
 
@@ -150,6 +152,34 @@ OPTIONS: tuple[Option, ...] = (
         metavar="N",
     ),
     Option(
+        "baseline",
+        "Compare with this baseline: a file, a folder of them, REVISION:PATH of git, a run's id or "
+        "latest. By default baselines/<dataset>.jsonl beside the dataset, where a gate compares.",
+        str,
+        metavar="SOURCE",
+    ),
+    Option(
+        "update_baseline",
+        "Add this run to baselines/<dataset>.jsonl; only what ran is touched.",
+        _flag,
+        default=False,
+        switch=True,
+    ),
+    Option(
+        "reset_baseline",
+        "Write what ran into baselines/<dataset>.jsonl in the place of what stood there.",
+        _flag,
+        default=False,
+        switch=True,
+    ),
+    Option(
+        "strict",
+        "Fail where a comparison with the baseline is inconclusive.",
+        _flag,
+        default=False,
+        switch=True,
+    ),
+    Option(
         "store",
         "The file that keeps runs and answers.",
         Path,
@@ -238,6 +268,10 @@ class Settings:
     max_cost: float | None = None
     """USD."""
     max_tokens: int | None = None
+    baseline: str | None = None
+    update_baseline: bool = False
+    reset_baseline: bool = False
+    strict: bool = False
     store: Path = Path(".evals/evals.sqlite")
     window: int | None = None
     trial_timeout: float = 300.0

@@ -127,6 +127,24 @@ class Registry:
             yield from self._check_scorers(dataset, case.scorers, case, (*where, "scorers"))
             yield from self._check_case(dataset, case, where)
         yield from _check_models(dataset)
+        if dataset.gates:
+            yield from self._check_gates(dataset)
+
+    def _check_gates(self, dataset: Dataset) -> Iterator[tuple[Loc, str]]:
+        """Yield what is wrong with the gates: names of metrics, scorers, tags, models."""
+        from pytest_evals.gate.check import check_gates
+
+        names: set[str] = set()
+        for case in dataset.cases:
+            for spec in dataset.scorers_of(case):
+                try:
+                    names.add(self.bind(spec).name)
+                except SpecError:
+                    continue  # told where the scorer stands
+        # With --evals-model the models asked need not be the file's: a name there is told at the
+        # end of the session, so only names that no model in the file has are refused.
+        models = [model.id for model in dataset.models or script_model(dataset)]
+        yield from check_gates(dataset, names, models)
 
     def check_model(self, model: Model) -> Iterator[tuple[Loc, str]]:
         """Yield what is wrong with a model: its provider, its options."""

@@ -90,6 +90,10 @@ class Run(Frozen):
     """python, pytest, pytest-evals-matrix and the platform."""
     options: dict[str, Any] = Field(default_factory=dict)
     """The settings in force, without secrets."""
+    gates: tuple[dict[str, Any], ...] = ()
+    """The verdicts of all gates, as JSON (`gate.spec.GateVerdict`)."""
+    decision: dict[str, Any] | None = None
+    """What they come to, as JSON (`decision.Decision`); None where there are no gates."""
     exit_status: int | None = None
     notes: tuple[str, ...] = ()
     """What a reader must know: trials that were not run, stores that failed."""

@@ -1,11 +1,12 @@
 """One trial: its conversation, its scores and what became of it."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, time
 from typing import Any
 
+from pytest_evals.canonical import digest
 from pytest_evals.certificate import Certificate
 from pytest_evals.dataset import Dataset
 from pytest_evals.engine.ask import Asker, Clock, Line
@@ -37,6 +38,8 @@ class TrialRunner:
     certificates: Callable[[Dataset], Mapping[str, Certificate]] = lambda _: {}
     """How a dataset's judges agree with people, by their names."""
 
+    _digests: dict[tuple[object, ...], str] = field(default_factory=dict)
+
     async def run(self, trial: Trial) -> TrialResult:
         """Run one trial to its end; every fault ends up in its result."""
         clock = Clock(self.trial_timeout_s, session_end=self.session_end)
@@ -64,8 +67,21 @@ class TrialRunner:
             duration_s=clock.used_s,
             case_digest=trial.case.digest,
             output=text_of(output),
-            tolerated=outcome is Outcome.FAILED and bool(trial.dataset.gates),
+            scorers_digest=self._scorers_digest(trial),
         )
+
+    def _scorers_digest(self, trial: Trial) -> str:
+        """Return 16 digits over a trial's assertions, computed once for all that share them."""
+        bounds = self.scorers(trial)
+        key = (trial.dataset.name, *map(id, bounds))
+        found = self._digests.get(key)
+        if found is None:
+            specs = trial.dataset.scorers_of(trial.case)
+            asked = [spec.model_dump(mode="json") for spec in specs]
+            judges = {} if all(bound.cheap for bound in bounds) else trial.dataset.judges
+            versions = [bound.version for bound in bounds]
+            found = self._digests[key] = digest([asked, versions, judges], length=16)
+        return found
 
     async def _converse(self, trial: Trial, clock: Clock) -> tuple[Exchange, ...]:
         """Ask turn by turn; the first error ends the conversation."""

@@ -34,7 +34,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=list(FILES_DEFAULT),
     )
     for option in OPTIONS:
-        if option.command_line:
+        if option.command_line and option.switch:
+            _add(
+                group,
+                parser,
+                option.flag,
+                dest=option.dest,
+                action="store_const",
+                const="true",
+                default=None,
+                help=option.help,
+            )
+        elif option.command_line:
             _add(
                 group,
                 parser,

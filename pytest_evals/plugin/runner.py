@@ -17,7 +17,7 @@ from pytest_evals.canonical import to_json
 from pytest_evals.engine import capture
 from pytest_evals.errors import SettingsError, StoreError
 from pytest_evals.plugin.collect import EvalFile, EvalItem
-from pytest_evals.plugin.failure import brief, stale
+from pytest_evals.plugin.failure import brief, headline, stale
 from pytest_evals.plugin.session import Evals
 from pytest_evals.result import Outcome, TrialResult
 from pytest_evals.run import DatasetInfo
@@ -32,6 +32,7 @@ class Runner:
         self._evals = evals
         self._patterns: tuple[str, ...] = tuple(evals.config.getini("evals_files"))
         self._told = False
+        self._gated: set[str] = set()
         self._infos = ""
         self._items: dict[str, EvalItem] = {}
 
@@ -84,6 +85,7 @@ class Runner:
             return (yield)
         trials = [item.trial for item in items]
         try:
+            self._find_baselines()
             engine = self._evals.open_engine()
             engine.prepare(trials)
         except (SettingsError, StoreError) as error:
@@ -99,6 +101,46 @@ class Runner:
         finally:
             engine.stop()
             capture.remove()
+            if self._evals.worker is not None:
+                output: dict[str, Any] = getattr(self._evals.config, "workeroutput", {})
+                output["evals_notes"] = [*engine.notes, *self._evals.notes]
+
+    def _find_baselines(self) -> None:
+        """Read what the datasets are compared with, before anything is spent.
+
+        Raises:
+            StoreError: a baseline is missing or not right.
+        """
+        from pytest_evals.plugin.compare import find
+
+        for info in INFOS.validate_json(self._infos) if self._infos else ():
+            if info.selected:
+                found = find(self._evals.settings, info, self._evals.run_id)
+                self._evals.compared[info.path] = found
+                if info.selected == info.planned and found.gates:
+                    self._gated.add(info.path)
+
+    def _tolerated(self, item: EvalItem, result: TrialResult, report: Any) -> TrialResult:
+        """Report a failed trial as tolerated where the gates answer for it."""
+        if not report.failed or not self._answered_for(item, result):
+            return result
+        path, line, _ = item.reportinfo()
+        report.outcome = "skipped"
+        reason = f"tolerated, the gates decide: {headline(result)}"
+        report.longrepr = (str(path), (line or 0) + 1, reason)
+        report.evals_word = "tolerated"
+        return result.model_copy(update={"tolerated": True})
+
+    def _answered_for(self, item: EvalItem, result: TrialResult) -> bool:
+        """Whether the gates answer for a wrong answer; of a narrowed dataset none is judged."""
+        path = item.trial.dataset.path
+        if result.outcome is not Outcome.FAILED or path not in self._gated:
+            return False
+        from pytest_evals.gate.state import covers, is_compared
+        from pytest_evals.tally import tally
+
+        compared, one = self._evals.compared[path], tally(result)
+        return covers(compared.gates, one, compared=is_compared(compared.baseline, one))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(
@@ -151,6 +193,7 @@ class Runner:
         if report.when == "setup" and report.failed and call.excinfo is not None:
             report.longrepr = item.repr_failure(call.excinfo)
         marked: Any = report
+        result = self._tolerated(item, result, marked)
         result, record = to_json(result)
         marked.evals_record = self._evals.redactor.json_text(record)
         if self._evals.worker is None and marked.evals_record == record:

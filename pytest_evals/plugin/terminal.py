@@ -27,6 +27,21 @@ def draw(
         reporter.write_line(ending(run, summary))
 
 
+def draw_gates(reporter: "pytest.TerminalReporter", run: Run, told: list[str]) -> None:
+    """Draw what became of the gates, and the decision."""
+    for text in told:
+        reporter.write_line(neutral(text))
+    for gate in run.gates:
+        part = f" [{gate['slice']['key']}={gate['slice']['value']}]" if gate["slice"] else ""
+        text = f"gate {gate['gate']} [{gate['model']}]{part}: {gate['sentence']}"
+        calm = gate["verdict"] == "passed"
+        reporter.write_line(neutral(text), red=gate["blocking"], yellow=not calm)
+    if run.decision is not None:
+        reporter.write_line(f"decision: {run.decision['decision']}", bold=True)
+        for reason in run.decision["reasons"]:
+            reporter.write_line(f"  {neutral(reason)}")
+
+
 def lines(summary: Summary, width: int) -> list[str]:
     """Return the table of models as lines."""
     rows = summary.rows

@@ -1,0 +1,142 @@
+"""Baselines in a session: found and read before anything is asked, brought up to date at the end.
+
+Knows nothing of reports and of the terminal.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_evals.baseline import Baseline, baseline_of, update_baseline
+from pytest_evals.config import Settings
+from pytest_evals.errors import StoreError
+from pytest_evals.gate.judge import gates_of
+from pytest_evals.gate.spec import GateSpec
+from pytest_evals.run import DatasetInfo, RunStatus
+from pytest_evals.storage.baseline_file import (
+    Found,
+    RunReader,
+    baseline_path,
+    find_baseline,
+    load_baseline,
+    save_baseline,
+)
+from pytest_evals.tally import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What one dataset is compared with."""
+
+    gates: tuple[GateSpec, ...]
+    """The dataset's gates."""
+    found: Found | None
+    """The baseline; None where there is none."""
+    own: Baseline | None
+    """The dataset's own file as it is now, which this run may bring up to date."""
+    path: Path
+    """That file."""
+    why_none: str | None = None
+    """Why it does not matter that there is no baseline; None where it does."""
+
+    @property
+    def baseline(self) -> Baseline | None:
+        """The baseline that cases are compared with."""
+        return None if self.found is None else self.found.baseline
+
+
+def find(settings: Settings, info: DatasetInfo, run_id: str) -> Compared:
+    """Find and read the baseline of a dataset.
+
+    Args:
+        settings: the session's.
+        info: the dataset.
+        run_id: this session's run, which is never its own baseline.
+
+    Raises:
+        StoreError: the baseline asked for is not there, or one that is there is not right.
+    """
+    gates = gates_of(info)
+    file = settings.rootdir / info.path
+    path = baseline_path(file, info.name)
+    writes = settings.update_baseline or settings.reset_baseline
+    compares = any(gate.compares for gate in gates)
+    own = None
+    if path.is_file() and (writes or (compares and settings.baseline is None)):
+        own = load_baseline(path, dataset=info.name, shown=_shown(path, settings.rootdir))
+    if settings.baseline is not None:
+        found = find_baseline(
+            settings.baseline,
+            rootdir=settings.rootdir,
+            dataset=info.name,
+            dataset_path=file,
+            run=_run_reader(settings, info.name, run_id),
+        )
+        return Compared(gates, found, own, path)
+    if settings.reset_baseline:
+        return Compared(gates, None, own, path, "this run begins the baseline anew")
+    if own is None:
+        first = "this run writes the first baseline" if writes else None
+        return Compared(gates, None, None, path, first)
+    return Compared(gates, Found(own, _shown(path, settings.rootdir)), own, path)
+
+
+def _shown(path: Path, rootdir: Path) -> str:
+    return path.relative_to(rootdir).as_posix() if path.is_relative_to(rootdir) else str(path)
+
+
+def _run_reader(settings: Settings, dataset: str, own_run: str) -> RunReader:
+    """Return what makes a baseline of a stored run."""
+
+    def read(source: str) -> Baseline:
+        from pytest_evals.storage.sqlite import SqliteRunStore
+
+        if not settings.store_path.is_file():
+            raise StoreError(f"there is no store at {settings.store}")
+        store = SqliteRunStore(settings.store_path)
+        try:
+            if source == "latest":
+                runs = store.runs(dataset=dataset, status=RunStatus.COMPLETE)
+                run = next((one for one in runs if one.id != own_run), None)
+                if run is None:
+                    raise StoreError(f"no complete run of {dataset!r} is stored")
+            else:
+                run = store.run(source)
+            info = next((one for one in run.datasets if one.name == dataset), None)
+            if info is None:
+                raise StoreError(f"run {run.id} has nothing of dataset {dataset!r}")
+            table = Table.of(dataset, store.results(run.id))
+        finally:
+            store.close()
+        replayed = run.options.get("responses") == "replay"
+        return baseline_of(table, info, replayed=replayed)
+
+    return read
+
+
+def bring_up_to_date(
+    settings: Settings, compared: Compared, table: Table, info: DatasetInfo
+) -> str | None:
+    """Write what a run says into the dataset's own baseline; only what ran is touched.
+
+    Returns:
+        A note for the user; None where no baseline is to be written.
+
+    Raises:
+        StoreError: it cannot be written; the old file is untouched.
+    """
+    if not (settings.update_baseline or settings.reset_baseline):
+        return None
+    new = baseline_of(table, info, replayed=settings.responses == "replay")
+    shown = _shown(compared.path, settings.rootdir)
+    if not new.lines:
+        return f"baseline {shown} is unchanged: nothing was scored"
+    old = compared.own
+    if old is not None and settings.reset_baseline:
+        kept = tuple(line for line in old.lines if line.key not in new.cells)
+        old = Baseline(dataset=old.dataset, lines=kept)
+    whole = len(table) == info.planned == info.selected
+    whole = whole and all(one.outcome != "skipped" for one in table)
+    cases = {one.case for one in table} if whole else None
+    changed = save_baseline(compared.path, update_baseline(old, new, cases=cases))
+    count = f"{len(new.lines)} line{'' if len(new.lines) == 1 else 's'} of this run"
+    return f"baseline {shown} {f'now has {count}' if changed else 'is unchanged'}"

@@ -1,0 +1,158 @@
+"""Gates in a session: after the last trial, each verdict is a test of its own.
+
+Lives where the session is (never on an xdist worker). What a verdict is, is decided in `gate`.
+"""
+
+from collections.abc import Generator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pytest_evals.decision import Decision, decide
+from pytest_evals.diff import RunSide, compare
+from pytest_evals.errors import StoreError
+from pytest_evals.gate.judge import Judge, declared_of, explored_of, judge_gates
+from pytest_evals.gate.spec import GateVerdict
+from pytest_evals.gate.state import states
+from pytest_evals.plaintext import neutral
+from pytest_evals.plugin.compare import Compared, bring_up_to_date, find
+from pytest_evals.plugin.session import Evals
+from pytest_evals.result import TrialResult
+from pytest_evals.run import DatasetInfo
+from pytest_evals.tally import Table, tally
+
+
+class GateText:
+    """The text of a gate that failed, as pytest shows it."""
+
+    def __init__(self, message: str, text: str) -> None:
+        self.reprcrash = SimpleNamespace(message=message)
+        self._text = text
+
+    def __str__(self) -> str:
+        return self._text
+
+    def toterminal(self, tw: Any) -> None:
+        """Write it."""
+        tw.line(self._text)
+
+
+class Gates:
+    """Judges the gates of a session."""
+
+    def __init__(self, evals: Evals) -> None:
+        self._evals = evals
+        self._tables: dict[str, Table] = {}
+        self.verdicts: list[GateVerdict] = []
+        self.decision: Decision | None = None
+        self.told: list[str] = []
+
+    def add(self, result: TrialResult) -> None:
+        """Take a recorded trial in."""
+        table = self._tables.setdefault(result.dataset, Table(result.dataset))
+        table.add(tally(result))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Judge when the last trial is done, also where the run was cut short."""
+        try:
+            done = yield
+        except (session.Failed, session.Interrupted):
+            self._judge(session)
+            raise
+        self._judge(session)
+        return done
+
+    def _judge(self, session: pytest.Session) -> None:
+        recorder: Any = self._evals.config.pluginmanager.getplugin("evals-recorder")
+        for info in recorder.infos:
+            table = self._tables.get(info.name, Table(info.name))
+            if session.config.option.collectonly or not info.selected or not len(table):
+                continue
+            compared = self._evals.compared.get(info.path)
+            try:
+                compared = compared or find(self._evals.settings, info, self._evals.run_id)
+                found = self._verdicts(info, table, compared)
+                note = bring_up_to_date(self._evals.settings, compared, table, info)
+            except StoreError as error:
+                recorder.note(str(error))
+                session.testsfailed += 1
+                continue
+            if note:
+                recorder.note(note)
+            self.verdicts += found
+            self._report(session, info, found)
+        if self.verdicts:
+            self.decision = decide(self.verdicts)
+
+    def _verdicts(self, info: DatasetInfo, table: Table, compared: Compared) -> list[GateVerdict]:
+        settings, diff = self._evals.settings, None
+        if compared.found is not None:
+            known = states(table, info, compared.gates)
+            run = RunSide(
+                table,
+                info,
+                replayed=settings.responses == "replay",
+                incomplete=frozenset(m for m, state in known.items() if not state.comparable),
+            )
+            diff = compare(
+                compared.found.baseline,
+                run,
+                declared_of(compared.gates, table, info),
+                name=compared.found.name,
+                also=explored_of(compared.gates, table, info),
+            )
+            counts = ", ".join(f"{n} {kind.replace('_', ' ')}" for kind, n in diff.counts.items())
+            self.told.append(
+                f"{info.name} against {diff.baseline}: {counts or 'nothing in common'}"
+            )
+        judge = Judge(table, info, diff=diff, strict=settings.strict, no_baseline=compared.why_none)
+        return judge_gates(judge)
+
+    def _report(
+        self, session: pytest.Session, info: DatasetInfo, verdicts: list[GateVerdict]
+    ) -> None:
+        """Report verdicts as tests, on a fresh line."""
+        reporter: Any = session.config.pluginmanager.getplugin("terminalreporter")
+        if reporter is not None and verdicts:
+            reporter.ensure_newline()
+            if reporter._tw.width_of_current_line:  # noqa: SLF001 - the reporter's own writer
+                reporter._tw.line()  # noqa: SLF001
+        session.testscollected += len(verdicts)
+        cache: Any = session.config.pluginmanager.getplugin("lfplugin")
+        for verdict in verdicts:
+            nodeid = f"{info.path}::{neutral(verdict.name)}"
+            location = (info.path, None, neutral(verdict.name))
+            hook = session.config.hook
+            hook.pytest_runtest_logstart(nodeid=nodeid, location=location)
+            for when in ("setup", "call", "teardown"):
+                hook.pytest_runtest_logreport(report=report_of(verdict, nodeid, location, when))
+            hook.pytest_runtest_logfinish(nodeid=nodeid, location=location)
+            if cache is not None and cache.lastfailed.pop(nodeid, None):
+                cache.lastfailed.update(dict.fromkeys(verdict.trials, True))
+
+
+def report_of(
+    verdict: GateVerdict, nodeid: str, location: tuple[str, int | None, str], when: Any
+) -> pytest.TestReport:
+    """Make the report of one phase of a verdict; the verdict itself is in the call."""
+    outcome: Any = "passed"
+    longrepr: Any = None
+    if when == "call" and verdict.blocking:
+        outcome, longrepr = "failed", GateText(neutral(verdict.sentence), text_of(verdict))
+    elif when == "call" and verdict.verdict == "skipped":
+        outcome, longrepr = "skipped", (location[0], 0, neutral(verdict.sentence))
+    report = pytest.TestReport(nodeid, location, {}, outcome, longrepr, when)
+    if when == "call" and verdict.verdict == "inconclusive" and not verdict.blocking:
+        told: Any = report
+        told.evals_word = "inconclusive"
+    return report
+
+
+def text_of(verdict: GateVerdict) -> str:
+    """Return a verdict as text: its sentence, its notes, the cases behind it."""
+    lines = [verdict.sentence, *verdict.notes]
+    if verdict.behind:
+        lines.append("cases behind it: " + ", ".join(verdict.behind))
+    return neutral("\n".join(lines))
