@@ -1,4 +1,3 @@
-# ruff: noqa: INP001 - a script beside the pages it writes
 """Write docs/reference/scorers.md from the scorers: ``python docs/_generate_scorers.py``.
 
 A test fails where the page is not what this script writes.
@@ -187,4 +186,4 @@ def _yaml(value: object) -> str:
 if __name__ == "__main__":
     PAGE.parent.mkdir(exist_ok=True)
     PAGE.write_text(page(), "utf-8")
-    print(PAGE)  # noqa: T201 - a script says what it wrote
+    print(PAGE)
