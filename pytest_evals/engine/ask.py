@@ -14,6 +14,7 @@ from pytest_evals.canonical import Json, digest
 from pytest_evals.engine.budget import Breaker, Budget
 from pytest_evals.engine.limits import Limiter
 from pytest_evals.engine.retry import LONGEST_WAIT_S, RetryPolicy
+from pytest_evals.engine.share import Turns, at_each
 from pytest_evals.errors import AnswerError, StoreError
 from pytest_evals.exchange import ErrorInfo, Exchange, Request, Response
 from pytest_evals.model import Model
@@ -61,6 +62,8 @@ class Line:
     attempt_timeout_s: float
     host: Limiter | None = None
     """Shared by the models on one server."""
+    turns: tuple[Turns, ...] = ()
+    """Limits that are smaller than the number of this session's engines."""
     chain: str | None = None
     """Where answers are only good for finishing an interrupted run (or for a replay): that run's
     mark."""
@@ -235,8 +238,9 @@ class Asker:
                 async with (
                     asyncio.timeout(clock.session_left()) as patience,
                     line.limiter.slot(expected),
-                    _slot(line.host),
+                    line.host.slot() if line.host is not None else _NOTHING,
                     self.everything.slot(),
+                    at_each(line.turns) if line.turns else _NOTHING,
                 ):
                     patience.reschedule(None)
                     self._may_ask(line, clock)
@@ -406,9 +410,7 @@ class _Nothing:
     async def __aexit__(self, *_: object) -> None: ...
 
 
-def _slot(limiter: Limiter | None) -> Any:
-    """Return a place at a limiter, or at none."""
-    return _Nothing() if limiter is None else limiter.slot()
+_NOTHING = _Nothing()
 
 
 def _key(line: Line, identity: Json, sample: int, role: str) -> str:

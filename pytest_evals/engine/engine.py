@@ -23,9 +23,10 @@ from pytest_evals.certificate import Certificate
 from pytest_evals.config import Settings
 from pytest_evals.dataset import Dataset
 from pytest_evals.engine.ask import Asker, Line
-from pytest_evals.engine.budget import Breaker, Budget
+from pytest_evals.engine.budget import Breaker
 from pytest_evals.engine.limits import Limiter
 from pytest_evals.engine.retry import RetryPolicy
+from pytest_evals.engine.share import Share, Turns
 from pytest_evals.engine.threads import DaemonPool, UserLoop
 from pytest_evals.engine.trial import TrialRunner
 from pytest_evals.errors import AnswerError, SettingsError
@@ -74,8 +75,8 @@ class Tools:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     chain: str = ""
     """The mark under which answers of user code may be used again: an interrupted run's."""
-    share: int = 1
-    """How many engines (workers) divide the session's limits and budgets among them."""
+    share: Share = field(default_factory=Share)
+    """Which part of the session's limits and budgets is this engine's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,17 +120,15 @@ class Engine:
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
         self._stopping = False
+        self._turns = tools.share.turns("session", settings.concurrency)
         size = settings.concurrency
         self._pool = DaemonPool(max(size, 1), "evals-target")
         self._io = DaemonPool(1, "evals-store")
         self._user_loop = UserLoop()
-        share = max(1, tools.share)
+        share = tools.share
         self._asker = Asker(
-            everything=Limiter(_part(settings.concurrency, share)),
-            budget=Budget(
-                None if settings.max_cost is None else settings.max_cost / share,
-                None if settings.max_tokens is None else _part(settings.max_tokens, share),
-            ),
+            everything=Limiter(share.part(settings.concurrency)),
+            budget=share.budget(settings.max_cost, settings.max_tokens),
             store=tools.store,
             mode=settings.responses,
             run_io=self._io.run,
@@ -452,23 +451,25 @@ class Engine:
             folder=folder,
         )
         provider = kind(model, context)
-        share = max(1, self._tools.share)
+        share, host = self._tools.share, provider.host()
+        turns = share.turns(model.model_dump_json(), model.concurrency or share.workers)
         most = model.concurrency or self._settings.concurrency
         reuse = model.stored if model.stored is not None else not kind.opaque
         return Line(
             model=model,
             provider=provider,
             limiter=Limiter(
-                _part(most, share),
-                requests_per_minute=_rate(model.requests_per_minute, share),
-                tokens_per_minute=_rate(model.tokens_per_minute, share),
+                share.part(most),
+                requests_per_minute=share.rate(model.requests_per_minute),
+                tokens_per_minute=share.rate(model.tokens_per_minute),
             ),
             breaker=Breaker(model.id, self._settings.breaker),
             policy=RetryPolicy(
                 self._settings.max_retries if model.max_retries is None else model.max_retries
             ),
             attempt_timeout_s=self._settings.attempt_timeout,
-            host=self._host_limiter(provider.host()),
+            host=self._host_limiter(host),
+            turns=(*turns, *self._host_turns(host), *self._turns),
             chain=None if reuse else self._tools.chain,
         )
 
@@ -479,8 +480,15 @@ class Engine:
             return None
         name = urlsplit(host).netloc or host
         if name not in self._hosts:
-            self._hosts[name] = Limiter(_part(most, max(1, self._tools.share)))
+            self._hosts[name] = Limiter(self._tools.share.part(most))
         return self._hosts[name]
+
+    def _host_turns(self, host: str | None) -> tuple[Turns, ...]:
+        """Return how that limit is kept where it cannot be divided."""
+        most = self._settings.host_concurrency
+        if host is None or most is None:
+            return ()
+        return self._tools.share.turns(urlsplit(host).netloc or host, most)
 
     def _clients(self) -> HttpClients:
         """Return the HTTP clients, made when first needed."""
@@ -518,16 +526,6 @@ def _mark(trial: Trial, judge: str | Model | None) -> _Mark:
     if isinstance(judge, Model):
         return id(trial.dataset), judge.model_dump_json()
     return id(trial.dataset), id(trial.model) if judge is None else judge
-
-
-def _part(whole: int, share: int) -> int:
-    """Divide a limit among workers: at least one each."""
-    return max(1, whole // share)
-
-
-def _rate(whole: float | None, share: int) -> float | None:
-    """Divide a rate among workers."""
-    return None if whole is None else whole / share
 
 
 def _broken(trial: Trial, error: BaseException) -> TrialResult:

@@ -118,6 +118,9 @@ class Recorder:
         gates = self._evals.config.pluginmanager.getplugin("evals-gates")
         if gates is not None:
             gates.add(result)
+        controller = self._evals.config.pluginmanager.getplugin("evals-xdist")
+        if controller is not None:
+            controller.spent(told.get("worker_id", ""), result)
         if self._store is not None:
             try:
                 self._store.append(self._evals.run_id, record, result)

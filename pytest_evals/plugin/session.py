@@ -2,7 +2,7 @@
 
 import gc
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import time
 from typing import Any
@@ -12,6 +12,7 @@ import pytest
 from pytest_evals.config import OPTIONS, Settings, read_settings
 from pytest_evals.dataset import Dataset
 from pytest_evals.engine import Engine, Tools
+from pytest_evals.engine.share import Share
 from pytest_evals.errors import EvalsError, SettingsError, StoreError, suggest
 from pytest_evals.loaders.base import LoadContext
 from pytest_evals.loaders.build import load
@@ -42,13 +43,15 @@ class Evals:
     engine: Engine | None = None
     worker: str | None = None
     """This xdist worker's id; None where there is no worker."""
-    share: int = 1
-    """How many workers divide the limits among them."""
+    share: Share = field(default_factory=Share)
+    """Which part of the limits and budgets is this process's."""
     redactor: Redactor = field(default_factory=lambda: Redactor((), ()))
     fresh: TrialResult | None = None
     """The result whose record was made last in this process, to save reading it back."""
     cassette: Any = None
     """The cassette this process records to or replays from."""
+    compared: dict[str, Any] = field(default_factory=dict)
+    """What each dataset is compared with (`plugin.compare.Compared`), by its path."""
     notes: list[str] = field(default_factory=list)
     """What the user must know of this process's stores."""
     closing: list[Any] = field(default_factory=list)
@@ -121,6 +124,8 @@ class Evals:
                 cases=len(matrix.dataset.cases),
                 planned=len(matrix),
                 selected=selected.get(path, 0),
+                gates=matrix.dataset.gates,
+                max_error_rate=matrix.dataset.max_error_rate,
             )
             for path, matrix in sorted(self.matrices.items())
         )
@@ -185,6 +190,8 @@ def begin(config: pytest.Config) -> None:
     except EvalsError as error:
         raise pytest.UsageError(str(error)) from None
     workerinput: dict[str, Any] | None = getattr(config, "workerinput", None)
+    if workerinput and settings.timeout is not None:
+        settings = replace(settings, timeout=max(0.001, workerinput["evals_seconds"]))
     evals = Evals(
         config=config,
         settings=settings,
@@ -192,7 +199,7 @@ def begin(config: pytest.Config) -> None:
         run_id=workerinput["evals_run"] if workerinput else new_run_id(time()),
         chain=workerinput["evals_chain"] if workerinput else "",
         worker=workerinput["workerid"] if workerinput else None,
-        share=int(workerinput["workercount"]) if workerinput else 1,
+        share=share_of(workerinput) if workerinput else Share(),
         redactor=redactor,
     )
     config.stash[EVALS] = evals
@@ -201,6 +208,9 @@ def begin(config: pytest.Config) -> None:
     if workerinput is None:
         recorder = Recorder(evals)
         config.pluginmanager.register(recorder, "evals-recorder")
+        from pytest_evals.plugin.gates import Gates
+
+        config.pluginmanager.register(Gates(evals), "evals-gates")
         if getattr(config.option, "verbose", -1) >= 0:
             live = LiveLine(config, lambda: None if evals.engine is None else evals.engine.progress)
             config.pluginmanager.register(live, "evals-progress")
@@ -208,6 +218,17 @@ def begin(config: pytest.Config) -> None:
             from pytest_evals.plugin.xdist import Controller
 
             config.pluginmanager.register(Controller(evals), "evals-xdist")
+
+
+def share_of(workerinput: dict[str, Any]) -> Share:
+    """Return an xdist worker's share, as its controller has written it."""
+    return Share(
+        workers=int(workerinput["workercount"]),
+        rank=int(workerinput["evals_rank"]),
+        used_usd=float(workerinput["evals_used"][0]),
+        used_tokens=int(workerinput["evals_used"][1]),
+        folder=Path(workerinput["evals_folder"]),
+    )
 
 
 def end(config: pytest.Config) -> None:

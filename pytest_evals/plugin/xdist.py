@@ -8,11 +8,15 @@ taken back. xdist is imported only where it is already loaded.
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
+from tempfile import TemporaryDirectory
+from time import monotonic
 from typing import Any
 
 import pytest
 
 from pytest_evals.plugin.session import Evals
+from pytest_evals.result import TrialResult
 
 
 class Controller:
@@ -23,12 +27,52 @@ class Controller:
         self._scheduler: ShareScheduling | None = None
         self._failures = 0
         self._told = False
+        self._parts: dict[str, _Part] = {}
+        self._free: list[_Part] = []
+        self._folder: TemporaryDirectory[str] | None = None
+        self._since = 0.0
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Tell a worker which run it works for."""
-        node.workerinput["evals_run"] = self._evals.run_id
-        node.workerinput["evals_chain"] = self._evals.chain
+        """Tell a worker which run it works for, and its part; a replacement takes over a part."""
+        if self._folder is None:
+            self._folder = TemporaryDirectory(prefix="pytest-evals-")
+            self._since = monotonic()
+        part = self._free.pop() if self._free else _Part(len(self._parts))
+        self._parts[node.gateway.id] = part
+        limit = self._evals.settings.timeout
+        node.workerinput.update(
+            evals_run=self._evals.run_id,
+            evals_chain=self._evals.chain,
+            evals_rank=part.rank,
+            evals_used=[part.usd, part.tokens],
+            evals_folder=self._folder.name,
+            evals_seconds=None if limit is None else limit - (monotonic() - self._since),
+        )
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        """Take over what a worker has to tell; what a dead one leaves goes to its replacement."""
+        output = getattr(node, "workeroutput", None) or {}
+        self._evals.notes.extend(output.get("evals_notes", ()))
+        part = self._parts.get(node.gateway.id)
+        if error and part is not None:
+            self._free.append(part)
+
+    def pytest_unconfigure(self) -> None:
+        """Remove the folder where workers take turns."""
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    def spent(self, worker: str, result: TrialResult) -> None:
+        """Count what a worker's trial has cost, for the case that the worker dies."""
+        part = self._parts.get(worker)
+        if part is None:
+            return
+        for exchange in result.exchanges:
+            if exchange.response is not None and exchange.source == "asked":
+                part.usd += exchange.cost_usd or 0.0
+                part.tokens += exchange.response.usage.total_tokens or 0
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
@@ -55,6 +99,15 @@ class Controller:
         most = self._evals.config.getvalue("maxfail")
         if most and self._failures >= most:
             self._scheduler.take_back()
+
+
+@dataclass(slots=True)
+class _Part:
+    """One worker's part of the limits and budgets, and what has been used of it."""
+
+    rank: int
+    usd: float = 0.0
+    tokens: int = 0
 
 
 class ShareScheduling:
