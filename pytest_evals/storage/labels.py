@@ -95,7 +95,7 @@ def read_labels(path: Path, *, shown: str | None = None) -> tuple[LabelRow, ...]
             f"labels are {' or '.join(SUFFIXES)}, found {path.suffix or 'no ending'}",
         )
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or f"it is not UTF-8 ({error})"
         raise DatasetError.at(Position(name), f"the labels cannot be read: {why}") from None
@@ -118,7 +118,7 @@ def _csv_rows(
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield the rows of a CSV file that have something in them, with their lines."""
     csv.field_size_limit(_MOST_CELL)
-    reader = csv.reader(io.StringIO(text), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = [cell.strip() for cell in next(reader, [])]
         if problem := _header_problem(header):
@@ -241,7 +241,7 @@ def labels_text(rows: Iterable[LabelRow], suffix: str) -> str:
     used = {key for row in flat for key in row} | {"rater", "label", "value"}
     columns = [name for name in FIELDS if name in used] + more
     out = io.StringIO()
-    writer = csv.DictWriter(out, columns, lineterminator="\n")
+    writer = csv.DictWriter(out, columns, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     writer.writeheader()
     for row in flat:
         writer.writerow({key: _guarded(value) for key, value in row.items()})
