@@ -92,6 +92,8 @@ class DaemonPool:
             if future.set_running_or_notify_cancel():
                 try:
                     future.set_result(call())
+                except KeyboardInterrupt as error:
+                    future.set_exception(_not_ours(error))
                 except BaseException as error:  # noqa: BLE001 - the caller is told, whatever it is
                     future.set_exception(error)
             del job, future, call
@@ -114,11 +116,12 @@ class UserLoop:
         """Run a coroutine of user code and await its result."""
         loop = self._running()
         context = contextvars.copy_context()
-        started = threading.Event()
 
         async def call() -> Any:
-            started.set()
-            return await make()
+            try:
+                return await make()
+            except KeyboardInterrupt as error:
+                raise _not_ours(error) from error
 
         future: Future[Any] = Future()
 
@@ -168,6 +171,15 @@ class UserLoop:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(1.0)
             self._loop = None
+
+
+def _not_ours(error: KeyboardInterrupt) -> RuntimeError:
+    """Return what user code's KeyboardInterrupt is: an error of it, since nobody pressed a key.
+
+    As it is, asyncio would let it end the event loop of everybody.
+    """
+    told = RuntimeError(f"the code raised KeyboardInterrupt ({error})")
+    return told.with_traceback(error.__traceback__)
 
 
 def _copy(task: "asyncio.Task[Any]", future: "Future[Any]") -> None:

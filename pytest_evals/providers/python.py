@@ -20,6 +20,10 @@ from pytest_evals.providers.plain import response_of, shown, to_json
 from pytest_evals.user_code import UserCodeError, load_callable, split_target, user_traceback
 
 
+_RAISED = (Exception, SystemExit, KeyboardInterrupt)
+"""What user code may raise off the main thread: nobody there presses Ctrl-C."""
+
+
 @dataclass(frozen=True, slots=True)
 class TargetContext:
     """What a callable is given besides the input, if it asks for it."""
@@ -228,7 +232,7 @@ class _Attempt:
         began = monotonic()
         try:
             self.value = self.call()
-        except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001 - see above
+        except (*_RAISED, asyncio.CancelledError) as error:
             self.error = error
         finally:
             self.used_s += monotonic() - began
@@ -244,7 +248,7 @@ class _Attempt:
             if task is not None and task.cancelling():
                 raise
             self.error = error
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - see above
+        except _RAISED as error:
             self.error = error
         finally:
             self.used_s += monotonic() - began
