@@ -129,8 +129,21 @@ class Gates:
             for when in ("setup", "call", "teardown"):
                 hook.pytest_runtest_logreport(report=report_of(verdict, nodeid, location, when))
             hook.pytest_runtest_logfinish(nodeid=nodeid, location=location)
-            if cache is not None and cache.lastfailed.pop(nodeid, None):
-                cache.lastfailed.update(dict.fromkeys(verdict.trials, True))
+            if cache is not None and verdict.blocking:
+                _run_again(cache, verdict, nodeid)
+
+
+def _run_again(cache: Any, verdict: GateVerdict, nodeid: str) -> None:
+    """Let ``--lf`` run the trials behind a failed gate: a gate cannot be run by itself.
+
+    What its cache is keyed by differs between versions of pytest, so it is told by reports.
+    """
+    place = (nodeid, 0, "")
+    told = pytest.TestReport(nodeid, place, {}, "skipped", place, "call")
+    cache.pytest_runtest_logreport(told)
+    for trial in verdict.trials:
+        failed = pytest.TestReport(trial, (trial, 0, ""), {}, "failed", "", "call")
+        cache.pytest_runtest_logreport(failed)
 
 
 def report_of(

@@ -57,6 +57,15 @@ def test_a_gate_that_fails_fails_the_session(shop, evals_process, workers):
     result.stdout.fnmatch_lines(["FAILED shop.yaml::gate[[]pass@1 >= 0.8[]][[]bot[]]*"])
 
 
+def test_the_trials_behind_a_failed_gate_are_run_again(shop, evals_process):
+    """``--lf`` runs them, not the gate; narrowed, a wrong answer fails and no gate is judged."""
+    name = shop(4, ["pass@1 >= 0.8"], cases=10)
+    evals_process(name)
+    outcomes = evals_process("--lf", name).parseoutcomes()
+    outcomes.pop("deselected", None)
+    assert outcomes == {"failed": 4, "skipped": 1}
+
+
 def test_a_misspelt_metric_is_an_error_at_collection(shop, evals):
     """Nothing is asked."""
     result = evals(shop(0, ["pas@1 >= 0.8"], cases=3))
