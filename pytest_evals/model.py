@@ -11,7 +11,9 @@ class Price(Frozen):
     """What a model costs, in USD per million tokens."""
 
     input: float = Field(ge=0)
+    """Tokens that are read."""
     output: float = Field(ge=0)
+    """Tokens that are written."""
     cached_input: float | None = Field(default=None, ge=0)
     """Input tokens read from the provider's cache; None is the price of input."""
     cache_write: float | None = Field(default=None, ge=0)
@@ -28,21 +30,24 @@ class Model(Frozen):
     """
 
     id: str
-    """Its name in ids, reports and baselines; unique in a dataset."""
+    """Its name in ids, reports and baselines; unique in a dataset. Written there without one, it is
+    ``provider:model``."""
     provider: str
     """Who answers: a name in the registry."""
     model: str | None = None
     """The provider's name of the model."""
     params: dict[str, Any] = Field(default_factory=dict)
-    """Sampling parameters, passed through (temperature, max_tokens, seed)."""
+    """Sampling parameters, passed through (``temperature``, ``max_tokens``, ``seed``)."""
     options: dict[str, Any] = Field(default_factory=dict)
     """What only this provider knows (base_url, target, command, url, ...)."""
     price: Price | None = None
-    """None is unknown, which is not free."""
+    """What it costs, in USD; None is unknown, which is not free."""
     concurrency: int | None = Field(default=None, ge=1)
     """Calls at once to this model; None is the session's number."""
     requests_per_minute: float | None = Field(default=None, gt=0)
+    """Calls a minute; None is no limit."""
     tokens_per_minute: float | None = Field(default=None, gt=0)
+    """Tokens a minute, read and written; None is no limit."""
     timeout_s: float | None = Field(default=None, gt=0)
     """Seconds for one attempt; None is the session's number."""
     max_retries: int | None = Field(default=None, ge=0)

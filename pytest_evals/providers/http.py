@@ -91,6 +91,7 @@ class HttpOptions(Frozen):
     url: str = Field(min_length=1)
     """The endpoint's address."""
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
+    """GET, POST, PUT, PATCH or DELETE."""
     headers: Annotated[dict[str, Value], AfterValidator(check_headers)] = Field(
         default_factory=dict
     )
@@ -116,7 +117,8 @@ class HttpOptions(Frozen):
         ],
         Path,
     ] = Field(default_factory=dict)
-    """Where token counts stand, by name."""
+    """Where token counts stand, by name: input_tokens, output_tokens, cached_tokens,
+    cache_write_tokens, reasoning_tokens."""
     cost: Path | None = None
     """Where the cost in USD stands."""
     tool_calls: Path | None = None

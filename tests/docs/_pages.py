@@ -1,0 +1,147 @@
+"""Pages under test: the code blocks of Markdown, and playing them as a reader would."""
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_evals.dataset import Dataset
+from pytest_evals.loaders.base import LoadContext
+from pytest_evals.loaders.build import load
+from pytest_evals.registry import Registry
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+FENCE = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+ENDED_BADLY = re.compile(
+    r"^(error:|ERROR:|[= ]*\d+ (failed|errors?)\b.* in .*$|\S+:\d+:\d+: )", re.MULTILINE
+)
+"""What a reader takes for a failure in an output."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A code block of a page."""
+
+    language: str
+    name: str
+    """The word behind the language: a file's name, or what the text is a part of."""
+    text: str
+    line: int
+    """1-based, where its text begins."""
+
+    def __str__(self) -> str:
+        return f"line {self.line}"
+
+
+def blocks(page: Path, *languages: str) -> list[Block]:
+    """Return a page's blocks in order, of some languages or all."""
+    text = page.read_text(encoding="utf-8")
+    found = [
+        Block(m[1], m[2] or "", m[3], text.count("\n", 0, m.start()) + 2)
+        for m in FENCE.finditer(text)
+    ]
+    return [block for block in found if not languages or block.language in languages]
+
+
+def dataset_of(block: Block, folder: Path) -> Dataset:
+    """Load a YAML block: a dataset, or the `case` or `model` of one.
+
+    Raises:
+        DatasetError: it is not right.
+    """
+    scorers = "scorers: [{max_latency_s: 60}]\n"
+    whole = {
+        "case": f"models: [openai:x]\n{scorers}cases:\n{_indented(block.text)}",
+        "model": f"models:\n{_indented(block.text)}{scorers}"
+        "cases: [{id: a, input: hi, script: [{kind: chat_response, content: hello}]}]",
+    }
+    named = block.name and block.name not in whole
+    path = folder / (block.name if named else f"shown-{block.line}.yaml")
+    path.write_text(whole.get(block.name, block.text), encoding="utf-8")
+    return load(path, LoadContext(rootdir=folder, checker=Registry.builtin()))
+
+
+def _indented(text: str) -> str:
+    """Indent a list's text, so that it can stand below a key."""
+    return "".join(f"  {line}\n" for line in text.splitlines())
+
+
+def play(page: Path, folder: Path) -> None:
+    """Do what a page tells its reader: write its named files, run its console blocks, in order."""
+    for block in blocks(page):
+        if block.language == "console":
+            run_console(block, folder)
+        elif block.name and "." in block.name:
+            path = folder / block.name.removeprefix("+")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a" if block.name.startswith("+") else "w", encoding="utf-8") as file:
+                file.write(block.text)
+
+
+def run_console(block: Block, folder: Path) -> None:
+    """Run the commands of a console block and compare each output with the one that is shown."""
+    for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
+        command, _, shown = part.partition("\n")
+        done = run(command, folder)
+        told = f"{block}: {command}\n{done.stdout}"
+        if "$?" not in command:  # else the status is shown, and compared with the output
+            assert bool(ENDED_BADLY.search(shown)) == bool(done.returncode), told
+        missing = first_missing(normal(shown), normal(done.stdout))
+        assert missing is None, f"{told}\nis not in the output, in this place: {missing}"
+
+
+def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command line in a terminal of 80 columns without colours."""
+    bin_folder = Path(sys.executable).parent
+    environ = {
+        **os.environ,
+        "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
+        "COLUMNS": "80",
+        "NO_COLOR": "1",
+        "PYTEST_ADDOPTS": "-p no:randomly",  # else trials stand in another order each time
+        "PYTHONDONTWRITEBYTECODE": "1",  # a file edited within a second must be read again
+        "PYTHONUNBUFFERED": "1",  # else what goes to stderr overtakes
+    }
+    return subprocess.run(
+        ["bash", "-c", command],
+        cwd=folder,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def normal(text: str) -> list[str]:
+    """Return an output's lines without what differs from run to run."""
+    for pattern, word in (
+        (r"\d{8}-\d{6}-[0-9a-f]{4}", "RUN"),
+        (r"\d{4}-\d\d-\d\d \d\d:\d\d", "WHEN"),
+        (r"(<1|\b\d[\d.]*(e-\d+)?) ?m?s\b", "TIME"),
+        (r"[=_-]{3,}", "---"),
+        (r"(platform|rootdir:|plugins:|configfile:|versions|commit) .*", r"\1"),
+    ):
+        text = re.sub(pattern, word, text)
+    return [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+
+
+def first_missing(shown: list[str], real: list[str]) -> str | None:
+    """Return the first shown line that the real output does not have in its place.
+
+    Lines that are shown follow one another in the output too, but where `...` leaves some out.
+    """
+    at, skip = 0, False
+    for line in shown:
+        if line == "...":
+            skip = True
+            continue
+        found = next((i for i in range(at, len(real)) if real[i] == line), None)
+        if found is None or (found != at and not skip):
+            return line
+        at, skip = found + 1, False
+    return None if skip or at == len(real) else f"(nothing, but there is more: {real[at]})"
