@@ -87,11 +87,11 @@ def _line(model_id: str, one: _Sum, past: History | None) -> str:
     read = one.written // CHARACTERS_A_TOKEN
     told = f"{head}, about {format_count(read)} tokens of prompts"
     usage = Usage(input_tokens=read, output_tokens=one.answers if one.bounded else None)
-    cost = usage.cost(one.model.price)
+    usd = usage.cost(one.model.price)
     if one.bounded:
         told += f" and at most {format_count(one.answers)} of answers"
-    if cost is not None:
-        told += f", {'at most' if one.bounded else 'at least'} {format_cost(cost)}"
+    if usd is not None:
+        told += f", {'at most' if one.bounded else 'at least'} {format_cost(usd)}"
     return f"{told} (by the prompts' length; no run is stored)"
 
 
