@@ -19,7 +19,6 @@ from pytest_evals.providers.base import ProviderContext
 from pytest_evals.providers.plain import response_of, shown, to_json
 from pytest_evals.user_code import UserCodeError, load_callable, split_target, user_traceback
 
-
 _RAISED = (Exception, SystemExit, KeyboardInterrupt)
 """What user code may raise off the main thread: nobody there presses Ctrl-C."""
 
