@@ -16,6 +16,11 @@ MOST = 100_000
 """Characters kept a trial; the rest is counted."""
 
 
+def buffer_here() -> io.StringIO | None:
+    """Return where the trial of this context collects what it prints; None outside of one."""
+    return _buffer.get()
+
+
 class Tee:
     """Stands in the place of a stream and sends a trial's text to the trial."""
 

@@ -18,6 +18,7 @@ from pytest_evals.engine import capture
 from pytest_evals.errors import SettingsError, StoreError
 from pytest_evals.plugin.collect import EvalFile, EvalItem
 from pytest_evals.plugin.failure import brief, headline, stale
+from pytest_evals.plugin.printed import apart
 from pytest_evals.plugin.session import Evals
 from pytest_evals.result import Outcome, TrialResult
 from pytest_evals.run import DatasetInfo
@@ -92,15 +93,14 @@ class Runner:
             if self._evals.worker is None:
                 raise pytest.UsageError(str(error)) from None
             engine = self._evals.refusing_engine(str(error))
-        capture.install()
         engine.start()
         if self._evals.worker is None:
             engine.expect(trials)
         try:
-            return (yield)
+            with apart(session.config):
+                return (yield)
         finally:
             engine.stop()
-            capture.remove()
             if self._evals.worker is not None:
                 output: dict[str, Any] = getattr(self._evals.config, "workeroutput", {})
                 output["evals_notes"] = [*engine.notes, *self._evals.notes]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_evals.errors import SettingsError, StoreError
 from pytest_evals.plugin.session import Evals
-from pytest_evals.responses.base import ResponseStore
+from pytest_evals.responses.base import ResponseStore, StoredAnswer
 from pytest_evals.storage.base import RunStore
 
 if TYPE_CHECKING:
@@ -55,19 +55,40 @@ def open_responses(evals: Evals) -> ResponseStore | None:
 def _own_store(evals: Evals) -> ResponseStore | None:
     """Open the answers in the session's own store; without it a session can still ask.
 
+    What may not be written is still read.
+
     Raises:
         StoreError: answers are to be replayed, and there is no cassette to replay them from.
     """
     from pytest_evals.responses.sqlite import SqliteResponseStore
 
-    settings = evals.settings
+    settings, replay = evals.settings, evals.settings.responses == "replay"
     try:
-        return SqliteResponseStore(settings.store_path)
+        return SqliteResponseStore(settings.store_path, write=not replay)
     except StoreError as error:
-        if settings.responses == "replay" and settings.cassette is None:
+        if replay and settings.cassette is None:
             raise
-        evals.notes.append(f"answers are not being stored: {error}")
+        if not replay:
+            evals.notes.append(f"answers are not being stored: {error}")
+    try:
+        return None if replay else _OnlyRead(settings.store_path)
+    except StoreError:
         return None
+
+
+class _OnlyRead:
+    """Stored answers to which none is added, which the user has been told."""
+
+    def __init__(self, path: Path) -> None:
+        from pytest_evals.responses.sqlite import SqliteResponseStore
+
+        store = SqliteResponseStore(path, write=False)
+        self.get = store.get
+        self.nearest = store.nearest
+        self.close = store.close
+
+    def put(self, answer: StoredAnswer) -> None:
+        """Keep nothing."""
 
 
 def cassette_path(evals: Evals, datasets: Collection[str]) -> Path | None:
