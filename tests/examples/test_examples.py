@@ -1,5 +1,6 @@
 """Every example runs as its own page says, with and without xdist, in any order."""
 
+import re
 import shutil
 import sys
 from contextlib import ExitStack
@@ -8,17 +9,32 @@ from pathlib import Path
 import pytest
 
 from tests._servers import Loopback, NoModelError, Say, llama_server
+from tests.docs._pages import blocks, run_console
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-QUICKSTART = {"passed": 22, "failed": 2}
+ALONE = ("csv", "python_app", "quickstart")
+"""Examples that need no server."""
+SERVED = ("local_model", "openai_server")
+ELSEWHERE = ("judge",)
+"""Examples that have tests of their own."""
+TRIALS = {"csv": 3, "python_app": 8, "quickstart": 24}
+FAILED = ["quickstart/support.evals.yaml::gift-card[v1-1]",
+          "quickstart/support.evals.yaml::order-status[v2-1]"]  # fmt: skip
+WAYS = {
+    "one process": "-p no:randomly -n 0",
+    "two processes": "-p no:randomly -n 2",
+    "xdist off": "-p no:randomly -p no:xdist",
+    "any order": "-p randomly -p no:xdist --randomly-seed=7",
+}
 
 
 @pytest.fixture
 def example(pytester: pytest.Pytester):
-    """Copy an example to where it may be changed, and return how to run it."""
+    """Copy an example to where it may be changed, and return its folder."""
 
     def example(name: str) -> Path:
-        return Path(shutil.copytree(EXAMPLES / name, pytester.path / name))
+        left = shutil.ignore_patterns("__pycache__", ".*")
+        return Path(shutil.copytree(EXAMPLES / name, pytester.path / name, ignore=left))
 
     return example
 
@@ -28,32 +44,51 @@ def run(pytester: pytest.Pytester, *args: object) -> pytest.RunResult:
     return pytester.run(sys.executable, "-m", "pytest", "--evals", *args)
 
 
-@pytest.mark.parametrize(
-    "args",
-    [["-p", "no:randomly"], ["-n", "2"], ["-p", "randomly"], ["-p", "no:xdist"]],
-    ids=" ".join,
-)
-def test_quickstart_teaches_with_two_failures(pytester, example, args):
-    """The same outcomes however it is run."""
-    if "-n" in args:
+def outcomes(result: pytest.RunResult) -> dict[str, list[str]]:
+    """Return the trials of each outcome, as the short summary of ``-rA`` names them."""
+    found: dict[str, list[str]] = {}
+    for line in result.outlines:
+        told = re.match(r"(PASSED|FAILED|ERROR) (\S+::.*?\])", line)
+        if told:
+            found.setdefault(told[1], []).append(told[2])
+    return {outcome: sorted(ids) for outcome, ids in found.items()}
+
+
+def test_every_example_is_tested():
+    """A folder that no test runs is no example."""
+    folders = {path.name for path in EXAMPLES.iterdir() if any(path.glob("*.evals.*"))}
+    assert folders - set(ELSEWHERE) == {*ALONE, *SERVED}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_outcomes_are_the_same_however_they_are_run(pytester, example, way):
+    """All examples that need no server, in one session; two trials fail on purpose."""
+    if "-n" in WAYS[way]:
         pytest.importorskip("xdist")
-    if "randomly" in args:
+    if way == "any order":
         pytest.importorskip("pytest_randomly")
-        args = []
-    result = run(pytester, *args, example("quickstart"))
-    result.assert_outcomes(**QUICKSTART)
-    failed = sorted(line for line in result.outlines if line.startswith("FAILED"))
-    assert ["gift-card[v1-1]", "order-status[v2-1]"] == [
-        line.partition("::")[2].partition(" ")[0] for line in failed
-    ]
+    found = outcomes(run(pytester, "-rA", *WAYS[way].split(), *map(example, ALONE)))
+    assert found["FAILED"] == FAILED
+    assert found.keys() == {"PASSED", "FAILED"}
+    passed = [trial.partition("/")[0] for trial in found["PASSED"]]
+    assert {name: passed.count(name) for name in ALONE} == TRIALS | {"quickstart": 22}
 
 
-@pytest.mark.parametrize(
-    ("name", "outcomes"), [("csv", {"passed": 3}), ("python_app", {"passed": 8})]
-)
-def test_applications_of_the_users_own(pytester, example, name, outcomes):
-    """A spreadsheet of cases, and an application under test in Python."""
-    run(pytester, example(name)).assert_outcomes(**outcomes)
+@pytest.mark.parametrize("name", [*ALONE, *SERVED])
+def test_each_example_has_a_page_that_tells_its_command(name):
+    """The command on it is the one that runs the folder."""
+    page = EXAMPLES / name / "README.md"
+    told = [block.text for block in blocks(page, "console")]
+    assert any(f"$ pytest --evals examples/{name}" in text for text in told)
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_pages_of_examples_show_what_happens(name, pytester, example):
+    """Their commands are run where the reader is, above `examples`; the outputs are those shown."""
+    (pytester.path / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers\n")
+    shutil.copytree(example(name), pytester.path / "examples" / name)
+    for block in blocks(EXAMPLES / name / "README.md", "console"):
+        run_console(block, pytester.path)
 
 
 def test_an_openai_compatible_server(pytester, example):
@@ -63,12 +98,19 @@ def test_an_openai_compatible_server(pytester, example):
     usage = {"prompt_tokens": 9, "completion_tokens": 8, "total_tokens": 17}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
     with Loopback([Say(body={"choices": [choice], "usage": usage})]).running() as server:
-        for path in folder.glob("*.yaml"):
-            text = path.read_text().replace("http://127.0.0.1:8000", server.url)
-            path.write_text(text)
+        move(folder, "http://127.0.0.1:8000", server.url)
         run(pytester, folder).assert_outcomes(passed=3)
     asked = [seen.json()["messages"][-1]["content"] for seen in server.seen]
     assert sorted(asked) == [f"What is the capital of {c}?" for c in ("France", "Italy", "Japan")]
+
+
+def test_without_the_server_each_trial_is_an_error(pytester, example):
+    """As its page says: no answer is not a wrong answer, and it is told who was not there."""
+    folder = example("openai_server")
+    move(folder, "http://127.0.0.1:8000", "http://127.0.0.1:9")
+    result = run(pytester, "-o", "evals_max_retries=0", folder)
+    result.assert_outcomes(errors=3)
+    result.stdout.fnmatch_lines(["*connection: 'local-model' at http://127.0.0.1:9/v1 cannot be*"])
 
 
 @pytest.mark.real_model
@@ -82,9 +124,16 @@ def test_a_small_real_model(pytester, example, tmp_path_factory):
             url = stack.enter_context(llama_server(log))
         except NoModelError as error:
             pytest.skip(f"the small real model: {error}")
-        for path in folder.glob("*.yaml"):
-            path.write_text(path.read_text().replace("http://127.0.0.1:18081", url))
-        outcomes = run(pytester, folder).parseoutcomes()
-    assert outcomes.get("errors", 0) == 0
-    assert outcomes["passed"] >= 9
-    assert outcomes["passed"] + outcomes.get("failed", 0) == 27
+        move(folder, "http://127.0.0.1:18081", url)
+        counts = run(pytester, folder).parseoutcomes()
+    assert counts.get("errors", 0) == 0
+    assert counts["passed"] >= 9
+    assert counts["passed"] + counts.get("failed", 0) == 27
+
+
+def move(folder: Path, old: str, new: str) -> None:
+    """Give an example's datasets another address; it must have stood there."""
+    (dataset,) = folder.glob("*.yaml")
+    text = dataset.read_text(encoding="utf-8")
+    assert old in text
+    dataset.write_text(text.replace(old, new), encoding="utf-8")
