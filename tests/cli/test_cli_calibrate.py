@@ -5,7 +5,6 @@ import importlib.util
 import json
 from collections import Counter
 from importlib.resources import files
-from pathlib import Path
 
 import pytest
 
@@ -378,31 +377,37 @@ def _table(path):
         return list(csv.DictReader(file))
 
 
+CAPITALS = {
+    "France": "Paris", "Japan": "Tokyo", "Italy": "Rome", "Egypt": "Cairo", "Peru": "Lima",
+    "Norway": "Oslo", "Spain": "Madrid", "Cuba": "Havana",
+}  # fmt: skip
+
+
 @pytest.mark.real_model
 @pytest.mark.slow
-@pytest.mark.skipif(JUDGEKEEPER is None, reason="not installed: pip install judgekeeper==0.1.3")
 def test_a_small_real_model_as_a_judge_is_not_certified(project, calibrate, monkeypatch, tmp_path):
-    """It answers in the form that is asked for, and is wrong."""
+    """It is asked in earnest, by a schema that its server enforces, and is wrong too often."""
     monkeypatch.setenv("OPENAI_API_KEY", "none-is-needed")
-    folder = files("judgekeeper") / "demo_data" / "fields" / "support"
-    rows = _table(folder / "labels.csv")[:40]
-    with (project / "l.csv").open("w", newline="") as out:
-        writer = csv.writer(out)
-        writer.writerow(["case", "input", "answer", "label"])
-        writer.writerows([r["id"], r["input"], r["output"], r["human_label"]] for r in rows)
+    wrong = [*list(CAPITALS.values())[1:], "Paris"]
+    rows = [(land, f"The capital is {city}.", "pass", "ann") for land, city in CAPITALS.items()]
+    rows += [
+        (land, f"The capital is {city}.", "fail", "ann")
+        for land, city in zip(CAPITALS, wrong, strict=True)
+    ]
+    write(project, rows)
     try:
         with llama_server(tmp_path / "llama.log") as url:
             model = (
                 f"{{provider: openai, model: {LLAMA_ALIAS}, base_url: '{url}/v1', "
-                "params: {temperature: 0, max_tokens: 120}}"
+                "params: {temperature: 0, max_tokens: 60}}\n    attempts: 1"
             )
             text = DATASET.replace('{provider: python, target: "judge.py:reply"}', model)
-            question = "Does the answer follow the refund policy that the question states?"
+            question = "Is the city that the answer names the capital of the country?"
             (project / "d.evals.yaml").write_text(text.replace("Is it good?", question))
             status, out, _ = calibrate("--json", "--concurrency", "2")
     except NoModelError as error:
         pytest.skip(str(error))
     told = json.loads(out)
-    assert (status, told["certified"], told["certificate"]["labels"]["items"]) == (1, False, 40)
+    assert (status, told["certified"], told["certificate"]["labels"]["items"]) == (1, False, 16)
     assert told["missed"]
-    assert Path(certificate_path(project, "d", "good")).is_file()
+    assert certificate_path(project, "d", "good").is_file()
