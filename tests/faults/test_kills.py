@@ -234,7 +234,7 @@ def test_an_interrupted_run_of_other_code_is_not_gone_on_with(python_target, eva
     git(pytester, "add", "app.py", name)
     git(pytester, "commit", "-qm", "begin")
     evals("-x", "--evals-concurrency=1", name).assert_outcomes(failed=1)
-    python_target(source.format("two"), 3, scorers=[{"contains": "two"}])
+    python_target(source.format("two, indeed"), 3, scorers=[{"contains": "two"}])
     evals(name).assert_outcomes(passed=3)
 
 
