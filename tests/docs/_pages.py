@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,17 +96,28 @@ def run_console(block: Block, folder: Path) -> None:
         assert missing is None, f"{told}\nis not in the output, in this place: {missing}"
 
 
-def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command line in a terminal of 80 columns without colours."""
+QUICK = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "-p evals-matrix"}
+"""Starts pytest with our plugin alone: others take half of the time, and may change the order."""
+
+
+def run(
+    command: str, folder: Path, settings: Mapping[str, str] = QUICK
+) -> subprocess.CompletedProcess[str]:
+    """Run a command line in a terminal of 80 columns without colours.
+
+    Args:
+        command: for bash.
+        folder: where.
+        settings: environment variables that are added.
+    """
     bin_folder = Path(sys.executable).parent
     environ = {
         **os.environ,
         "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
         "COLUMNS": "80",
         "NO_COLOR": "1",
-        "PYTEST_ADDOPTS": "-p no:randomly",  # else trials stand in another order each time
-        "PYTHONDONTWRITEBYTECODE": "1",  # a file edited within a second must be read again
         "PYTHONUNBUFFERED": "1",  # else what goes to stderr overtakes
+        **settings,
     }
     return subprocess.run(
         ["bash", "-c", command],

@@ -43,7 +43,7 @@ def test_the_first_command_works_in_an_empty_environment(clone, tmp_path):
     """It is run as it stands, by a reader who has nothing but Python."""
     venv = tmp_path / "venv"
     subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
-    done = run(f". {venv}/bin/activate && {INSTALL}", clone)
+    done = run(f". {venv}/bin/activate && {INSTALL}", clone, settings={})
     if "No matching distribution" in done.stdout or "ConnectionError" in done.stdout:
         pytest.skip(f"no package index can be reached: {done.stdout.splitlines()[-1]}")
     assert re.search(r"=+ 2 failed, 22 passed in .* =+", done.stdout), done.stdout

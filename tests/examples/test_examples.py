@@ -21,10 +21,10 @@ TRIALS = {"csv": 3, "python_app": 8, "quickstart": 24}
 FAILED = ["quickstart/support.evals.yaml::gift-card[v1-1]",
           "quickstart/support.evals.yaml::order-status[v2-1]"]  # fmt: skip
 WAYS = {
-    "one process": "-p no:randomly -n 0",
-    "two processes": "-p no:randomly -n 2",
-    "xdist off": "-p no:randomly -p no:xdist",
-    "any order": "-p randomly -p no:xdist --randomly-seed=7",
+    "one process": "-p xdist -n 0",
+    "two processes": "-p xdist -n 2",
+    "without xdist": "",
+    "any order": "-p randomly --randomly-seed=7",
 }
 
 
@@ -39,9 +39,15 @@ def example(pytester: pytest.Pytester):
     return example
 
 
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start each pytest with our plugin alone and those that a test names."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+
+
 def run(pytester: pytest.Pytester, *args: object) -> pytest.RunResult:
     """Run ``pytest --evals`` as a process of its own."""
-    return pytester.run(sys.executable, "-m", "pytest", "--evals", *args)
+    return pytester.run(sys.executable, "-m", "pytest", "-p", "evals-matrix", "--evals", *args)
 
 
 def outcomes(result: pytest.RunResult) -> dict[str, list[str]]:
