@@ -7,14 +7,16 @@ holds no verdict that could outlive a change of them.
 
 import json
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from pytest_evals.canonical import Frozen
 from pytest_evals.errors import suggest
 from pytest_evals.stats.estimate import Absent, Estimate
-from pytest_evals.stats.prevalence import JudgeError
+
+if TYPE_CHECKING:
+    from pytest_evals.stats.prevalence import JudgeError
 
 STANDARD = {"precision": 0.9, "recall": 0.95, "max_dangerous": 0}
 """The bars of ``requires_certificate: true``."""
@@ -241,11 +243,13 @@ def _bar(min_score: float | None) -> str:
     return "no min_score" if min_score is None else f"min_score {min_score:g}"
 
 
-def judge_error(certificate: Certificate) -> JudgeError | None:
+def judge_error(certificate: Certificate) -> "JudgeError | None":
     """Return the judge's known errors, to correct a pass rate by (`stats.prevalence`).
 
     None where people passed, or failed, none of the labelled answers.
     """
+    from pytest_evals.stats.prevalence import JudgeError
+
     counts = certificate.confusion
     passed, failed = counts.get("pass", {}), counts.get("fail", {})
     if not sum(passed.values()) or not sum(failed.values()):

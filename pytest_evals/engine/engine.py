@@ -14,12 +14,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, time
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from pytest_evals.canonical import to_json
 from pytest_evals.case import Case
-from pytest_evals.certificate import Certificate
 from pytest_evals.config import Settings
 from pytest_evals.dataset import Dataset
 from pytest_evals.engine.ask import Asker, Line
@@ -38,6 +37,9 @@ from pytest_evals.redact import Redactor
 from pytest_evals.responses.base import ResponseStore
 from pytest_evals.result import Outcome, TrialResult
 from pytest_evals.scorers.bound import Bound
+
+if TYPE_CHECKING:
+    from pytest_evals.certificate import Certificate
 
 SLICE_S = 0.2
 """Seconds a host waits before it looks up, so that Ctrl-C is heard."""
@@ -400,7 +402,7 @@ class Engine:
         await self._io.run(lambda: None)  # what was still to be written has been written now
         await asyncio.sleep(0)
 
-    def _certificates_of(self, dataset: Dataset) -> Mapping[str, Certificate]:
+    def _certificates_of(self, dataset: Dataset) -> "Mapping[str, Certificate]":
         """Return the certificates of a dataset's judges, read once, where any is asked for."""
         known = self._certificates.get(id(dataset))
         if known is None:

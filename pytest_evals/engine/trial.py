@@ -4,10 +4,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_evals.canonical import digest
-from pytest_evals.certificate import Certificate
 from pytest_evals.dataset import Dataset
 from pytest_evals.engine.ask import Asker, Clock, Line
 from pytest_evals.engine.capture import captured, text_of
@@ -22,6 +21,9 @@ from pytest_evals.score import ScoreError
 from pytest_evals.scorers.base import ScoreContext
 from pytest_evals.scorers.bound import Bound
 
+if TYPE_CHECKING:
+    from pytest_evals.certificate import Certificate
+
 
 @dataclass(slots=True)
 class TrialRunner:
@@ -35,7 +37,7 @@ class TrialRunner:
     rootdir: Path
     trial_timeout_s: float
     session_end: float | None = None
-    certificates: Callable[[Dataset], Mapping[str, Certificate]] = lambda _: {}
+    certificates: "Callable[[Dataset], Mapping[str, Certificate]]" = lambda _: {}
     """How a dataset's judges agree with people, by their names."""
 
     _digests: dict[tuple[object, ...], str] = field(default_factory=dict)

@@ -8,16 +8,18 @@ A scorer is a frozen pydantic model whose fields are its options: the dataset's 
 from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pytest_evals.canonical import Frozen
 from pytest_evals.case import Case
-from pytest_evals.certificate import Certificate
 from pytest_evals.dataset import Dataset
 from pytest_evals.errors import EvalsError
 from pytest_evals.exchange import ErrorInfo, Exchange, Response, Usage
 from pytest_evals.message import Message, ToolCall
 from pytest_evals.model import Model
+
+if TYPE_CHECKING:
+    from pytest_evals.certificate import Certificate
 
 ADVISORY = "advisory"
 """The key in a verdict's metadata that says why its score has no vote."""
@@ -114,7 +116,7 @@ class ScoreContext:
     """Where user code is imported from."""
     ask: Ask | None = None
     """Asks a model; None where no call may be made."""
-    certificates: Mapping[str, Certificate] = field(default_factory=dict)
+    certificates: "Mapping[str, Certificate]" = field(default_factory=dict)
     """By the judge's name: how the dataset's judges agree with people."""
 
     @property

@@ -281,6 +281,74 @@ def test_a_recorded_answer_is_judged_with_its_tools(project, capsys):
     assert told["labels_confusion"]["reached"] == {"missed": 0, "reached": 1}
 
 
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ("one,,,pass", None),
+        ("one,m,0,pass", None),
+        ("two,,,fail", "the run has 2 trials of case 'two'"),
+        ("two,m,1,fail", None),
+        ("on,,,pass", "no such trial of case 'on'. Did you mean 'one'?"),
+        ("one,other,,pass", "no such trial of case 'one'"),
+        ("three,,,pass", "is of case 'three', which is gone"),
+        ("silent,,,pass", "has no whole answer to judge"),
+    ],
+)
+def test_rows_without_an_answer_mean_a_recorded_trial(project, capsys, row, why):
+    """By case, and by model and sample where there are several."""
+    from pytest_evals.exchange import Exchange, Request, Response
+    from pytest_evals.result import Outcome, TrialResult
+    from pytest_evals.run import DatasetInfo, Run
+
+    text = DATASET + "  - {id: silent, input: q, script: [{kind: chat_response, content: good}]}\n"
+    (project / "d.evals.yaml").write_text(text)
+    store = SqliteRunStore(project / ".evals" / "evals.sqlite")
+    info = DatasetInfo(name="d", path="d.evals.yaml", digest="x")
+    run = Run(id="20261121-051500-3f9a", started_at=1.0, datasets=(info,))
+    store.begin(run)
+    for case, sample in (("one", 0), ("two", 0), ("two", 1), ("three", 0), ("silent", 0)):
+        response = None if case == "silent" else Response(text="good" if case == "one" else "bad")
+        exchange = Exchange(request=Request(messages=()), response=response)
+        result = TrialResult(
+            id=f"d.evals.yaml::{case}[m-{sample}]", dataset="d", case_id=case, model_id="m",
+            sample=sample, outcome=Outcome.PASSED, exchanges=(exchange,),
+        )  # fmt: skip
+        store.append(run.id, result.model_dump_json(), result)
+    store.close()
+    (project / "l.csv").write_text(f"case,model,sample,label\n{row}\n")
+    words = ["calibrate", "d.evals.yaml", "--judge", "good", "--run", "latest"]
+    assert main([*words, "--labels", "l.csv", "--json"]) == 1
+    told = capsys.readouterr()
+    if why is None:
+        counts = json.loads(told.out)["certificate"]["confusion"]
+        assert sum(counts[said][said] for said in ("pass", "fail")) == 1
+    else:
+        assert "l.csv:2: " in told.err
+        assert why in told.err
+
+
+def test_a_row_may_say_otherwise_what_its_case_asks(project, calibrate):
+    """Its own input, reference and variables stand in the place of the case's."""
+    (project / "judge.py").write_text(
+        "import json\n"
+        "def reply(input, context):\n"
+        "    said = context.messages[1]['content']\n"
+        "    yes = 'Is it so in Rome?' in said and 'MINE' in said\n"
+        "    return json.dumps({'reasoning': '', 'reply': 'yes' if yes else 'no'})\n"
+    )
+    text = DATASET.replace("Is it good?", "Is it so in {{ city }}?")
+    text = text.replace("input: q1", "input: q1, variables: {city: Oslo}")
+    text = text.replace("input: q2", "input: q2, variables: {city: Oslo}")
+    (project / "d.evals.yaml").write_text(text)
+    header = "case,input,answer,variables.city,label\n"
+    (project / "l.csv").write_text(f"{header}one,MINE,a,Rome,pass\none,,a,,fail\n")
+    _, out, _ = calibrate("--json")
+    assert json.loads(out)["certificate"]["confusion"] == {
+        "pass": {"pass": 1, "fail": 0},
+        "fail": {"pass": 0, "fail": 1},
+    }
+
+
 def test_a_judge_that_does_not_answer_certifies_nothing(project, calibrate, monkeypatch):
     """What it did answer is stored, and only the rest is asked for again."""
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test-0123456789")
