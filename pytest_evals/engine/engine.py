@@ -6,6 +6,7 @@ be under way or ready before the host has come to them. That window is what an e
 """
 
 import asyncio
+import itertools
 import os
 import threading
 from collections import deque
@@ -113,11 +114,12 @@ class Engine:
         self._http: HttpClients | None = None
         self._lock = threading.Condition()
         self._queue: deque[Trial] = deque()
-        self._planned: set[str] = set()
+        self._planned: dict[str, int] = {}
+        self._places = itertools.count()
         self._done: dict[str, TrialResult] = {}
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._wanted: str | None = None
-        self._ahead: dict[str, None] = {}
+        self._ahead: dict[str, int] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
@@ -261,14 +263,15 @@ class Engine:
         with self._lock:
             for trial in trials:
                 if trial.id not in self._planned:
-                    self._planned.add(trial.id)
+                    self._planned[trial.id] = next(self._places)
                     self._queue.append(trial)
         self._wake()
 
     def expect_only(self, trials: Iterable[Trial]) -> None:
         """Replace what the host was expected to come to; what has begun goes on."""
         with self._lock:
-            self._planned -= {trial.id for trial in self._queue}
+            for trial in self._queue:
+                self._planned.pop(trial.id, None)
             self._queue.clear()
         self.expect(trials)
 
@@ -302,20 +305,20 @@ class Engine:
                 result = self._done.pop(trial.id)
             finally:
                 self._wanted = None
-            self._planned.discard(trial.id)
-            self._pass(trial.id)
+            self._pass(self._planned.pop(trial.id, -1))
             room = self._settings.lookahead - len(self._ahead)
             wake = bool(self._queue) and (room * 4 >= self._settings.lookahead or not self._ahead)
         if wake:
             self._wake()
         return result
 
-    def _pass(self, trial_id: str) -> None:
+    def _pass(self, place: int) -> None:
         """Give the host's place in the window free, and those it left out on its way here."""
-        if trial_id in self._ahead:
-            while next(iter(self._ahead)) != trial_id:
-                del self._ahead[next(iter(self._ahead))]
-            del self._ahead[trial_id]
+        while self._ahead:
+            first = next(iter(self._ahead))
+            if self._ahead[first] > place:
+                return
+            del self._ahead[first]
 
     def _want(self, trial: Trial) -> None:
         """Let a trial start at once if it has not."""
@@ -330,7 +333,7 @@ class Engine:
                     self._queue = deque(t for t in self._queue if t.id != trial.id)
                     self._queue.appendleft(trial)
             else:
-                self._planned.add(trial.id)
+                self._planned[trial.id] = -1
                 self._queue.appendleft(trial)
         self._wake()
 
@@ -349,7 +352,7 @@ class Engine:
                     return
                 trial = self._queue.popleft()
                 if not must:  # the host is at it: it is not ahead of the host
-                    self._ahead[trial.id] = None
+                    self._ahead[trial.id] = self._planned.get(trial.id, -1)
                 assert self._loop is not None
                 task = self._loop.create_task(self._run(trial))
                 self._under_way[trial.id] = task

@@ -6,7 +6,7 @@ is a plain line now and then. With ``-q`` there is none.
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
 from typing import Any
@@ -43,6 +43,7 @@ class LiveLine:
         self._last = monotonic()
         self._started = monotonic()
         self._total = 0
+        self._follows = False
         self._done = self._failed = self._errored = 0
 
     @property
@@ -55,10 +56,27 @@ class LiveLine:
         self._total = total
         self._started = self._last = monotonic()
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        """Take the number of items: the controller of workers collects none itself."""
+        if not self._total:
+            self.expect(len(ids))
+            self._follows = True
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_logreport(
+        self, report: pytest.TestReport
+    ) -> Generator[None, object, object]:
         """Count a trial; wipe the line before pytest writes."""
         self.clear()
+        self._count(report)
+        result = yield
+        if self._follows:  # nobody waits in this process, so this is when to draw
+            self._show(None)
+        return result
+
+    def _count(self, report: pytest.TestReport) -> None:
+        """Count a trial."""
         if hasattr(report, "evals_brief"):
             self._done += 1
             self._failed += report.failed and report.when == "call"
@@ -77,8 +95,13 @@ class LiveLine:
     def tick(self) -> None:
         """Draw, while waiting."""
         progress = self._look()
+        if progress is not None:
+            self._show(progress)
+
+    def _show(self, progress: Progress | None) -> None:
+        """Draw on a terminal, or write a line in a log when it is time to."""
         reporter = self._reporter
-        if progress is None or reporter is None:
+        if reporter is None:
             return
         if reporter.isatty:
             self._draw(progress)
@@ -88,18 +111,24 @@ class LiveLine:
                 reporter.ensure_newline()
                 reporter.write_line(f"evals: {self.text(progress)}")
 
-    def text(self, progress: Progress) -> str:
-        """Say how far it is: done of all, in flight, failed, errored, cost, rate, time left."""
+    def text(self, progress: Progress | None) -> str:
+        """Say how far it is: done of all, in flight, failed, errored, cost, rate, time left.
+
+        Args:
+            progress: the engine's; None where engines run in other processes.
+        """
         elapsed = monotonic() - self._started
-        done = self._done + progress.ready
-        parts = [f"{done}/{self._total}", f"{progress.in_flight} in flight"]
+        done = self._done + (0 if progress is None else progress.ready)
+        parts = [f"{done}/{self._total}"]
+        if progress is not None:
+            parts.append(f"{progress.in_flight} in flight")
         if self._failed:
             parts.append(f"{self._failed} failed")
         if self._errored:
             parts.append(f"{self._errored} errors")
-        if progress.retried:
+        if progress is not None and progress.retried:
             parts.append(f"{progress.retried} retries")
-        if progress.cost_usd:
+        if progress is not None and progress.cost_usd:
             parts.append(format_cost(progress.cost_usd))
         if done and elapsed > 1:
             rate = done / elapsed
@@ -108,7 +137,7 @@ class LiveLine:
                 parts.append(f"{format_seconds((self._total - done) / rate)} left")
         return ", ".join(parts)
 
-    def _draw(self, progress: Progress) -> None:
+    def _draw(self, progress: Progress | None) -> None:
         """Write to the right of the cursor and bring the cursor back."""
         writer = self._reporter._tw  # noqa: SLF001 - the reporter's own stream and width
         room = writer.fullwidth - writer.width_of_current_line - 2

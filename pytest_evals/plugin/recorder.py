@@ -107,12 +107,14 @@ class Recorder:
             self._planned = [i for i in self._ids if self._is_trial(i)]
         record = told.pop("evals_record", None)
         if record is None:
+            if infos:
+                self.begin()
             return
         result = self._evals.fresh
         self._evals.fresh = None
         if result is None or result.id != report.nodeid:
             result = TrialResult.model_validate_json(record)
-        self._begin()
+        self.begin()
         self._recorded.add(result.id)
         self.summary.add(result)
         gates = self._evals.config.pluginmanager.getplugin("evals-gates")
@@ -141,8 +143,8 @@ class Recorder:
         """Take over the node ids that xdist's workers have collected."""
         self._ids = list(ids)
 
-    def _begin(self) -> None:
-        """Begin the run in the store with its first trial: a run of nothing leaves no trace."""
+    def begin(self) -> None:
+        """Begin the run in the store: as the first trial starts, or under xdist at its first word."""
         if self._begun or self.run is None:
             return
         self._begun = True

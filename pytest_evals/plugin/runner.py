@@ -95,6 +95,9 @@ class Runner:
             engine = self._evals.refusing_engine(str(error))
         engine.start()
         if self._evals.worker is None:
+            recorder = self._evals.config.pluginmanager.getplugin("evals-recorder")
+            if recorder is not None:
+                recorder.begin()
             engine.expect(trials)
         try:
             with apart(session.config):
@@ -181,7 +184,13 @@ class Runner:
         """Put the trial's record on the report of the phase that ends it."""
         report = yield
         capture.install()
-        if not isinstance(item, EvalItem) or item.result is None:
+        if not isinstance(item, EvalItem):
+            return report
+        marked: Any = report
+        if not self._told:
+            self._told = True
+            marked.evals_infos = self._infos
+        if item.result is None:
             return report
         result = item.result
         ends = report.when == ("setup" if result.outcome in _IN_SETUP else "call")
@@ -192,7 +201,6 @@ class Runner:
         report.duration = result.duration_s
         if report.when == "setup" and report.failed and call.excinfo is not None:
             report.longrepr = item.repr_failure(call.excinfo)
-        marked: Any = report
         result = self._tolerated(item, result, marked)
         result, record = to_json(result)
         marked.evals_record = self._evals.redactor.json_text(record)
@@ -203,9 +211,6 @@ class Runner:
             marked.evals_word = "not run"
         elif stale(result):
             marked.evals_word = "stale"
-        if not self._told:
-            self._told = True
-            marked.evals_infos = self._infos
         if result.output:
             report.sections.append(("Captured output of the trial", result.output))
         return report

@@ -230,3 +230,23 @@ def test_errors_and_failures_differ_in_junit(support, evals, pytester):
     text = pytester.path.joinpath("report.xml").read_text()
     assert text.count("<failure ") == 1
     assert text.count("<error ") == 1
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "workers"])
+def test_what_another_plugin_skips_is_not_green(workers, support, evals_process, pytester):
+    """Trials that no report gives a verdict to fail the session, even if that is all of them."""
+    if workers:
+        pytest.importorskip("xdist")
+    pytester.makeconftest(
+        """
+        import pytest
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_runtest_setup(item):
+            pytest.skip("not today")
+        """
+    )
+    result = evals_process(*workers, support)
+    result.assert_outcomes(skipped=6)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["evals: 6 of 6 trials have no record, so this session fails: *"])
