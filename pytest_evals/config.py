@@ -93,6 +93,16 @@ def _flag(text: str) -> bool:
     raise ValueError("expected true or false")
 
 
+def _confirm(text: str) -> int | str:
+    """Parse ``--evals-confirm``."""
+    if text == "auto":
+        return text
+    try:
+        return int(_number(int, 0, "a whole number, or auto")(text))
+    except ValueError:
+        raise ValueError("expected a whole number of at least 0, or auto") from None
+
+
 OPTIONS: tuple[Option, ...] = (
     Option(
         "model",
@@ -178,6 +188,38 @@ OPTIONS: tuple[Option, ...] = (
         _flag,
         default=False,
         switch=True,
+    ),
+    Option(
+        "confirm",
+        "How often cases that look broken beside the baseline are asked again before the verdict: "
+        "a number, auto (as few as can decide), or 0 for never. These answers decide that alone.",
+        _confirm,
+        default="auto",
+        metavar="N",
+    ),
+    Option(
+        "html",
+        "Write the report for people to this file.",
+        Path,
+        metavar="PATH",
+    ),
+    Option(
+        "md",
+        "Write the summary for a pull request to this file.",
+        Path,
+        metavar="PATH",
+    ),
+    Option(
+        "json",
+        "Write everything, for programs, to this file.",
+        Path,
+        metavar="PATH",
+    ),
+    Option(
+        "csv",
+        "Write one row a trial to this file.",
+        Path,
+        metavar="PATH",
     ),
     Option(
         "store",
@@ -272,6 +314,11 @@ class Settings:
     update_baseline: bool = False
     reset_baseline: bool = False
     strict: bool = False
+    confirm: int | str = "auto"
+    html: Path | None = None
+    md: Path | None = None
+    json: Path | None = None
+    csv: Path | None = None
     store: Path = Path(".evals/evals.sqlite")
     window: int | None = None
     trial_timeout: float = 300.0
@@ -293,6 +340,17 @@ class Settings:
     def store_path(self) -> Path:
         """The store's file, absolute."""
         return self.rootdir / self.store
+
+    @property
+    def confirm_samples(self) -> int | None:
+        """How often flagged cases are asked again; None where that is to be planned."""
+        return self.confirm if isinstance(self.confirm, int) else None
+
+    @property
+    def reports(self) -> dict[str, Path]:
+        """The reports to write, by the reporter's name, with absolute paths."""
+        wanted = {name: getattr(self, name) for name in ("html", "md", "json", "csv")}
+        return {name: self.rootdir / path for name, path in wanted.items() if path is not None}
 
     def shown(self) -> dict[str, Any]:
         """Return the settings that differ from their defaults, as JSON, for the run's record."""

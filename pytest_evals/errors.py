@@ -5,6 +5,7 @@ The tree::
     EvalsError
     |-- DatasetError     a dataset file is not right; holds every problem found in it
     |-- SettingsError    options contradict each other or cannot be met
+    |-- ReportError      a report cannot be written
     |-- StoreError       the store, a cassette or a baseline cannot be read or written
     |-- TemplateError    a prompt or body template cannot be compiled or rendered
     `-- AnswerError      a model gave no answer (an error of the infrastructure, not a wrong answer)
@@ -106,6 +107,10 @@ class DatasetError(EvalsError):
 
 class SettingsError(EvalsError):
     """Options, environment or ini settings that contradict each other or cannot be met."""
+
+
+class ReportError(EvalsError):
+    """A report cannot be written."""
 
 
 class StoreError(EvalsError):

@@ -6,7 +6,8 @@ all of them costs nothing. What a Dataset cannot know by itself is checked here.
 
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
-from typing import Any, Self
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import ValidationError
 
@@ -23,6 +24,9 @@ from pytest_evals.scorers.bound import Bound, SpecError, bind
 from pytest_evals.scorers.catalogue import SCORERS
 from pytest_evals.templates import check as check_template
 
+if TYPE_CHECKING:
+    from pytest_evals.reporters.base import Reporter
+
 PROVIDERS: Mapping[str, str] = {
     "anthropic": "pytest_evals.providers.anthropic:AnthropicProvider",
     "command": "pytest_evals.providers.command:CommandProvider",
@@ -37,6 +41,12 @@ LOADERS: Mapping[str, str] = {
     "jsonl": "pytest_evals.loaders.jsonl:JsonlLoader",
     "yaml": "pytest_evals.loaders.yaml:YamlLoader",
 }
+REPORTERS: Mapping[str, str] = {
+    "csv": "pytest_evals.reporters.csv:CsvReporter",
+    "html": "pytest_evals.reporters.html:HtmlReporter",
+    "json": "pytest_evals.reporters.json:JsonReporter",
+    "md": "pytest_evals.reporters.markdown:MarkdownReporter",
+}
 
 
 class Registry:
@@ -46,6 +56,7 @@ class Registry:
         providers: names and classes, or ``module:Class``.
         scorers: the same.
         loaders: the same.
+        reporters: the same.
     """
 
     def __init__(
@@ -54,16 +65,18 @@ class Registry:
         providers: Mapping[str, str | type[Provider]],
         scorers: Mapping[str, str | type[Scorer]],
         loaders: Mapping[str, str | type[Loader]],
+        reporters: "Mapping[str, str | type[Reporter]]" = MappingProxyType({}),
     ) -> None:
         self._providers = dict(providers)
         self._scorers = dict(scorers)
         self._loaders = dict(loaders)
+        self._reporters = dict(reporters)
         self._bound: dict[str, Bound] = {}
 
     @classmethod
     def builtin(cls) -> Self:
         """Make the registry of what this package brings."""
-        return cls(providers=PROVIDERS, scorers=SCORERS, loaders=LOADERS)
+        return cls(providers=PROVIDERS, scorers=SCORERS, loaders=LOADERS, reporters=REPORTERS)
 
     def names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the names of all scorers and of all providers."""
@@ -82,6 +95,11 @@ class Registry:
     def loader(self, name: str) -> type[Loader] | None:
         """Return a loader's class; None where there is none of that name."""
         found: type[Loader] | None = _found(self._loaders, name)
+        return found
+
+    def reporter(self, name: str) -> "type[Reporter] | None":
+        """Return a reporter's class; None where there is none of that name."""
+        found: type[Reporter] | None = _found(self._reporters, name)
         return found
 
     def bind(self, spec: ScorerSpec) -> Bound:

@@ -78,6 +78,8 @@ class Summary:
         """USD of what was really asked; None where a cost is unknown."""
         self.asked = 0
         """Calls that were made in this session."""
+        self.asked_tokens = 0
+        """Tokens of these calls, as far as they are reported."""
         self.reused = 0
         """Answers that were taken from a store."""
         self.first_reason = ""
@@ -90,6 +92,12 @@ class Summary:
         if row is None:
             row = self._rows[key] = Row(*key)
         row.add(result)
+        self.count(result)
+        if result.outcome is Outcome.SKIPPED and not self.first_reason and result.error:
+            self.first_reason = result.error.message
+
+    def count(self, result: TrialResult) -> None:
+        """Count what a trial took, which need not be one of the run."""
         for exchange in result.exchanges:
             if exchange.response is None:
                 continue
@@ -98,10 +106,9 @@ class Summary:
                 cost = exchange.cost_usd
                 known = self.spent_usd is not None and cost is not None
                 self.spent_usd = (self.spent_usd or 0.0) + (cost or 0.0) if known else None
+                self.asked_tokens += exchange.response.usage.total_tokens or 0
             elif exchange.source != "scripted":
                 self.reused += 1
-        if result.outcome is Outcome.SKIPPED and not self.first_reason and result.error:
-            self.first_reason = result.error.message
 
     @property
     def rows(self) -> list[Row]:

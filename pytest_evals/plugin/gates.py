@@ -3,23 +3,23 @@
 Lives where the session is (never on an xdist worker). What a verdict is, is decided in `gate`.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from pytest_evals.decision import Decision, decide
-from pytest_evals.diff import RunSide, compare
 from pytest_evals.errors import StoreError
-from pytest_evals.gate.judge import Judge, declared_of, explored_of, judge_gates
 from pytest_evals.gate.spec import GateVerdict
-from pytest_evals.gate.state import states
+from pytest_evals.judgement import Bench, Judgement, judge_run, plan_again
 from pytest_evals.plaintext import neutral
 from pytest_evals.plugin.compare import Compared, bring_up_to_date, find
+from pytest_evals.plugin.confirm import ask_again
 from pytest_evals.plugin.session import Evals
 from pytest_evals.result import TrialResult
 from pytest_evals.run import DatasetInfo
+from pytest_evals.stats.rows import Rules
 from pytest_evals.tally import Table, tally
 
 
@@ -44,6 +44,7 @@ class Gates:
     def __init__(self, evals: Evals) -> None:
         self._evals = evals
         self._tables: dict[str, Table] = {}
+        self.judgements: dict[str, Judgement] = {}
         self.verdicts: list[GateVerdict] = []
         self.decision: Decision | None = None
         self.told: list[str] = []
@@ -73,7 +74,7 @@ class Gates:
             compared = self._evals.compared.get(info.path)
             try:
                 compared = compared or find(self._evals.settings, info, self._evals.run_id)
-                found = self._verdicts(info, table, compared)
+                judgement = self._judgement(session, info, table, compared)
                 note = bring_up_to_date(self._evals.settings, compared, table, info)
             except StoreError as error:
                 recorder.note(str(error))
@@ -81,37 +82,41 @@ class Gates:
                 continue
             if note:
                 recorder.note(note)
-            self.verdicts += found
-            self._report(session, info, found)
+            self.judgements[info.name] = judgement
+            self.verdicts += judgement.gates
+            self._report(session, info, judgement.gates)
         if self.verdicts:
             self.decision = decide(self.verdicts)
 
-    def _verdicts(self, info: DatasetInfo, table: Table, compared: Compared) -> list[GateVerdict]:
-        settings, diff = self._evals.settings, None
-        if compared.found is not None:
-            known = states(table, info, compared.gates)
-            run = RunSide(
-                table,
-                info,
-                replayed=settings.responses == "replay",
-                incomplete=frozenset(m for m, state in known.items() if not state.comparable),
-            )
-            diff = compare(
-                compared.found.baseline,
-                run,
-                declared_of(compared.gates, table, info),
-                name=compared.found.name,
-                also=explored_of(compared.gates, table, info),
-            )
-            counts = ", ".join(f"{n} {kind.replace('_', ' ')}" for kind, n in diff.counts.items())
-            self.told.append(
-                f"{info.name} against {diff.baseline}: {counts or 'nothing in common'}"
-            )
-        judge = Judge(table, info, diff=diff, strict=settings.strict, no_baseline=compared.why_none)
-        return judge_gates(judge)
+    def _judgement(
+        self, session: pytest.Session, info: DatasetInfo, table: Table, compared: Compared
+    ) -> Judgement:
+        """Judge a dataset; where cases look broken, ask these again first."""
+        settings = self._evals.settings
+        bench = Bench(
+            table,
+            info,
+            baseline=compared.baseline,
+            baseline_name="" if compared.found is None else compared.found.name,
+            rules=Rules(strict=settings.strict, confirm=settings.confirm_samples),
+            replayed=settings.responses == "replay",
+            no_baseline=compared.why_none,
+        )
+        plan, again = None, []
+        stopped = bool(session.shouldstop or session.shouldfail)
+        if compared.found is not None and settings.confirm != 0 and not stopped:
+            plan = plan_again(bench)
+            again = ask_again(self._evals, info, plan) if plan.cells else []
+        judgement = judge_run(bench, plan=plan, again=again)
+        if judgement.diff is not None:
+            found = judgement.diff.counts.items()
+            counts = ", ".join(f"{n} {kind.replace('_', ' ')}" for kind, n in found)
+            against = judgement.diff.baseline
+            self.told.append(f"{info.name} against {against}: {counts or 'nothing in common'}")
+        return judgement
 
     def _report(
-        self, session: pytest.Session, info: DatasetInfo, verdicts: list[GateVerdict]
+        self, session: pytest.Session, info: DatasetInfo, verdicts: Sequence[GateVerdict]
     ) -> None:
         """Report verdicts as tests, on a fresh line."""
         reporter: Any = session.config.pluginmanager.getplugin("terminalreporter")

@@ -115,14 +115,19 @@ class Recorder:
         if result is None or result.id != report.nodeid:
             result = TrialResult.model_validate_json(record)
         self.begin()
+        self._keep(result, record, told.get("worker_id", ""))
+
+    def _keep(self, result: TrialResult, record: str, worker: str) -> None:
+        """Add a trial to all that is told of the session, and to the store."""
         self._recorded.add(result.id)
         self.summary.add(result)
-        gates = self._evals.config.pluginmanager.getplugin("evals-gates")
-        if gates is not None:
+        plugin = self._evals.config.pluginmanager.getplugin
+        if (gates := plugin("evals-gates")) is not None:
             gates.add(result)
-        controller = self._evals.config.pluginmanager.getplugin("evals-xdist")
-        if controller is not None:
-            controller.spent(told.get("worker_id", ""), result)
+        if (controller := plugin("evals-xdist")) is not None:
+            controller.spent(worker, result)
+        if (reports := plugin("evals-reports")) is not None:
+            reports.add(result.id, record)
         if self._store is not None:
             try:
                 self._store.append(self._evals.run_id, record, result)
@@ -144,7 +149,7 @@ class Recorder:
         self._ids = list(ids)
 
     def begin(self) -> None:
-        """Begin the run in the store: as the first trial starts, or under xdist at its first word."""
+        """Begin the run in the store: as the first trial starts (under xdist: is told of)."""
         if self._begun or self.run is None:
             return
         self._begun = True
@@ -225,6 +230,19 @@ class Recorder:
                 self._store.seal(self.run)
             except StoreError as error:
                 self.note(f"the run could not be sealed: {error}")
+        self._write_reports(session)
+
+    def _write_reports(self, session: pytest.Session) -> None:
+        """Write the reports asked for; one that cannot be written fails the session."""
+        manager = self._evals.config.pluginmanager
+        reports, gates = manager.getplugin("evals-reports"), manager.getplugin("evals-gates")
+        if reports is None or self.run is None:
+            return
+        judgements = {} if gates is None else gates.judgements
+        for problem in reports.write(self.run, judgements, self._planned):
+            self.note(problem)
+            if session.exitstatus == 0:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def _judged(self) -> dict[str, Any]:
         """Return the gates' verdicts and the decision, as the run keeps them."""

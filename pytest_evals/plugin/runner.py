@@ -184,23 +184,26 @@ class Runner:
         """Put the trial's record on the report of the phase that ends it."""
         report = yield
         capture.install()
-        if not isinstance(item, EvalItem):
-            return report
-        marked: Any = report
+        if isinstance(item, EvalItem):
+            self._mark(item, call, report)
+        return report
+
+    def _mark(self, item: EvalItem, call: pytest.CallInfo[None], marked: Any) -> None:
+        """Say on a report what the session must know of its trial."""
         if not self._told:
             self._told = True
             marked.evals_infos = self._infos
         if item.result is None:
-            return report
+            return
         result = item.result
-        ends = report.when == ("setup" if result.outcome in _IN_SETUP else "call")
+        ends = marked.when == ("setup" if result.outcome in _IN_SETUP else "call")
         if not ends:
-            if report.when == "setup":
-                report.duration = 0.0
-            return report
-        report.duration = result.duration_s
-        if report.when == "setup" and report.failed and call.excinfo is not None:
-            report.longrepr = item.repr_failure(call.excinfo)
+            if marked.when == "setup":
+                marked.duration = 0.0
+            return
+        marked.duration = result.duration_s
+        if marked.when == "setup" and marked.failed and call.excinfo is not None:
+            marked.longrepr = item.repr_failure(call.excinfo)
         result = self._tolerated(item, result, marked)
         result, record = to_json(result)
         marked.evals_record = self._evals.redactor.json_text(record)
@@ -212,8 +215,7 @@ class Runner:
         elif stale(result):
             marked.evals_word = "stale"
         if result.output:
-            report.sections.append(("Captured output of the trial", result.output))
-        return report
+            marked.sections.append(("Captured output of the trial", result.output))
 
 
 _IN_SETUP = frozenset({Outcome.SKIPPED, Outcome.ERRORED})

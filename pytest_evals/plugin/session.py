@@ -46,6 +46,8 @@ class Evals:
     share: Share = field(default_factory=Share)
     """Which part of the limits and budgets is this process's."""
     redactor: Redactor = field(default_factory=lambda: Redactor((), ()))
+    answers: ResponseStore | None = None
+    """The stored answers, once they are open."""
     fresh: TrialResult | None = None
     """The result whose record was made last in this process, to save reading it back."""
     cassette: Any = None
@@ -146,6 +148,25 @@ class Evals:
             )
         return self.engine
 
+    def fresh_engine(self, settings: Settings, share: Share) -> Engine:
+        """Return a second engine, for what is asked after the trials.
+
+        Args:
+            settings: the session's, with what is left of its time.
+            share: what has been used of its budgets.
+        """
+        return Engine(
+            settings,
+            Tools(
+                finder=self.registry,
+                http=_http_clients,
+                store=self._responses(),
+                redactor=self.redactor,
+                chain=self.chain,
+                share=share,
+            ),
+        )
+
     def refusing_engine(self, reason: str) -> Engine:
         """Return an engine that asks nothing and gives the reason.
 
@@ -157,13 +178,14 @@ class Evals:
         return self.engine
 
     def _responses(self) -> ResponseStore | None:
-        """Open the stored answers."""
+        """Open the stored answers, once."""
         from pytest_evals.plugin.stores import open_responses
 
-        store = open_responses(self)
-        if store is not None:
-            self.closing.append(store)
-        return store
+        if self.answers is None:
+            self.answers = open_responses(self)
+            if self.answers is not None:
+                self.closing.append(self.answers)
+        return self.answers
 
 
 def _http_clients() -> Any:
@@ -211,6 +233,13 @@ def begin(config: pytest.Config) -> None:
         from pytest_evals.plugin.gates import Gates
 
         config.pluginmanager.register(Gates(evals), "evals-gates")
+        if settings.reports and not config.option.collectonly:
+            from pytest_evals.plugin.reports import Reports
+
+            try:
+                config.pluginmanager.register(Reports(evals), "evals-reports")
+            except SettingsError as error:
+                raise pytest.UsageError(str(error)) from None
         if getattr(config.option, "verbose", -1) >= 0:
             live = LiveLine(config, lambda: None if evals.engine is None else evals.engine.progress)
             config.pluginmanager.register(live, "evals-progress")

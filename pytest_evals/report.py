@@ -1,0 +1,30 @@
+"""Report: all there is to tell of a run, for whoever writes it down. Pure.
+
+A session makes one at its end, `pytest-evals export` makes one of a stored run; reporters only
+read it. What it holds has passed the redaction point already.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from pytest_evals.judgement import Judgement
+from pytest_evals.result import TrialResult
+from pytest_evals.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a reporter is given."""
+
+    run: Run
+    """The sealed run; its `datasets` say what was planned and selected, and with which models."""
+    judgements: Mapping[str, Judgement]
+    """By the dataset's name: metrics, verdicts of gates, diff and decision. A dataset of which
+    nothing was recorded has none."""
+    trials: Callable[[], Iterable[TrialResult]] = field(repr=False)
+    """Yields the recorded trials in the order they were planned; can be called again."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every planned trial of every dataset was selected and recorded."""
+        return self.run.status == "complete"
