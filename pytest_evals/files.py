@@ -5,10 +5,11 @@ This module knows the operating system, nothing of evals.
 
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 
 def replace_text(path: Path, text: str) -> None:
@@ -19,12 +20,25 @@ def replace_text(path: Path, text: str) -> None:
     Raises:
         OSError: it could not be written; the old file is untouched.
     """
+    with replacing(path) as file:
+        file.write(text.encode("utf-8"))
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Give a file to write, piece by piece, that takes the old one's place when all went well.
+
+    See `replace_text`.
+
+    Raises:
+        OSError: it could not be written; the old file is untouched.
+    """
     target = path.resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{target.name}.{os.getpid()}-{os.urandom(3).hex()}.tmp")
     try:
         with draft.open("wb") as file:
-            file.write(text.encode("utf-8"))
+            yield file
             file.flush()
             os.fsync(file.fileno())
         if target.exists():

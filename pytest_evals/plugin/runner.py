@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from pytest_evals.canonical import to_json
 from pytest_evals.engine import capture
 from pytest_evals.errors import SettingsError, StoreError
+from pytest_evals.matrix import Trial
 from pytest_evals.plugin.collect import EvalFile, EvalItem
 from pytest_evals.plugin.failure import brief, headline, stale
 from pytest_evals.plugin.printed import apart
@@ -93,20 +94,24 @@ class Runner:
             if self._evals.worker is None:
                 raise pytest.UsageError(str(error)) from None
             engine = self._evals.refusing_engine(str(error))
-        engine.start()
-        if self._evals.worker is None:
-            recorder = self._evals.config.pluginmanager.getplugin("evals-recorder")
-            if recorder is not None:
-                recorder.begin()
-            engine.expect(trials)
         try:
             with apart(session.config):
+                engine.start()
+                if self._evals.worker is None:
+                    self._begin(trials)
                 return (yield)
         finally:
             engine.stop()
             if self._evals.worker is not None:
                 output: dict[str, Any] = getattr(self._evals.config, "workeroutput", {})
                 output["evals_notes"] = [*engine.notes, *self._evals.notes]
+
+    def _begin(self, trials: list[Trial]) -> None:
+        """Let the trials begin, where there is no controller to say which."""
+        recorder = self._evals.config.pluginmanager.getplugin("evals-recorder")
+        if recorder is not None:
+            recorder.begin()
+        self._evals.open_engine().expect(trials)
 
     def _find_baselines(self) -> None:
         """Read what the datasets are compared with, before anything is spent.

@@ -39,11 +39,11 @@ def open_responses(evals: Evals) -> ResponseStore | None:
     settings = evals.settings
     if settings.responses == "off":
         return None
-    own = _own_store(evals)
     path = cassette_path(evals, {matrix.dataset.name for matrix in evals.matrices.values()})
     if path is None:
-        return own
+        return _own_store(evals)
     cassette = open_cassette(evals, path, merge=evals.worker is None)
+    own = _own_store(evals)
     evals.cassette = cassette
     if own is None:
         return cassette

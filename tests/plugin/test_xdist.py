@@ -1,6 +1,7 @@
 """Under pytest-xdist the same trials run once each, with the same outcomes."""
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -11,7 +12,7 @@ ALL = {"passed": 4, "failed": 1, "errors": 1}
 
 def recorded(pytester: pytest.Pytester) -> list[str]:
     """Return the ids of the recorded trials."""
-    with sqlite3.connect(pytester.path / ".evals/evals.sqlite") as db:
+    with closing(sqlite3.connect(pytester.path / ".evals/evals.sqlite")) as db:
         return sorted(row[0] for row in db.execute("select trial from trials"))
 
 
