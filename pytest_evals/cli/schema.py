@@ -1,4 +1,4 @@
-"""``pytest-evals schema``: the JSON Schema of a dataset file, with every registered scorer."""
+"""``pytest-evals schema``: the JSON Schema of a dataset file, or of a JSON report."""
 
 import argparse
 import json
@@ -12,19 +12,35 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     """Register the command."""
     parser = subparsers.add_parser(
         "schema",
-        help="print the JSON Schema of a dataset file",
-        description="Print the JSON Schema (draft 2020-12) of a dataset file. Editors use it where "
-        "the file begins with `# yaml-language-server: $schema=dataset.schema.json`.",
+        help="print the JSON Schema of a dataset file, or of a report",
+        description="Print a JSON Schema (draft 2020-12). Editors use that of a dataset file where "
+        "the file begins with `# yaml-language-server: $schema=dataset.schema.json`; that of a "
+        "report says what stands in a file of --evals-json.",
+    )
+    parser.add_argument(
+        "of",
+        nargs="?",
+        choices=("dataset", "report"),
+        default="dataset",
+        help="what it is the schema of; by default of a dataset file",
     )
     parser.set_defaults(run=run)
 
 
-def run(args: argparse.Namespace) -> int:  # noqa: ARG001 - it takes no options
+def run(args: argparse.Namespace) -> int:
     """Print the schema."""
     from pytest_evals.registry import Registry
 
-    print(schema_text(Registry.builtin()), end="")  # noqa: T201 - the command's output
+    text = report_schema_text() if args.of == "report" else schema_text(Registry.builtin())
+    print(text, end="")  # noqa: T201 - the command's output
     return 0
+
+
+def report_schema_text() -> str:
+    """Return the schema of a JSON report as it is shipped."""
+    from pytest_evals.reporters.shape import report_schema
+
+    return json.dumps(report_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def schema_text(registry: "Registry") -> str:

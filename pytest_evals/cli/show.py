@@ -150,7 +150,7 @@ def _print_json(store: "SqliteRunStore", found: "Run", args: argparse.Namespace)
     """Print a run and its trials as one JSON value, a trial at a time: a run may be large."""
     import json
 
-    from pytest_evals.cli.trial import as_json
+    from pytest_evals.reporters.shape import trial_json
 
     whole = json.dumps({"schema": 1, "run": found.model_dump(mode="json"), "trials": []}, indent=2)
     begun, _, end = whole.rpartition("[]")
@@ -161,7 +161,7 @@ def _print_json(store: "SqliteRunStore", found: "Run", args: argparse.Namespace)
     separator = ""
     for result in store.results(found.id):
         if result.id in left:
-            sys.stdout.write(f"{separator}\n    {json.dumps(as_json(result))}")
+            sys.stdout.write(f"{separator}\n    {json.dumps(trial_json(result))}")
             separator = ","
     sys.stdout.write(f"\n  ]{end}\n")
     return 0
@@ -170,15 +170,16 @@ def _print_json(store: "SqliteRunStore", found: "Run", args: argparse.Namespace)
 def _show_trial(store: "SqliteRunStore", found: "Run", args: argparse.Namespace) -> int:
     """Print one trial."""
     from pytest_evals.cli.stored import say, say_json
-    from pytest_evals.cli.trial import as_json, describe
+    from pytest_evals.cli.trial import describe
     from pytest_evals.plaintext import neutral
+    from pytest_evals.reporters.shape import trial_json
 
     trial = find_trial(args.trial, [row.trial for row in store.rows(found.id)], found.id)
     attempts = store.attempts(found.id, trial)
     labels = [score for name, score in store.labels(found.id) if name == trial]
     if args.json:
-        told = as_json(attempts[-1], whole=True)
-        told["earlier_attempts"] = [as_json(result, whole=True) for result in attempts[:-1]]
+        told = trial_json(attempts[-1], whole=True)
+        told["earlier_attempts"] = [trial_json(result, whole=True) for result in attempts[:-1]]
         told["labels"] = [score.model_dump(mode="json") for score in labels]
         say_json({"schema": 1, "run": found.id, "trial": told})
         return 0

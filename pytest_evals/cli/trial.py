@@ -1,4 +1,4 @@
-"""One stored trial, whole: as lines for a person and as JSON for a program."""
+"""One stored trial, whole, as lines for a person."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -10,40 +10,6 @@ from pytest_evals.plaintext import format_cost, format_count, format_seconds
 from pytest_evals.result import AnyScore, TrialResult
 from pytest_evals.score import ScoreError
 from pytest_evals.storage.base import HumanScore
-
-
-def as_json(result: TrialResult, *, whole: bool = False) -> dict[str, Any]:
-    """Return a trial as a JSON value.
-
-    Args:
-        result: the trial.
-        whole: with its conversation and all that is kept.
-    """
-    told: dict[str, Any] = {
-        "id": result.id,
-        "dataset": result.dataset,
-        "case": result.case_id,
-        "model": result.model_id,
-        "sample": result.sample,
-        "outcome": result.outcome.value,
-        "tolerated": result.tolerated,
-        "score": result.score,
-        "scores": [score.model_dump(mode="json") for score in result.scores],
-        "error": None if result.error is None else result.error.model_dump(mode="json"),
-        "answer": result.answer,
-        "usage": result.usage.model_dump(mode="json"),
-        "cost_usd": result.cost_usd,
-        "latency_s": result.latency_s,
-        "duration_s": result.duration_s,
-        "retries": result.retries,
-        "tags": list(result.tags),
-    }
-    if whole:
-        told["exchanges"] = [exchange.model_dump(mode="json") for exchange in result.exchanges]
-        told["metadata"] = result.model_dump(mode="json", include={"metadata"})["metadata"]
-        told["source"] = None if result.source is None else str(result.source)
-        told["output"] = result.output
-    return told
 
 
 def describe(attempts: Sequence[TrialResult], labels: Sequence[HumanScore]) -> Iterator[str]:

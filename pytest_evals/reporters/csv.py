@@ -1,0 +1,70 @@
+"""CsvReporter: one row a trial, for spreadsheets and data frames, with formulas disarmed.
+
+A spreadsheet runs a cell that begins as a formula does, whatever wrote it. Every text is quoted, so
+that no other separator can split it, and begins with an apostrophe where it would begin a formula.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+from pytest_evals.plaintext import neutral
+from pytest_evals.report import Report
+from pytest_evals.reporters.text import COLUMNS, Cell, rows, scorer_names, write_pieces
+
+LONGEST = 32_000
+"""Characters of a text that are kept: a spreadsheet's cell holds 32,767."""
+
+_FORMULA = re.compile(r"[\s\ufeff'\"]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
+
+
+class CsvReporter:
+    """Writes one row a trial."""
+
+    name: ClassVar[str] = "csv"
+
+    def write(self, report: Report, path: Path) -> None:
+        """Write a report; an old file is replaced whole, or stays as it is.
+
+        Raises:
+            ReportError: it cannot be written.
+        """
+        write_pieces(path, pieces(report))
+
+
+def pieces(report: Report) -> Iterator[str]:
+    """Yield a report's lines."""
+    names = scorer_names(report)
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, quoting=csv.QUOTE_NONNUMERIC)
+    writer.writerow([*COLUMNS, *(harmless(f"score.{name}") for name in names)])
+    for row in rows(report, names):
+        writer.writerow([_plain(cell) for cell in row])
+        yield buffer.getvalue()
+        buffer.seek(0)
+        buffer.truncate()
+    yield buffer.getvalue()
+
+
+def _plain(cell: Cell) -> Cell:
+    """Return a cell as it is written: numbers as they are, verdicts in words, texts harmless."""
+    if cell is None:
+        return ""
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    return harmless(cell) if isinstance(cell, str) else cell
+
+
+def harmless(text: str) -> str:
+    r"""Return a text that no spreadsheet takes for a formula.
+
+    Control characters and marks that turn the direction of text become visible escapes; tabs and
+    new lines stay. What is longer than a cell is cut, and says so.
+    """
+    shown = neutral(text[:LONGEST])
+    if len(text) > LONGEST:
+        shown += f"\n... {len(text) - LONGEST} more characters"
+    return f"'{shown}" if _FORMULA.match(shown) else shown

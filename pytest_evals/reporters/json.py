@@ -1,0 +1,52 @@
+"""JsonReporter: everything, for programs. The shape is in `shape`, its schema is published."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import ClassVar
+
+from pytest_evals.canonical import Frozen
+from pytest_evals.report import Report
+from pytest_evals.reporters.shape import (
+    VERSION,
+    decision_of,
+    diff_shape,
+    run_shape,
+    trial_shape,
+    verdicts_of,
+)
+from pytest_evals.reporters.text import write_pieces
+
+
+class JsonReporter:
+    """Writes one JSON value, a trial a line: a run may hold more of them than memory does."""
+
+    name: ClassVar[str] = "json"
+
+    def write(self, report: Report, path: Path) -> None:
+        """Write a report; an old file is replaced whole, or stays as it is.
+
+        Raises:
+            ReportError: it cannot be written.
+        """
+        write_pieces(path, pieces(report))
+
+
+def pieces(report: Report) -> Iterator[str]:
+    """Yield a report's JSON, piece by piece."""
+    judged = report.judgements.values()
+    diff = diff_shape([one.diff for one in judged if one.diff is not None])
+    decision = decision_of(report)
+    yield f'{{\n"schema": {VERSION},\n"run": {run_shape(report).model_dump_json()},\n"trials": ['
+    separator = "\n"
+    for result in report.trials():
+        yield separator + trial_shape(result).model_dump_json()
+        separator = ",\n"
+    yield f'\n],\n"metrics": [{_lines(metric for one in judged for metric in one.metrics)}]'
+    yield f',\n"gates": [{_lines(verdicts_of(report))}]'
+    yield f',\n"diff": {"null" if diff is None else diff.model_dump_json()}'
+    yield f',\n"decision": {"null" if decision is None else decision.model_dump_json()}\n}}\n'
+
+
+def _lines(nouns: Iterable[Frozen]) -> str:
+    """Return nouns as JSON, a line each."""
+    return ",".join(f"\n{noun.model_dump_json()}" for noun in nouns)

@@ -1,0 +1,117 @@
+"""What the writers of text share: files written piece by piece, trials as rows of plain cells."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from pytest_evals.errors import ReportError
+from pytest_evals.files import replacing
+from pytest_evals.report import Report
+from pytest_evals.result import TrialResult
+from pytest_evals.score import ScoreError
+
+Cell = str | int | float | bool | None
+
+COLUMNS: dict[str, type] = {
+    "run": str,
+    "dataset": str,
+    "trial": str,
+    "case": str,
+    "model": str,
+    "sample": int,
+    "outcome": str,
+    "tolerated": bool,
+    "score": float,
+    "failing": str,
+    "reasons": str,
+    "error": str,
+    "error_message": str,
+    "answer": str,
+    "tags": str,
+    "input_tokens": int,
+    "output_tokens": int,
+    "cached_tokens": int,
+    "reasoning_tokens": int,
+    "cost_usd": float,
+    "latency_s": float,
+    "duration_s": float,
+    "retries": int,
+}
+"""The columns every table of trials begins with, and what stands in them; a cell may be empty."""
+
+
+def write_pieces(path: Path, pieces: Iterable[str]) -> None:
+    """Write a text, piece by piece, in a file's place; an old file is replaced whole or stays.
+
+    Raises:
+        ReportError: it cannot be written, saying why.
+    """
+    try:
+        with replacing(path) as file:
+            for piece in pieces:
+                file.write(piece.encode("utf-8", "backslashreplace"))
+    except OSError as error:
+        raise ReportError(f"{error.strerror or error}") from None
+
+
+def scorer_names(report: Report) -> list[str]:
+    """Return the names of all scorers that spoke or failed to, sorted; reads every trial."""
+    return sorted({score.name for result in report.trials() for score in result.scores})
+
+
+def rows(report: Report, names: list[str]) -> Iterator[list[Cell]]:
+    """Yield a row a trial: the cells of `COLUMNS`, then one for each of these scorers.
+
+    A scorer's cell is its value; of a bare verdict 1 or 0; of a bare label the label; empty where
+    it did not score. Where a trial has several scores of one name, it is the least of them: what
+    holds for all.
+    """
+    for result in report.trials():
+        yield [*_fixed(report.run.id, result), *_scores(result, names)]
+
+
+def _fixed(run: str, result: TrialResult) -> list[Cell]:
+    """Return the cells of the columns that every table has."""
+    usage, error = result.usage, result.error
+    failing = [s for s in result.scores if isinstance(s, ScoreError) or s.passed is False]
+    said = (s.message if isinstance(s, ScoreError) else s.reason for s in failing)
+    return [
+        run,
+        result.dataset,
+        result.id,
+        result.case_id,
+        result.model_id,
+        result.sample,
+        result.outcome.value,
+        result.tolerated,
+        result.score,
+        " ".join(s.name for s in failing),
+        "\n".join(f"{s.name}: {text}" for s, text in zip(failing, said, strict=True)),
+        None if error is None else error.type,
+        None if error is None else error.message,
+        result.answer,
+        " ".join(result.tags),
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cached_tokens,
+        usage.reasoning_tokens,
+        result.cost_usd,
+        result.latency_s,
+        result.duration_s,
+        result.retries,
+    ]
+
+
+def _scores(result: TrialResult, names: list[str]) -> Iterator[Cell]:
+    """Yield a trial's scores by the scorers' names."""
+    found: dict[str, Cell] = {}
+    for score in result.scores:
+        if isinstance(score, ScoreError):
+            continue
+        verdict = None if score.passed is None else int(score.passed)
+        value = score.value if score.value is not None else verdict
+        cell: Cell = value if value is not None else score.label
+        earlier = found.get(score.name)
+        if isinstance(earlier, int | float) and isinstance(cell, int | float):
+            cell = min(earlier, cell)
+        found[score.name] = cell
+    return (found.get(name) for name in names)
