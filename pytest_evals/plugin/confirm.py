@@ -14,6 +14,7 @@ from pytest_evals.engine.share import Share
 from pytest_evals.errors import EvalsError
 from pytest_evals.matrix import Matrix, Trial
 from pytest_evals.plugin.session import Evals
+from pytest_evals.plugin.terminal import fresh_line
 from pytest_evals.run import DatasetInfo
 from pytest_evals.tally import Tally, tally
 
@@ -78,7 +79,7 @@ def _tell(evals: Evals, text: str) -> None:
     """Say it on a line of its own."""
     reporter: Any = evals.config.pluginmanager.getplugin("terminalreporter")
     if reporter is not None and evals.config.option.verbose >= 0:
-        reporter.ensure_newline()
+        fresh_line(reporter)
         reporter.write_line(f"evals: {text}")
 
 

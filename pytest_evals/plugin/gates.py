@@ -17,6 +17,7 @@ from pytest_evals.plaintext import neutral
 from pytest_evals.plugin.compare import Compared, bring_up_to_date, find
 from pytest_evals.plugin.confirm import ask_again
 from pytest_evals.plugin.session import Evals
+from pytest_evals.plugin.terminal import fresh_line
 from pytest_evals.result import TrialResult
 from pytest_evals.run import DatasetInfo
 from pytest_evals.stats.rows import Rules
@@ -121,9 +122,7 @@ class Gates:
         """Report verdicts as tests, on a fresh line."""
         reporter: Any = session.config.pluginmanager.getplugin("terminalreporter")
         if reporter is not None and verdicts:
-            reporter.ensure_newline()
-            if reporter._tw.width_of_current_line:  # noqa: SLF001 - the reporter's own writer
-                reporter._tw.line()  # noqa: SLF001
+            fresh_line(reporter)
         session.testscollected += len(verdicts)
         cache: Any = session.config.pluginmanager.getplugin("lfplugin")
         for verdict in verdicts:

@@ -1,5 +1,7 @@
 """The end of the session on the terminal: a table of models, notes, and where to look next."""
 
+from typing import Any
+
 import pytest
 
 from pytest_evals.config import Settings
@@ -40,6 +42,13 @@ def draw_gates(reporter: "pytest.TerminalReporter", run: Run, told: list[str]) -
         reporter.write_line(f"decision: {run.decision['decision']}", bold=True)
         for reason in run.decision["reasons"]:
             reporter.write_line(f"  {neutral(reason)}")
+
+
+def fresh_line(reporter: Any) -> None:
+    """Begin a new line: after the dots of workers pytest itself does not know that it must."""
+    reporter.ensure_newline()
+    if reporter._tw.width_of_current_line:  # noqa: SLF001 - the reporter's own writer
+        reporter._tw.line()  # noqa: SLF001
 
 
 def lines(summary: Summary, width: int) -> list[str]:
