@@ -1,6 +1,7 @@
 """Cases that look broken are asked again before the verdict, and these answers decide that alone."""
 
 import json
+import re
 from collections import Counter
 
 import pytest
@@ -77,18 +78,17 @@ def test_broken_cases_are_confirmed(workers, with_baseline, shop, evals_process,
     )
 
 
-def test_a_case_that_flickers_is_cleared(with_baseline, shop, evals, asked):
-    """It failed three times, then passes when asked again: nothing is blocked, and it is said."""
-    result = evals(shop(1, first=3))
+def test_cases_that_flicker_are_cleared(with_baseline, shop, evals, asked):
+    """They failed three times, then pass when asked again: no break, and nothing is blocked."""
+    result = evals(shop(3, first=3))
     assert result.ret == 0
     assert asked()[0] > 3
     line = next(li for li in result.outlines if li.startswith("gate no regressions"))
-    assert "REGRESSED" not in line
-    assert "c00" in line
+    assert "INCONCLUSIVE (not blocking)" in line
 
 
 def test_they_enter_nothing_else(with_baseline, shop, evals, pytester):
-    """Numbers of the run and bytes of the baseline are the same with and without them."""
+    """Numbers of the run and lines of the baseline are the same with and without them."""
     before = (pytester.path / "baselines/shop.jsonl").read_bytes()
     told = []
     for confirm in ("0", "6"):
@@ -108,7 +108,7 @@ def test_they_enter_nothing_else(with_baseline, shop, evals, pytester):
         gate = found["gates"][0]
         told.append(
             (
-                (pytester.path / "baselines/shop.jsonl").read_bytes(),
+                lines_of(pytester.path / "baselines/shop.jsonl"),
                 len(found["trials"]),
                 [(m["metric"], m["value"], m["n"]) for m in rates if "latency" not in m["metric"]],
                 (gate["value"], gate["low"], gate["high"], gate["n"]),
@@ -117,19 +117,19 @@ def test_they_enter_nothing_else(with_baseline, shop, evals, pytester):
     assert told[0] == told[1]
 
 
+def lines_of(path):
+    """Return a baseline's lines without what tells one draw from another."""
+    return re.sub(r'"(draws|latency_s|check\w*)":("[^"]*"|[0-9.e-]+)', "", path.read_text())
+
+
 @pytest.mark.parametrize(
     ("options", "again"),
-    [
-        (["--evals-confirm=0"], 0),
-        (["--evals-confirm=2"], 2),
-        (["-x"], 0),
-        (["-k", "c00 or c01"], 0),
-    ],
-    ids=["never", "twice", "stopped", "narrowed"],
+    [(["--evals-confirm=0"], 0), (["--evals-confirm=7"], 7), (["-k", "c00 or c01"], 0)],
+    ids=["never", "seven times", "narrowed"],
 )
 def test_when_it_is_asked_again(with_baseline, shop, evals, asked, options, again):
-    """As often as asked; never after an early stop or where the user chose a part."""
-    evals(*options, shop(2, gates=["no regressions"]))
+    """As often as asked; never where the user chose a part, of which no gate is judged."""
+    evals(*options, shop(3))
     assert asked()[0] == 3 + again
 
 
@@ -139,7 +139,7 @@ def test_a_budget_covers_them_too(with_baseline, shop, evals, asked):
         "--evals-max-cost=184",
         "--evals-confirm=5",
         "--evals-concurrency=1",
-        shop(2, model={"price": {"input": 0, "output": 0}}),
+        shop(3, model={"price": {"input": 0, "output": 0}}),
     )
     assert 180 < asked().total() <= 185
-    result.stdout.fnmatch_lines(["evals: asking 2 cases again, 10 trials, before the verdict"])
+    result.stdout.fnmatch_lines(["evals: asking 3 cases again, 15 trials, before the verdict"])
