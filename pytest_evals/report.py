@@ -5,9 +5,10 @@ read it. What it holds has passed the redaction point already.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pytest_evals.judgement import Judgement
+from pytest_evals.redact import Redactor
 from pytest_evals.result import TrialResult
 from pytest_evals.run import Run
 
@@ -28,3 +29,18 @@ class Report:
     def complete(self) -> bool:
         """Whether every planned trial of every dataset was selected and recorded."""
         return self.run.status == "complete"
+
+
+def redacted(report: Report, redactor: Redactor) -> Report:
+    """Return a report without secrets in its run and judgements; its trials have none already.
+
+    What is compared with, and the names and notes of a session, come from elsewhere than records.
+    """
+    run = Run.model_validate_json(redactor.json_text(report.run.model_dump_json()))
+    judgements = {
+        redactor.text(name): Judgement.model_validate_json(
+            redactor.json_text(judgement.model_dump_json())
+        )
+        for name, judgement in report.judgements.items()
+    }
+    return replace(report, run=run, judgements=judgements)

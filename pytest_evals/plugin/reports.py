@@ -1,14 +1,33 @@
-"""Reports in a session: refused early where they cannot be written, written once at its end."""
+"""Reports in a session: refused early where they cannot be written, written once at its end.
 
-from collections.abc import Iterator
-from typing import Any
+The records wait in a file without a name, so that memory holds one trial at a time, however many
+there are.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
 
 from pytest_evals.errors import ReportError, SettingsError
 from pytest_evals.judgement import Judgement
 from pytest_evals.plugin.session import Evals
-from pytest_evals.report import Report
+from pytest_evals.report import Report, redacted
 from pytest_evals.result import TrialResult
 from pytest_evals.run import Run
+
+
+def step_summary(environ: Mapping[str, str]) -> Path | None:
+    """Return the file of this step's summary; None where the session is in no GitHub Action."""
+    path = environ.get("GITHUB_STEP_SUMMARY")
+    return Path(path) if path and environ.get("GITHUB_ACTIONS") == "true" else None
+
+
+def wanted(evals: Evals) -> bool:
+    """Whether anything is to be written at the end of a session."""
+    return bool(evals.settings.reports) or step_summary(os.environ) is not None
 
 
 class Reports:
@@ -20,7 +39,9 @@ class Reports:
 
     def __init__(self, evals: Evals) -> None:
         self._evals = evals
-        self._records: dict[str, str] = {}
+        self._places: dict[str, tuple[int, int]] = {}
+        self._end = 0
+        self._lost: str | None = None
         for name, path in evals.settings.reports.items():
             if path.is_dir():
                 raise SettingsError(f"--evals-{name}: {path} is a folder; name a file in it")
@@ -30,13 +51,25 @@ class Reports:
                 raise SettingsError(
                     f"--evals-{name}: the folder of {path} cannot be made: {error.strerror}"
                 ) from None
+        self._records: IO[bytes] = tempfile.TemporaryFile(prefix="pytest-evals-")  # noqa: SIM115 - closed with the session
+        evals.closing.append(self)
 
     def add(self, trial_id: str, record: str) -> None:
         """Keep a trial's record, redacted; where it comes again, the last one counts."""
-        self._records[trial_id] = record
+        text = record.encode("utf-8", "backslashreplace")
+        try:
+            self._records.seek(self._end)
+            self._records.write(text)
+        except OSError as error:
+            self._lost = f"trials could not be kept for it: {error.strerror}"
+            return
+        self._places[trial_id] = (self._end, len(text))
+        self._end += len(text)
 
-    def write(self, run: Run, judgements: dict[str, Judgement], order: list[str]) -> Iterator[str]:
-        """Write every report.
+    def write(
+        self, run: Run, judgements: Mapping[str, Judgement], order: list[str]
+    ) -> Iterator[str]:
+        """Write every report, and the step's summary in a GitHub Action.
 
         Args:
             run: the sealed run.
@@ -46,23 +79,51 @@ class Reports:
         Yields:
             A sentence for each report that could not be written.
         """
-        report = Report(run, judgements, self._trials_in(order))
-        for name, path in self._evals.settings.reports.items():
-            reporter: Any = self._evals.registry.reporter(name)
-            assert reporter is not None
+        report = redacted(Report(run, judgements, self._trials_in(order)), self._evals.redactor)
+        asked: list[tuple[str, Path, Callable[[], None]]] = [
+            (f"the {name} report", path, partial(_write, self._evals, name, report, path))
+            for name, path in self._evals.settings.reports.items()
+        ]
+        summary = step_summary(os.environ)
+        if summary is not None:
+            asked.append(("the summary of this step", summary, partial(_append, report, summary)))
+        for what, path, write in asked:
             try:
-                reporter().write(report, path)
+                if self._lost is not None:
+                    raise ReportError(self._lost)
+                write()
             except (ReportError, OSError) as error:
-                yield f"the {name} report was not written to {path}: {error}"
+                yield f"{what} was not written to {path}: {error}"
 
-    def _trials_in(self, order: list[str]) -> Any:
+    def close(self) -> None:
+        """Let go of the records."""
+        self._records.close()
+
+    def _trials_in(self, order: list[str]) -> Callable[[], Iterable[TrialResult]]:
         """Return what yields the records in an order; those it does not know come last."""
-        known = [i for i in order if i in self._records]
-        rest = self._records.keys() - set(known)
+        known = [i for i in order if i in self._places]
+        rest = self._places.keys() - set(known)
         ids = [*known, *sorted(rest)]
 
         def trials() -> Iterator[TrialResult]:
             for trial_id in ids:
-                yield TrialResult.model_validate_json(self._records[trial_id])
+                place, length = self._places[trial_id]
+                self._records.seek(place)
+                yield TrialResult.model_validate_json(self._records.read(length))
 
         return trials
+
+
+def _write(evals: Evals, name: str, report: Report, path: Path) -> None:
+    """Let a reporter write."""
+    reporter: Any = evals.registry.reporter(name)
+    assert reporter is not None
+    reporter().write(report, path)
+
+
+def _append(report: Report, summary: Path) -> None:
+    """Add the Markdown report to the summary of a step."""
+    from pytest_evals.reporters.markdown import markdown
+
+    with summary.open("a", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(f"\n{markdown(report)}")

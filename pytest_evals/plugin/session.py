@@ -12,6 +12,7 @@ import pytest
 from pytest_evals.config import OPTIONS, Settings, read_settings
 from pytest_evals.dataset import Dataset
 from pytest_evals.engine import Engine, Tools
+from pytest_evals.engine.recorded import Recorded
 from pytest_evals.engine.share import Share
 from pytest_evals.errors import EvalsError, SettingsError, StoreError, suggest
 from pytest_evals.loaders.base import LoadContext
@@ -48,6 +49,8 @@ class Evals:
     redactor: Redactor = field(default_factory=lambda: Redactor((), ()))
     answers: ResponseStore | None = None
     """The stored answers, once they are open."""
+    recorded: dict[str, Recorded] = field(default_factory=dict)
+    """The answers of the run of ``--evals-from``, by the dataset's name."""
     fresh: TrialResult | None = None
     """The result whose record was made last in this process, to save reading it back."""
     cassette: Any = None
@@ -79,9 +82,19 @@ class Evals:
         dataset = load(path, context)
         if dataset.path != nodeid:
             dataset = dataset.model_copy(update={"path": nodeid})
-        matrix = Matrix(dataset, self._models(dataset), self.settings.samples)
+        matrix = self._planned(dataset)
         self.matrices[nodeid] = matrix
         return matrix
+
+    def _planned(self, dataset: Dataset) -> Matrix:
+        """Plan the trials: the dataset's own, or those of the run whose answers are taken."""
+        if self.settings.from_run is None:
+            return Matrix(dataset, self._models(dataset), self.settings.samples)
+        from pytest_evals.plugin.stores import recorded_run
+
+        models, recorded = recorded_run(self, dataset)
+        self.recorded[dataset.name] = recorded
+        return Matrix(dataset, models, counts=recorded.samples)
 
     def _models(self, dataset: Dataset) -> tuple[Model, ...]:
         """Return the models that are asked: the file's, or those that were selected."""
@@ -144,6 +157,7 @@ class Evals:
                     redactor=self.redactor,
                     chain=self.chain,
                     share=self.share,
+                    recorded=self.recorded,
                 ),
             )
         return self.engine
@@ -233,9 +247,9 @@ def begin(config: pytest.Config) -> None:
         from pytest_evals.plugin.gates import Gates
 
         config.pluginmanager.register(Gates(evals), "evals-gates")
-        if settings.reports and not config.option.collectonly:
-            from pytest_evals.plugin.reports import Reports
+        from pytest_evals.plugin.reports import Reports, wanted
 
+        if wanted(evals) and not config.option.collectonly:
             try:
                 config.pluginmanager.register(Reports(evals), "evals-reports")
             except SettingsError as error:

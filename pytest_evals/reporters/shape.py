@@ -246,7 +246,9 @@ def run_shape(report: Report) -> RunShape:
     run = report.run
     kept = {name: getattr(run, name) for name in RunShape.model_fields if hasattr(run, name)}
     one = run.datasets[0] if len(run.datasets) == 1 else None
-    return RunShape.model_construct(**kept, dataset=one and one.name, digest=one and one.digest)
+    return RunShape.model_construct(
+        **kept, dataset=one.name if one else None, digest=one.digest if one else None
+    )
 
 
 def verdicts_of(report: Report) -> tuple[GateVerdict, ...]:

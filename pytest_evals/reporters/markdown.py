@@ -1,0 +1,393 @@
+"""MarkdownReporter: what a reviewer wants to know, for one comment on a pull request.
+
+The verdict first, then what got worse with its answers and reasons, what got better, what it costs;
+details folded. It is cut to what a comment may hold, and says what was cut. All texts of others
+pass `markup`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from pytest_evals.decision import Decision
+from pytest_evals.diff import DiffEntry
+from pytest_evals.gate.spec import GateVerdict
+from pytest_evals.report import Report
+from pytest_evals.reporters.fit import Section, fit
+from pytest_evals.reporters.markup import code, fence, in_html, labelled, prefixed, prose
+from pytest_evals.reporters.mdtables import comparisons, head, models, row, slices
+from pytest_evals.reporters.scan import Cell, Key, Scan, Shown, shown_of
+from pytest_evals.reporters.shape import decision_of, verdicts_of
+from pytest_evals.reporters.text import write_pieces
+
+MARKER = "<!-- pytest-evals -->"
+"""The first line: how the one comment is found that is to be replaced."""
+
+LIMIT = 65_536
+"""Characters a comment may have."""
+
+MOST_SHOWN = 150
+"""Cells of which answers are read: more would not fit."""
+
+_MARKS = {
+    "accept": "✅ Evals: accept",
+    "reject": "❌ Evals: reject",
+    "investigate": "⚠️ Evals: investigate",
+    "tradeoff": "⚖️ Evals: a tradeoff, for a person to weigh",
+}
+_VERDICTS = {
+    "passed": "✅",
+    "failed": "❌",
+    "inconclusive": "⚠️",
+    "skipped": "⏭️",
+    "incomplete": "❌",
+}
+_ORDER = ("failed", "incomplete", "inconclusive", "skipped", "passed")
+_WORSE = ("regressed", "errored", "added_failing")
+_QUIET = ("drifted", "case_edited", "added_passing", "removed", "still_failing")
+_COUNTED = {
+    "still_failing": "still failing",
+    "still_passing": "still passing",
+    "case_edited": "edited (not compared)",
+    "added_passing": "new and passing",
+    "added_failing": "new and failing",
+}
+_WORDS = {
+    "drifted": "still passes, answers otherwise",
+    "case_edited": "edited, not compared",
+    "added_passing": "new, passes",
+    "added_failing": "new, fails",
+    "removed": "no longer asked",
+    "still_failing": "fails as before",
+    "errored": "no answer or no score",
+}
+
+
+class MarkdownReporter:
+    """Writes a summary for a pull request."""
+
+    name: ClassVar[str] = "md"
+
+    def write(self, report: Report, path: Path) -> None:
+        """Write a report; an old file is replaced whole, or stays as it is.
+
+        Raises:
+            ReportError: it cannot be written.
+        """
+        write_pieces(path, [markdown(report)])
+
+
+def markdown(report: Report, limit: int = LIMIT) -> str:
+    """Return a report as Markdown.
+
+    Args:
+        report: what is to be told.
+        limit: characters it may have, at least 8,000; each above U+FFFF counts as two.
+    """
+    scan = Scan.of(report)
+    entries = _entries(report)
+    failing = _unexplained(scan, entries)
+    wanted = [key for key, _ in entries][:MOST_SHOWN] + failing[:MOST_SHOWN]
+    shown = shown_of(report, set(wanted))
+    verdicts = sorted(verdicts_of(report), key=_gravity)
+    several = len(report.run.datasets) > 1
+    sections = [
+        Section("\n\n".join(_head(report, scan)), (), ""),
+        _gates(verdicts, several=several),
+        _changed("Regressed", _of(entries, _WORSE), shown, several=several, share=0.35),
+        _failing(failing, scan, shown, several=several),
+        _errors(scan, several=several),
+        _changed("Fixed", _of(entries, ("fixed",)), shown, several=several, share=0.1),
+        _listed("Flaky", _flaky(entries, scan), several=several),
+        models(report, scan),
+        slices(report, scan),
+        _all_gates(verdicts, several=several),
+        comparisons(report),
+        _quiet(_of(entries, _QUIET), several=several),
+        _facts(report),
+    ]
+    return fit([one for one in sections if one is not None], limit)
+
+
+def _entries(report: Report) -> list[tuple[Key, DiffEntry]]:
+    """Return what changed in all datasets, what is shown with answers first."""
+    found = [
+        (Key(name, entry.case, entry.model), entry)
+        for name, judgement in report.judgements.items()
+        if judgement.diff is not None
+        for entry in judgement.diff.entries
+    ]
+    first = (*_WORSE, "fixed")
+    return sorted(
+        found,
+        key=lambda one: (
+            first.index(one[1].kind) if one[1].kind in first else len(first),
+            not one[1].blocking,
+        ),
+    )
+
+
+def _of(
+    entries: Sequence[tuple[Key, DiffEntry]], kinds: Sequence[str]
+) -> list[tuple[Key, DiffEntry]]:
+    return [one for one in entries if one[1].kind in kinds]
+
+
+def _unexplained(scan: Scan, entries: Sequence[tuple[Key, DiffEntry]]) -> list[Key]:
+    """Return the failing cells that are not shown as changed, the worst first."""
+    told = {key for key, _ in _of(entries, (*_WORSE, "fixed", "flaky"))}
+    return [key for key in scan.failing() if key not in told]
+
+
+def _gravity(verdict: GateVerdict) -> tuple[bool, int]:
+    return not verdict.blocking, _ORDER.index(verdict.verdict)
+
+
+def _head(report: Report, scan: Scan) -> Iterator[str]:
+    """Yield the verdict and what it rests on."""
+    decision = decision_of(report)
+    yield f"{MARKER}\n## {_title(report, scan, decision)}"
+    yield _counts(report, scan)
+    if decision is not None and decision.decision == "tradeoff":
+        yield "\n".join(f"- {prose(reason)}" for reason in decision.reasons[:5])
+    for note in report.run.notes[:5]:
+        yield f"> ⚠️ {prose(note)}"
+
+
+def _title(report: Report, scan: Scan, decision: Decision | None) -> str:
+    """Return the verdict in words: never a good one where trials speak against it."""
+    bad = scan.total("untolerated") + scan.total("errored") + scan.total("skipped")
+    bad += sum(verdict.blocking for verdict in verdicts_of(report))
+    if decision is not None and not (decision.decision == "accept" and bad):
+        return _MARKS[decision.decision]
+    if bad:
+        return "❌ Evals: failed"
+    if report.run.status == "interrupted" or not scan.cells:
+        return "⚠️ Evals: incomplete"
+    return "✅ Evals: passed"
+
+
+def _counts(report: Report, scan: Scan) -> str:
+    """Return how many trials became what, in a sentence."""
+    passed, failed = scan.total("passed"), scan.total("failed")
+    tolerated = failed - scan.total("untolerated")
+    parts = [f"{passed:,} of {passed + failed:,} scored trials passed"]
+    if failed:
+        parts.append(f"{failed:,} failed" + (f" ({tolerated:,} tolerated)" if tolerated else ""))
+    for what, words in (("errored", "without an answer or a score"), ("skipped", "not run")):
+        if count := scan.total(what):
+            parts.append(f"{count:,} {words}")
+    chosen = [info for info in report.run.datasets if info.selected < info.planned]
+    if chosen:
+        picked, planned = (sum(getattr(i, k) for i in chosen) for k in ("selected", "planned"))
+        parts.append(f"{picked:,} of {planned:,} trials were selected")
+    if report.run.status == "interrupted":
+        parts.append("the run was **cut short**")
+    counts: dict[str, int] = {}
+    for judgement in report.judgements.values():
+        for kind, count in (judgement.diff.counts if judgement.diff else {}).items():
+            counts[kind] = counts.get(kind, 0) + count
+    changed = [f"{n:,} {_COUNTED.get(kind, kind)}" for kind, n in counts.items()]
+    diff = f" Against the baseline: {', '.join(changed)}." if changed else ""
+    return f"{'; '.join(parts)}.{diff}"
+
+
+def _gates(verdicts: Sequence[GateVerdict], *, several: bool) -> Section | None:
+    """Return the gates that did not pass, in words."""
+    if not verdicts:
+        return None
+    open_ = [one for one in verdicts if one.verdict != "passed"]
+    counts = [
+        f"{sum(one.verdict == word for one in verdicts)} {word}"
+        for word in _ORDER
+        if any(one.verdict == word for one in verdicts)
+    ]
+    items = []
+    for one in open_:
+        text = f"- {_mark(one)} {_gate(one, several=several)}: {prose(one.sentence)}"
+        if one.behind:
+            more = f" and {len(one.behind) - 8} more" if len(one.behind) > 8 else ""
+            text += f" Behind it: {', '.join(code(case) for case in one.behind[:8])}{more}."
+        items.append(text)
+    title = f"### Gates: {', '.join(counts)}"
+    return Section(title, items, "gates", share=0.15, between="\n")
+
+
+def _mark(verdict: GateVerdict) -> str:
+    return "❌" if verdict.blocking else _VERDICTS[verdict.verdict]
+
+
+def _gate(verdict: GateVerdict, *, several: bool) -> str:
+    """Return which gate it is, of which model and slice."""
+    where = f", {code(str(verdict.slice))}" if verdict.slice else ""
+    of = f" of {code(verdict.dataset)}" if several else ""
+    return f"{code(verdict.gate)} for {code(verdict.model)}{where}{of}"
+
+
+def _all_gates(verdicts: Sequence[GateVerdict], *, several: bool) -> Section | None:
+    """Return every gate with its numbers, folded."""
+    if not verdicts:
+        return None
+    items = []
+    for one in verdicts:
+        value = "-" if one.value is None else f"{one.value:.4g}"
+        if one.low is not None and one.high is not None:
+            value += f" ({one.low:.3g} to {one.high:.3g})"
+        cells = [
+            _mark(one),
+            code(one.gate),
+            code(one.model),
+            code(str(one.slice)) if one.slice else "",
+            value,
+            str(one.n),
+        ]
+        items.append(row([code(one.dataset), *cells] if several else cells))
+    titles = ["", "gate", "model", "slice", "value (interval)", "samples"]
+    before = head(["dataset", *titles] if several else titles, 2)
+    return Section(
+        "", items, "gates", before=before, between="\n", folded=f"All gates: {len(items):,}"
+    )
+
+
+def _changed(
+    title: str,
+    entries: Sequence[tuple[Key, DiffEntry]],
+    shown: Mapping[Key, Shown],
+    *,
+    several: bool,
+    share: float,
+) -> Section | None:
+    """Return cases that got worse or better, with their answers before and now."""
+    if not entries:
+        return None
+    items = [_change(key, entry, shown.get(key), several=several) for key, entry in entries]
+    return Section(f"### {title}: {len(items):,}", items, "cases", share=share)
+
+
+def _change(key: Key, entry: DiffEntry, shown: Shown | None, *, several: bool) -> str:
+    """Return one case with its answers before and now, and why it fails."""
+    words = [_name(key, several=several)]
+    if entry.kind in _WORDS:
+        words.append(_WORDS[entry.kind])
+    if entry.n_before is not None and entry.n is not None:
+        words.append(
+            f"passed {entry.passes_before} of {entry.n_before} before, "
+            f"{entry.passes} of {entry.n} now"
+        )
+    if entry.blocking:
+        words.append("**blocks**")
+    seen = None if shown is None else shown.right if entry.kind == "fixed" else shown.wrong
+    now = entry.answer if seen is None else seen.answer
+    why = entry.reasons if seen is None or entry.kind == "fixed" else seen.reasons
+    lines = [] if entry.answer_before is None else [prefixed("- ", entry.answer_before)]
+    lines += [] if now is None else [prefixed("+ ", now)]
+    if entry.kind != "fixed":
+        lines += [prefixed("! ", reason, 500) for reason in why[:4]]
+    block = f"\n\n{fence(chr(10).join(lines), 'diff')}" if lines else ""
+    return f"{' · '.join(words)}{block}"
+
+
+def _name(key: Key, *, several: bool) -> str:
+    """Return which case and model it is."""
+    of = f" in {code(key.dataset)}" if several else ""
+    return f"{code(key.case)} for {code(key.model)}{of}"
+
+
+def _failing(
+    failing: Sequence[Key], scan: Scan, shown: Mapping[Key, Shown], *, several: bool
+) -> Section | None:
+    """Return cases that fail, where no baseline explains them: the worst first."""
+    if not failing:
+        return None
+    items = []
+    for key in failing:
+        cell, seen = scan.cells[key], shown[key].wrong if key in shown else None
+        text = f"{_name(key, several=several)} · passed {_of_samples(cell)}"
+        if cell.failed and not cell.untolerated:
+            text += " · tolerated, the gates decide"
+        if seen is not None:
+            lines = [labelled("answer  ", "(none)" if seen.answer is None else seen.answer)]
+            lines += [labelled("why     ", reason, 500) for reason in seen.reasons[:4]]
+            text += f"\n\n{fence(chr(10).join(lines))}"
+        items.append(text)
+    return Section(f"### Failing: {len(items):,}", items, "cases", share=0.2)
+
+
+def _of_samples(cell: Cell) -> str:
+    return f"{cell.passed} of {cell.scored}"
+
+
+def _errors(scan: Scan, *, several: bool) -> Section | None:
+    """Return why trials have no answer or no score."""
+    if not scan.errors:
+        return None
+    found = sorted(scan.errors.items(), key=lambda one: -one[1][0])
+    items = []
+    for (dataset, model, _), (count, message) in found:
+        of = f" in {code(dataset)}" if several else ""
+        trials = "1 trial" if count == 1 else f"{count:,} trials"
+        items.append(f"- {trials} of {code(model)}{of}: {prose(message)}")
+    title = f"### No answer, or no score: {scan.total('errored'):,}"
+    return Section(title, items, "kinds of errors", between="\n")
+
+
+def _flaky(entries: Sequence[tuple[Key, DiffEntry]], scan: Scan) -> list[tuple[Key, str]]:
+    """Return the cases whose samples disagree, or that moved within noise."""
+    found = {key: entry for key, entry in entries if entry.kind == "flaky"}
+    told = {key for key, entry in entries if entry.kind in {*_WORSE, "fixed"}}
+    flaky = []
+    for key, cell in scan.cells.items():
+        entry = found.get(key)
+        if entry is not None and entry.n_before is not None:
+            before = f", {entry.passes_before} of {entry.n_before} before"
+            flaky.append((key, f"passed {_of_samples(cell)}{before}"))
+        elif cell.passed and cell.failed and key not in told:
+            flaky.append((key, f"passed {_of_samples(cell)}"))
+    return flaky
+
+
+def _listed(title: str, cases: Sequence[tuple[Key, str]], *, several: bool) -> Section | None:
+    """Return cases, a line each."""
+    if not cases:
+        return None
+    items = [f"- {_name(key, several=several)}: {words}" for key, words in cases]
+    return Section(f"### {title}: {len(items):,}", items, "cases", share=0.05, between="\n")
+
+
+def _quiet(entries: Sequence[tuple[Key, DiffEntry]], *, several: bool) -> Section | None:
+    """Return the other changes, folded."""
+    if not entries:
+        return None
+    items = [
+        f"- {_name(key, several=several)}: {_WORDS[entry.kind]}"
+        + (f" ({prose(', '.join(entry.edited))})" if entry.edited else "")
+        for key, entry in entries
+    ]
+    folded = f"Other changes against the baseline: {len(items):,}"
+    return Section("", items, "cases", between="\n", folded=folded)
+
+
+def _facts(report: Report) -> Section:
+    """Return what was run, folded, and how to see more."""
+    run = report.run
+    items = [
+        f"- {code(info.name)} ({code(info.path)}): {info.cases:,} cases, {info.planned:,} trials, "
+        f"digest {code(info.digest[:12])}"
+        for info in run.datasets
+    ]
+    if run.git is not None:
+        changed = ", with uncommitted changes" if run.git.dirty else ""
+        items.append(f"- commit {code(run.git.commit[:12])}{changed}")
+    items += [
+        f"- {code(name)} compared with {code(judgement.diff.baseline)}"
+        for name, judgement in report.judgements.items()
+        if judgement.diff is not None
+    ]
+    items += [f"- {prose(note)}" for note in run.notes[5:]]
+    items.append(
+        f"- again: {code('pytest --evals --lf')}; stored: {code(f'pytest-evals show {run.id}')}"
+    )
+    versions = " ".join(f"{name} {version}" for name, version in sorted(run.versions.items()))
+    if versions:
+        items.append(f"- versions: {prose(versions)}")
+    return Section("", items, "facts", between="\n", folded=f"Run {in_html(run.id)}")
