@@ -33,6 +33,13 @@ class Option:
     """Whether it stands on the command line without a value, and means yes."""
     many: bool = False
     """Whether it can be given several times (ini: one a line; environment: commas)."""
+    field: str = ""
+    """Its name in `Settings`, where that is not `name`."""
+
+    @property
+    def attribute(self) -> str:
+        """Its name in `Settings`."""
+        return self.field or self.name
 
     @property
     def flag(self) -> str:
@@ -190,6 +197,14 @@ OPTIONS: tuple[Option, ...] = (
         switch=True,
     ),
     Option(
+        "from",
+        "Score the answers of this stored run (an id, or latest) instead of asking the models "
+        "under test: new assertions, bars and gates on answers that are paid for.",
+        str,
+        metavar="RUN",
+        field="from_run",
+    ),
+    Option(
         "confirm",
         "How often cases that look broken beside the baseline are asked again before the verdict: "
         "a number, auto (as few as can decide), or 0 for never. These answers decide that alone.",
@@ -314,6 +329,7 @@ class Settings:
     update_baseline: bool = False
     reset_baseline: bool = False
     strict: bool = False
+    from_run: str | None = None
     confirm: int | str = "auto"
     html: Path | None = None
     md: Path | None = None
@@ -357,8 +373,8 @@ class Settings:
         defaults = Settings(rootdir=self.rootdir)
         changed: dict[str, Any] = {}
         for option in OPTIONS:
-            value = getattr(self, option.name)
-            if value != getattr(defaults, option.name):
+            value = getattr(self, option.attribute)
+            if value != getattr(defaults, option.attribute):
                 plain = isinstance(value, bool | int | float | str)
                 changed[option.name] = (
                     list(value) if isinstance(value, tuple) else value if plain else str(value)
@@ -394,7 +410,7 @@ def read_settings(
         ):
             if given is None or given in ("", [], ()):
                 continue
-            values[option.name] = _parsed(option, origin, given)
+            values[option.attribute] = _parsed(option, origin, given)
             break
     settings = Settings(rootdir=rootdir, **values)
     _refuse_contradictions(settings)
@@ -420,6 +436,11 @@ def _listed(text: str, origin: str) -> list[str]:
 
 def _refuse_contradictions(settings: Settings) -> None:
     """Refuse options that cannot both be meant."""
+    if settings.from_run is not None and settings.samples is not None:
+        raise SettingsError(
+            "--evals-from takes the samples that were recorded, so --evals-samples has no meaning "
+            "beside it; drop one of the two"
+        )
     if settings.responses == "off" and settings.cassette is not None:
         raise SettingsError(
             "--evals-responses=off keeps no answers, but --evals-cassette records them; "

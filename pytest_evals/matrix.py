@@ -1,7 +1,7 @@
 """Matrix: the planned trials of a dataset, in deterministic order."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from pytest_evals.case import Case
@@ -50,21 +50,25 @@ class Matrix:
     """The models asked: the file's, or those the user selected."""
     samples: int | None = None
     """Overrides every number of samples in the dataset."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Overrides it for single cases, by their ids."""
 
     def __iter__(self) -> Iterator[Trial]:
         """Yield the trials in their one order."""
         for case in self.dataset.cases:
-            samples = self.samples or self.dataset.samples_of(case)
+            samples = self.samples_of(case)
             for model in self.models:
                 for sample in range(samples):
                     yield Trial(self.dataset, case, model, sample, samples)
 
+    def samples_of(self, case: Case) -> int:
+        """Return how often a case is asked of each model."""
+        return self.counts.get(case.id) or self.samples or self.dataset.samples_of(case)
+
     @cached_property
     def _count(self) -> int:
         """Count once."""
-        per_model = sum(
-            self.samples or self.dataset.samples_of(case) for case in self.dataset.cases
-        )
+        per_model = sum(map(self.samples_of, self.dataset.cases))
         return per_model * len(self.models)
 
     def __len__(self) -> int:

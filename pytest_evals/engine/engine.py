@@ -25,6 +25,7 @@ from pytest_evals.dataset import Dataset
 from pytest_evals.engine.ask import Asker, Line
 from pytest_evals.engine.budget import Breaker
 from pytest_evals.engine.limits import Limiter
+from pytest_evals.engine.recorded import Recorded
 from pytest_evals.engine.retry import RetryPolicy
 from pytest_evals.engine.share import Share, Turns
 from pytest_evals.engine.threads import DaemonPool, UserLoop
@@ -80,6 +81,8 @@ class Tools:
     """The mark under which answers of user code may be used again: an interrupted run's."""
     share: Share = field(default_factory=Share)
     """Which part of the session's limits and budgets is this engine's."""
+    recorded: Mapping[str, Recorded] = field(default_factory=dict)
+    """Answers of an earlier run, by the dataset's name: its models under test are not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +150,7 @@ class Engine:
             trial_timeout_s=settings.trial_timeout,
             session_end=None if settings.timeout is None else monotonic() + settings.timeout,
             certificates=self._certificates_of,
+            recorded=tools.recorded,
         )
 
     @property
@@ -184,7 +188,8 @@ class Engine:
         lines: dict[int, Line] = {}
         seen: set[_Mark] = set()
         for trial in trials:
-            wanted: list[str | Model | None] = [None]
+            played = trial.dataset.name in self._tools.recorded
+            wanted: list[str | Model | None] = [] if played else [None]
             for bound in self._tools.finder.scorers_of(trial.dataset, trial.case):
                 wanted.extend(bound.scorer.models(trial.dataset))
             for name in wanted:

@@ -11,6 +11,7 @@ from pytest_evals.dataset import Dataset
 from pytest_evals.engine.ask import Asker, Clock, Line
 from pytest_evals.engine.capture import captured, text_of
 from pytest_evals.engine.conversation import first_messages, following, request_of, turns_of
+from pytest_evals.engine.recorded import Recorded
 from pytest_evals.errors import AnswerError
 from pytest_evals.exchange import ErrorInfo, Exchange, Request, Usage
 from pytest_evals.matrix import Trial
@@ -39,6 +40,8 @@ class TrialRunner:
     session_end: float | None = None
     certificates: "Callable[[Dataset], Mapping[str, Certificate]]" = lambda _: {}
     """How a dataset's judges agree with people, by their names."""
+    recorded: Mapping[str, Recorded] = field(default_factory=dict)
+    """Answers of an earlier run, by the dataset's name."""
 
     _digests: dict[tuple[object, ...], str] = field(default_factory=dict)
 
@@ -88,6 +91,7 @@ class TrialRunner:
     async def _converse(self, trial: Trial, clock: Clock) -> tuple[Exchange, ...]:
         """Ask turn by turn; the first error ends the conversation."""
         line = self.line(trial, None)
+        recorded = self.recorded.get(trial.dataset.name)
         exchanges: list[Exchange] = []
         turns = turns_of(trial)
         try:
@@ -96,7 +100,11 @@ class TrialRunner:
             request = Request(messages=(), case_id=trial.case.id, model_id=trial.model.id)
             return (Exchange(request=request, error=ErrorInfo.of(error), model_id=trial.model.id),)
         for turn in range(len(turns)):
-            exchange = await self.asker.ask(line, request_of(trial, messages, turn), clock)
+            request = request_of(trial, messages, turn)
+            if recorded is None:
+                exchange = await self.asker.ask(line, request, clock)
+            else:
+                exchange = recorded.exchange(line.model.id, request)
             exchanges.append(exchange)
             if exchange.response is None:
                 break

@@ -105,7 +105,8 @@ class Gates:
         )
         plan, again = None, []
         stopped = bool(session.shouldstop or session.shouldfail)
-        if compared.found is not None and settings.confirm != 0 and not stopped:
+        never = settings.confirm == 0 or settings.from_run is not None
+        if compared.found is not None and not never and not stopped:
             plan = plan_again(bench)
             again = ask_again(self._evals, info, plan) if plan.cells else []
         judgement = judge_run(bench, plan=plan, again=again)

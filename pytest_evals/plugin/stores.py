@@ -4,13 +4,18 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_evals.errors import SettingsError, StoreError
+from pytest_evals.dataset import Dataset
+from pytest_evals.engine.recorded import Recorded
+from pytest_evals.errors import SettingsError, StoreError, suggest
+from pytest_evals.model import Model
 from pytest_evals.plugin.session import Evals
 from pytest_evals.responses.base import ResponseStore, StoredAnswer
+from pytest_evals.run import Run
 from pytest_evals.storage.base import RunStore
 
 if TYPE_CHECKING:
     from pytest_evals.responses.cassette import CassetteStore
+    from pytest_evals.storage.sqlite import SqliteRunStore
 
 
 def open_runs(evals: Evals, note: Callable[[str], None]) -> RunStore | None:
@@ -24,6 +29,55 @@ def open_runs(evals: Evals, note: Callable[[str], None]) -> RunStore | None:
         return None
     evals.closing.append(store)
     return store
+
+
+def recorded_run(evals: Evals, dataset: Dataset) -> tuple[tuple[Model, ...], Recorded]:
+    """Read the answers that a run holds of a dataset.
+
+    Returns:
+        The models that were asked, narrowed by ``--evals-model``, and their answers.
+
+    Raises:
+        SettingsError: there is no such run, it holds nothing of the dataset, or a model asked for
+            is not among its models.
+    """
+    from pytest_evals.storage.sqlite import SqliteRunStore
+
+    settings, wanted = evals.settings, evals.settings.from_run or ""
+    if not settings.store_path.is_file():
+        raise SettingsError(f"--evals-from {wanted}: there is no store at {settings.store}")
+    store = SqliteRunStore(settings.store_path)
+    try:
+        run = _run_of(store, wanted, dataset.name, evals.run_id)
+        info = next((one for one in run.datasets if one.name == dataset.name), None)
+        if info is None:
+            known = ", ".join(one.name for one in run.datasets) or "no dataset"
+            raise SettingsError(
+                f"--evals-from {wanted}: run {run.id} holds {known}, nothing of {dataset.name!r}"
+            )
+        results = (one for one in store.results(run.id) if one.dataset == dataset.name)
+        recorded = Recorded(run.id, results)
+    except StoreError as error:
+        raise SettingsError(f"--evals-from {wanted}: {error}") from None
+    finally:
+        store.close()
+    models = {model.id: model for model in info.models}
+    for name in settings.model:
+        if name not in models:
+            raise SettingsError(
+                f"--evals-model {name}: run {run.id} asked no such model.{suggest(name, models)}"
+            )
+    return tuple(models[name] for name in settings.model or models), recorded
+
+
+def _run_of(store: "SqliteRunStore", wanted: str, dataset: str, own: str) -> Run:
+    """Return the run that is meant; ``latest`` is the newest that holds the dataset."""
+    if wanted != "latest":
+        return store.run(wanted)
+    for run in store.runs(dataset=dataset):
+        if run.id != own and run.counts.total:
+            return run
+    raise StoreError(f"no stored run holds anything of {dataset!r}")
 
 
 def open_responses(evals: Evals) -> ResponseStore | None:
