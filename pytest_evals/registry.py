@@ -46,6 +46,7 @@ REPORTERS: Mapping[str, str] = {
     "html": "pytest_evals.reporters.html:HtmlReporter",
     "json": "pytest_evals.reporters.json:JsonReporter",
     "md": "pytest_evals.reporters.markdown:MarkdownReporter",
+    "parquet": "pytest_evals.reporters.parquet:ParquetReporter",
 }
 
 

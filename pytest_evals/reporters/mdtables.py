@@ -10,7 +10,6 @@ from pytest_evals.reporters.markup import code, prose
 from pytest_evals.reporters.scan import Scan
 from pytest_evals.stats.verdict import RowVerdict
 
-
 _MOVED = "against the baseline"
 
 

@@ -1,0 +1,122 @@
+"""A stored run as a Report: as its session judged it, or judged again against a baseline."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_evals.baseline import Baseline, baseline_of
+from pytest_evals.errors import StoreError
+from pytest_evals.gate.spec import GateVerdict
+from pytest_evals.judgement import Bench, Judgement, judge_run
+from pytest_evals.redact import Redactor
+from pytest_evals.report import Report, redacted
+from pytest_evals.result import TrialResult
+from pytest_evals.run import DatasetInfo, Run, RunStatus
+from pytest_evals.stats.rows import Rules
+from pytest_evals.storage.base import RunStore
+from pytest_evals.storage.baseline_file import Found, find_baseline
+from pytest_evals.tally import Table, tally
+
+_SECRET = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Stored runs, and where their datasets stand."""
+
+    store: RunStore
+    rootdir: Path
+    """Where the paths of datasets begin."""
+
+    def report(self, run: Run, against: str | None = None) -> Report:
+        """Return a run as a report.
+
+        Args:
+            run: the run.
+            against: a baseline, named as ``--evals-baseline`` names one; None leaves the verdicts
+                as the session gave them, and compares with nothing.
+
+        Raises:
+            StoreError: a record or the baseline cannot be read.
+        """
+        tables = {info.name: Table(info.name) for info in run.datasets}
+        for result in self.store.results(run.id):
+            _add(tables, result)
+        judgements = {
+            info.name: self._judged(run, info, tables[info.name], against)
+            for info in run.datasets
+            if len(tables[info.name])
+        }
+        report = Report(run, judgements, lambda: self._trials(run))
+        return redacted(report, _redactor())
+
+    def _trials(self, run: Run) -> Iterable[TrialResult]:
+        """Yield a run's trials; those of a store stand in the order in which they ended."""
+        return self.store.results(run.id)
+
+    def _judged(self, run: Run, info: DatasetInfo, table: Table, against: str | None) -> Judgement:
+        """Judge one dataset of a run."""
+        found = None if against is None else self._baseline(against, run, info)
+        bench = Bench(
+            table,
+            info,
+            baseline=None if found is None else found.baseline,
+            baseline_name="" if found is None else found.name,
+            rules=Rules(strict=bool(run.options.get("strict", False))),
+            replayed=_replayed(run),
+        )
+        judgement = judge_run(bench)
+        sealed = [GateVerdict.model_validate(gate) for gate in run.gates]
+        if found is not None or not sealed:
+            return judgement
+        own = tuple(one for one in sealed if one.dataset == info.name)
+        return judgement.model_copy(update={"gates": own})
+
+    def _baseline(self, source: str, run: Run, info: DatasetInfo) -> Found:
+        """Find a baseline; a run is never its own."""
+
+        def read(name: str) -> Baseline:
+            if name == "latest":
+                runs = self.store.runs(dataset=info.name, status=RunStatus.COMPLETE)
+                other = next((one for one in runs if one.id < run.id), None)
+                if other is None:
+                    raise StoreError(f"no complete run of {info.name!r} before {run.id} is stored")
+            else:
+                other = self.store.run(name)
+            its = next((one for one in other.datasets if one.name == info.name), None)
+            if its is None:
+                raise StoreError(f"run {other.id} has nothing of dataset {info.name!r}")
+            table = Table.of(info.name, self.store.results(other.id))
+            return baseline_of(table, its, replayed=_replayed(other))
+
+        return find_baseline(
+            source,
+            rootdir=self.rootdir,
+            dataset=info.name,
+            dataset_path=self.rootdir / info.path,
+            run=read,
+        )
+
+
+def _add(tables: dict[str, Table], result: TrialResult) -> None:
+    """Put a trial into its dataset's table."""
+    tables.setdefault(result.dataset, Table(result.dataset)).add(tally(result))
+
+
+def _replayed(run: Run) -> bool:
+    """Whether a run's stored answers count as recorded."""
+    return run.options.get("responses") == "replay"
+
+
+def _redactor() -> Redactor:
+    """Make the redaction of what did not pass it with the records: keys from the environment."""
+    secrets = [
+        value for name, value in os.environ.items() if any(mark in name.upper() for mark in _SECRET)
+    ]
+    return Redactor(secrets, ())
+
+
+def rootdir_of(store: Path) -> Path:
+    """Return where a session with this store had its rootdir: above ``.evals``, else here."""
+    return store.resolve().parent.parent if store.parent.name == ".evals" else Path.cwd()
