@@ -8,9 +8,12 @@ here: the table is read in every pytest session.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_evals.errors import SettingsError, suggest
+
+if TYPE_CHECKING:
+    from pytest_evals.shard import Shard
 
 RESPONSE_MODES = ("auto", "replay", "refresh", "off")
 
@@ -98,6 +101,13 @@ def _flag(text: str) -> bool:
     if text.lower() in {"0", "false", "no", "off"}:
         return False
     raise ValueError("expected true or false")
+
+
+def _shard(text: str) -> "Shard":
+    """Parse ``--evals-shard``."""
+    from pytest_evals.shard import parse_shard
+
+    return parse_shard(text)
 
 
 def _confirm(text: str) -> int | str:
@@ -203,6 +213,12 @@ OPTIONS: tuple[Option, ...] = (
         str,
         metavar="RUN",
         field="from_run",
+    ),
+    Option(
+        "shard",
+        "Run this part of the cases, such as 2/4; `pytest-evals merge` judges all parts together.",
+        _shard,
+        metavar="PART",
     ),
     Option(
         "confirm",
@@ -330,6 +346,7 @@ class Settings:
     reset_baseline: bool = False
     strict: bool = False
     from_run: str | None = None
+    shard: "Shard | None" = None
     confirm: int | str = "auto"
     html: Path | None = None
     md: Path | None = None
@@ -377,7 +394,7 @@ class Settings:
             if value != getattr(defaults, option.attribute):
                 plain = isinstance(value, bool | int | float | str)
                 changed[option.name] = (
-                    list(value) if isinstance(value, tuple) else value if plain else str(value)
+                    list(value) if type(value) is tuple else value if plain else str(value)
                 )
         return changed
 

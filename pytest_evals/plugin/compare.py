@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pytest_evals.baseline import Baseline, baseline_of, update_baseline
 from pytest_evals.config import Settings
+from pytest_evals.dataset import Dataset
 from pytest_evals.errors import StoreError
 from pytest_evals.gate.judge import gates_of
 from pytest_evals.gate.spec import GateSpec
@@ -111,6 +112,24 @@ def _run_reader(settings: Settings, dataset: str, own_run: str) -> RunReader:
         return baseline_of(table, info, replayed=replayed)
 
     return read
+
+
+def seconds_a_sample(settings: Settings, dataset: Dataset) -> dict[str, float]:
+    """Return what the committed baseline says that a sample of each case takes, over its models.
+
+    Raises:
+        StoreError: it is there, but not right.
+    """
+    path = baseline_path(settings.rootdir / dataset.path, dataset.name)
+    if not path.is_file():
+        return {}
+    found: dict[str, float] = {}
+    shown = _shown(path, settings.rootdir)
+    for line in load_baseline(path, dataset=dataset.name, shown=shown).lines:
+        times = [run.latency_s for run in line.runs if run.latency_s is not None]
+        if times:
+            found[line.case] = found.get(line.case, 0.0) + sum(times) / len(times)
+    return found
 
 
 def bring_up_to_date(

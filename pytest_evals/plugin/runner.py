@@ -63,6 +63,30 @@ class Runner:
             if enabled:
                 gc.enable()
 
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> None:
+        """Leave out the cases of other shards; Python tests run in the first one."""
+        shard = self._evals.settings.shard
+        if shard is None or not self._evals.matrices:
+            return
+        try:
+            mine = {path: self._evals.sharded(path) for path in self._evals.matrices}
+        except (SettingsError, StoreError) as error:
+            raise pytest.UsageError(str(error)) from None
+        kept: list[pytest.Item] = []
+        left: list[pytest.Item] = []
+        for item in items:
+            if isinstance(item, EvalItem):
+                here = item.trial.case.id in mine[item.trial.dataset.path]
+            else:
+                here = shard.number == 1
+            (kept if here else left).append(item)
+        if left:
+            config.hook.pytest_deselected(items=left)
+            items[:] = kept
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note what was selected."""
@@ -125,7 +149,7 @@ class Runner:
             if info.selected:
                 found = find(self._evals.settings, info, self._evals.run_id)
                 self._evals.compared[info.path] = found
-                if info.selected == info.planned and found.gates:
+                if info.selected == self._evals.expected(info) and found.gates:
                     self._gated.add(info.path)
 
     def _tolerated(self, item: EvalItem, result: TrialResult, report: Any) -> TrialResult:

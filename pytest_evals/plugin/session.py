@@ -86,6 +86,32 @@ class Evals:
         self.matrices[nodeid] = matrix
         return matrix
 
+    def sharded(self, path: str) -> frozenset[str]:
+        """Return the ids of the cases of a dataset that are this shard's; all without shards.
+
+        Raises:
+            SettingsError: there are more shards than cases.
+            StoreError: the baseline, whose latencies say what a case takes, cannot be read.
+        """
+        from pytest_evals.plugin.compare import seconds_a_sample
+        from pytest_evals.shard import divide, seconds_of
+
+        matrix, shard = self.matrices[path], self.settings.shard
+        samples = {case.id: matrix.samples_of(case) for case in matrix.dataset.cases}
+        if shard is None:
+            return frozenset(samples)
+        known = seconds_a_sample(self.settings, matrix.dataset)
+        parts = divide(seconds_of(known, samples), shard.of)
+        return frozenset(case for case, part in parts.items() if part == shard.number)
+
+    def expected(self, info: DatasetInfo) -> int:
+        """Return how many trials this session runs of a dataset unless the user selects some."""
+        if self.settings.shard is None or info.path not in self.matrices:
+            return info.planned
+        matrix, mine = self.matrices[info.path], self.sharded(info.path)
+        cases = (case for case in matrix.dataset.cases if case.id in mine)
+        return sum(map(matrix.samples_of, cases)) * len(matrix.models)
+
     def _planned(self, dataset: Dataset) -> Matrix:
         """Plan the trials: the dataset's own, or those of the run whose answers are taken."""
         if self.settings.from_run is None:
