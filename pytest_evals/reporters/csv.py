@@ -1,7 +1,8 @@
 """CsvReporter: one row a trial, for spreadsheets and data frames, with formulas disarmed.
 
-A spreadsheet runs a cell that begins as a formula does, whatever wrote it. Every text is quoted, so
-that no other separator can split it, and begins with an apostrophe where it would begin a formula.
+A spreadsheet runs a cell that begins as a formula does, whatever wrote it; and where it takes
+another separator than ours, a cell begins wherever that stands. So an apostrophe stands before what
+would begin a formula: in the beginning of a text and of its lines, behind a tab and a semicolon.
 """
 
 import csv
@@ -18,7 +19,8 @@ from pytest_evals.reporters.text import COLUMNS, Cell, rows, scorer_names, write
 LONGEST = 32_000
 """Characters of a text that are kept: a spreadsheet's cell holds 32,767."""
 
-_FORMULA = re.compile(r"[\s\ufeff'\"]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
+_SIGNS = r"=+\-@\uff1d\uff0b\uff0d\uff20"
+_FORMULA = re.compile(rf"(?:\A|(?<=[\n\t;]))(?=[\s\ufeff'\"]*[{_SIGNS}])|\A(?=[\t\n])")
 
 
 class CsvReporter:
@@ -67,4 +69,4 @@ def harmless(text: str) -> str:
     shown = neutral(text[:LONGEST])
     if len(text) > LONGEST:
         shown += f"\n... {len(text) - LONGEST} more characters"
-    return f"'{shown}" if _FORMULA.match(shown) else shown
+    return _FORMULA.sub("'", shown)

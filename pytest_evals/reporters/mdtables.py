@@ -11,6 +11,11 @@ from pytest_evals.reporters.scan import Scan
 from pytest_evals.stats.verdict import RowVerdict
 
 _MOVED = "against the baseline"
+_TITLES = {
+    "p95(latency_s)": "p95 latency",
+    "cost_usd": "cost",
+    "mean(cost_usd)": "cost per trial",
+}
 
 
 def row(cells: Iterable[str]) -> str:
@@ -54,9 +59,14 @@ def models(report: Report, scan: Scan) -> Section | None:
     without |= set() if len(report.judgements) > 1 else {"dataset"}
     kept = [i for i, title in enumerate(titles) if title not in without]
     items = [row(cells[i] for i in kept) for cells in rows]
-    shown = [titles[i] for i in kept]
+    shown = [_TITLES.get(titles[i]) or _title(titles[i]) for i in kept]
     before = head(shown, len(shown) - shown.index("passed"))
     return Section("### Models and costs", items, "models", before=before, between="\n")
+
+
+def _title(name: str) -> str:
+    """Return a column's title; what is no plain word is code."""
+    return code(name) if name.startswith(("pass@", "pass^")) else name
 
 
 def _columns(report: Report) -> list[str]:
