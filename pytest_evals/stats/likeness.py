@@ -1,158 +1,110 @@
-"""Are the samples of one run more alike than those of two runs?
+"""Are the samples of one run more alike than those of two runs, and how sure is that?
 
-The break rule takes samples as independent draws. Where a run has a mood of its own (a shared
-cache, one server's rounding), the samples of a case agree within each run and differ between runs,
-and whole flips happen by themselves. Such a mood shows in the cases that did *not* flip: given a
-case's passes in both runs together, independence makes those of one run hypergeometric, so the
-squared changes have known moments. Where they exceed it, the chances of the break rule
-are taken from the beta-binomial distribution with the correlation that the excess implies.
+The break rule would like to take samples as independent draws. Where a run has a mood of its own (a
+shared cache, one server's rounding), the samples of a case agree within each run and differ between
+runs, and whole flips happen by themselves. Such a mood shows in the cases that did *not* flip:
+given a case's passes in both runs together, independence makes those of one run hypergeometric, and
+a mood pulls them apart. So each correlation is weighed by how well it explains these cases, and the
+break rule averages over the weights. Where nothing is seen either way, the weights are those
+assumed beforehand.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from math import ceil, comb, exp, lgamma, log, sqrt
-from operator import mul
+from math import comb, exp, log
+
+from pytest_evals.stats.flips import beta_binomial
 
 Cell = tuple[int, int, int, int]
 """(passes before, samples before, passes now, samples now) of one case."""
 
-_ALARM = 1.0364333894937898  # the 85 % quantile of the normal distribution
-_MOST = 0.95
-_NOTHING = 1e-12
+CORRELATIONS = (0.1, 0.2, 0.3, 0.4, 0.6)
+"""The correlations within a run that are weighed against independence."""
+
+DOUBT = 0.03
+"""The weight of all of them together before any data. Chosen by simulation: less lets harmless
+changes through to a block where samples are alike, more costs breaks of suites that never flicker,
+which cannot show that their samples are independent."""
+
+_RATES = tuple((i + 0.5) / 40 for i in range(40))
 
 
 @dataclass(frozen=True, slots=True)
-class _Moments:
-    """What independence expects of one case's squared change."""
+class Likeness:
+    """What a comparison shows of the correlation of samples within a run."""
 
-    mean: float
-    variance: float
-    third: float
-    within: float
-    size: float
+    weights: tuple[tuple[float, float], ...]
+    """(correlation, weight): 0 first, then `CORRELATIONS`; the weights are in 0..1 and sum to 1."""
+
+    @property
+    def correlation(self) -> float:
+        """The mean correlation under the weights, 0 <= rho < 1."""
+        return sum(rho * weight for rho, weight in self.weights)
 
 
-def correlation(cells: Iterable[Cell]) -> float:
-    """Return the correlation of samples within a run that the data give away, 0 if they do not.
+def likeness(cells: Iterable[Cell]) -> Likeness:
+    """Weigh the correlations within a run by how well they explain these cases.
 
-    The homogeneity statistic is the sum of squared changes over all cases but flips and near flips,
-    which are what the break rule is about; its moments are those of the hypergeometric distribution
-    without these outcomes. Up to its 85 % point (by the expansion of Cornish and Fisher 1938, for
-    skewness) the samples count as independent. Above, the correlation is the one whose expected
-    statistic is the one seen. Both choices were made by simulation: a correlation of 0.2 must not
-    block harmless changes, nor may the caution cost real breaks.
+    The weight of a correlation is that of before (`DOUBT`, in equal parts) times its likelihood:
+    the chance of a case's split of passes over the two runs, given their sum, with its pass rate
+    equally likely anywhere in 0..1 (for independent samples the rate does not matter). Whole flips
+    are left out, and breaks but for one sample of 3 or more too: they are what the break rule is
+    about, and their chances are those among the splits that are left.
 
     Args:
-        cells: one per compared case, 0 <= passes <= samples, samples >= 1.
-
-    Returns:
-        0.0, or a correlation in (0, 0.95].
+        cells: one per compared case, 0 <= passes <= samples, samples >= 1; none gives the weights
+            of before.
     """
-    seen = mean = variance = third = within = size = informative = 0.0
-    for (b, a, w, n), times in Counter(cells).items():
-        if not 0 < b + w < a + n or _near_flip(b, a, w, n):
-            continue
-        expected = _moments(a, n, b + w)
-        seen += times * (w / n - b / a) ** 2
-        mean += times * expected.mean
-        variance += times * expected.variance
-        within += times * expected.within
-        size += times * expected.size
-        third += times * expected.third
-        informative += times
-    if variance < _NOTHING:
-        return 0.0
-    alarm = _ALARM + (_ALARM**2 - 1) / 6 * third / variance**1.5
-    if seen - mean <= alarm * sqrt(variance):
-        return 0.0
-    excess = seen / mean
-    within, size = within / informative, size / informative
-    found = size * (excess - 1) / (max(0.0, 2 - size) + excess * size * within)
-    return min(_MOST, ceil(100 * found) / 100)
+    logs = dict.fromkeys((0.0, *CORRELATIONS), 0.0)
+    for cell, times in Counter(cells).items():
+        for rho, value in _log_chances(*cell).items():
+            logs[rho] += times * value
+    prior = {0.0: 1 - DOUBT, **dict.fromkeys(CORRELATIONS, DOUBT / len(CORRELATIONS))}
+    best = max(logs.values())
+    raw = {rho: prior[rho] * exp(value - best) for rho, value in logs.items()}
+    total = sum(raw.values())
+    return Likeness(tuple((rho, value / total) for rho, value in raw.items()))
 
 
-def _near_flip(b: int, a: int, w: int, n: int) -> bool:
-    """Whether all pass on one side and none on the other, but for at most one of 3 or more."""
+def flickers(b: int, a: int, w: int, n: int) -> bool:
+    """Whether a case neither stayed all passed or all failed, nor flipped as a whole.
+
+    Args:
+        b: passes before, 0..a.
+        a: samples before, >= 1.
+        w: passes now, 0..n.
+        n: samples now, >= 1.
+    """
+    return 0 < b < a or 0 < w < n
+
+
+@lru_cache(maxsize=65536)
+def _log_chances(b: int, a: int, w: int, n: int) -> Mapping[float, float]:
+    """Return correlation -> the log chance of this split, given its sum; nothing if left out."""
+    both = b + w
+    splits = [
+        (both - now, now)
+        for now in range(max(0, both - a), min(both, n) + 1)
+        if not _left_out(both - now, a, now, n)
+    ]
+    if (b, w) not in splits or len(splits) < 2:
+        return {}
+    ways = {(x, y): comb(a, x) * comb(n, y) for x, y in splits}
+    found = {0.0: log(ways[b, w] / sum(ways.values()))}
+    for rho in CORRELATIONS:
+        chances = {
+            (x, y): sum(
+                beta_binomial(x, a, rate, rho) * beta_binomial(y, n, rate, rho) for rate in _RATES
+            )
+            for x, y in splits
+        }
+        found[rho] = log(chances[b, w] / sum(chances.values()))
+    return found
+
+
+def _left_out(b: int, a: int, w: int, n: int) -> bool:
+    """Whether a split is a whole flip, or a break but for one of 3 or more baseline samples."""
     spare = 1 if min(a, n) >= 3 else 0
-    return (not w and b >= a - spare) or (not b and w >= n - spare)
-
-
-@lru_cache(maxsize=65536)
-def _moments(a: int, n: int, passes: int) -> _Moments:
-    """Describe the squared change of a case with this many passes in its a + n samples."""
-    weights, values = [], []
-    for w in range(max(0, passes - a), min(passes, n) + 1):
-        b = passes - w
-        if not _near_flip(b, a, w, n):
-            weights.append(comb(n, w) * comb(a, b))
-            values.append((w / n - b / a) ** 2)
-    total = sum(weights)
-    if not total:
-        return _Moments(0.0, 0.0, 0.0, 0.0, 0.0)
-    shares = [weight / total for weight in weights]
-    mean = sum(map(mul, shares, values))
-    off = [value - mean for value in values]
-    variance = sum(share * d**2 for share, d in zip(shares, off, strict=True))
-    third = sum(share * d**3 for share, d in zip(shares, off, strict=True))
-    both = a + n
-    within = (a * (a - 1) + n * (n - 1)) / (both * (both - 1))
-    return _Moments(mean, variance, third, within, 1 / a + 1 / n)
-
-
-@lru_cache(maxsize=65536)
-def flip_chance(a: int, m: int) -> float:
-    """Return the greatest chance, over all pass rates, of a passes and then m failures.
-
-    Args:
-        a: samples that all passed, >= 1.
-        m: later samples that all failed, >= 1.
-
-    Raises:
-        ValueError: a count is less than 1.
-    """
-    if a < 1 or m < 1:
-        raise ValueError(f"both counts must be 1 or more, got {a} and {m}")
-    return exp(a * log(a) + m * log(m) - (a + m) * log(a + m))
-
-
-@lru_cache(maxsize=65536)
-def correlated_flip_chance(a: int, m: int, rho: float) -> float:
-    """Return the greatest chance of a passes in one run and m failures in another.
-
-    As `flip_chance`, with samples that have the correlation rho within a run: each run's pass rate
-    is a beta variable around the case's, so its passes are beta-binomial (Skellam 1948).
-
-    Args:
-        a: samples of the first run, which all passed, >= 1.
-        m: samples of the second run, which all failed, >= 1.
-        rho: the correlation, 0 <= rho < 1.
-
-    Raises:
-        ValueError: a count is less than 1, or rho is outside its range.
-    """
-    if not 0 <= rho < 1:
-        raise ValueError(f"a correlation is in 0..1, below 1, got {rho}")
-    if not rho:
-        return flip_chance(a, m)
-    if a < 1 or m < 1:
-        raise ValueError(f"both counts must be 1 or more, got {a} and {m}")
-    weight = (1 - rho) / rho
-    low, high = 0.0, 1.0
-    for _ in range(60):
-        left, right = low + (high - low) / 3, high - (high - low) / 3
-        if _flip(left, a, m, weight) < _flip(right, a, m, weight):
-            low = left
-        else:
-            high = right
-    return exp(_flip((low + high) / 2, a, m, weight))
-
-
-def _flip(rate: float, a: int, m: int, weight: float) -> float:
-    """Return the log of the chance of a flip at this pass rate."""
-    yes, no = rate * weight, (1 - rate) * weight
-    return (
-        lgamma(yes + a) - lgamma(yes) + lgamma(no + m) - lgamma(no)
-        + 2 * lgamma(weight) - lgamma(weight + a) - lgamma(weight + m)
-    )  # fmt: skip
+    return (not w and b >= a - spare) or (not b and w == n)

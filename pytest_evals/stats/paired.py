@@ -13,7 +13,7 @@ from math import lcm
 
 from pytest_evals.stats.breaks import LEAST_BASELINE, break_p, confirmations
 from pytest_evals.stats.corrections import adjust
-from pytest_evals.stats.likeness import correlation
+from pytest_evals.stats.likeness import Likeness, flickers, likeness
 from pytest_evals.stats.rows import PairedCase, PairedScore, Row, Rules
 from pytest_evals.stats.settle import Changes, changes_of, outlook
 from pytest_evals.stats.signflip import SignFlip, sign_flip
@@ -63,7 +63,7 @@ def _plan(row: Row, rows: Sequence[Row], rules: Rules) -> ConfirmPlan:
         return ConfirmPlan(row.name, (), more, None)
     if not more:
         return ConfirmPlan(row.name, (), 0, "the samples of the run suffice")
-    best = break_p(row.cells, len(flagged), more=more, rho=_correlation(row, rows))
+    best = _break_p(row, rows, len(flagged), more)[0]
     if best > rules.alpha_break:
         reason = f"even {len(flagged)} confirmed would be explained by noise (p = {best:.2g})"
         return ConfirmPlan(row.name, (), more, reason)
@@ -77,7 +77,12 @@ def _more(row: Row, rows: Sequence[Row], rules: Rules) -> int:
     if rules.confirm is not None:
         return rules.confirm
     family = sum(other.breakable for other in rows)
-    return confirmations(row.cells, level=rules.alpha_break / family, most=rules.most_confirm)
+    level = rules.alpha_break / family
+    return confirmations(row.cells, _flickering(row), level=level, most=rules.most_confirm)
+
+
+def _flickering(row: Row) -> int:
+    return sum(flickers(*outcome) for outcome in _outcomes([row])) if row.independent else 0
 
 
 def _flagged(row: Row) -> list[PairedCase]:
@@ -86,15 +91,25 @@ def _flagged(row: Row) -> list[PairedCase]:
     return [pair for pair in _fallen(row) if pair.base_n >= LEAST_BASELINE]
 
 
-def _correlation(row: Row, rows: Sequence[Row]) -> float:
+def _break_p(row: Row, rows: Sequence[Row], breaks: int, more: int) -> tuple[float, float]:
+    """Return p of this many breaks, and the correlation within a run that it reckons with."""
+    if not breaks:
+        return 1.0, 0.0
+    alike = _likeness(row, rows)
+    p = break_p(row.cells, breaks, more=more, alike=alike, flickering=_flickering(row))
+    return p, alike.correlation
+
+
+def _likeness(row: Row, rows: Sequence[Row]) -> Likeness:
     """Return how alike the samples of a run look: in the row or in all rows, the greater.
 
-    Rows of one run share its mood, and together they show it better. Flips themselves are no part
-    of the evidence.
+    Rows of one run share its mood, and together they show it better.
     """
     family = [other for other in rows if other.breakable and other.independent]
-    own = correlation(_outcomes([row]))
-    return max(own, correlation(_outcomes(family))) if len(family) > 1 else own
+    own = likeness(_outcomes([row]))
+    if len(family) < 2:
+        return own
+    return max(own, likeness(_outcomes(family)), key=lambda found: found.correlation)
 
 
 def _outcomes(rows: Sequence[Row]) -> list[tuple[int, int, int, int]]:
@@ -248,8 +263,7 @@ def _breaks(
     back = {pair.case for pair in flagged if any(answers.get(pair.case, ())[:more])}
     asked = {pair.case for pair in flagged if len(answers.get(pair.case, ())) >= more}
     holding = [pair for pair in flagged if pair.case in asked - back]
-    rho = _correlation(row, rows) if holding else 0.0
-    p = break_p(row.cells, len(holding), more=more, rho=rho)
+    p, rho = _break_p(row, rows, len(holding), more)
     return BreakTest(
         flagged=_ids(flagged),
         confirmed=_ids(holding),

@@ -189,7 +189,7 @@ class Rules:
     confirm: int | None = None
     """Confirmation samples of each flagged case; None lets the number of cases decide."""
 
-    most_confirm: int = 10
+    most_confirm: int = 15
     """The most confirmation samples that are ever planned, >= 0."""
 
     strict: bool = False

@@ -26,7 +26,7 @@ class ConfirmPlan:
     """The flagged cases to ask again, in order of their ids; empty where none is to be asked."""
 
     n: int
-    """How many more samples of each of these cases to draw, 0..10. A case may be left alone after
+    """How many more samples of each of these cases to draw, >= 0. A case may be left alone after
     its first pass: it is no break then."""
 
     reason: str | None
@@ -96,8 +96,9 @@ class BreakTest:
     """The different numbers of failed samples of the confirmed cases, r included, ascending."""
 
     correlation: float
-    """How alike the samples of one run look, 0..0.95: 0 where they pass for independent draws (or
-    nothing is confirmed); above 0 a break counts for less."""
+    """How alike the samples of one run look, 0..0.6: the mean of the correlations that `p` reckons
+    with. About 0.01 where nothing is seen either way; 0 where nothing is confirmed. The higher, the
+    less a break counts."""
 
     p: float
     """The chance of so many confirmed breaks if nothing changed, 0..1."""

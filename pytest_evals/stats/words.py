@@ -11,6 +11,7 @@ MINUS = "\N{MINUS SIGN}"
 """The sign of negative numbers in sentences."""
 
 _SHOWN = 5
+_ALIKE = 0.05
 
 
 def sentence(verdict: RowVerdict) -> str:
@@ -151,7 +152,7 @@ def _notes_of_breaks(verdict: RowVerdict) -> list[str]:
             f"{names(breaks.unanswered)} passed all baseline samples and failed all now; "
             f"{breaks.more} more answers each are needed to tell a break from noise."
         )
-    if breaks.correlation:
+    if breaks.correlation >= _ALIKE:
         said.append(
             f"Samples of one run look alike (correlation about {breaks.correlation:.2g}), "
             "so whole flips are less surprising than independent samples would make them."

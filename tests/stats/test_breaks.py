@@ -1,57 +1,59 @@
-"""The break rule's chances, its confirmations, and its doubt about alike samples."""
+"""The break rule: its confirmations, and the chance of breaks that nothing explains."""
 
 from itertools import product
 from math import comb
-from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evals.stats.breaks import break_p, confirmations
-from pytest_evals.stats.likeness import correlated_flip_chance, correlation, flip_chance
-
-samples = st.integers(1, 12)
-
-
-@given(a=samples, m=samples)
-def test_q_is_its_closed_form_and_the_numeric_maximum(a, m):
-    """a^a·m^m/(a+m)^(a+m) is the most that any pass rate gives."""
-    grid = max((i / 5000) ** a * (1 - i / 5000) ** m for i in range(5001))
-    assert pytest.approx(a**a * m**m / (a + m) ** (a + m)) == flip_chance(a, m)
-    assert pytest.approx(grid, rel=1e-4) == flip_chance(a, m)
+from pytest_evals.stats.breaks import break_chances, break_p, confirmations
+from pytest_evals.stats.flips import correlated_flip_chance, flip_chance, flips_per_flicker
+from pytest_evals.stats.likeness import Likeness, likeness
 
 
-@given(a=samples, m=samples, rho=st.floats(0.01, 0.9))
-def test_correlation_makes_flips_likelier(a, m, rho):
-    """The beta-binomial maximum is on its curve's top, and above the independent one."""
-    found = correlated_flip_chance(a, m, rho)
-    weight = (1 - rho) / rho
-
-    def flip(p):
-        chance = 1.0
-        for i in range(a):
-            chance *= (p * weight + i) / (weight + i)
-        for i in range(m):
-            chance *= ((1 - p) * weight + i) / (weight + i)
-        return chance
-
-    assert pytest.approx(max(flip(i / 1000) for i in range(1001)), rel=1e-3) == found
-    assert found >= flip_chance(a, m) - 1e-12
+def expected_breaks(cells, flickering, more):
+    """Sum up the chances of false breaks, by hand, as they are weighed before any data."""
+    share = (flickering + 1) / len(cells)
+    return sum(
+        weight * alike_chance(a, n, more, rho, share)
+        for rho, weight in likeness(()).weights
+        for a, n in cells
+    )
 
 
-@pytest.mark.parametrize(("cases", "rows"), [(20, 1), (60, 1), (60, 5), (500, 2)])
-def test_r_is_the_least_that_holds_the_expected_false_breaks(cases, rows):
-    """C·q(a, n+r) <= 0.01/rows, and not with r - 1."""
-    r = confirmations([(5, 5)] * cases, level=0.01 / rows, most=10)
-    assert r == 10 or cases * flip_chance(5, 5 + r) <= 0.01 / rows
-    assert r == 0 or cases * flip_chance(5, 5 + r - 1) > 0.01 / rows
+def alike_chance(a, n, more, rho, share):
+    """Bound a false break by its worst rate and by the cases that flicker."""
+    independent = flip_chance(a, n + more)
+    if not rho:
+        return independent
+    ratio = flips_per_flicker(a, n, n + more, rho)
+    return max(independent, min(correlated_flip_chance(a, n + more, rho), share * ratio))
+
+
+@pytest.mark.parametrize(
+    ("cases", "flickering", "rows"), [(20, 0, 1), (60, 3, 1), (60, 0, 5), (300, 1, 2)]
+)
+def test_r_is_the_least_that_holds_the_expected_false_breaks(cases, flickering, rows):
+    """At most 0.01/rows are expected, and not with r - 1."""
+    cells = [(5, 5)] * cases
+    r = confirmations(cells, flickering, level=0.01 / rows, most=15)
+    assert 0 < r < 15
+    assert expected_breaks(cells, flickering, r) <= 0.01 / rows
+    assert expected_breaks(cells, flickering, r - 1) > 0.01 / rows
+
+
+def test_no_more_than_the_most_are_asked():
+    """Where no number would do, and where 0 do."""
+    assert confirmations([(5, 5)] * 10_000, 0, level=0.01, most=15) == 15
+    assert confirmations([(30, 30)] * 20, 0, level=0.01, most=15) == 0
+    assert confirmations([(1, 1)] * 20, 20, level=0.01, most=15) == 0
 
 
 def test_the_walk_through_of_sixty_cases_asks_four_more():
-    """5 baseline samples, 5 now: 9 failures are needed."""
-    assert confirmations([(5, 5)] * 60, level=0.01, most=10) == 4
-    assert confirmations([(5, 5)] * 10_000, level=0.01, most=10) == 10
+    """5 baseline samples, 5 now: 9 failures are needed; more where cases flicker."""
+    assert confirmations([(5, 5)] * 60, 0, level=0.01, most=15) == 4
+    assert confirmations([(5, 5)] * 60, 6, level=0.01, most=15) > 4
 
 
 def test_p_is_the_binomial_tail_over_all_compared_cases():
@@ -77,58 +79,54 @@ def test_nothing_confirmed_is_p_1():
     assert break_p([], 0, more=0) == 1.0
 
 
-def test_independent_samples_rarely_look_alike():
-    """About one suite in ten raises the alarm."""
-    rng = Random(1)
-
-    def cell(p):
-        return (
-            sum(rng.random() < p for _ in range(5)),
-            5,
-            sum(rng.random() < p for _ in range(5)),
-            5,
+def test_p_is_averaged_over_the_correlations():
+    """Each by its weight, and only as many cases as flickered can flip where samples are alike."""
+    cells = [(5, 5)] * 40
+    alike = Likeness(((0.0, 0.7), (0.2, 0.3)))
+    for flickering in (0, 39):
+        chance = alike_chance(5, 5, 4, 0.2, (flickering + 1) / 40)
+        parts = [1 - (1 - q) ** 40 for q in (flip_chance(5, 9), chance)]
+        assert pytest.approx(0.7 * parts[0] + 0.3 * parts[1]) == break_p(
+            cells, 1, more=4, alike=alike, flickering=flickering
         )
 
-    suites = [[cell(rng.random()) for _ in range(60)] for _ in range(200)]
-    alarms = sum(correlation(suite) > 0 for suite in suites)
-    assert alarms / 200 < 0.17
+
+@given(
+    more=st.integers(0, 12),
+    confirmed=st.integers(1, 10),
+    flickering=st.integers(0, 30),
+    doubt=st.floats(0, 1),
+)
+def test_doubt_and_flicker_never_make_a_break_surer(more, confirmed, flickering, doubt):
+    """P grows with the weight of alike samples and with the cases that flicker."""
+    cells = [(5, 5)] * 20 + [(3, 4)] * 10
+
+    def p(doubt, flickering):
+        alike = Likeness(((0.0, 1 - doubt), (0.3, doubt)))
+        return break_p(cells, confirmed, more=more, alike=alike, flickering=flickering)
+
+    assert p(0.0, flickering) <= p(doubt, flickering) + 1e-15
+    assert p(doubt, flickering) <= p(doubt, 30) + 1e-15
 
 
-def test_alike_samples_are_noticed_and_measured():
-    """Correlation 0.3 within a run, at 200 cases of middling difficulty."""
-    rng = Random(2)
-
-    def side(p):
-        mood = rng.betavariate(p * 7 / 3, (1 - p) * 7 / 3)
-        return sum(rng.random() < mood for _ in range(5)), 5
-
-    found = []
-    for _ in range(20):
-        rates = [rng.uniform(0.3, 0.7) for _ in range(200)]
-        found.append(correlation([(*side(p), *side(p)) for p in rates]))
-    assert min(found) > 0.1
-    assert sum(found) / 20 < 0.5
-
-
-def test_flips_themselves_are_no_evidence_of_alike_samples():
-    """Three breaks beside five fixes among steady cases leave the samples independent."""
-    steady = [(5, 5, 5, 5)] * 40 + [(4, 5, 5, 5), (5, 5, 4, 5)] * 3
-    assert correlation([*steady, *[(5, 5, 0, 5)] * 3, *[(0, 5, 5, 5)] * 5]) == 0.0
-    assert correlation([]) == 0.0
-    assert correlation([(1, 1, 0, 1)] * 5) == 0.0
+def test_a_case_with_fewer_than_three_baseline_samples_has_no_chance():
+    """It is never flagged."""
+    assert break_chances([(2, 5), (1, 1), (3, 3)], more=2, rho=0.2) == [
+        0.0,
+        0.0,
+        correlated_flip_chance(3, 5, 0.2),
+    ]
 
 
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: flip_chance(0, 1),
-        lambda: correlated_flip_chance(1, 0, 0.1),
-        lambda: correlated_flip_chance(1, 1, 1.0),
-        lambda: confirmations([(5, 5)], level=0, most=10),
+        lambda: confirmations([(5, 5)], 0, level=0, most=10),
+        lambda: confirmations([(5, 5)], 0, level=0.01, most=-1),
         lambda: break_p([(5, 5)], 2, more=0),
     ],
 )
 def test_bad_arguments_are_refused(call):
-    """Counts below 1, a correlation of 1, no level, more breaks than cases."""
-    with pytest.raises(ValueError, match=r"must|is in"):
+    """No level, fewer than no samples, more breaks than cases."""
+    with pytest.raises(ValueError, match=r"must|inside"):
         call()

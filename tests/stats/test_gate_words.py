@@ -19,7 +19,7 @@ def test_broken_cases_are_named():
     """How often they passed, how often they failed, and what noise has to do with it."""
     assert said((2, 5, 5, 0, 5), (58, 5, 5, 5, 5)).sentence == (
         "REGRESSED: refund-a, tax-3 passed all 5 baseline samples and failed all 9 now; "
-        "noise explains this less than 1 time in 20,000."
+        "noise explains this less than 1 time in 10,000."
     )
 
 
@@ -108,7 +108,7 @@ def test_breaks_that_prove_nothing_are_still_shown():
     many = Row("gpt", tuple(PairedCase(f"c{i}", 3, 3, 3 * (i > 0), 3) for i in range(200)))
     assert any("noise can explain it" in note for note in judge([many])[0].notes)
     assert any(
-        "10 more answers each are needed" in note for note in judge([many], confirmed={})[0].notes
+        "15 more answers each are needed" in note for note in judge([many], confirmed={})[0].notes
     )
 
 

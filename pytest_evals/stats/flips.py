@@ -1,0 +1,116 @@
+"""How likely a whole flip is: all samples of a case pass in one run, none in the next.
+
+Samples of a run may be alike: each run then has a pass rate of its own, a beta variable around the
+case's, and its passes are beta-binomial (Skellam 1948). `rho` is the correlation of two samples of
+one run, 0 where they are independent. Nothing here looks at data.
+"""
+
+from functools import lru_cache
+from math import comb, exp, lgamma, log
+
+_RATES = (0.001, *(i / 50 for i in range(1, 50)), 0.999)
+
+
+@lru_cache(maxsize=65536)
+def flip_chance(a: int, m: int) -> float:
+    """Return the greatest chance, over all pass rates, of a passes and then m failures.
+
+    q(a, m) = a^a·m^m / (a+m)^(a+m), reached at the pass rate a/(a+m).
+
+    Args:
+        a: samples that all passed, >= 1.
+        m: later samples that all failed, >= 1.
+
+    Raises:
+        ValueError: a count is less than 1.
+    """
+    if a < 1 or m < 1:
+        raise ValueError(f"both counts must be 1 or more, got {a} and {m}")
+    return exp(a * log(a) + m * log(m) - (a + m) * log(a + m))
+
+
+@lru_cache(maxsize=65536)
+def correlated_flip_chance(a: int, m: int, rho: float) -> float:
+    """Return the greatest chance of a passes in one run and m failures in another.
+
+    Args:
+        a: samples of the first run, which all passed, >= 1.
+        m: samples of the second run, which all failed, >= 1.
+        rho: the correlation within a run, 0 <= rho < 1.
+
+    Raises:
+        ValueError: a count is less than 1, or rho is outside its range.
+    """
+    _check_rho(rho)
+    if not rho:
+        return flip_chance(a, m)
+    if a < 1 or m < 1:
+        raise ValueError(f"both counts must be 1 or more, got {a} and {m}")
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        left, right = low + (high - low) / 3, high - (high - low) / 3
+        if _log_flip(left, a, m, rho) < _log_flip(right, a, m, rho):
+            low = left
+        else:
+            high = right
+    return exp(_log_flip((low + high) / 2, a, m, rho))
+
+
+@lru_cache(maxsize=65536)
+def flips_per_flicker(a: int, n: int, m: int, rho: float) -> float:
+    """Return how many false breaks there are, at most, for each case that is seen to flicker.
+
+    The greatest ratio, over pass rates, of two chances: of a passes and then m failures, and of a
+    case that neither stays as it is nor flips as a whole in a + n samples. A case that can flip by
+    itself is one that flickers, and mostly does; so those that do bound those that might flip.
+
+    Args:
+        a: samples of the first run, >= 1.
+        n: samples of the second run without confirmation, >= 1; a + n >= 3.
+        m: samples of the second run with confirmation, >= n.
+        rho: the correlation within a run, 0 < rho < 1.
+
+    Raises:
+        ValueError: rho is outside its range.
+    """
+    _check_rho(rho)
+    return max(exp(_log_flip(rate, a, m, rho)) / _flicker(rate, a, n, rho) for rate in _RATES)
+
+
+def _flicker(rate: float, a: int, n: int, rho: float) -> float:
+    ends = [(beta_binomial(0, size, rate, rho), beta_binomial(size, size, rate, rho))
+            for size in (a, n)]  # fmt: skip
+    return 1 - sum(ends[0]) * sum(ends[1])
+
+
+@lru_cache(maxsize=262144)
+def beta_binomial(passes: int, n: int, rate: float, rho: float) -> float:
+    """Return the chance of this many passes in n samples of one run.
+
+    Args:
+        passes: 0..n.
+        n: samples, >= 0.
+        rate: the case's pass rate, inside (0, 1).
+        rho: the correlation within a run, 0 < rho < 1.
+    """
+    weight = (1 - rho) / rho
+    yes, no, fails = rate * weight, (1 - rate) * weight, n - passes
+    return comb(n, passes) * exp(
+        lgamma(yes + passes) - lgamma(yes) + lgamma(no + fails) - lgamma(no)
+        + lgamma(weight) - lgamma(weight + n)
+    )  # fmt: skip
+
+
+def _log_flip(rate: float, a: int, m: int, rho: float) -> float:
+    """Return the log of the chance of a flip at this pass rate."""
+    weight = (1 - rho) / rho
+    yes, no = rate * weight, (1 - rate) * weight
+    return (
+        lgamma(yes + a) - lgamma(yes) + lgamma(no + m) - lgamma(no)
+        + 2 * lgamma(weight) - lgamma(weight + a) - lgamma(weight + m)
+    )  # fmt: skip
+
+
+def _check_rho(rho: float) -> None:
+    if not 0 <= rho < 1:
+        raise ValueError(f"a correlation is in 0..1, below 1, got {rho}")

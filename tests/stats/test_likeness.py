@@ -1,0 +1,118 @@
+"""How alike the samples of a run look: independence is kept, moods are noticed."""
+
+from math import comb
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_evals.stats.likeness import CORRELATIONS, DOUBT, flickers, likeness
+
+cells = st.tuples(st.integers(1, 6), st.integers(1, 6)).flatmap(
+    lambda n: st.tuples(st.integers(0, n[0]), st.just(n[0]), st.integers(0, n[1]), st.just(n[1]))
+)
+
+
+def suite(rng, rho, *, cases=60, n=5):
+    """Draw a baseline and a run of middling cases whose samples have this correlation."""
+
+    def side(rate):
+        if rho:
+            weight = (1 - rho) / rho
+            rate = rng.betavariate(rate * weight, (1 - rate) * weight)
+        return sum(rng.random() < rate for _ in range(n)), n
+
+    rates = [rng.uniform(0.2, 0.8) for _ in range(cases)]
+    return [(*side(rate), *side(rate)) for rate in rates]
+
+
+def test_nothing_seen_gives_the_weights_of_before():
+    """No cases, cases with one sample a side, cases that never flicker."""
+    before = likeness(())
+    assert dict(before.weights)[0.0] == pytest.approx(1 - DOUBT)
+    assert pytest.approx(DOUBT * sum(CORRELATIONS) / len(CORRELATIONS)) == before.correlation
+    assert likeness([(1, 1, 0, 1)] * 5 + [(0, 1, 1, 1), (5, 5, 5, 5)]).weights == before.weights
+
+
+@given(st.lists(cells, max_size=30))
+def test_weights_are_weights(cells):
+    """They sum to 1, whatever the cells and their order."""
+    found = likeness(cells)
+    assert pytest.approx(1) == sum(weight for _, weight in found.weights)
+    assert all(0 <= weight <= 1 for _, weight in found.weights)
+    assert pytest.approx(found.correlation) == likeness(reversed(cells)).correlation
+
+
+@given(st.lists(cells, max_size=15))
+def test_whole_flips_are_no_evidence(cells):
+    """Breaks, near breaks and fixes change no weight."""
+    flips = [(5, 5, 0, 5), (4, 5, 0, 5), (0, 5, 5, 5), (3, 3, 0, 4)]
+    assert dict(likeness([*cells, *flips]).weights) == pytest.approx(dict(likeness(cells).weights))
+
+
+def test_one_split_is_weighed_by_its_chances():
+    """3 of 3 and 1 of 3, given 4 passes: hypergeometric, or beta-binomial on a fine grid."""
+    ways = {(3, 1): 3, (2, 2): 9, (1, 3): 3}
+    assert ways == {(x, y): comb(3, x) * comb(3, y) for x, y in ways}
+
+    def chance(rho):
+        weight = (1 - rho) / rho
+        total = dict.fromkeys(ways, 0.0)
+        for i in range(400):
+            rate = (i + 0.5) / 400
+            for x, y in ways:
+                value = float(comb(3, x) * comb(3, y))
+                for passes in (x, y):
+                    for j in range(passes):
+                        value *= (rate * weight + j) / (weight + j)
+                    for j in range(3 - passes):
+                        value *= ((1 - rate) * weight + j) / (weight + passes + j)
+                total[x, y] += value
+        return total[3, 1] / sum(total.values())
+
+    found = dict(likeness([(3, 3, 1, 3)]).weights)
+    for rho in CORRELATIONS:
+        odds = DOUBT / len(CORRELATIONS) * chance(rho) / ((1 - DOUBT) * 3 / 15)
+        assert pytest.approx(odds, rel=0.01) == found[rho] / found[0.0]
+
+
+def test_independent_samples_rarely_look_alike():
+    """By chance about as rarely as the doubt of before says (Ville: below DOUBT / 0.5)."""
+    rng = Random(1)
+    found = [dict(likeness(suite(rng, 0.0)).weights)[0.0] for _ in range(200)]
+    assert sum(weight < 0.5 for weight in found) / 200 < 2 * DOUBT
+    assert sorted(found)[100] > 1 - DOUBT
+
+
+@pytest.mark.parametrize("rho", [0.3, 0.5])
+def test_alike_samples_are_noticed_and_measured(rho):
+    """At 200 cases of middling difficulty."""
+    rng = Random(2)
+    found = [likeness(suite(rng, rho, cases=200)) for _ in range(20)]
+    assert all(dict(one.weights)[0.0] < 0.01 for one in found)
+    assert pytest.approx(rho, abs=0.08) == sum(one.correlation for one in found) / 20
+
+
+def test_enormous_evidence_is_still_a_number():
+    """10,000 cases: no overflow, no zero division."""
+    rng = Random(3)
+    assert likeness(suite(rng, 0.9, cases=10_000)).correlation == pytest.approx(0.6)
+    assert likeness(suite(rng, 0.0, cases=10_000)).correlation == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ((5, 5, 5, 5), False),
+        ((0, 5, 0, 5), False),
+        ((5, 5, 0, 5), False),
+        ((0, 5, 5, 5), False),
+        ((4, 5, 5, 5), True),
+        ((5, 5, 1, 3), True),
+        ((1, 1, 0, 1), False),
+    ],
+)
+def test_a_case_flickers_that_is_neither_steady_nor_flipped(cell, expected):
+    """Both kinds of answers within one run."""
+    assert flickers(*cell) is expected
