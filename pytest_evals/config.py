@@ -6,7 +6,7 @@ here: the table is read in every pytest session.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -221,6 +221,14 @@ OPTIONS: tuple[Option, ...] = (
         metavar="PART",
     ),
     Option(
+        "sanity",
+        "Answer every case with nothing, with its question and with another case's answer instead "
+        "of asking the models, and fail where a case passes anyway.",
+        _flag,
+        default=False,
+        switch=True,
+    ),
+    Option(
         "confirm",
         "How often cases that look broken beside the baseline are asked again before the verdict: "
         "a number, auto (as few as can decide), or 0 for never. These answers decide that alone.",
@@ -347,6 +355,7 @@ class Settings:
     strict: bool = False
     from_run: str | None = None
     shard: "Shard | None" = None
+    sanity: bool = False
     confirm: int | str = "auto"
     html: Path | None = None
     md: Path | None = None
@@ -431,7 +440,7 @@ def read_settings(
             break
     settings = Settings(rootdir=rootdir, **values)
     _refuse_contradictions(settings)
-    return settings
+    return _for_sanity(settings) if settings.sanity else settings
 
 
 def _parsed(option: Option, origin: str, given: Any) -> Any:
@@ -449,6 +458,22 @@ def _parsed(option: Option, origin: str, given: Any) -> Any:
 def _listed(text: str, origin: str) -> list[str]:
     """Split a list in an environment variable at its commas; elsewhere a text is one entry."""
     return [part.strip() for part in text.split(",")] if origin.startswith("PYTEST_") else [text]
+
+
+def _for_sanity(settings: Settings) -> Settings:
+    """Leave out what a sanity run has no use for: it compares nothing and is no run to keep.
+
+    Raises:
+        SettingsError: it is asked for what would keep it as a run of the models.
+    """
+    wanted = ("update_baseline", "reset_baseline", "from_run")
+    for option in OPTIONS:
+        if option.attribute in wanted and getattr(settings, option.attribute):
+            raise SettingsError(
+                f"--evals-sanity asks no model under test, so {option.flag} has no meaning beside "
+                "it; drop one of the two"
+            )
+    return replace(settings, baseline=None, cassette=None)
 
 
 def _refuse_contradictions(settings: Settings) -> None:

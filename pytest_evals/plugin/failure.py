@@ -166,6 +166,8 @@ def rerun(result: TrialResult, settings: Settings) -> str:
     parts += [f"--evals-model={shlex.quote(name)}" for name in settings.model]
     if settings.samples is not None:
         parts.append(f"--evals-samples={settings.samples}")
+    if settings.sanity:
+        parts.append("--evals-sanity")
     if settings.from_run is not None:
         parts.append(f"--evals-from={shlex.quote(settings.from_run)}")
     return " ".join(parts)

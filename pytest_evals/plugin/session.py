@@ -12,6 +12,7 @@ import pytest
 from pytest_evals.config import OPTIONS, Settings, read_settings
 from pytest_evals.dataset import Dataset
 from pytest_evals.engine import Engine, Tools
+from pytest_evals.engine.engine import Finder
 from pytest_evals.engine.recorded import Recorded
 from pytest_evals.engine.share import Share
 from pytest_evals.errors import EvalsError, SettingsError, StoreError, suggest
@@ -114,6 +115,10 @@ class Evals:
 
     def _planned(self, dataset: Dataset) -> Matrix:
         """Plan the trials: the dataset's own, or those of the run whose answers are taken."""
+        if self.settings.sanity:
+            from pytest_evals.plugin.sanity import sanity_matrix
+
+            return sanity_matrix(self, dataset)
         if self.settings.from_run is None:
             return Matrix(dataset, self._models(dataset), self.settings.samples)
         from pytest_evals.plugin.stores import recorded_run
@@ -177,7 +182,7 @@ class Evals:
             self.engine = Engine(
                 self.settings,
                 Tools(
-                    finder=self.registry,
+                    finder=self._finder(),
                     http=_http_clients,
                     store=self._responses(),
                     redactor=self.redactor,
@@ -187,6 +192,14 @@ class Evals:
                 ),
             )
         return self.engine
+
+    def _finder(self) -> Finder:
+        """Return who knows the scorers: in a sanity run they are turned round."""
+        if not self.settings.sanity:
+            return self.registry
+        from pytest_evals.scorers.sanity import SanityFinder
+
+        return SanityFinder(self.registry)
 
     def fresh_engine(self, settings: Settings, share: Share) -> Engine:
         """Return a second engine, for what is asked after the trials.
@@ -272,6 +285,10 @@ def begin(config: pytest.Config) -> None:
         config.pluginmanager.register(recorder, "evals-recorder")
         from pytest_evals.plugin.gates import Gates
 
+        if settings.sanity:
+            from pytest_evals.plugin.sanity import SanitySummary
+
+            config.pluginmanager.register(SanitySummary(), "evals-sanity-summary")
         config.pluginmanager.register(Gates(evals), "evals-gates")
         from pytest_evals.plugin.reports import Reports, wanted
 

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 
 def open_runs(evals: Evals, note: Callable[[str], None]) -> RunStore | None:
-    """Open the run store; where it cannot be opened, say so and go on without it."""
+    """Open the run store; where it cannot be opened, say so and go on without it.
+
+    A sanity run is not kept: it says nothing of any model, and `latest` must not mean it.
+    """
+    if evals.settings.sanity:
+        return None
     from pytest_evals.storage.sqlite import SqliteRunStore
 
     try:

@@ -25,7 +25,8 @@ def draw(
             reporter.write_line(line)
     for note in notes:
         reporter.write_line(f"evals: {neutral(note)}", yellow=True)
-    if not quiet and settings.responses != "off" and summary.rows:
+    kept = settings.responses != "off" and not settings.sanity
+    if not quiet and kept and summary.rows:
         reporter.write_line(ending(run, summary))
 
 
