@@ -7,6 +7,7 @@ read it. What it holds has passed the redaction point already.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from pytest_evals.canonical import N
 from pytest_evals.judgement import Judgement
 from pytest_evals.redact import Redactor
 from pytest_evals.result import TrialResult
@@ -36,11 +37,15 @@ def redacted(report: Report, redactor: Redactor) -> Report:
 
     What is compared with, and the names and notes of a session, come from elsewhere than records.
     """
-    run = Run.model_validate_json(redactor.json_text(report.run.model_dump_json()))
     judgements = {
-        redactor.text(name): Judgement.model_validate_json(
-            redactor.json_text(judgement.model_dump_json())
-        )
+        redactor.text(name): clean(judgement, redactor)
         for name, judgement in report.judgements.items()
     }
-    return replace(report, run=run, judgements=judgements)
+    return replace(report, run=clean(report.run, redactor), judgements=judgements)
+
+
+def clean(noun: N, redactor: Redactor) -> N:
+    """Return a noun without secrets; the same one where it has none."""
+    text = noun.model_dump_json()
+    redacted_text = redactor.json_text(text)
+    return noun if redacted_text == text else type(noun).model_validate_json(redacted_text)

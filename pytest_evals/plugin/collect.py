@@ -90,7 +90,8 @@ class EvalItem(pytest.Item):
         """Show the question, the answer and every score, without our traceback."""
         if self.result is None or not isinstance(excinfo.value, NoAnswer | WrongAnswer):
             return super().repr_failure(excinfo, style)
-        text = describe(self.result, self.trial.model, self.config.stash[EVALS].settings)
+        evals = self.config.stash[EVALS]
+        text = evals.redactor.text(describe(self.result, self.trial.model, evals.settings))
         # pytest's own representation crosses xdist and feeds the short summary and JUnit: ours
         # stands in it in the place of the traceback.
         shown: Any = excinfo.getrepr(style="native", chain=False)

@@ -17,6 +17,7 @@ from pytest_evals.plaintext import neutral
 from pytest_evals.plugin.compare import Compared, bring_up_to_date, find
 from pytest_evals.plugin.confirm import ask_again
 from pytest_evals.plugin.session import Evals
+from pytest_evals.report import clean
 from pytest_evals.plugin.terminal import fresh_line
 from pytest_evals.result import TrialResult
 from pytest_evals.run import DatasetInfo
@@ -75,7 +76,8 @@ class Gates:
             compared = self._evals.compared.get(info.path)
             try:
                 compared = compared or find(self._evals.settings, info, self._evals.run_id)
-                judgement = self._judgement(session, info, table, compared)
+                judged = self._judgement(session, info, table, compared)
+                judgement = clean(judged, self._evals.redactor)
                 note = bring_up_to_date(self._evals.settings, compared, table, info)
             except StoreError as error:
                 recorder.note(str(error))

@@ -21,6 +21,7 @@ from pytest_evals.plugin.session import Evals
 from pytest_evals.plugin.signals import sigterm_interrupts
 from pytest_evals.plugin.stores import cassette_path, open_cassette, open_runs
 from pytest_evals.plugin.terminal import draw, draw_gates
+from pytest_evals.report import clean
 from pytest_evals.result import TrialResult
 from pytest_evals.run import DatasetInfo, GitInfo, Run, RunStatus
 from pytest_evals.storage.base import RunStore
@@ -156,7 +157,7 @@ class Recorder:
         self.run = self.run.model_copy(update={"datasets": self._infos, "chain": self._evals.chain})
         if self._store is not None:
             try:
-                self._store.begin(self.run)
+                self._store.begin(clean(self.run, self._evals.redactor))
             except StoreError as error:
                 self.note(f"this run is not being kept: {error}")
                 self._store = None
@@ -227,7 +228,7 @@ class Recorder:
         self._close_cassette(whole=status is RunStatus.COMPLETE)
         if self._store is not None:
             try:
-                self._store.seal(self.run)
+                self._store.seal(clean(self.run, self._evals.redactor))
             except StoreError as error:
                 self.note(f"the run could not be sealed: {error}")
         self._write_reports(session)

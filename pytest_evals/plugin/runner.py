@@ -37,6 +37,7 @@ class Runner:
         self._gated: set[str] = set()
         self._infos = ""
         self._items: dict[str, EvalItem] = {}
+        self._taken: tuple[TrialResult, str] | None = None
 
     def pytest_collect_file(
         self, file_path: Path, parent: pytest.Collector
@@ -199,11 +200,20 @@ class Runner:
         capture.install()
         progress = self._evals.config.pluginmanager.getplugin("evals-progress")
         tick = None if progress is None else progress.tick
-        result = self._evals.open_engine().result(item.trial, tick=tick)
+        result = self._clean(self._evals.open_engine().result(item.trial, tick=tick))
         if progress is not None:
             progress.clear()
         if self._evals.settings.junit_properties:
             item.user_properties[:] = properties(result, self._evals.run_id)
+        return result
+
+    def _clean(self, result: TrialResult) -> TrialResult:
+        """Take secrets out of a result, before anything is shown or written of it."""
+        result, record = to_json(result)
+        clean = self._evals.redactor.json_text(record)
+        if clean != record:
+            result = TrialResult.model_validate_json(clean)
+        self._taken = (result, clean)
         return result
 
     @pytest.hookimpl(wrapper=True)
@@ -234,9 +244,9 @@ class Runner:
         if marked.when == "setup" and marked.failed and call.excinfo is not None:
             marked.longrepr = item.repr_failure(call.excinfo)
         result = self._tolerated(item, result, marked)
-        result, record = to_json(result)
-        marked.evals_record = self._evals.redactor.json_text(record)
-        if self._evals.worker is None and marked.evals_record == record:
+        taken, record = self._taken or (None, "")
+        marked.evals_record = record if result is taken else to_json(result)[1]
+        if self._evals.worker is None:
             self._evals.fresh = result
         marked.evals_brief = brief(result)
         if result.outcome is Outcome.SKIPPED:
