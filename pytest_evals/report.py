@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from pytest_evals.canonical import N
+from pytest_evals.certificate import Certificate
 from pytest_evals.judgement import Judgement
 from pytest_evals.redact import Redactor
 from pytest_evals.result import TrialResult
@@ -25,6 +26,8 @@ class Report:
     nothing was recorded has none."""
     trials: Callable[[], Iterable[TrialResult]] = field(repr=False)
     """Yields the recorded trials in the order they were planned; can be called again."""
+    certificates: tuple[Certificate, ...] = ()
+    """How the judges agree with people, of those that have a certificate on file."""
 
     @property
     def complete(self) -> bool:

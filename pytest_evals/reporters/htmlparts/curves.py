@@ -1,0 +1,123 @@
+"""The figure of pass@k and pass^k: what more samples would find, and what they would risk."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from pytest_evals.measure import Group, estimate
+from pytest_evals.metric import Measure
+from pytest_evals.reporters.htmlparts.figure import (
+    Figure,
+    legend,
+    named,
+    percent,
+    places,
+    shown,
+)
+from pytest_evals.reporters.htmlparts.svg import Scale, joined, line, picture, tag, text
+from pytest_evals.stats.estimate import Estimate
+from pytest_evals.tally import Table
+
+_WIDTH, _HEIGHT = 520.0, 250.0
+_MOST = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """Where values lie in the drawing."""
+
+    x: Scale
+    y: Scale
+
+
+@dataclass(frozen=True, slots=True)
+class _Curve:
+    """What one model's curves are drawn from."""
+
+    group: Group
+    model: str
+    ks: list[int]
+    colour: str
+    aside: float
+    """How far its marks are moved, so that models do not hide each other."""
+
+
+def pass_curves(table: Table, asked: Sequence[str], *, several: bool) -> Figure | None:
+    """Return the figure of a dataset; None where a case has but one sample.
+
+    Args:
+        table: its trials.
+        asked: its models, in the order of their colours.
+        several: whether the report has several datasets.
+    """
+    models, rest = shown(list(asked))
+    groups = {model: Group(table.cases(model)) for model in models}
+    fewest = min(
+        (
+            sum(not one.unneeded for one in cell)
+            for g in groups.values()
+            for cell in g.cells.values()
+        ),
+        default=1,
+    )
+    if fewest < 2:
+        return None
+    ks = _chosen(fewest)
+    frame = _Frame(Scale(ks[0], ks[-1], 70, _WIDTH - 30), Scale(0, 1, _HEIGHT - 34, 12))
+    marks = [*_axes(frame, ks)]
+    for place, (model, aside) in enumerate(zip(models, places(len(models), 40), strict=True)):
+        curve = _Curve(groups[model], model, ks, f"s{place}", aside)
+        marks += [_drawn(curve, kind, frame) for kind in ("pass^", "pass@")]
+    return Figure(
+        title=named("How often samples pass", table.dataset, several),
+        note="Solid: pass@k, at least one of k samples passes. Dashed: pass^k, all k pass. "
+        f"Bars are 95% intervals, clustered by case.{rest}",
+        drawing=picture(
+            _WIDTH, _HEIGHT, f"pass@k and pass^k for k from 1 to {ks[-1]}, by model", *marks
+        ),
+        legend=legend(models),
+    )
+
+
+def _chosen(fewest: int) -> list[int]:
+    """Return the ks that are drawn: all, or a few spread out."""
+    if fewest <= _MOST:
+        return list(range(1, fewest + 1))
+    known = [k for k in (1, 2, 3, 5, 8, 10, 15, 20, 30, 50, 75, 100) if k < fewest * 0.9]
+    return [*known, fewest]
+
+
+def _axes(frame: _Frame, ks: list[int]) -> list[Markup]:
+    """Return the lines behind the curves."""
+    marks = []
+    for share in (0, 0.25, 0.5, 0.75, 1):
+        y = frame.y(share)
+        marks.append(line(44, y, _WIDTH - 8, y))
+        marks.append(text(38, y + 4, percent(share), "end"))
+    below = [text(frame.x(k), _HEIGHT - 14, str(k), "middle") for k in ks[1:]]
+    return [*marks, text(frame.x(ks[0]), _HEIGHT - 14, f"k = {ks[0]}", "middle"), *below]
+
+
+def _drawn(curve: _Curve, kind: str, frame: _Frame) -> Markup:
+    """Return one curve, with the interval at every point of pass@k."""
+    points, marks = [], []
+    for k in curve.ks:
+        found = estimate(curve.group, Measure.model_validate({"kind": kind, "k": k}))
+        if not isinstance(found, Estimate):
+            continue
+        x, y = frame.x(k) + curve.aside, frame.y(found.value)
+        points.append((x, y))
+        ends = ""
+        if found.low is not None and found.high is not None:
+            ends = f" ({percent(found.low)} to {percent(found.high)})"
+            if kind == "pass@":
+                marks.append(line(x, frame.y(found.low), x, frame.y(found.high), "whisker"))
+        told = tag("title", f"{curve.model} {kind}{k}: {percent(found.value)}{ends}")
+        marks.append(
+            tag("circle", told, cx=x, cy=y, r=3.5 if kind == "pass@" else 2.5, class_="dot")
+        )
+    dash = "curve" if kind == "pass@" else "curve dashed"
+    return tag(
+        "g", tag("polyline", points=joined(points), class_=dash), *marks, class_=curve.colour
+    )

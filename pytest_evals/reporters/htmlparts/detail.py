@@ -1,0 +1,230 @@
+"""One trial as the page's drawer shows it: plain, harmless, cut to a length. Pure.
+
+Keys are short, since they are written for every trial; what is empty is left out.
+"""
+
+import json
+import shlex
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from pytest_evals.exchange import ErrorInfo, Exchange, Response, Span, Usage
+from pytest_evals.message import Message, ToolCall
+from pytest_evals.plaintext import format_cost, format_count, format_seconds, neutral
+from pytest_evals.result import TrialResult
+from pytest_evals.run import Run
+from pytest_evals.score import Score, ScoreError
+
+Plain = dict[str, Any]
+
+
+class Detail:
+    """Makes the details of trials.
+
+    Args:
+        run: the session, whose options stand in the command to rerun.
+        longest: characters of a text that are kept.
+    """
+
+    def __init__(self, run: Run, longest: int) -> None:
+        self._longest = longest
+        self._options = _rerun_options(run)
+        self.cut = 0
+        """Texts that were cut so far."""
+
+    def of(self, result: TrialResult) -> Plain:
+        """Return all that is shown of a trial."""
+        judges = [e for e in result.exchanges if e.role != "answer"]
+        return _full(
+            facts=_facts(result),
+            error=self._error(result.error),
+            scores=[self._score(score) for score in result.scores],
+            talk=[self._exchange(exchange) for exchange in result.answers],
+            judges=[self._exchange(exchange) for exchange in judges],
+            output=self._text(result.output),
+            metadata=self._json(result.metadata) if result.metadata else None,
+            source=None if result.source is None else neutral(str(result.source)),
+            rerun=neutral(" ".join(["pytest --evals", shlex.quote(result.id), *self._options])),
+        )
+
+    def _text(self, text: str | None) -> str | None:
+        """Return a text as it is shown: harmless, and cut."""
+        if not text:
+            return None
+        if len(text) <= self._longest:
+            return neutral(text)
+        self.cut += 1
+        return f"{neutral(text[: self._longest])}\n… {len(text) - self._longest:,} more characters"
+
+    def _json(self, value: Any) -> str | None:
+        """Return a JSON value as text that is read by people; a text as it is."""
+        if isinstance(value, str):
+            return self._text(value)
+        return self._text(json.dumps(value, ensure_ascii=False, indent=1, default=str))
+
+    def _error(self, error: ErrorInfo | None) -> Plain | None:
+        if error is None:
+            return None
+        status = "" if error.status is None else f" (HTTP {error.status})"
+        return _full(
+            type=neutral(error.type) + status,
+            message=self._text(error.message),
+            detail=self._text(error.detail),
+        )
+
+    def _score(self, score: Score | ScoreError) -> Plain:
+        common = _full(name=neutral(score.name), type=neutral(score.type), advisory=score.advisory)
+        why = score.metadata.get("advisory")
+        if score.advisory and isinstance(why, str):
+            common["why"] = self._text(why)
+        if isinstance(score, ScoreError):
+            told = _full(reason=self._text(score.message), detail=self._text(score.detail))
+            return {**common, "verdict": "error", **told}
+        verdict = {True: "pass", False: "fail", None: "info"}[score.passed]
+        return common | _full(
+            verdict=verdict,
+            value=None if score.value is None else f"{score.value:.4g}",
+            label=self._text(score.label),
+            bar=self._text(score.bar),
+            weight=None if score.weight == 1 else f"{score.weight:g}",
+            reason=self._text(score.reason),
+            metadata=self._json(score.metadata) if score.metadata else None,
+        )
+
+    def _exchange(self, exchange: Exchange) -> Plain:
+        """Return a question and its answer; of a later turn only what is new in it."""
+        request, response = exchange.request, exchange.response
+        asked = request.messages if request.turn == 0 else request.messages[-1:]
+        messages = [self._message(message) for message in asked]
+        if not asked and request.input is not None:
+            messages = [_full(role="input", text=self._json(request.input))]
+        return _full(
+            role=neutral(exchange.role),
+            model=neutral(exchange.model_id),
+            source=neutral(exchange.source),
+            params=self._json(request.params) if request.params else None,
+            tools=[neutral(str(tool.get("name", "?"))) for tool in request.tools],
+            asked=messages,
+            attempts=[self._error(attempt) for attempt in exchange.attempts],
+            answer=None if response is None else self._response(response),
+            error=self._error(exchange.error),
+            facts=[] if response is None else _exchange_facts(exchange, response),
+        )
+
+    def _response(self, response: Response) -> Plain:
+        steps = response.messages if len(response.messages) > 1 else ()
+        return _full(
+            text=self._text(response.text),
+            refusal=self._text(response.refusal),
+            calls=self._calls(response.tool_calls),
+            finish=None if response.finish_reason == "stop" else self._text(response.finish_reason),
+            steps=[self._message(message) for message in steps],
+            data=None if response.data is None else self._json(response.data),
+            faults=[self._text(fault) for fault in response.faults],
+            output=self._text(response.output),
+            trace=_timeline(response.trace, self._json),
+            metadata=self._json(response.metadata) if response.metadata else None,
+        )
+
+    def _message(self, message: Message) -> Plain:
+        content = message.content
+        parts = isinstance(content, list) and any("text" not in part for part in content)
+        return _full(
+            role=message.role,
+            name=self._text(message.name),
+            text=self._json(content) if parts else self._text(message.text),
+            calls=self._calls(message.tool_calls),
+        )
+
+    def _calls(self, calls: Iterable[ToolCall]) -> list[Plain]:
+        return [
+            _full(
+                name=neutral(call.name),
+                arguments=self._json(call.arguments),
+                result=self._json(call.result) if call.captured else None,
+                captured=call.captured,
+                error=self._text(call.error),
+                took=None if call.duration_s is None else format_seconds(call.duration_s),
+            )
+            for call in calls
+        ]
+
+
+def _full(**keys: Any) -> Plain:
+    """Return a mapping without what is empty."""
+    return {key: value for key, value in keys.items() if value or type(value) in {int, float}}
+
+
+def _facts(result: TrialResult) -> list[tuple[str, str]]:
+    """Return a trial's numbers as pairs of a name and a text."""
+    facts = [("Score", "-" if result.score is None else f"{result.score:.3g}")]
+    facts.append(("Latency", format_seconds(result.latency_s)))
+    facts += _tokens(result.usage)
+    facts.append(("Cost", format_cost(result.cost_usd)))
+    if result.retries:
+        facts.append(("Retries", format_count(result.retries)))
+    facts.append(("Whole trial", format_seconds(result.duration_s)))
+    return facts
+
+
+def _tokens(usage: Usage) -> list[tuple[str, str]]:
+    """Return what is known of tokens."""
+    if usage.total_tokens is None:
+        return [("Tokens", "-")]
+    parts = [f"{format_count(usage.input_tokens)} in", f"{format_count(usage.output_tokens)} out"]
+    if usage.cached_tokens:
+        parts.append(f"{format_count(usage.cached_tokens)} cached")
+    if usage.reasoning_tokens:
+        parts.append(f"{format_count(usage.reasoning_tokens)} reasoning")
+    return [("Tokens", f"{format_count(usage.total_tokens)} ({', '.join(parts)})")]
+
+
+def _exchange_facts(exchange: Exchange, response: Response) -> list[str]:
+    """Return one call's numbers, those that are known."""
+    facts = []
+    if response.latency_s is not None:
+        facts.append(format_seconds(response.latency_s))
+    if response.usage.total_tokens is not None:
+        facts.append(f"{format_count(response.usage.total_tokens)} tokens")
+    if exchange.cost_usd is not None:
+        facts.append(format_cost(exchange.cost_usd))
+    if response.model and response.model != exchange.model_id:
+        facts.append(f"served by {neutral(response.model)}")
+    return facts
+
+
+def _timeline(spans: tuple[Span, ...], shown: Callable[[Any], str | None]) -> list[Plain]:
+    """Return a trace's spans in order, each with its depth, its place and its length (0..1)."""
+    whole = max((span.end_s or span.start_s for span in spans), default=0.0) or 1.0
+    parents = {span.id: span.parent for span in spans}
+    return [
+        _full(
+            name=neutral(span.name),
+            kind=neutral(span.kind),
+            depth=_depth(span.id, parents),
+            start=round(max(0.0, span.start_s) / whole, 4),
+            length=None if span.end_s is None else round((span.end_s - span.start_s) / whole, 4),
+            took=None if span.end_s is None else format_seconds(span.end_s - span.start_s),
+            error=shown(span.error) if span.error else None,
+            attributes=shown(span.attributes) if span.attributes else None,
+        )
+        for span in sorted(spans, key=lambda span: span.start_s)
+    ]
+
+
+def _depth(span_id: str, parents: dict[str, str | None]) -> int:
+    """Return how deep a span lies; a circle of parents ends."""
+    depth, seen, parent = 0, {span_id}, parents.get(span_id)
+    while parent is not None and parent in parents and parent not in seen and depth < 12:
+        seen.add(parent)
+        depth, parent = depth + 1, parents[parent]
+    return depth
+
+
+def _rerun_options(run: Run) -> list[str]:
+    """Return the options without which the same trial is not asked again."""
+    models, samples = run.options.get("model") or (), run.options.get("samples")
+    options = [f"--evals-model={shlex.quote(str(name))}" for name in models]
+    if samples is not None:
+        options.append(f"--evals-samples={samples}")
+    return options

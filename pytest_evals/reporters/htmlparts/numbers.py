@@ -1,0 +1,170 @@
+"""Tables of numbers: a row a model, a row a scorer, a row a tag. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pytest_evals.judgement import Judgement
+from pytest_evals.measure import slice_metrics
+from pytest_evals.metric import Metric, parse_measure
+from pytest_evals.reporters.htmlparts.gates import in_unit
+from pytest_evals.tally import Table
+
+_COLUMNS = {
+    "pass@1": "pass@1",
+    "score": "score",
+    "consistency": "consistency",
+    "error_rate": "errors",
+    "p50(latency_s)": "p50 latency",
+    "p95(latency_s)": "p95 latency",
+    "tokens": "tokens",
+    "cost_usd": "cost",
+}
+_MOST_TAGS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """One cell."""
+
+    text: str
+    interval: str = ""
+    why: str = ""
+    """Why there is no value, or what it was made from."""
+    level: int | None = None
+    """0..10 for a share that is coloured; None for others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """One table."""
+
+    title: str
+    corner: str
+    """What the rows are."""
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Number, ...]], ...]
+
+
+def model_table(title: str, judged: Judgement, models: Sequence[str]) -> Numbers:
+    """Return what is known of each model, in this order."""
+    by_model: dict[str, dict[str, Metric]] = {}
+    ordered = {model: place for place, model in enumerate(models)}
+    for metric in sorted(judged.metrics, key=lambda one: ordered.get(one.model, len(ordered))):
+        if metric.slice is None:
+            by_model.setdefault(metric.model, {})[metric.metric] = metric
+    names = [name for name in _named(judged.metrics) if _known(by_model.values(), name)]
+    changes = _changes(judged)
+    rows = []
+    for model, found in by_model.items():
+        cells = [number(found.get(name)) for name in names]
+        rows.append((model, (*cells, *([changes[model]] if model in changes else _none(changes)))))
+    against = ("vs. baseline",) if changes else ()
+    columns = tuple(_COLUMNS.get(name, name) for name in names)
+    return Numbers(title, "model", (*columns, *against), tuple(rows))
+
+
+def scorer_table(title: str, judged: Judgement, models: Sequence[str]) -> Numbers | None:
+    """Return the mean of every scorer by model; None where there is one scorer or none."""
+    found: dict[str, dict[str, Metric]] = {}
+    for metric in judged.metrics:
+        if metric.slice is None and metric.metric.startswith("mean(") and metric.unit == "score":
+            found.setdefault(metric.metric[5:-1], {})[metric.model] = metric
+    if len(found) < 2:
+        return None
+    rows = (
+        (name, tuple(number(cell.get(model)) for model in models)) for name, cell in found.items()
+    )
+    return Numbers(f"{title}By scorer", "scorer", tuple(models), tuple(rows))
+
+
+def tag_table(title: str, table: Table, models: Sequence[str]) -> Numbers | None:
+    """Return pass@1 of every tag by model; None where there are fewer than two tags."""
+    found: dict[str, dict[str, Metric]] = {}
+    for metric in slice_metrics(table, "tag", names=("pass@1",)):
+        assert metric.slice is not None
+        found.setdefault(metric.slice.value, {})[metric.model] = metric
+    if len(found) < 2:
+        return None
+    worst = sorted(found, key=lambda tag: (_least(found[tag].values()), tag))[:_MOST_TAGS]
+    rows = ((tag, tuple(number(found[tag].get(model)) for model in models)) for tag in worst)
+    return Numbers(f"{title}By tag (pass@1)", "tag", tuple(models), tuple(rows))
+
+
+def number(metric: Metric | None) -> Number:
+    """Return a metric as a cell."""
+    if metric is None or metric.value is None:
+        return Number("-", why="" if metric is None else metric.absent or "")
+    interval = ""
+    if metric.low is not None and metric.high is not None:
+        low, high = in_unit(metric.low, metric.unit), in_unit(metric.high, metric.unit)
+        interval = f"{low} to {high}"
+    share = metric.unit == "rate" and metric.better == "higher"
+    return Number(
+        text=in_unit(metric.value, metric.unit),
+        interval=interval,
+        why=f"n = {metric.n:,} samples of {metric.cases:,} cases",
+        level=level_of(metric.value) if share else None,
+    )
+
+
+def level_of(share: float) -> int:
+    """Return a share of 0..1 as one of the steps 0..10; only all is 10, only none is 0."""
+    return 10 if share >= 1 else 0 if share <= 0 else min(9, max(1, round(share * 10)))
+
+
+def _named(metrics: Iterable[Metric]) -> list[str]:
+    """Return the metrics that are columns, in their order."""
+    known = dict.fromkeys(metric.metric for metric in metrics if metric.slice is None)
+    powers = sorted(
+        (m for m in map(parse_measure, known) if m.k and not (m.k == 1 and m.kind == "pass@")),
+        key=lambda one: (one.of or "", one.kind, one.k),
+    )
+    ordered = [name for name in _COLUMNS if name in known]
+    return [*ordered[:1], *map(str, powers), *ordered[1:]]
+
+
+def _known(cells: Iterable[dict[str, Metric]], name: str) -> bool:
+    """Whether any model has a metric, apart from errors that none has."""
+    values = [found[name].value for found in cells if name in found]
+    return any(values) if name == "error_rate" else any(value is not None for value in values)
+
+
+def _changes(judged: Judgement) -> dict[str, Number]:
+    """Return how each model's pass rate moved against the baseline."""
+    if judged.diff is None:
+        return {}
+    found: dict[str, Number] = {}
+    for test in judged.diff.tests:
+        mean = test.result.mean
+        if test.slice is None and test.of is None and mean is not None and test.model not in found:
+            ends = ""
+            if mean.low is not None and mean.high is not None:
+                ends = f"{mean.low * 100:+.1f} to {mean.high * 100:+.1f}"
+            found[test.model] = Number(
+                f"{mean.change * 100:+.1f} pts", ends, f"{test.result.verdict}"
+            )
+    return found
+
+
+def _none(changes: dict[str, Number]) -> tuple[Number, ...]:
+    """Return the empty cell of a model that was not compared."""
+    return (Number("-"),) if changes else ()
+
+
+def _least(cells: Iterable[Metric]) -> float:
+    """Return the least value of a row; what has none comes last."""
+    return min((cell.value for cell in cells if cell.value is not None), default=2.0)
+
+
+def tables(
+    judgements: Mapping[str, Judgement], seen: Mapping[str, Table], models: Sequence[str]
+) -> list[Numbers]:
+    """Return the tables that fold out below the models': by scorer and by tag."""
+    found: list[Numbers | None] = []
+    for name, judged in judgements.items():
+        title = f"{name}: " if len(judgements) > 1 else ""
+        asked = [model for model in models if name in seen and model in seen[name].models]
+        found.append(scorer_table(title, judged, asked))
+        if name in seen:
+            found.append(tag_table(title, seen[name], asked))
+    return [one for one in found if one is not None]

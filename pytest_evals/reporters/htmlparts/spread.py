@@ -1,0 +1,175 @@
+"""The figures of how scores and latencies spread, a row a model."""
+
+from collections.abc import Callable, Sequence
+from math import fsum
+
+from markupsafe import Markup
+
+from pytest_evals.plaintext import format_seconds, shorten
+from pytest_evals.reporters.htmlparts.figure import Figure, named, shown
+from pytest_evals.reporters.htmlparts.svg import Scale, line, picture, tag, text, ticks
+from pytest_evals.stats.quantiles import quantile
+from pytest_evals.tally import Table, Tally
+
+_WIDTH = 520.0
+_LEFT = 150.0
+_BINS = 20
+_ROWS = 14
+
+Row = tuple[str, int, list[float]]
+"""Whose, the place of the model's colour, and the values."""
+
+
+def score_spread(table: Table, asked: Sequence[str], *, several: bool) -> Figure | None:
+    """Return the histograms of scores; None where every score is a bare 0 or 1.
+
+    Args:
+        table: a dataset's trials.
+        asked: its models, in the order of their colours.
+        several: whether the report has several datasets.
+    """
+    models, rest = shown(list(asked))
+    rows = _rows(table, models, "score", lambda one: one.score if one.scored else None)
+    for scorer in table.scorers:
+        rows += _graded(table, models, scorer)
+    if not any(_is_graded(values) for _, _, values in rows):
+        return None
+    cut = f" {len(rows) - _ROWS} more rows are not drawn." if len(rows) > _ROWS else ""
+    rows = rows[:_ROWS]
+    every = [value for _, _, values in rows for value in values]
+    low, high = min(0.0, *every), max(1.0, *every)
+    scale = Scale(low, high, _LEFT, _WIDTH - 58)
+    height = len(rows) * 38.0 + 30
+    marks = _scale_below(scale, height, lambda value: f"{value:g}")
+    for place, row in enumerate(rows):
+        marks += _histogram(row, place * 38.0 + 34, scale)
+    return Figure(
+        title=named("Scores", table.dataset, several),
+        note="How many trials got which score; the mark is the mean. `score` is a trial's weighted "
+        f"mean over its scorers.{rest}{cut}",
+        drawing=picture(_WIDTH, height, "Distribution of scores by scorer and model", *marks),
+    )
+
+
+def latency_spread(table: Table, asked: Sequence[str], *, several: bool) -> Figure | None:
+    """Return the spread of latencies; None where no answer was waited for.
+
+    Args:
+        table: a dataset's trials.
+        asked: its models, in the order of their colours.
+        several: whether the report has several datasets.
+    """
+    models, rest = shown(list(asked))
+    rows = _rows(table, models, "", lambda one: one.latency_s)
+    if not rows or not max(max(values) for _, _, values in rows):
+        return None
+    most = max(quantile(values, 0.99) for _, _, values in rows) or 1.0
+    scale = Scale(0, most, _LEFT, _WIDTH - 20)
+    height = len(rows) * 44.0 + 30
+    marks = _scale_below(scale, height, format_seconds)
+    for place, row in enumerate(rows):
+        marks += _box(row, place * 44.0 + 30, scale)
+    return Figure(
+        title=named("Latency", table.dataset, several),
+        note="Line: from the 5th to the 95th percentile. Box: the middle half. Mark: the median."
+        + rest,
+        drawing=picture(_WIDTH, height, "Spread of latencies by model", *marks),
+    )
+
+
+def _rows(
+    table: Table, models: Sequence[str], name: str, read: Callable[[Tally], float | None]
+) -> list[Row]:
+    """Return a row of values for each model that has any."""
+    rows = []
+    for place, model in enumerate(models):
+        values = [value for one in table.trials(model) if (value := read(one)) is not None]
+        label = model if not name else name if len(models) == 1 else f"{name} {model}"
+        if values:
+            rows.append((label, place, values))
+    return rows
+
+
+def _graded(table: Table, models: Sequence[str], scorer: str) -> list[Row]:
+    """Return the rows of a scorer that gives more than yes and no."""
+
+    def read(one: Tally) -> float | None:
+        found = dict(zip(one.names, one.values, strict=True))
+        return found.get(scorer) if one.scored else None
+
+    rows = _rows(table, models, scorer, read)
+    return rows if any(_is_graded(values) for _, _, values in rows) else []
+
+
+def _is_graded(values: list[float]) -> bool:
+    """Whether values are more than yes and no."""
+    return any(value not in {0, 1} for value in values)
+
+
+def _scale_below(scale: Scale, height: float, written: Callable[[float], str]) -> list[Markup]:
+    """Return the grid and what it is labelled with."""
+    marks = []
+    for value in ticks(scale.low, scale.high, 4):
+        x = scale(value)
+        marks.append(line(x, 4, x, height - 22))
+        marks.append(text(x, height - 6, written(value), "middle"))
+    return marks
+
+
+def _label(row: Row, y: float) -> Markup:
+    """Return a row's name."""
+    return text(0, y, shorten(row[0], 20), class_="label")
+
+
+def _histogram(row: Row, base: float, scale: Scale) -> list[Markup]:
+    """Return one row of bars, with its mean and its n."""
+    label, place, values = row
+    counts = [0] * _BINS
+    span = scale.high - scale.low
+    for value in values:
+        counts[min(_BINS - 1, int((value - scale.low) / span * _BINS))] += 1
+    wide = (scale.end - scale.start) / _BINS
+    bars = [
+        tag(
+            "rect",
+            tag("title", f"{label}: {count} of {len(values)}"),
+            x=scale.start + i * wide + 0.75,
+            y=base - 26 * count / max(counts),
+            width=wide - 1.5,
+            height=26 * count / max(counts),
+            class_="bar",
+        )
+        for i, count in enumerate(counts)
+        if count
+    ]
+    mean = fsum(values) / len(values)
+    return [
+        _label(row, base - 8),
+        line(scale.start, base, scale.end, base, "base"),
+        tag("g", *bars, class_=f"s{place}"),
+        line(scale(mean), base - 29, scale(mean), base + 3, "mean"),
+        text(_WIDTH, base - 8, f"{mean:.2f}", "end", "number"),
+    ]
+
+
+def _box(row: Row, middle: float, scale: Scale) -> list[Markup]:
+    """Return one row: whiskers, box, median, and its numbers."""
+    _, place, values = row
+    p5, p25, p50, p75, p95 = (quantile(values, q) for q in (0.05, 0.25, 0.5, 0.75, 0.95))
+    box = tag(
+        "g",
+        line(scale(p5), middle, scale(p95), middle, "whisker"),
+        tag(
+            "rect",
+            tag("title", f"{format_seconds(p25)} to {format_seconds(p75)}, n = {len(values)}"),
+            x=scale(p25),
+            y=middle - 8,
+            width=max(2.0, scale(p75) - scale(p25)),
+            height=16,
+            class_="box",
+        ),
+        line(scale(p50), middle - 10, scale(p50), middle + 10, "median"),
+        class_=f"s{place}",
+    )
+    numbers = f"p50 {format_seconds(p50)}, p95 {format_seconds(p95)}"
+    return [_label(row, middle - 2), text(0, middle + 13, numbers), box]

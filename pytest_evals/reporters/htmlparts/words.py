@@ -1,0 +1,57 @@
+"""What differs between two answers, word by word. Pure."""
+
+import re
+from difflib import SequenceMatcher
+
+Piece = tuple[str, str]
+"""``=`` (in both), ``-`` (in the old one) or ``+`` (in the new one), and the text."""
+
+_WORD = re.compile(r"\w+|\s+|[^\w\s]")
+_LONGEST = 2000
+
+
+def word_diff(before: str, now: str) -> tuple[Piece, ...]:
+    """Return two texts as one: what both have, what went, what came.
+
+    What has hardly a word in common is not cut into crumbs: all of the old, then all of the new.
+    Of very long texts the beginnings are compared.
+    """
+    old, new = _WORD.findall(before[:_LONGEST]), _WORD.findall(now[:_LONGEST])
+    matcher = SequenceMatcher(None, old, new, autojunk=False)
+    if old and new and matcher.ratio() < 0.35:
+        return (("-", "".join(old)), ("+", "".join(new)))
+    pieces: list[Piece] = []
+    for what, a, b, c, d in matcher.get_opcodes():
+        if what == "equal":
+            pieces.append(("=", "".join(old[a:b])))
+            continue
+        if b > a:
+            pieces.append(("-", "".join(old[a:b])))
+        if d > c:
+            pieces.append(("+", "".join(new[c:d])))
+    return tuple(_joined(pieces))
+
+
+def _joined(pieces: list[Piece]) -> list[Piece]:
+    """Join changes that only a space keeps apart, so that a changed phrase is read as one."""
+    found: list[Piece] = []
+    place = 0
+    while place < len(pieces):
+        run = place
+        while run < len(pieces) and (pieces[run][0] != "=" or _between(pieces, run)):
+            run += 1
+        if run == place:
+            found.append(pieces[place])
+            place += 1
+            continue
+        old = "".join(text for mark, text in pieces[place:run] if mark != "+")
+        new = "".join(text for mark, text in pieces[place:run] if mark != "-")
+        found += [(mark, text) for mark, text in (("-", old), ("+", new)) if text]
+        place = run
+    return found
+
+
+def _between(pieces: list[Piece], place: int) -> bool:
+    """Whether a piece is nothing but space between two changes."""
+    inside = 0 < place < len(pieces) - 1
+    return inside and pieces[place][1].isspace() and pieces[place + 1][0] != "="

@@ -1,0 +1,101 @@
+// The page as a whole: what is looked for, which page of it is shown, which colours it has.
+
+const state = { wanted: {}, found: [], trials: 0, page: 0 };
+
+function remember() {
+  writeAddress(state.wanted, {
+    page: state.page ? String(state.page + 1) : "",
+    trial: opened === null ? "" : data.trials.id[opened],
+  });
+}
+
+function tell() {
+  const { found, trials, page } = state;
+  const count = (n) => n.toLocaleString("en");
+  const pages = Math.max(1, Math.ceil(found.length / PAGE));
+  document.getElementById("found").textContent =
+    `${count(found.length)} of ${count(data.rows.length)} cases, ${count(trials)} of ${count(data.trials.id.length)} trials`;
+  document.getElementById("page").textContent = `Page ${page + 1} of ${pages}`;
+  document.querySelector("nav.pages").hidden = pages < 2;
+  document.getElementById("before").disabled = page < 1;
+  document.getElementById("after").disabled = page >= pages - 1;
+}
+
+function apply(wanted, page) {
+  state.wanted = wanted;
+  Object.assign(state, sieve(wanted));
+  const pages = Math.max(1, Math.ceil(state.found.length / PAGE));
+  state.page = Math.min(Math.max(0, page || 0), pages - 1);
+  draw(state.found, state.page);
+  tell();
+  remember();
+  if (wanted.q && texts === null) askTexts().then(() => state.wanted.q && apply(state.wanted, state.page));
+}
+
+function turn(step) {
+  apply(state.wanted, state.page + step);
+  document.getElementById("cases").scrollIntoView({ block: "start" });
+}
+
+function fromAddress() {
+  if (!isState()) return;
+  const wanted = readAddress();
+  const { page, trial } = wanted;
+  writeForm(wanted);
+  const known = Object.fromEntries(NAMES.filter((name) => wanted[name]).map((name) => [name, wanted[name]]));
+  const place = trial === undefined ? -1 : data.trials.id.indexOf(trial);
+  const filtered = Object.keys(known).length > 0;
+  state.wanted = known;
+  Object.assign(state, sieve(known));
+  apply(known, page ? Number(page) - 1 : 0);
+  if (place >= 0) show(place);
+  else if (drawer.open) drawer.close();
+  else if (filtered && arrived) document.getElementById("cases").scrollIntoView({ block: "start" });
+}
+
+const COLOURS = [["", "Auto", "as the system has them"], ["light", "Light", "light"], ["dark", "Dark", "dark"]];
+
+function colours() {
+  const button = document.getElementById("theme");
+  const kept = (() => { try { return localStorage.getItem("evals-colours") || ""; } catch { return ""; } })();
+  const set = (name) => {
+    const [value, label, words] = COLOURS.find(([one]) => one === name) || COLOURS[0];
+    if (value) document.documentElement.dataset.theme = value;
+    else delete document.documentElement.dataset.theme;
+    button.textContent = label;
+    button.setAttribute("aria-label", "Colours: " + words);
+  };
+  set(kept);
+  button.addEventListener("click", () => {
+    const now = document.documentElement.dataset.theme || "";
+    const next = COLOURS[(COLOURS.findIndex(([one]) => one === now) + 1) % COLOURS.length][0];
+    set(next);
+    try { localStorage.setItem("evals-colours", next); } catch { /* a page that may keep nothing */ }
+  });
+}
+
+let arrived = false;
+
+async function start() {
+  document.documentElement.classList.add("scripted");
+  colours();
+  arrange(await unpack("index"));
+  fromAddress();
+  arrived = true;
+  form.addEventListener("input", () => apply(readForm(), 0));
+  form.addEventListener("submit", (event) => event.preventDefault());
+  document.getElementById("clear").addEventListener("click", () => { form.reset(); apply({}, 0); });
+  document.getElementById("before").addEventListener("click", () => turn(-1));
+  document.getElementById("after").addEventListener("click", () => turn(1));
+  body.addEventListener("click", (event) => {
+    const button = event.target.closest("button[data-trial]");
+    if (button) show(Number(button.dataset.trial));
+  });
+  addEventListener("hashchange", fromAddress);
+  document.documentElement.dataset.ready = String(Math.round(performance.now()));
+  (window.requestIdleCallback || setTimeout)(() => askTexts());
+}
+
+start().catch((error) => {
+  document.getElementById("found").textContent = "This page cannot unpack its data: " + error.message;
+});

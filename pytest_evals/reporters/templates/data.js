@@ -1,0 +1,68 @@
+// What stands in the page packed: unpacked here, once, and kept.
+
+async function unpack(id) {
+  const element = document.getElementById("data-" + id);
+  if (!element) throw new Error("the page is not whole: its data " + id + " is missing");
+  const raw = atob(element.textContent);
+  const bytes = new Uint8Array(raw.length);
+  for (let i = 0; i < raw.length; i++) bytes[i] = raw.charCodeAt(i);
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return JSON.parse(await new Response(stream).text());
+}
+
+const loaded = document.readyState === "complete"
+  ? Promise.resolve()
+  : new Promise((done) => document.addEventListener("DOMContentLoaded", done, { once: true }));
+
+const kept = new Map();
+
+// The whole of one trial. Its neighbours are unpacked with it; a few chunks are kept.
+async function detailOf(trial) {
+  const chunk = Math.floor(trial / data.chunk);
+  if (!kept.has(chunk)) {
+    if (kept.size > 8) kept.delete(kept.keys().next().value);
+    kept.set(chunk, loaded.then(() => unpack(chunk)));
+  }
+  return (await kept.get(chunk))[trial % data.chunk];
+}
+
+// The texts that the search reads, in small letters; asked for when the page is idle or searched.
+let texts = null;
+let asked = null;
+function askTexts() {
+  asked = asked || loaded.then(() => unpack("texts")).then((found) => {
+    texts = found.map((text) => text.toLowerCase());
+  });
+  return asked;
+}
+
+let data = null;
+
+// Cases with their trials by model, as the matrix shows them.
+function arrange(index) {
+  data = index;
+  const { id, case: cases, model, status, cost, latency } = index.trials;
+  data.rows = index.cases.map(([dataset, name, question, tags], place) => ({
+    place, dataset, name, question, tags,
+    shown: index.several ? dataset + " · " + name : name,
+    text: (name + "\n" + question).toLowerCase(),
+    cells: new Map(), changes: new Map(), passed: 0, total: 0, cost: 0, latency: 0, spread: 0,
+  }));
+  for (let i = 0; i < id.length; i++) {
+    const row = data.rows[cases[i]];
+    if (!row.cells.has(model[i])) row.cells.set(model[i], []);
+    row.cells.get(model[i]).push(i);
+    row.total += 1;
+    if (status[i] === 0) row.passed += 1;
+    row.cost += cost[i] || 0;
+    row.latency = Math.max(row.latency, latency[i] || 0);
+  }
+  for (const row of data.rows) {
+    for (const trials of row.cells.values()) {
+      trials.sort((a, b) => index.trials.sample[a] - index.trials.sample[b]);
+      const share = trials.filter((i) => status[i] === 0).length / trials.length;
+      row.spread = Math.max(row.spread, share * (1 - share));
+    }
+  }
+  for (const change of index.changes) data.rows[change.case].changes.set(change.model, change);
+}

@@ -1,0 +1,191 @@
+// The drawer: all that is kept of one trial. Every text is set as text, never as markup.
+
+const drawer = document.getElementById("drawer");
+let opened = null;
+let openedFrom = null;
+
+const part = (title, ...inside) => {
+  const real = inside.flat().filter(Boolean);
+  return real.length ? make("section", {}, make("h3", {}, title), real) : null;
+};
+const said = (text, extra) => text && make("div", { class: "text " + (extra || ""), dir: "auto" }, text);
+const by = (...words) => make("p", { class: "said-by" }, words.filter(Boolean).join(" · "));
+const folded = (title, ...inside) => make("details", {}, make("summary", {}, title), inside);
+
+function calls(list) {
+  return (list || []).map((call) => [
+    by("calls " + call.name, call.took),
+    said(call.arguments || "{}", "code"),
+    call.captured && [by(call.name + " gives back"), said(call.result || "nothing", "code")],
+    call.error && [by(call.name + " fails"), said(call.error, "code bad")],
+  ].flat().filter(Boolean));
+}
+
+function message(one) {
+  return [by([one.role, one.name].filter(Boolean).join(" ")), said(one.text), calls(one.calls)].flat(2);
+}
+
+function failure(error) {
+  if (!error) return [];
+  return [
+    by(error.type), said(error.message || error.type, "bad"),
+    error.detail && folded("Details", said(error.detail, "code")),
+  ];
+}
+
+function exchange(one) {
+  const answer = one.answer || {};
+  return [
+    (one.asked || []).map(message),
+    (one.attempts || []).map((attempt) => [by("an attempt failed", attempt.type), said(attempt.message, "bad")]),
+    (answer.steps || []).map(message),
+    one.answer && [
+      by(one.model, one.source, ...(one.facts || [])),
+      calls(answer.calls),
+      answer.refusal && [by("refused"), said(answer.refusal)],
+      said(answer.text || (answer.calls || answer.refusal ? "" : "(empty)"), "final"),
+      answer.finish && by("finish reason: " + answer.finish),
+      (answer.faults || []).map((fault) => said(fault, "bad")),
+      answer.data && folded("Structured answer", said(answer.data, "code")),
+      answer.metadata && folded("Metadata", said(answer.metadata, "code")),
+    ],
+    failure(one.error),
+    one.params && folded("Parameters", said(one.params, "code")),
+    one.tools && by("tools offered: " + one.tools.join(", ")),
+  ].flat(4).filter(Boolean);
+}
+
+function score(one) {
+  const about = [one.label, one.value, one.bar && "asked for " + one.bar, one.weight && "weight " + one.weight];
+  return make("div", { class: "score" },
+    make("span", {}, make("span", { class: "chip v-" + one.verdict }, one.advisory ? "note" : one.verdict)),
+    make("b", {}, one.name),
+    make("span", { class: "value muted" }, about.filter(Boolean).join(" · ")),
+    said(one.reason),
+    one.why && said("No vote: " + one.why),
+    one.detail && folded("Details", said(one.detail, "code")),
+    one.metadata && folded("Metadata", said(one.metadata, "code")));
+}
+
+function span(one) {
+  const bar = make("i", { class: one.error ? "bad" : "" });
+  bar.style.left = `${100 * one.start}%`;
+  bar.style.width = `${Math.max(0.4, 100 * (one.length || 0))}%`;
+  const name = make("span", {}, one.name, make("span", { class: "muted" }, " " + (one.kind || "")));
+  name.style.paddingLeft = `${12 * (one.depth || 0)}px`;
+  const row = make("div", { class: "span" }, name, make("span", { class: "lane" }, bar), make("span", { class: "took" }, one.took || ""));
+  const more = [one.error && said(one.error, "bad"), one.attributes && said(one.attributes, "code")].filter(Boolean);
+  return more.length ? [row, folded("Attributes of " + one.name, more)] : [row];
+}
+
+function compared(change) {
+  if (!change) return null;
+  const marks = { "-": "del", "+": "ins" };
+  const words = change.pieces.map(([mark, text]) => (marks[mark] ? make(marks[mark], {}, text) : text));
+  return part("Against the baseline",
+    make("p", {}, `${TITLES[change.kind] || change.kind}: passed ${change.before} before, ${change.now} now.`),
+    words.length ? make("div", { class: "text", dir: "auto" }, words) : null,
+    change.facts.length ? make("p", { class: "muted" }, change.facts.join(" · ")) : null);
+}
+
+function command(text) {
+  const button = make("button", { type: "button" }, "Copy");
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      button.textContent = "Copied";
+    } catch {
+      getSelection().selectAllChildren(button.previousSibling);
+      button.textContent = "Selected";
+    }
+  });
+  return make("div", { class: "command" }, said(text, "code"), button);
+}
+
+function whole(trial, found) {
+  const row = data.rows[data.trials.case[trial]];
+  const turns = found.talk || [];
+  const traces = turns.flatMap((one) => (one.answer || {}).trace || []);
+  const judges = found.judges || [];
+  return [
+    make("dl", { class: "facts" }, found.facts.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value)))),
+    part("Error", failure(found.error)),
+    compared(row.changes.get(data.trials.model[trial])),
+    part("Scores", (found.scores || []).map(score)),
+    part("Conversation", turns.map((one, turn) => [turns.length > 1 && by("turn " + (turn + 1)), exchange(one)]).flat(2)),
+    part("Trace", traces.flatMap(span)),
+    part("Judges", judges.map((one) => folded(`${one.role.replace("judge:", "")} asks ${one.model || "a model"}`, exchange(one)))),
+    part("Printed", said(found.output, "code")),
+    part("Run this again", command(found.rerun)),
+    part("Where it stands", found.source && make("p", {}, make("code", {}, found.source)),
+      make("p", {}, make("code", {}, data.trials.id[trial])),
+      row.tags.length ? make("p", {}, row.tags.map((tag) => make("span", { class: "tag" }, data.tags[tag]))) : null,
+      found.metadata && folded("Metadata", said(found.metadata, "code"))),
+  ].filter(Boolean);
+}
+
+// The trials of the filter, in the order of the matrix.
+function neighbours(trial) {
+  const all = state.found.flatMap(({ row, fitting }) => [...row.cells.keys()].sort((a, b) => a - b)
+    .flatMap((model) => row.cells.get(model).filter((one) => fitting.has(one))));
+  const place = all.indexOf(trial);
+  return place < 0 ? [undefined, undefined] : [all[place - 1], all[place + 1]];
+}
+
+function head(trial) {
+  const row = data.rows[data.trials.case[trial]];
+  const status = data.statuses[data.trials.status[trial]];
+  const [last, next] = neighbours(trial);
+  const step = (label, words, to) => {
+    const button = make("button", { type: "button", class: "quiet", "aria-label": words, disabled: to === undefined, title: words }, label);
+    button.addEventListener("click", () => show(to));
+    return button;
+  };
+  const close = make("button", { type: "button", id: "close" }, "Close");
+  close.addEventListener("click", () => drawer.close());
+  const sample = ` · sample ${data.trials.sample[trial]}`;
+  return make("div", { class: "bar-top" },
+    make("h2", { id: "drawer-title" }, row.shown, make("span", { class: "muted" }, ` ${data.models[data.trials.model[trial]]}${sample} `),
+      make("span", { class: "chip v-" + status }, status)),
+    step("←", "Previous trial", last), step("→", "Next trial", next), close);
+}
+
+async function show(trial) {
+  if (opened === null) openedFrom = document.activeElement;
+  opened = trial;
+  const place = make("div", { class: "inside" }, make("p", { class: "muted" }, "Unpacking"));
+  drawer.replaceChildren(head(trial), place);
+  if (!drawer.open) drawer.showModal();
+  drawer.scrollTop = 0;
+  drawer.querySelector("#close").focus();
+  remember();
+  try {
+    const found = await detailOf(trial);
+    if (opened === trial) place.replaceChildren(...whole(trial, found));
+  } catch (error) {
+    place.replaceChildren(make("p", {}, "The details cannot be unpacked: " + error.message));
+  }
+}
+
+drawer.addEventListener("keydown", (event) => {
+  if (event.altKey || event.ctrlKey || event.metaKey || opened === null) return;
+  const [last, next] = neighbours(opened);
+  const to = { ArrowLeft: last, ArrowRight: next, k: last, j: next }[event.key];
+  if (to !== undefined) {
+    event.preventDefault();
+    show(to);
+  }
+});
+
+drawer.addEventListener("click", (event) => {
+  if (event.target === drawer) drawer.close();
+});
+
+drawer.addEventListener("close", () => {
+  const trial = opened;
+  opened = null;
+  remember();
+  const square = body.querySelector(`button[data-trial="${trial}"]`);
+  if (square) focusOn(square);
+  else if (openedFrom && openedFrom.isConnected) openedFrom.focus();
+});

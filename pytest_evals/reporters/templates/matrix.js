@@ -1,0 +1,102 @@
+// The matrix of cases by model, a page at a time. One square has the focus; arrow keys move it.
+
+const PAGE = 40;
+const SAMPLES = 100;
+const body = document.querySelector("#grid tbody");
+
+function make(name, attributes, ...inside) {
+  const element = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes || {})) {
+    if (value === undefined || value === null || value === false) continue;
+    if (key === "class") element.className = value;
+    else if (key in element && typeof value !== "string") element[key] = value;
+    else element.setAttribute(key, value);
+  }
+  for (const part of inside.flat()) {
+    if (part !== undefined && part !== null && part !== false && part !== "") element.append(part);
+  }
+  return element;
+}
+
+const level = (share) => (share >= 1 ? 10 : share <= 0 ? 0 : Math.min(9, Math.max(1, Math.round(share * 10))));
+const TITLES = JSON.parse(document.getElementById("grid-place").dataset.kinds || "{}");
+
+function square(trial, on) {
+  const status = data.statuses[data.trials.status[trial]];
+  const sample = data.trials.sample[trial];
+  const row = data.rows[data.trials.case[trial]];
+  const label = `${row.shown}, ${data.models[data.trials.model[trial]]}, sample ${sample}: ${status}`;
+  return make("button", {
+    type: "button", class: on ? "" : "off", tabindex: "-1", "data-trial": String(trial),
+    "aria-label": label, title: `sample ${sample}: ${status}`,
+  }, make("span", { class: "sq " + status }));
+}
+
+function cell(row, model, fitting) {
+  const trials = row.cells.get(model);
+  if (!trials) return make("td", { "data-model": data.models[model] }, make("span", { class: "muted" }, "-"));
+  const passed = trials.filter((trial) => data.trials.status[trial] === 0).length;
+  const change = row.changes.get(model);
+  const more = trials.length - SAMPLES;
+  return make("td", { class: "l" + level(passed / trials.length), "data-model": data.models[model] },
+    make("span", { class: "share" }, `${passed}/${trials.length}`),
+    make("span", { class: "sqs" }, trials.slice(0, SAMPLES).map((trial) => square(trial, fitting.has(trial)))),
+    more > 0 && make("span", { class: "muted" }, `${more} more`),
+    change && make("span", { class: "tag k-" + change.kind }, (TITLES[change.kind] || change.kind)));
+}
+
+function line({ row, fitting }) {
+  return make("tr", {},
+    make("th", { scope: "row" },
+      make("span", { class: "case" }, row.shown),
+      row.question && make("span", { class: "question", dir: "auto" }, row.question),
+      row.tags.map((tag) => make("span", { class: "tag" }, data.tags[tag]))),
+    data.models.map((_, model) => cell(row, model, fitting)));
+}
+
+function draw(found, page) {
+  const shown = found.slice(page * PAGE, (page + 1) * PAGE);
+  body.replaceChildren(...shown.map(line));
+  if (!shown.length) {
+    body.append(make("tr", {}, make("td", { class: "none", colSpan: data.models.length + 1 }, "No case fits these filters.")));
+  }
+  const first = body.querySelector("button[data-trial]");
+  if (first) first.tabIndex = 0;
+}
+
+function focusOn(button) {
+  if (!button) return;
+  for (const other of body.querySelectorAll('button[tabindex="0"]')) other.tabIndex = -1;
+  button.tabIndex = 0;
+  button.focus();
+  button.scrollIntoView({ block: "nearest", inline: "nearest" });
+}
+
+// The square nearest above or below, by where it stands; none of another row is left out.
+function beside(button, step) {
+  const rows = [...body.rows];
+  const here = button.getBoundingClientRect();
+  for (let place = rows.indexOf(button.closest("tr")) + step; rows[place]; place += step) {
+    const squares = [...rows[place].querySelectorAll("button[data-trial]")];
+    if (!squares.length) continue;
+    const away = (other) => Math.abs(other.getBoundingClientRect().left - here.left);
+    return squares.reduce((best, other) => (away(other) < away(best) ? other : best));
+  }
+  return null;
+}
+
+body.addEventListener("keydown", (event) => {
+  const button = event.target.closest("button[data-trial]");
+  if (!button || event.altKey || event.ctrlKey || event.metaKey) return;
+  const all = [...body.querySelectorAll("button[data-trial]")];
+  const place = all.indexOf(button);
+  const to = {
+    ArrowRight: () => all[place + 1], ArrowLeft: () => all[place - 1],
+    ArrowDown: () => beside(button, 1), ArrowUp: () => beside(button, -1),
+    Home: () => button.closest("tr").querySelector("button[data-trial]"),
+    End: () => [...button.closest("tr").querySelectorAll("button[data-trial]")].pop(),
+  }[event.key];
+  if (!to) return;
+  event.preventDefault();
+  focusOn(to());
+});
