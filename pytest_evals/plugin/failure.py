@@ -16,7 +16,7 @@ LONGEST = 4000
 """Characters of a question or an answer that are shown."""
 
 
-class WrongAnswer(Exception):  # noqa: N818 - a verdict on an answer, not an error of the program
+class WrongAnswer(AssertionError):  # noqa: N818 - a verdict on an answer, not an error
     """An assertion on an answer does not hold."""
 
 

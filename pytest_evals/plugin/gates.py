@@ -164,8 +164,9 @@ def report_of(
     elif when == "call" and verdict.verdict == "skipped":
         outcome, longrepr = "skipped", (location[0], 0, neutral(verdict.sentence))
     report = pytest.TestReport(nodeid, location, {}, outcome, longrepr, when)
+    told: Any = report
+    told.evals_gate = True
     if when == "call" and verdict.verdict == "inconclusive" and not verdict.blocking:
-        told: Any = report
         told.evals_word = "inconclusive"
     return report
 

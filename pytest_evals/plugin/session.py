@@ -280,6 +280,10 @@ def begin(config: pytest.Config) -> None:
     config.stash[EVALS] = evals
     config.add_cleanup(gc.unfreeze)  # runs after pytest's own last look for garbage
     config.pluginmanager.register(Runner(evals), "evals-runner")
+    if config.pluginmanager.hasplugin("allure_pytest"):
+        from pytest_evals.plugin.allure import Allure
+
+        config.pluginmanager.register(Allure(config, redactor), "evals-allure")
     if workerinput is None:
         recorder = Recorder(evals)
         config.pluginmanager.register(recorder, "evals-recorder")
