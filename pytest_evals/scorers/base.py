@@ -17,6 +17,7 @@ from pytest_evals.errors import EvalsError
 from pytest_evals.exchange import ErrorInfo, Exchange, Response, Usage
 from pytest_evals.message import Message, ToolCall
 from pytest_evals.model import Model
+from pytest_evals.score import Score
 
 if TYPE_CHECKING:
     from pytest_evals.certificate import Certificate
@@ -177,6 +178,18 @@ class Scorer(Frozen):
     def models(self, dataset: Dataset) -> tuple[str | Model, ...]:
         """Return the models it will ask in a dataset: ids, ``provider:model``, or written out."""
         return ()
+
+    def revisions(self, dataset: Dataset) -> int:
+        """Return how often an answer that fails may be revised."""
+        return 0
+
+    def revision(self, score: Score) -> Message | None:
+        """Return what asks the model for a better answer; None where the answer stands.
+
+        Args:
+            score: what this scorer said of the answer.
+        """
+        return None
 
     def default_name(self) -> str | None:
         """Return what reports call it where no `metric` is given; None is its type."""

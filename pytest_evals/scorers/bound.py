@@ -82,6 +82,11 @@ class Composite(Scorer):
         for part in self._parts:
             for message in part.check(dataset, case):
                 yield f"`{part.type}` in `{self.type}`: {message}"
+            if part.scorer.revisions(dataset):
+                yield (
+                    f"`{part.type}` in `{self.type}` would have answers revised, which only a judge "
+                    "that stands by itself can; leave out its `revise` here"
+                )
 
     def models(self, dataset: Dataset) -> tuple[str | Model, ...]:
         """Return the models the parts will ask."""

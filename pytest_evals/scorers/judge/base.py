@@ -11,7 +11,9 @@ from pytest_evals.case import Case
 from pytest_evals.certificate import Bars, advisory_reason, bars_of
 from pytest_evals.dataset import Dataset
 from pytest_evals.errors import TemplateError
+from pytest_evals.message import Message
 from pytest_evals.model import Model
+from pytest_evals.score import Score
 from pytest_evals.scorers.base import ADVISORY, ScoreContext, Scorer, ScoringError, Verdict
 from pytest_evals.scorers.judge.fence import Piece
 from pytest_evals.scorers.judge.interview import PROMPTS, Interview, Output
@@ -362,6 +364,12 @@ class Judge(Scorer):
         """Return how often an answer below the bar may be revised."""
         _, judge = self.ready(dataset)
         return 0 if judge.revise is None else judge.revise.max
+
+    def revision(self, score: Score) -> Message | None:
+        """Return what asks the model for a better answer; None where the answer stands."""
+        from pytest_evals.scorers.judge.revision import needs_revision, revision_message
+
+        return revision_message(score) if needs_revision(score) else None
 
     def reference_piece(self, text: str | None, ctx: ScoreContext) -> tuple[Piece, ...]:
         """Return a right answer to show, where the judge is given one."""
