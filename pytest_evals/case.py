@@ -2,7 +2,7 @@
 
 import re
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -26,6 +26,27 @@ class Source(Frozen):
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}" if self.line else self.path
+
+
+class Samples(Frozen):
+    """How often a case is asked where it may stop early: as soon as no further sample can change
+    what the gates (or, without gates, the assertions) say of it."""
+
+    min: int = Field(ge=1, strict=True)
+    """Samples that are always asked; metrics over several cases use these alone."""
+    max: int = Field(ge=1, strict=True)
+    """The most that are asked; the verdict on the case is that of so many."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        """Refuse a range that is none."""
+        if self.min > self.max:
+            raise ValueError(f"`min` is at most `max`, found min {self.min} and max {self.max}")
+        return self
+
+
+SampleCount = Annotated[int, Field(ge=1, strict=True)] | Samples
+"""How often a case is asked of each model: a number, or ``{min: 3, max: 20}``."""
 
 
 class ScorerSpec(Frozen):
@@ -96,7 +117,7 @@ class Case(Frozen):
     """Anything else about the case: kept and reported, never sent."""
     scorers: tuple[ScorerSpec, ...] = ()
     """The case's own assertions; the dataset's are added to them."""
-    samples: int | None = Field(default=None, ge=1)
+    samples: SampleCount | None = None
     """How often this case is asked of each model; None is the dataset's number."""
     script: Script | None = None
     """Recorded answers for the ``script`` provider."""

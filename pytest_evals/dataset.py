@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import Field, field_validator, model_validator
 
 from pytest_evals.canonical import Frozen, digest
-from pytest_evals.case import Case, ScorerSpec
+from pytest_evals.case import Case, SampleCount, ScorerSpec
 from pytest_evals.message import Message
 from pytest_evals.model import Model
 
@@ -38,7 +38,7 @@ class Defaults(Frozen):
     tags: tuple[str, ...] = ()
     metadata: dict[str, Any] = Field(default_factory=dict)
     variables: dict[str, Any] = Field(default_factory=dict)
-    samples: int | None = Field(default=None, ge=1)
+    samples: SampleCount | None = None
 
 
 class Dataset(Frozen):
@@ -49,7 +49,7 @@ class Dataset(Frozen):
     path: str
     """The file, relative to the rootdir where it lies below it."""
     description: str = ""
-    samples: int = Field(default=1, ge=1)
+    samples: SampleCount = 1
     """How often each case is asked of each model."""
     models: tuple[Model, ...] = ()
     prompt: Prompt | None = None
@@ -82,8 +82,14 @@ class Dataset(Frozen):
         return expect + case.scorers + self.scorers
 
     def samples_of(self, case: Case) -> int:
-        """Return how often a case is asked of each model."""
-        return case.samples or self.samples
+        """Return how often a case is asked of each model, at most."""
+        written = case.samples or self.samples
+        return written if isinstance(written, int) else written.max
+
+    def least_of(self, case: Case) -> int:
+        """Return how often a case is asked of each model, at least."""
+        written = case.samples or self.samples
+        return written if isinstance(written, int) else written.min
 
     def tools_of(self, case: Case) -> tuple[dict[str, Any], ...]:
         """Return the tool definitions that go with a case's question."""

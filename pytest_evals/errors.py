@@ -37,6 +37,7 @@ ErrorType = Literal[
     "deadline",
     "stale",
     "not_run",
+    "not_needed",
     "internal",
 ]
 """Why there is no answer.
@@ -45,7 +46,7 @@ The first group is what a server can say (``provider`` when it says nothing fine
 reply that cannot be read, ``target`` an exception of the user's own code, ``template`` a prompt
 that did not render, ``script_*`` a recording that does not fit the conversation, ``deadline`` the
 trial's own time limit, ``stale`` a replay with no stored answer, ``not_run`` a trial that was never
-asked, ``internal`` a fault of this package.
+asked, ``not_needed`` one that nothing depended on any more, ``internal`` a fault of this package.
 """
 
 TRANSIENT: frozenset[ErrorType] = frozenset({"rate_limit", "overloaded", "timeout", "connection"})

@@ -26,7 +26,14 @@ class Trial:
     sample: int
     """0-based."""
     samples: int
-    """How many samples this case has."""
+    """How many samples this case has, at most."""
+    least: int = 0
+    """How many of them are always asked; 0 is all."""
+
+    @property
+    def optional(self) -> bool:
+        """Whether it is asked only where the verdict on its case is still open."""
+        return bool(self.least) and self.sample >= self.least
 
     @property
     def name(self) -> str:
@@ -56,14 +63,21 @@ class Matrix:
     def __iter__(self) -> Iterator[Trial]:
         """Yield the trials in their one order."""
         for case in self.dataset.cases:
-            samples = self.samples_of(case)
+            samples, least = self.samples_of(case), self.least_of(case)
             for model in self.models:
                 for sample in range(samples):
-                    yield Trial(self.dataset, case, model, sample, samples)
+                    yield Trial(self.dataset, case, model, sample, samples, least)
 
     def samples_of(self, case: Case) -> int:
         """Return how often a case is asked of each model."""
         return self.counts.get(case.id) or self.samples or self.dataset.samples_of(case)
+
+    def least_of(self, case: Case) -> int:
+        """Return how often a case is always asked; 0 where that is every time."""
+        if self.counts.get(case.id) or self.samples:
+            return 0
+        least = self.dataset.least_of(case)
+        return least if least < self.dataset.samples_of(case) else 0
 
     @cached_property
     def _count(self) -> int:

@@ -151,7 +151,9 @@ class Registry:
 
     def _check_gates(self, dataset: Dataset) -> Iterator[tuple[Loc, str]]:
         """Yield what is wrong with the gates: names of metrics, scorers, tags, models."""
-        from pytest_evals.gate.check import check_gates
+        from pytest_evals.gate.check import check_gates, check_samples
+
+        yield from check_samples(dataset)
 
         names: set[str] = set()
         for case in dataset.cases:

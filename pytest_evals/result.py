@@ -36,6 +36,15 @@ class Outcome(StrEnum):
     """Not run; the error says why."""
 
 
+class FirstTry(Frozen):
+    """What became of a trial's first answer, before a judge sent it back."""
+
+    outcome: Outcome
+    scores: tuple[AnyScore, ...] = ()
+    score: float | None = None
+    """The weighted mean of the scores; None where nothing was scored."""
+
+
 class TrialResult(Frozen):
     """One trial, whole: it crosses processes and is stored as one JSON text."""
 
@@ -68,8 +77,24 @@ class TrialResult(Frozen):
     """16 hexadecimal digits over its assertions, options and versions; empty where unknown."""
     output: str = ""
     """What user code printed while this trial ran."""
+    beyond: bool = False
+    """A sample beyond the first `min` of its case: it decides that case alone."""
     tolerated: bool = False
     """A failed trial that the dataset's gates will judge."""
+    revisions: int = 0
+    """How often a judge sent the answer back; outcome and scores are those of the last one."""
+    first: FirstTry | None = None
+    """What became of the first answer, which every metric counts; None: it was not revised."""
+
+    @property
+    def revised(self) -> bool:
+        """Whether it passed, but only after its answer was revised."""
+        return self.first is not None and self.outcome is Outcome.PASSED
+
+    @property
+    def unneeded(self) -> bool:
+        """Whether it was left out because nothing could depend on it any more."""
+        return self.error is not None and self.error.type == "not_needed"
 
     @cached_property
     def answers(self) -> tuple[Exchange, ...]:

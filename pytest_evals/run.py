@@ -59,11 +59,13 @@ class Counts(Frozen):
     failed: int = 0
     errored: int = 0
     skipped: int = 0
+    unneeded: int = 0
+    """Left out because nothing could depend on them any more."""
 
     @property
     def total(self) -> int:
         """All recorded trials."""
-        return self.passed + self.failed + self.errored + self.skipped
+        return self.passed + self.failed + self.errored + self.skipped + self.unneeded
 
 
 class Run(Frozen):

@@ -18,6 +18,9 @@ class Row:
     failed: int = 0
     errored: int = 0
     skipped: int = 0
+    unneeded: int = 0
+    revised: int = 0
+    """Passed, but only after a judge had sent the answer back; not among the passed."""
     tokens: int | None = None
     """None where no answer reported any."""
     cost_usd: float | None = 0.0
@@ -29,12 +32,12 @@ class Row:
     @property
     def total(self) -> int:
         """All recorded trials."""
-        return self.passed + self.failed + self.errored + self.skipped
+        return self.scored + self.errored + self.skipped + self.unneeded
 
     @property
     def scored(self) -> int:
         """Trials with a verdict on an answer: what a pass rate is a rate of."""
-        return self.passed + self.failed
+        return self.passed + self.revised + self.failed
 
     @property
     def mean_score(self) -> float | None:
@@ -55,9 +58,12 @@ class Row:
 
     def add(self, result: TrialResult) -> None:
         """Add one trial."""
-        setattr(self, result.outcome.value, getattr(self, result.outcome.value) + 1)
-        if result.score is not None and result.outcome is not Outcome.ERRORED:
-            self.scores.append(result.score)
+        what = "unneeded" if result.unneeded else result.outcome.value
+        what = "revised" if result.revised else what
+        setattr(self, what, getattr(self, what) + 1)
+        score = result.score if result.first is None else result.first.score
+        if score is not None and result.outcome is not Outcome.ERRORED:
+            self.scores.append(score)
         latency = result.latency_s
         if latency is not None:
             self.latencies.append(latency)
@@ -93,7 +99,8 @@ class Summary:
             row = self._rows[key] = Row(*key)
         row.add(result)
         self.count(result)
-        if result.outcome is Outcome.SKIPPED and not self.first_reason and result.error:
+        not_run = result.outcome is Outcome.SKIPPED and not result.unneeded
+        if not_run and not self.first_reason and result.error:
             self.first_reason = result.error.message
 
     def count(self, result: TrialResult) -> None:
@@ -125,10 +132,11 @@ class Summary:
         """All trials by outcome."""
         rows = self.rows
         return Counts(
-            passed=sum(row.passed for row in rows),
+            passed=sum(row.passed + row.revised for row in rows),
             failed=sum(row.failed for row in rows),
             errored=sum(row.errored for row in rows),
             skipped=sum(row.skipped for row in rows),
+            unneeded=sum(row.unneeded for row in rows),
         )
 
     @property

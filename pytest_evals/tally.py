@@ -83,6 +83,10 @@ class Tally:
     """8 hexadecimal digits over the answers and how long they took: the same draw, used again, has
     the same."""
     origin: Origin = ""
+    revised: bool = False
+    """Whether it passed after its answer was revised; its outcome is the first answer's."""
+    beyond: bool = False
+    """Whether it decides its case alone: no fair draw, so no metric of several cases uses it."""
 
     @property
     def scored(self) -> bool:
@@ -139,7 +143,15 @@ def slice_texts(value: Any) -> tuple[str, ...]:
 
 
 def tally(result: TrialResult) -> Tally:
-    """Take from a trial's record what aggregation, baselines and diffs need."""
+    """Take from a trial's record what aggregation, baselines and diffs need.
+
+    Of a trial whose answer was revised it is the first answer's verdict and scores that count.
+    """
+    mended = result.revised
+    if result.first is not None and result.outcome is not Outcome.ERRORED:
+        first = result.first
+        said = {"outcome": first.outcome, "scores": first.scores, "score": first.score}
+        result = result.model_copy(update=said)
     responses = [e.response for e in result.answers if e.response is not None]
     calls = [call for response in responses for call in response.tool_calls]
     names, values, verdicts = _spoken(result.scores)
@@ -173,6 +185,8 @@ def tally(result: TrialResult) -> Tally:
         tools=_same(tuple(excerpt(call.name, 60) for call in calls)),
         draw=_draw(responses) if responses else _draw_of_error(result),
         origin=_origin([e.source for e in result.answers]),
+        beyond=result.beyond,
+        revised=mended,
     )
 
 
@@ -295,6 +309,8 @@ class Table:
         self._cells: dict[str, dict[str, list[Tally]]] = {}
         self._metadata: dict[str, Mapping[str, Any]] = {}
         self._sorted: dict[str, dict[str, list[Tally]]] = {}
+        self._fair: dict[str, dict[str, list[Tally]]] = {}
+        self._beyond = False
         self._parts: dict[tuple[str, str], dict[str, dict[str, list[Tally]]]] = {}
         self._count = 0
 
@@ -313,7 +329,9 @@ class Table:
         if known is not one.metadata and known == one.metadata:
             object.__setattr__(one, "metadata", known)
         self._sorted.clear()
+        self._fair.clear()
         self._parts.clear()
+        self._beyond = self._beyond or one.beyond
         cell = self._cells.setdefault(one.model, {}).setdefault(one.case, [])
         for place, before in enumerate(cell):
             if before.sample == one.sample:
@@ -336,13 +354,31 @@ class Table:
         return tuple(self._cells)
 
     def trials(self, model: str, part: Slice | None = None) -> list[Tally]:
-        """Return a model's tallies in a slice, in order of case and sample."""
-        return [one for cell in self.cases(model, part).values() for one in cell]
+        """Return a model's tallies in a slice, in order of case and sample.
+
+        All of them where there is no slice, also those that decide their case alone.
+        """
+        cells = self._whole(model) if part is None else self.cases(model, part)
+        return [one for cell in cells.values() for one in cell]
 
     def cases(self, model: str, part: Slice | None = None) -> Mapping[str, list[Tally]]:
-        """Return a model's tallies in a slice, by case; cases and samples in their order."""
+        """Return a model's tallies in a slice, by case; cases and samples in their order.
+
+        Samples that decide their case alone are there only where the slice is that case.
+        """
         if part is not None:
             return self.parts(model, part.key).get(part.value, {})
+        whole = self._whole(model)
+        if not self._beyond:
+            return whole
+        if model not in self._fair:
+            self._fair[model] = {
+                case: [one for one in cell if not one.beyond] for case, cell in whole.items()
+            }
+        return self._fair[model]
+
+    def _whole(self, model: str) -> Mapping[str, list[Tally]]:
+        """Return all of a model's tallies by case."""
         if model not in self._sorted:
             cells = self._cells.get(model, {})
             in_order = attrgetter("sample")
@@ -355,7 +391,8 @@ class Table:
         """Return a model's tallies by the value of a slice's key, then by case."""
         if (model, key) not in self._parts:
             found: dict[str, dict[str, list[Tally]]] = {}
-            for case, cell in self.cases(model).items():
+            cells = self._whole(model) if key == "case" else self.cases(model)
+            for case, cell in cells.items():
                 for value in cell[0].slice_values(key):
                     found.setdefault(value, {})[case] = cell
             self._parts[model, key] = found
@@ -370,16 +407,3 @@ class Table:
     def scorers(self) -> tuple[str, ...]:
         """The names of all scorers that spoke or failed to, sorted."""
         return tuple(sorted({name for one in self for name in (*one.names, *one.unscored)}))
-
-    def first(self, samples: Callable[[str], int]) -> "Table":
-        """Return a table with the first samples of each case alone.
-
-        Args:
-            samples: how many a case keeps, by its id: the `min` of samples that stop early, whose
-                later ones are no fair draw.
-        """
-        table = Table(self.dataset)
-        for one in self:
-            if one.sample < samples(one.case):
-                table.add(one)
-        return table

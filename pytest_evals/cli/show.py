@@ -117,6 +117,8 @@ def header(found: "Run") -> Iterator[str]:
     parts = [f"{counts.passed} passed", f"{counts.failed} failed", f"{counts.errored} errors"]
     if counts.skipped:
         parts.append(f"{counts.skipped} not run")
+    if counts.unneeded:
+        parts.append(f"{counts.unneeded} not needed")
     yield f"trials   {', '.join(parts)} of {counts.total}"
     spent = "" if found.spent_usd is None else f", {format_cost(found.spent_usd)} spent"
     yield f"cost     {format_cost(found.cost_usd)}{spent}, {format_count(found.tokens)} tokens"
@@ -131,13 +133,20 @@ def header(found: "Run") -> Iterator[str]:
         yield f"note     {note}"
 
 
+def _word(row: "TrialRow") -> str:
+    """Return the word for a trial's outcome."""
+    if row.error == "not_needed":
+        return "not needed"
+    return "tolerated" if row.tolerated else WORDS.get(row.outcome, row.outcome)
+
+
 def _cells(row: "TrialRow", *, short: bool) -> list[str]:
     """Return a trial's cells."""
     from pytest_evals.plaintext import format_cost, format_count, format_seconds
 
     return [
         row.trial.partition("::")[2] or row.trial if short else row.trial,
-        "tolerated" if row.tolerated else WORDS.get(row.outcome, row.outcome),
+        _word(row),
         "-" if row.score is None else f"{row.score:.2f}",
         format_seconds(row.latency_s),
         format_count(row.tokens),

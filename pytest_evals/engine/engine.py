@@ -24,6 +24,7 @@ from pytest_evals.config import Settings
 from pytest_evals.dataset import Dataset
 from pytest_evals.engine.ask import Asker, Line
 from pytest_evals.engine.budget import Breaker
+from pytest_evals.engine.early import EarlyStops
 from pytest_evals.engine.limits import Limiter
 from pytest_evals.engine.recorded import Recorded
 from pytest_evals.engine.retry import RetryPolicy
@@ -141,6 +142,7 @@ class Engine:
             run_io=self._io.run,
             redact=self._redacted,
         )
+        self._early = EarlyStops(self._hasten, self._waits)
         self._runner = TrialRunner(
             asker=self._asker,
             line=self._line_of,
@@ -362,14 +364,34 @@ class Engine:
                 task = self._loop.create_task(self._run(trial))
                 self._under_way[trial.id] = task
 
+    def _hasten(self, trial_id: str) -> bool:
+        """Start a trial that waits in the queue: another one needs to know what becomes of it."""
+        with self._lock:
+            if trial_id in self._under_way or trial_id in self._done:
+                return True
+            trial = next((one for one in self._queue if one.id == trial_id), None)
+            if trial is None or self._loop is None or self._stopping:
+                return False
+            self._queue.remove(trial)
+            self._under_way[trial_id] = self._loop.create_task(self._run(trial))
+        return True
+
+    def _waits(self, trial_id: str) -> None:
+        """Give the place of a trial that asks nothing yet to another one."""
+        with self._lock:
+            gave = self._ahead.pop(trial_id, None) is not None
+        if gave:
+            self._pump()
+
     async def _run(self, trial: Trial) -> None:
         """Run one trial and hand its result over."""
         try:
-            result = await self._runner.run(trial)
+            result = await self._early.unneeded(trial) or await self._runner.run(trial)
         except (Exception, asyncio.CancelledError) as error:  # nothing may leave the host waiting
             if self._stopping:
                 raise
             result = _broken(trial, error)
+        self._early.ended(trial, result)
         with self._lock:
             self._under_way.pop(trial.id, None)
             self._done[trial.id] = result

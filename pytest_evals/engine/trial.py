@@ -12,12 +12,13 @@ from pytest_evals.engine.ask import Asker, Clock, Line
 from pytest_evals.engine.capture import captured, text_of
 from pytest_evals.engine.conversation import first_messages, following, request_of, turns_of
 from pytest_evals.engine.recorded import Recorded
+from pytest_evals.engine.revision import next_request, standing
 from pytest_evals.errors import AnswerError
 from pytest_evals.exchange import ErrorInfo, Exchange, Request, Usage
 from pytest_evals.matrix import Trial
 from pytest_evals.message import Message
 from pytest_evals.model import Model
-from pytest_evals.result import AnyScore, Outcome, TrialResult, mean_score
+from pytest_evals.result import AnyScore, FirstTry, Outcome, TrialResult, mean_score
 from pytest_evals.score import ScoreError
 from pytest_evals.scorers.base import ScoreContext
 from pytest_evals.scorers.bound import Bound
@@ -53,7 +54,9 @@ class TrialRunner:
             exchanges = await self._converse(trial, clock)
             judged: list[Exchange] = []
             scores = await self._score(trial, exchanges, clock, judged)
-        outcome, error = _outcome(exchanges, scores)
+            exchanges, scores, first = await self._revised(trial, exchanges, scores, clock, judged)
+        revisions = 0 if first is None else len(exchanges) - len(turns_of(trial))
+        outcome, error = _outcome(standing(exchanges, revisions), scores)
         return TrialResult(
             id=trial.id,
             dataset=trial.dataset.name,
@@ -72,8 +75,38 @@ class TrialRunner:
             duration_s=clock.used_s,
             case_digest=trial.case.digest,
             output=text_of(output),
+            beyond=trial.optional,
             scorers_digest=self._scorers_digest(trial),
+            revisions=revisions,
+            first=first,
         )
+
+    async def _revised(
+        self,
+        trial: Trial,
+        exchanges: tuple[Exchange, ...],
+        scores: tuple[AnyScore, ...],
+        clock: Clock,
+        judged: list[Exchange],
+    ) -> tuple[tuple[Exchange, ...], tuple[AnyScore, ...], FirstTry | None]:
+        """Send the answer back as long as a judge wants a better one and may have it."""
+        bounds = self.scorers(trial)
+        if all(bound.cheap for bound in bounds) or trial.dataset.name in self.recorded:
+            return exchanges, scores, None
+        first: FirstTry | None = None
+        done = 0
+        while len(scores) == len(bounds):
+            request = next_request(bounds, scores, exchanges, trial.dataset, done=done)
+            if request is None:
+                break
+            if first is None:
+                outcome, _ = _outcome(exchanges, scores)
+                first = FirstTry(outcome=outcome, scores=scores, score=mean_score(scores))
+            exchange = await self.asker.ask(self.line(trial, None), request, clock)
+            exchanges = (*exchanges, exchange)
+            scores = await self._score(trial, exchanges, clock, judged)
+            done += 1
+        return exchanges, scores, first
 
     def _scorers_digest(self, trial: Trial) -> str:
         """Return 16 digits over a trial's assertions, computed once for all that share them."""

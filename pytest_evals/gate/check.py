@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from pytest_evals.case import Samples
 from pytest_evals.dataset import Dataset
 from pytest_evals.errors import suggest
+from pytest_evals.gate.early import judges_alone
 from pytest_evals.gate.grammar import GateError, parse_gate
 from pytest_evals.gate.spec import GateSpec
 from pytest_evals.metric import QUANTITIES, parse_measure
@@ -41,6 +43,28 @@ def check_gates(
         seen.setdefault(spec.text, i)
         for kind, word, message in _unknown(spec, names, ids, slices):
             yield _told(where, written, spec, kind, word, message)
+
+
+def check_samples(dataset: Dataset) -> Iterator[tuple[Loc, str]]:
+    """Yield where samples would stop early though nothing is said of single cases."""
+    if not dataset.gates:
+        return
+    try:
+        alone = any(judges_alone(parse_gate(written)) for written in dataset.gates)
+    except GateError:
+        return  # told by `check_gates`
+    if alone:
+        return
+    places: list[tuple[Loc, object]] = [(("samples",), dataset.samples)]
+    places += [(("cases", i, "samples"), case.samples) for i, case in enumerate(dataset.cases)]
+    for where, written in places:
+        if isinstance(written, Samples):
+            message = (
+                "samples beyond `min` are only asked for a gate on single cases, such as "
+                "`pass@1 >= 0.9 per case`, because metrics of several cases use the first `min` of "
+                f"each; write such a gate, or write a number such as `samples: {written.max}`"
+            )
+            yield where, message
 
 
 def _of_scorer(error: GateError, scorers: list[str]) -> str:

@@ -72,7 +72,7 @@ class EvalItem(pytest.Item):
         result = self.result = runner.take(self)
         if result.outcome is Outcome.SKIPPED:
             reason = "not run" if result.error is None else result.error.message
-            pytest.skip(f"not run: {reason}")
+            pytest.skip(reason if result.unneeded else f"not run: {reason}")
         if result.outcome is Outcome.ERRORED:
             raise NoAnswer(headline(result))
 

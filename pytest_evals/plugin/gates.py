@@ -19,6 +19,7 @@ from pytest_evals.plugin.confirm import ask_again
 from pytest_evals.plugin.session import Evals
 from pytest_evals.report import clean
 from pytest_evals.plugin.terminal import fresh_line
+from pytest_evals.report import clean
 from pytest_evals.result import TrialResult
 from pytest_evals.run import DatasetInfo
 from pytest_evals.stats.rows import Rules

@@ -299,22 +299,28 @@ class Recorder:
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> Any:
         """Give trials their own words: not run, STALE; and with ``-v`` their numbers."""
-        word = getattr(report, "evals_word", None)
-        if word == "not run" and report.skipped:
-            return "not run", "N", ("NOT RUN", {"yellow": True})
-        if word == "stale" and report.failed:
-            return "error", "S", ("STALE", {"red": True})
-        if word == "tolerated" and report.skipped:
-            return "tolerated", "t", ("TOLERATED", {"yellow": True})
-        if word == "inconclusive" and report.passed:
-            return "inconclusive", "i", ("INCONCLUSIVE", {"yellow": True})
+        word, outcome = getattr(report, "evals_word", ""), str(report.outcome)
+        known = _WORDS.get((word, outcome))
+        if known is not None and word != "revised":
+            return known
         told = getattr(report, "evals_brief", None)
         judged = report.when == "call" and report.outcome in {"passed", "failed"}
         if told and judged and not self._ended:
-            letter = "." if report.passed else "F"
+            kind, letter = (outcome, "." if report.passed else "F") if known is None else known[:2]
             color = "green" if report.passed else "red"
-            return report.outcome, letter, (f"{report.outcome.upper()} {told}", {color: True})
-        return None
+            return kind, letter, (f"{kind.upper()} {told}", {color: True})
+        return known
+
+
+_WORDS = {
+    ("not run", "skipped"): ("not run", "N", ("NOT RUN", {"yellow": True})),
+    ("not needed", "skipped"): ("unneeded", "n", ("UNNEEDED", {"green": True})),
+    ("stale", "failed"): ("error", "S", ("STALE", {"red": True})),
+    ("tolerated", "skipped"): ("tolerated", "t", ("TOLERATED", {"yellow": True})),
+    ("revised", "passed"): ("revised", "R", ("REVISED", {"green": True})),
+    ("inconclusive", "passed"): ("inconclusive", "i", ("INCONCLUSIVE", {"yellow": True})),
+}
+"""Our own words for outcomes: the category, its letter, and its word with ``-v``."""
 
 
 def selected_of(items: Iterable[pytest.Item]) -> dict[str, int]:

@@ -250,9 +250,11 @@ class Runner:
             self._evals.fresh = result
         marked.evals_brief = brief(result)
         if result.outcome is Outcome.SKIPPED:
-            marked.evals_word = "not run"
+            marked.evals_word = "not needed" if result.unneeded else "not run"
         elif stale(result):
             marked.evals_word = "stale"
+        elif result.revised:
+            marked.evals_word = "revised"
         if result.output:
             marked.sections.append(("Captured output of the trial", result.output))
 
@@ -269,6 +271,8 @@ def properties(result: TrialResult, run_id: str) -> list[tuple[str, object]]:
         ("outcome", str(result.outcome)),
         ("run", run_id),
     ]
+    if result.revisions:
+        found.append(("revisions", str(result.revisions)))
     if result.score is not None:
         found.append(("score", f"{result.score:.4g}"))
     for score in result.scores:

@@ -6,6 +6,7 @@ replacement gets what its predecessor left. When the session must stop, what is 
 taken back. xdist is imported only where it is already loaded.
 """
 
+import re
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ import pytest
 
 from pytest_evals.plugin.session import Evals
 from pytest_evals.result import TrialResult
+
+_SAMPLE = re.compile(r"-\d+\]$")
+"""What tells the samples of a case and model apart in their node ids."""
 
 
 class Controller:
@@ -202,14 +206,23 @@ class ShareScheduling:
         if takers and self._left and not self._stopped:
             items = list(self._left)
             self._left.clear()
+            cells = self._cells_of(items)
             for number, node in enumerate(takers):
-                share = items[number :: len(takers)]
+                share = [item for cell in cells[number :: len(takers)] for item in cell]
                 if share:
                     self._pending[node].extend(share)
                     node.send_runtest_some(share)
         if not self._left or self._stopped:
             for node in self._pending:
                 node.shutdown()
+
+    def _cells_of(self, items: Sequence[int]) -> list[list[int]]:
+        """Return items by case and model: their samples may have to know of each other."""
+        assert self._collection is not None
+        cells: dict[str, list[int]] = {}
+        for item in items:
+            cells.setdefault(_SAMPLE.sub("]", self._collection[item]), []).append(item)
+        return list(cells.values())
 
     def take_back(self) -> None:
         """Take back what no worker has begun. A worker gives all that is asked for, or nothing."""

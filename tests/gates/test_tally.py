@@ -167,12 +167,6 @@ def test_a_table_groups_its_trials():
     assert made.trials("n", Slice(key="tag", value="x")) == []
 
 
-def test_the_first_samples():
-    """Samples beyond the ones asked for are left out, case by case."""
-    made = table({"a": "+++--", "b": "++"}).first(lambda case: 3 if case == "a" else 1)
-    assert [(t.case, t.sample) for t in made] == [("a", 0), ("a", 1), ("a", 2), ("b", 0)]
-
-
 def test_other_datasets_are_left_out():
     """A run's table has the trials of its dataset alone."""
     records = [result(score(passed=True)), result(score(passed=True), dataset="other")]

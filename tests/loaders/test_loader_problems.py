@@ -12,8 +12,11 @@ import pytest
         ("name: a/b", "1:7: a dataset's name is a file name without folders, found 'a/b'"),
         ("name: ''", "1:7: `name`: expected a text that is not empty, found the text ''"),
         ("description: 5", '1:14: `description`: expected a text, found the number 5; write "5"'),
-        ("samples: 0", "1:10: `samples`: expected a number >= 1, found the number 0"),
-        ("samples: 1.5", "1:10: `samples`: expected a whole number, found the number 1.5"),
+        ("samples: 0", "1:10: `samples`: expected a number >= 1 or a mapping, found the number 0"),
+        (
+            "samples: 1.5",
+            "1:10: `samples`: expected a whole number or a mapping, found the number 1.5",
+        ),
         (
             "max_error_rate: 2",
             "1:17: `max_error_rate`: expected a number <= 1, found the number 2",
@@ -25,7 +28,10 @@ import pytest
         ("response_format: x", "1:18: `response_format`: expected a mapping, found the text 'x'"),
         ("defaults: {tag: x}", "1:12: unknown key 'tag'. Did you mean 'tags'?"),
         ("defaults: 5", "1:11: expected a mapping, found the number 5"),
-        ("defaults: {samples: 0}", "1:21: `samples`: expected a number >= 1, found the number 0"),
+        (
+            "defaults: {samples: 0}",
+            "1:21: `samples`: expected a number >= 1 or a mapping, found the number 0",
+        ),
         ("models: script", "1:9: `models`: expected a list of models, found the text 'script'"),
         ("models:", "1:8: `models`: expected a list of models, found nothing (null)"),
         (
@@ -141,7 +147,10 @@ def test_problems_of_the_dataset_itself(folder, line, expected):
             "2:20: a tag is one word of letters, digits and . _ - + /, found 'two words'",
         ),
         ("{input: x, tags: [5]}", '2:21: expected a text, found the number 5; write "5"'),
-        ("{input: x, samples: 0}", "2:23: `samples`: expected a number >= 1, found the number 0"),
+        (
+            "{input: x, samples: 0}",
+            "2:23: `samples`: expected a number >= 1 or a mapping, found the number 0",
+        ),
         ("{input: x, metadata: 5}", "2:24: `metadata`: expected a mapping, found the number 5"),
         ("{input: x, variables: [1]}", "2:25: `variables`: expected a mapping, found a list of"),
         ("{input: x, tools: [5]}", "2:22: expected a mapping, found the number 5"),
@@ -219,7 +228,7 @@ def test_all_problems_come_at_once_in_the_order_of_the_file(folder):
         "- {scorers: [contans: x], id: b}\n- {id: b}\n",
     ) == [
         "d.yaml:2:1: key 'samples' stands twice in this mapping, first in line 1",
-        "d.yaml:2:10: `samples`: expected a number >= 1, found the number 0",
+        "d.yaml:2:10: `samples`: expected a number >= 1 or a mapping, found the number 0",
         "d.yaml:4:16: unknown key 'inptu'. Did you mean 'input'?",
         "d.yaml:5:14: no scorer is called 'contans'",
         "d.yaml:6:8: id 'b' stands twice, first in d.yaml:5; ids are unique",
