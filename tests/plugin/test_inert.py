@@ -61,7 +61,7 @@ def test_nothing_heavy_is_imported(pytester):
     )
     result = pytester.runpytest_subprocess(
         *("-p", "no:randomly", "-p", "no:hypothesispytest", "-p", "no:anyio", "-p", "no:xdist"),
-        *("-p", "no:xdist.looponfail"),
+        *("-p", "no:xdist.looponfail", "-p", "no:html"),
     )
     result.stdout.fnmatch_lines(["LOADED []"])
 
