@@ -45,7 +45,7 @@ def test_against_a_baseline(pytester, stored, source) -> None:
     """Compared as a session compares: a file, a folder, or the run before."""
     assert 0 == main(["export", "latest", "--baseline", source, "-o", "e.json"])
     diff = json.loads(Path("e.json").read_text())["diff"]
-    assert [("a", "flaky", 3, 0)] == [
+    assert [("a", "regressed", 3, 0)] == [
         (one["case"], one["class"], one["passes_before"], one["passes"]) for one in diff["entries"]
     ]
 
