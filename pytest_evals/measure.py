@@ -162,7 +162,9 @@ def estimate(
     return _of_numbers(group, what, what.of, confidence)
 
 
-_OF_TRIALS = frozenset({"consistency", "recovery", "error_rate", "completeness"})
+_OF_TRIALS = frozenset(
+    {"consistency", "recovery", "pass_after_revision", "error_rate", "completeness"}
+)
 
 
 def _pass_k(group: Group, what: Measure, confidence: float) -> Estimate | Absent:
@@ -211,9 +213,19 @@ def _of_trials(
         )
     if what.kind == "error_rate":
         return error_rate(group, confidence=confidence)
+    if what.kind == "pass_after_revision":
+        return after_revision(group, confidence=confidence)
     if what.kind == "consistency":
         return consistency([c for c in group.counts(None) if c[1]], confidence=confidence)
     return recovery([[one.passed for one in cell] for cell in group.scored], confidence=confidence)
+
+
+def after_revision(group: Group, *, confidence: float = 0.95) -> Estimate | Absent:
+    """Return the share of trials that pass at first or after revisions, clustered by case."""
+    counts = [(sum(one.passed or one.revised for one in cell), len(cell)) for cell in group.scored]
+    if not any(n for _, n in counts):
+        return _nothing_scored(group, None)
+    return clustered_rate([count for count in counts if count[1]], confidence=confidence)
 
 
 def error_rate(group: Group, *, confidence: float = 0.95) -> Estimate | Absent:
@@ -365,6 +377,7 @@ def usual(table: Table) -> list[str]:
         default=1,
     )  # fmt: skip
     several = [f"pass@{fewest}", f"pass^{fewest}", "consistency", "recovery"] if fewest > 1 else []
+    several += ["pass_after_revision"] if any(one.revised for one in table) else []
     costs = ["latency_s", "p50(latency_s)", "p95(latency_s)", "tokens", "cost_usd"]
     return ["pass@1", *several, "score", "error_rate", "completeness", *costs, "mean(cost_usd)"]
 

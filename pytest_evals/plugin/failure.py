@@ -154,6 +154,8 @@ def facts(result: TrialResult) -> str:
     parts.append("cost unknown" if result.cost_usd is None else format_cost(result.cost_usd))
     if result.retries:
         parts.append(f"{result.retries} retries")
+    if result.revisions:
+        parts.append(revised_words(result))
     sources = sorted({exchange.source for exchange in result.answers})
     if sources and sources != ["asked"]:
         parts.append(f"answer {', '.join(sources)}")
@@ -175,12 +177,18 @@ def rerun(result: TrialResult, settings: Settings) -> str:
 
 def brief(result: TrialResult) -> str:
     """Return what ``-v`` shows behind a trial's outcome: score, latency, cost."""
-    parts = [] if result.score is None else [f"{result.score:.2f}"]
+    parts = [revised_words(result)] if result.revisions else []
+    parts += [] if result.score is None else [f"{result.score:.2f}"]
     if result.latency_s is not None:
         parts.append(format_seconds(result.latency_s))
     if result.cost_usd is not None:
         parts.append(format_cost(result.cost_usd))
     return " ".join(parts)
+
+
+def revised_words(result: TrialResult) -> str:
+    """Say how often the answer was revised."""
+    return "after 1 revision" if result.revisions == 1 else f"after {result.revisions} revisions"
 
 
 def stale(result: TrialResult) -> bool:

@@ -62,6 +62,10 @@ def lines(summary: Summary, width: int) -> list[str]:
         head.insert(4, "not run")
         for cells, row in zip(body, rows, strict=True):
             cells.insert(4, str(row.skipped))
+    if any(row.revised for row in rows):
+        head.insert(2, "revised")
+        for cells, row in zip(body, rows, strict=True):
+            cells.insert(2, str(row.revised))
     if several:
         head.insert(0, "dataset")
         for cells, row in zip(body, rows, strict=True):

@@ -42,13 +42,15 @@ class Cell:
     """Trials without an answer, or without a score."""
     skipped: int = 0
     """Trials that were not run."""
+    revised: int = 0
+    """Trials that passed only after their answer was revised; not among the passed."""
     untolerated: int = 0
     """Failed trials that no gate answers for."""
 
     @property
     def scored(self) -> int:
         """Trials with a verdict."""
-        return self.passed + self.failed
+        return self.passed + self.revised + self.failed
 
     @property
     def share(self) -> float:
@@ -100,7 +102,8 @@ class Scan:
         cell = self.cells.get(key)
         if cell is None:
             cell = self.cells[key] = Cell(result.tags, len(self.cells))
-        setattr(cell, result.outcome.value, getattr(cell, result.outcome.value) + 1)
+        what = "revised" if result.revised else result.outcome.value
+        setattr(cell, what, getattr(cell, what) + 1)
         if result.outcome is Outcome.FAILED and not result.tolerated:
             cell.untolerated += 1
         if result.outcome is Outcome.ERRORED:

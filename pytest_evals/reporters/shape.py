@@ -17,7 +17,7 @@ from pytest_evals.exchange import ErrorInfo, Exchange, Usage
 from pytest_evals.gate.spec import GateVerdict
 from pytest_evals.metric import Metric
 from pytest_evals.report import Report
-from pytest_evals.result import AnyScore, Outcome, TrialResult
+from pytest_evals.result import AnyScore, FirstTry, Outcome, TrialResult
 from pytest_evals.run import Counts, DatasetInfo, GitInfo, RunStatus
 
 if TYPE_CHECKING:
@@ -66,6 +66,10 @@ class TrialShape(Frozen):
     """Seconds from the first call to the last score."""
     retries: int
     """How many attempts failed before the answers came."""
+    revisions: int
+    """How often a judge sent the answer back; outcome, scores and answer are of the last one."""
+    first: FirstTry | None
+    """Verdict and scores of the first answer, which metrics count; null: it was not revised."""
     tags: tuple[str, ...]
     """The case's tags."""
     exchanges: tuple[Exchange, ...]
@@ -219,6 +223,8 @@ def trial_shape(result: TrialResult) -> TrialShape:
         latency_s=result.latency_s,
         duration_s=result.duration_s,
         retries=result.retries,
+        revisions=result.revisions,
+        first=result.first,
         tags=result.tags,
         exchanges=result.exchanges,
         metadata=result.metadata,

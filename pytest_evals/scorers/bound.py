@@ -84,8 +84,8 @@ class Composite(Scorer):
                 yield f"`{part.type}` in `{self.type}`: {message}"
             if part.scorer.revisions(dataset):
                 yield (
-                    f"`{part.type}` in `{self.type}` would have answers revised, which only a judge "
-                    "that stands by itself can; leave out its `revise` here"
+                    f"`{part.type}` in `{self.type}` would have answers revised, which only a "
+                    "judge that stands by itself can; leave out its `revise` here"
                 )
 
     def models(self, dataset: Dataset) -> tuple[str | Model, ...]:
