@@ -44,7 +44,12 @@ def redacted(report: Report, redactor: Redactor) -> Report:
         redactor.text(name): clean(judgement, redactor)
         for name, judgement in report.judgements.items()
     }
-    return replace(report, run=clean(report.run, redactor), judgements=judgements)
+    return replace(
+        report,
+        run=clean(report.run, redactor),
+        judgements=judgements,
+        certificates=tuple(clean(one, redactor) for one in report.certificates),
+    )
 
 
 def clean(noun: N, redactor: Redactor) -> N:

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
+from pytest_evals.certificate import Certificate
 from pytest_evals.errors import ReportError, SettingsError
 from pytest_evals.judgement import Judgement
 from pytest_evals.plugin.session import Evals
@@ -79,7 +80,8 @@ class Reports:
         Yields:
             A sentence for each report that could not be written.
         """
-        report = redacted(Report(run, judgements, self._trials_in(order)), self._evals.redactor)
+        made = Report(run, judgements, self._trials_in(order), self._certificates(run))
+        report = redacted(made, self._evals.redactor)
         asked: list[tuple[str, Path, Callable[[], None]]] = [
             (f"the {name} report", path, partial(_write, self._evals, name, report, path))
             for name, path in self._evals.settings.reports.items()
@@ -98,6 +100,14 @@ class Reports:
     def close(self) -> None:
         """Let go of the records."""
         self._records.close()
+
+    def _certificates(self, run: Run) -> tuple[Certificate, ...]:
+        """Return the certificates of the judges of all datasets."""
+        from pytest_evals.storage.certificates import certificates_beside
+
+        root = self._evals.settings.rootdir
+        found = (certificates_beside((root / one.path).parent, one.name) for one in run.datasets)
+        return tuple(certificate for some in found for certificate in some)
 
     def _trials_in(self, order: list[str]) -> Callable[[], Iterable[TrialResult]]:
         """Return what yields the records in an order; those it does not know come last."""

@@ -56,6 +56,24 @@ def read_certificates(folder: Path, dataset: Dataset) -> dict[str, Certificate]:
     return found
 
 
+def certificates_beside(folder: Path, dataset: str) -> tuple[Certificate, ...]:
+    """Return the certificates on file for a dataset that can be read, by the judges' names.
+
+    Whether their labels have changed since is not looked at: for showing them, not for votes.
+
+    Args:
+        folder: the dataset's.
+        dataset: its name.
+    """
+    found = []
+    for path in sorted((folder / FOLDER / dataset).glob("*.json")):
+        try:
+            found.append(read_certificate(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            continue  # said where the judge is used
+    return tuple(found)
+
+
 def _read(path: Path, folder: Path, dataset: str, judge: str) -> Certificate:
     """Read one certificate and see whether its labels are still the same."""
     try:

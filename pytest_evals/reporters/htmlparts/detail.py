@@ -60,6 +60,9 @@ class Detail:
         """Return a JSON value as text that is read by people; a text as it is."""
         if isinstance(value, str):
             return self._text(value)
+        line = json.dumps(value, ensure_ascii=False, default=str)
+        if len(line) <= 80:
+            return neutral(line)
         return self._text(json.dumps(value, ensure_ascii=False, indent=1, default=str))
 
     def _error(self, error: ErrorInfo | None) -> Plain | None:

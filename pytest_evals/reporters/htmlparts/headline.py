@@ -156,8 +156,9 @@ def _facts(report: Report, recorded: int) -> list[tuple[str, str]]:
         facts.append(("cases", format_count(cases)))
     facts.append(("tokens", format_count(run.tokens)))
     facts.append(("cost", format_cost(run.cost_usd)))
-    if run.spent_usd is not None and run.spent_usd != run.cost_usd:
-        facts.append(("of which spent now", format_cost(run.spent_usd)))
+    spent = format_cost(run.spent_usd)
+    if run.spent_usd is not None and spent != format_cost(run.cost_usd):
+        facts.append(("of which spent now", spent))
     if run.ended_at is not None:
         facts.append(("took", format_seconds(run.ended_at - run.started_at)))
     return facts

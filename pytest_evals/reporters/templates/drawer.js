@@ -40,8 +40,8 @@ function exchange(one) {
     (one.attempts || []).map((attempt) => [by("an attempt failed", attempt.type), said(attempt.message, "bad")]),
     (answer.steps || []).map(message),
     one.answer && [
-      by(one.model, one.source, ...(one.facts || [])),
       calls(answer.calls),
+      by(one.model, one.source, ...(one.facts || [])),
       answer.refusal && [by("refused"), said(answer.refusal)],
       said(answer.text || (answer.calls || answer.refusal ? "" : "(empty)"), "final"),
       answer.finish && by("finish reason: " + answer.finish),

@@ -39,7 +39,7 @@ function cell(row, model, fitting) {
   const change = row.changes.get(model);
   const more = trials.length - SAMPLES;
   return make("td", { class: "l" + level(passed / trials.length), "data-model": data.models[model] },
-    make("span", { class: "share" }, `${passed}/${trials.length}`),
+    trials.length > 1 && make("span", { class: "share" }, `${passed}/${trials.length}`),
     make("span", { class: "sqs" }, trials.slice(0, SAMPLES).map((trial) => square(trial, fitting.has(trial)))),
     more > 0 && make("span", { class: "muted" }, `${more} more`),
     change && make("span", { class: "tag k-" + change.kind }, (TITLES[change.kind] || change.kind)));
