@@ -4,18 +4,32 @@ Every failure is collected, in one fixed order: phrases missing, phrases exclude
 sequence, forbidden tools, required tool calls, tokens, duration, the judge, the error.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar, Literal
+from collections.abc import Awaitable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
-from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
+from pytest_evals.message import Message
+from pytest_evals.model import Model
+from pytest_evals.score import Score
+from pytest_evals.scorers.base import ADVISORY, ScoreContext, Scorer, ScoringError, Verdict
 from pytest_evals.scorers.operations import check_error_type
 from pytest_evals.scorers.toolmatch import CallMatcher, names_of
 from pytest_evals.scorers.tools import sequence_holds
 from pytest_evals.scorers.words import listed, quoted
+
+if TYPE_CHECKING:
+    from pytest_evals.scorers.judge.base import Judge
+
+DEFAULT = "default"
+"""The judge that `min_judge_score` asks."""
+
+_NO_JUDGE = (
+    "`expect`: `min_judge_score` asks the judge `default`, which the dataset's `judges` do not "
+    "define; give them a `default` with a `model` and a `rubric`"
+)
 
 Fault = tuple[str, str, Mapping[str, Any]]
 """The kind of a failure, its words, and its details."""
@@ -50,20 +64,9 @@ class Expect(Scorer):
     max_duration_ms: int | None = Field(default=None, ge=0)
     """The longest time for the answer, in milliseconds."""
     min_judge_score: float | None = Field(default=None, ge=0, le=1)
-    """The least score of a judge; refused, as no judge is named here: write one among `scorers`."""
+    """The least score, 0 to 1, of the judge that the dataset's `judges` call `default`."""
     expected_error_type: str | None = None
     """The type of the error that there must be instead of an answer."""
-
-    @field_validator("min_judge_score")
-    @classmethod
-    def _no_judge(cls, value: float | None) -> float | None:
-        """Refuse what only a judge can answer."""
-        if value is not None:
-            raise ValueError(
-                "`min_judge_score` needs a judge and a rubric, which `expect` does not name; "
-                "write a judge among the case's `scorers`, with its `min_score`"
-            )
-        return value
 
     @field_validator("expected_error_type")
     @classmethod
@@ -77,16 +80,99 @@ class Expect(Scorer):
         """Whether it is asked where there is no answer: where an error is expected."""
         return self.expected_error_type is not None
 
-    def score(self, ctx: ScoreContext) -> Verdict:
+    @property
+    def cheap(self) -> bool:  # type: ignore[override] # it depends on what is expected
+        """Whether no judge is asked."""
+        return self.min_judge_score is None
+
+    def score(self, ctx: ScoreContext) -> Verdict | Awaitable[Verdict]:
         """Collect every failure."""
-        found = [*self._answer(ctx), *self._tools(ctx), *self._limits(ctx), *self._error(ctx)]
+        if self.min_judge_score is None or ctx.error is not None:
+            return self._verdict(ctx, [], {})
+        return self._with_judge(ctx, self.min_judge_score)
+
+    async def _with_judge(self, ctx: ScoreContext, bar: float) -> Verdict:
+        """Ask the judge as well.
+
+        Raises:
+            ScoringError: the judge cannot judge, and has a vote.
+        """
+        judge = self._judge(ctx.dataset)
+        if judge is None:
+            raise ScoringError(_NO_JUDGE)
+        advisory = judge.advisory(DEFAULT, ctx)
+        try:
+            said = await judge.judged(DEFAULT, ctx)
+        except ScoringError as error:
+            if advisory is None:
+                raise
+            return self._verdict(ctx, [], {"judge": {"error": error.message, ADVISORY: advisory}})
+        if said.value is None:
+            raise ScoringError(f"the judge `{DEFAULT}` gives no score to compare with {bar:g}")
+        told = {**said.metadata, "value": said.value, "reason": said.reason}
+        if advisory is not None:
+            return self._verdict(ctx, [], {"judge": {**told, ADVISORY: advisory}})
+        faults: list[Fault] = []
+        low = said.value < bar - 1e-12 if said.passed is None else not said.passed
+        if bar and low:
+            words = f"{said.value:.2f}, at least {bar:g}: {said.reason}"
+            details = {"threshold": bar, "actual": said.value}
+            faults.append(("judge_below_threshold", words, details))
+        return self._verdict(ctx, faults, {"judge": told})
+
+    def _verdict(self, ctx: ScoreContext, judged: list[Fault], told: Mapping[str, Any]) -> Verdict:
+        """Put every failure together, in their one order."""
+        before = [*self._answer(ctx), *self._tools(ctx), *self._limits(ctx)]
+        found = [*before, *judged, *self._error(ctx)]
         if not found:
-            return Verdict(passed=True, reason="all expectations hold")
+            return Verdict(passed=True, reason="all expectations hold", metadata=told)
         return Verdict(
             passed=False,
             reason="; ".join(f"{kind}: {words}" for kind, words, _ in found),
-            metadata={"failures": [{"kind": kind, **details} for kind, _, details in found]},
+            metadata={
+                "failures": [{"kind": kind, **details} for kind, _, details in found],
+                **told,
+            },
         )
+
+    def _judge(self, dataset: Dataset) -> "Judge | None":
+        """Return the judge that is asked, with this bar; None where none is, or there is none."""
+        from pytest_evals.scorers.judge.definitions import default_judge
+
+        if self.min_judge_score is None:
+            return None
+        try:
+            judge = default_judge(dataset)
+        except ValueError as error:
+            raise ScoringError(str(error)) from None
+        # A bar of 0 is none: every score reaches it.
+        bar = self.min_judge_score or None
+        return None if judge is None else judge.model_copy(update={"min_score": bar})
+
+    def models(self, dataset: Dataset) -> tuple[str | Model, ...]:
+        """Return the judge's models."""
+        try:
+            judge = self._judge(dataset)
+        except ScoringError:
+            return ()
+        return () if judge is None else judge.models(dataset)
+
+    def revisions(self, dataset: Dataset) -> int:
+        """Return how often the judge lets an answer be revised."""
+        judge = self._judge(dataset)
+        return 0 if judge is None else judge.revisions(dataset)
+
+    def revision(self, score: Score) -> Message | None:
+        """Return what asks for a better answer where the judge's score is too low."""
+        kinds = {fault["kind"] for fault in score.metadata.get("failures", ())}
+        if "judge_below_threshold" not in kinds:
+            return None
+        from pytest_evals.scorers.judge.revision import revision_message
+
+        judged = score.metadata["judge"]
+        bar = f">= {self.min_judge_score:g}"
+        said = {"value": judged["value"], "reason": judged["reason"], "bar": bar}
+        return revision_message(score.model_copy(update=said))
 
     def _answer(self, ctx: ScoreContext) -> Iterator[Fault]:
         """Yield what is wrong with the text."""
@@ -171,7 +257,9 @@ class Expect(Scorer):
             self.required_tool_calls,
         )
         limits = (self.max_tokens_total, self.max_duration_ms, self.expected_error_type)
-        if not any(asked) and all(limit is None for limit in limits):
+        if self.min_judge_score is not None:
+            yield from self._judge_problems(dataset, case)
+        elif not any(asked) and all(limit is None for limit in limits):
             yield "`expect` asks for nothing, so it cannot fail"
         if "" in self.final_answer_contains:
             yield "`expect`: every answer contains the empty text in `final_answer_contains`"
@@ -180,3 +268,15 @@ class Expect(Scorer):
         for call in self.required_tool_calls:
             if call.count.empty:
                 yield f"`expect`: at least 0 calls of `{call.name}` cannot fail"
+
+    def _judge_problems(self, dataset: Dataset, case: Case | None) -> Iterator[str]:
+        """Yield what is wrong with asking the judge; of its definition it is said there."""
+        try:
+            judge = self._judge(dataset)
+        except ScoringError:
+            return
+        if judge is None:
+            yield _NO_JUDGE
+            return
+        for message in judge.problems(dataset, case):
+            yield f"`expect`: judge {DEFAULT!r}: {message}"

@@ -110,7 +110,6 @@ def test_what_is_not_known_is_an_error(bench, key):
     ("written", "words"),
     [
         ({"final_answer_contain": ["a"]}, "Did you mean 'final_answer_contains'"),
-        ({"min_judge_score": 0.7}, "needs a judge"),
         ({"min_judge_score": 7}, "less than or equal to 1"),
         ({"expected_error_type": "rate_limt"}, "Did you mean 'rate_limit'?"),
         ({"tool_sequence_mode": "any"}, "'exact' or 'ordered_subseq'"),
