@@ -1,100 +1,90 @@
 """Simulate pull requests through the regression gate and print how often it is right.
 
 Every simulated pull request goes through the same `plan_confirm` and `judge` that the gate calls.
-`python benchmarks/simulate_gate.py` prints the tables; `--write FILE` puts them into the page.
+`python benchmarks/simulate_gate.py` prints the tables; `--write PAGE` puts them between the page's
+marks, `--keep FILE` keeps what is simulated, so that a part can be done at a time.
+Each cell of a table has a seed of its own, made of what it simulates, so it comes out the same
+alone, in any order and on any number of processes.
 """
 
 import argparse
+import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cache
-from itertools import product
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing import Pool
 from pathlib import Path
-from random import Random
+from zlib import crc32
+
+import numpy as np
 
 from pytest_evals.stats.paired import judge, plan_confirm
 from pytest_evals.stats.rows import PairedCase, Row
 
+Rates = np.ndarray
+Draws = np.random.Generator
+Change = Callable[[Rates, Draws], Rates]
+Kind = Callable[[int, Draws], Rates]
+Counts = Mapping[str, int]
+
 SIZES = (20, 50, 100, 200, 500)
+FEW = (20, 50, 200)
 SAMPLES = (1, 3, 5)
-PAGE = """# What the regression gate can and cannot see
-
-Every number on this page was produced by `benchmarks/simulate_gate.py`, which draws pull requests
-from known pass rates and sends each through the functions that the gate itself calls.
-
-A suite is drawn anew for each pull request, from one of three kinds. *Steady*: nine cases in ten
-pass 99 % of the time, the others 70 % or 2 %. *Mixed*: half of the cases pass 97 % of the time,
-a third 80 %, the rest 40 %. *Flaky*: pass rates are spread evenly between 30 % and 95 %. A cell
-shows the least and the greatest share over the three kinds, in per cent.
-"""
-
-NULL_SETTINGS = (
-    ("independent", 0.0, 1),
-    ("correlated 0.2 within a run", 0.2, 1),
-    ("the same every time, and declared so", 1.0, 1),
-    ("independent, 5 baseline runs added", 0.0, 5),
-)
-"""(what, the correlation within a run, how many baseline runs)"""
-
-Rates = list[float]
-Change = Callable[[Rates, Random], Rates]
 
 
-def steady(cases: int, rng: Random) -> Rates:
+def steady(cases: int, rng: Draws) -> Rates:
     """Draw a suite that is nearly deterministic."""
-    return [0.99 if rng.random() < 0.9 else rng.choice((0.7, 0.02)) for _ in range(cases)]
+    return np.where(rng.random(cases) < 0.9, 0.99, rng.choice([0.7, 0.02], cases))
 
 
-def mixed(cases: int, rng: Random) -> Rates:
+def mixed(cases: int, rng: Draws) -> Rates:
     """Draw a suite of easy, middling and hard cases."""
-    return [rng.choice((0.97, 0.97, 0.97, 0.8, 0.8, 0.4)) for _ in range(cases)]
+    return rng.choice([0.97, 0.97, 0.97, 0.8, 0.8, 0.4], cases)
 
 
-def flaky(cases: int, rng: Random) -> Rates:
+def flaky(cases: int, rng: Draws) -> Rates:
     """Draw a suite in which most cases flicker."""
-    return [rng.uniform(0.3, 0.95) for _ in range(cases)]
+    return rng.uniform(0.3, 0.95, cases)
 
 
-KINDS = (steady, mixed, flaky)
+KINDS: Mapping[str, Kind] = {"steady": steady, "mixed": mixed, "flaky": flaky}
 
 
-def nothing(rates: Rates, _: Random) -> Rates:
+def nothing(rates: Rates, _: Draws) -> Rates:
     """Change nothing."""
     return rates
 
 
-def drop(points: float) -> Change:
+def drop(points: float, rates: Rates, _: Draws) -> Rates:
     """Lower every case in proportion, so that the suite's mean falls by these points."""
-
-    def apply(rates: Rates, _: Random) -> Rates:
-        kept = max(0.0, 1 - points / 100 / (sum(rates) / len(rates)))
-        return [rate * kept for rate in rates]
-
-    return apply
+    kept: Rates = rates * max(0.0, 1 - points / 100 / rates.mean())
+    return kept
 
 
-DROP_5 = drop(5)
-
-
-def breaks(number: int) -> Change:
+def breaks(number: int, rates: Rates, _: Draws) -> Rates:
     """Make the steadiest cases fail always."""
-
-    def apply(rates: Rates, _: Random) -> Rates:
-        steadiest = sorted(range(len(rates)), key=lambda i: -rates[i])[:number]
-        return [0.0 if i in steadiest else rate for i, rate in enumerate(rates)]
-
-    return apply
+    broken = rates.copy()
+    broken[np.argsort(-rates, kind="stable")[:number]] = 0.0
+    return broken
 
 
-def both_ways(rates: Rates, rng: Random) -> Rates:
+def both_ways(rates: Rates, rng: Draws) -> Rates:
     """Break two cases, lower a tenth of the others by 30 points and raise a tenth by 10."""
-    moved = [
-        min(1.0, max(0.0, rate + rng.choice((-0.3, 0.1, 0, 0, 0, 0, 0, 0, 0, 0)))) for rate in rates
-    ]
-    return breaks(2)(moved, rng)
+    moved = rates + rng.choice([-0.3, 0.1, *[0.0] * 8], len(rates))
+    return breaks(2, np.clip(moved, 0, 1), rng)
+
+
+CHANGES: Mapping[str, Change] = {
+    "5 points lost everywhere": partial(drop, 5),
+    "10 points lost everywhere": partial(drop, 10),
+    "1 case broken": partial(breaks, 1),
+    "3 cases broken": partial(breaks, 3),
+    "2 broken, others better and worse": both_ways,
+    "nothing": nothing,
+}
 
 
 @dataclass(frozen=True)
@@ -103,51 +93,52 @@ class Scene:
 
     cases: int
     samples: int
-    change: Change = nothing
+    change: str = "nothing"
     models: int = 1
     correlation: float = 0.0
-    baseline: int = 0
+    """Of two samples of one case in one run; confirmation belongs to the run."""
+    runs: int = 1
+    """How many runs were added to the baseline, each of `samples` samples."""
+    declared: bool = True
+    """Whether samples that are the same every time (correlation 1) are declared so."""
 
 
-def draw(rate: float, n: int, rng: Random) -> int:
-    """Draw n samples; return the passes."""
-    return sum(rng.random() < rate for _ in range(n))
-
-
-def of_run(rate: float, correlation: float, rng: Random) -> float:
-    """Draw a case's rate in one run, so that samples within the run have this correlation."""
-    if not correlation or rate in {0, 1}:
-        return rate
+def of_run(rates: Rates, correlation: float, rng: Draws) -> Rates:
+    """Draw the cases' rates in one run, so that samples within it have this correlation."""
+    if not correlation:
+        return rates
     if correlation == 1:
-        return float(rng.random() < rate)
+        return (rng.random(len(rates)) < rates).astype(float)
     weight = (1 - correlation) / correlation
-    return rng.betavariate(rate * weight, (1 - rate) * weight)
+    inside = np.clip(rates, 1e-9, 1 - 1e-9)
+    moods = rng.beta(inside * weight, (1 - inside) * weight)
+    return np.where((rates > 0) & (rates < 1), moods, rates)
 
 
-def row_of(name: str, before: Rates, after: Rates, scene: Scene, rng: Random) -> Row:
+def row_of(name: str, before: Rates, now: Rates, scene: Scene, rng: Draws) -> Row:
     """Draw a baseline and a run of one model."""
-    pairs = []
-    base_n = scene.baseline or scene.samples
-    for i, (base, now) in enumerate(zip(before, after, strict=True)):
-        base_pass = draw(of_run(base, scene.correlation, rng), base_n, rng)
-        pairs.append(PairedCase(f"{i:03}", base_pass, base_n, draw(now, scene.samples, rng),
-                                scene.samples))  # fmt: skip
-    return Row(name, tuple(pairs), independent=scene.correlation < 1)
+    n, base_n = scene.samples, scene.samples * scene.runs
+    runs = [rng.binomial(n, of_run(before, scene.correlation, rng)) for _ in range(scene.runs)]
+    base, found = np.sum(runs, axis=0).tolist(), rng.binomial(n, now).tolist()
+    pairs = tuple(
+        PairedCase(f"{i:03}", b, base_n, w, n)
+        for i, (b, w) in enumerate(zip(base, found, strict=True))
+    )
+    return Row(name, pairs, independent=not (scene.declared and scene.correlation == 1))
 
 
-def pull_request(scene: Scene, kind: Callable[[int, Random], Rates], rng: Random) -> str:
+def pull_request(scene: Scene, kind: Kind, rng: Draws) -> str:
     """Draw a pull request, ask flagged cases again, judge it; give the gate's one word."""
     rows, rates = [], {}
     true = kind(scene.cases, rng)
-    changed = scene.change(true, rng)
+    changed = CHANGES[scene.change](true, rng)
     for model in range(scene.models):
         name = f"model {model}"
-        rates[name] = [of_run(rate, scene.correlation, rng) for rate in changed]
+        rates[name] = of_run(changed, scene.correlation, rng)
         rows.append(row_of(name, true, rates[name], scene, rng))
     confirmed = {
         plan.row: {
-            case: [rng.random() < rates[plan.row][int(case)] for _ in range(plan.n)]
-            for case in plan.cases
+            case: (rng.random(plan.n) < rates[plan.row][int(case)]).tolist() for case in plan.cases
         }
         for plan in plan_confirm(rows)
     }
@@ -155,111 +146,185 @@ def pull_request(scene: Scene, kind: Callable[[int, Random], Rates], rng: Random
     return next(word for word in ("regressed", "inconclusive", "passed") if word in found)
 
 
-@cache
+@dataclass(frozen=True)
+class Cell:
+    """So many pull requests of a scene, on one kind of suite."""
+
+    scene: Scene
+    kind: str
+    sims: int
+
+    @property
+    def key(self) -> str:
+        """Tell the cell from others, in words."""
+        return f"{self.scene} {self.kind} {self.sims}"
+
+    def counts(self) -> Counter[str]:
+        """Count the verdicts."""
+        rng = np.random.default_rng(crc32(self.key.encode()))
+        kind = KINDS[self.kind]
+        return Counter(pull_request(self.scene, kind, rng) for _ in range(self.sims))
+
+
+def cells_of(scene: Scene, sims: int) -> list[Cell]:
+    """Return the cells of a scene, one for each kind of suite."""
+    return [Cell(scene, kind, sims) for kind in KINDS]
+
+
 def shares(scene: Scene, sims: int) -> list[Counter[str]]:
-    """Count the verdicts for each kind of suite, with a seed of the scene's own."""
-    counts = []
-    for kind in KINDS:
-        rng = Random(f"{kind.__name__} {scene.cases} {scene.samples} {scene.models}")
-        counts.append(Counter(pull_request(scene, kind, rng) for _ in range(sims)))
-    return counts
+    """Count the verdicts for each kind of suite."""
+    return [cell.counts() for cell in cells_of(scene, sims)]
 
 
-def span(counts: Sequence[Counter[str]], word: str) -> str:
-    """Write the least and the greatest share of a verdict, in per cent."""
-    found = [100 * count[word] / sum(count.values()) for count in counts]
+@dataclass(frozen=True)
+class Table:
+    """A table of the page: what its rows and columns simulate."""
+
+    title: str
+    """What its rows are told apart by."""
+    sizes: tuple[int, ...]
+    """How many cases: its columns."""
+    rows: tuple[tuple[str, int, Scene], ...]
+    """(what is said of it, samples, the scene but for its number of cases)"""
+    words: tuple[str, ...]
+    """The verdict whose share is shown; a second one in brackets."""
+    sims: int
+    """Pull requests for each kind of suite."""
+
+    def scenes(self, scene: Scene) -> list[Scene]:
+        """Return a row's scenes, by size."""
+        return [replace(scene, cases=size) for size in self.sizes]
+
+    def cells(self) -> Iterator[Cell]:
+        """Return all that is to be simulated for it."""
+        for *_, scene in self.rows:
+            for one in self.scenes(scene):
+                yield from cells_of(one, self.sims)
+
+    def lines(self, found: Mapping[str, Counts]) -> Iterator[str]:
+        """Write it."""
+        head = (self.title, "samples", *(f"{n} cases" for n in self.sizes))
+        yield "| " + " | ".join(head) + " |"
+        yield "|" + " --- |" * len(head)
+        for what, samples, scene in self.rows:
+            shown = [
+                said([found[cell.key] for cell in cells_of(one, self.sims)], self.words)
+                for one in self.scenes(scene)
+            ]
+            yield "| " + " | ".join((what, str(samples), *shown)) + " |"
+        yield ""
+
+
+def said(counts: Sequence[Counts], words: Sequence[str]) -> str:
+    """Write the shares of verdicts: the first plain, the second in brackets."""
+    first, *rest = (span(counts, word) for word in words)
+    return " ".join([first, *(f"({share})" for share in rest)])
+
+
+def span(counts: Sequence[Counts], word: str) -> str:
+    """Write the least and the greatest share of a verdict over the kinds of suites, in per cent."""
+    found = [100 * count.get(word, 0) / sum(count.values()) for count in counts]
     low, high = min(found), max(found)
     return f"{low:.0f}" if round(low) == round(high) else f"{low:.0f}–{high:.0f}"  # noqa: RUF001
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Write a table."""
-    yield "| " + " | ".join(head) + " |"
-    yield "|" + " --- |" * len(head)
-    for row in rows:
-        yield "| " + " | ".join(row) + " |"
-    yield ""
+def simulate(cells: Iterable[Cell], *, jobs: int, keep: Path | None) -> dict[str, Counts]:
+    """Simulate cells on some processes; take those that were kept, and keep the others."""
+    found: dict[str, Counts] = {}
+    if keep and keep.exists():
+        found = json.loads(keep.read_text(encoding="utf-8"))
+    todo = {cell.key: cell for cell in cells if cell.key not in found}
+    dear = sorted(todo.values(), key=lambda cell: -cell.scene.cases * cell.sims)
+    with Pool(jobs) as pool:
+        for done, (key, counts) in enumerate(pool.imap_unordered(_counted, dear), 1):
+            found[key] = counts
+            if keep and done % 10 in {0, len(dear) % 10}:
+                keep.write_text(json.dumps(found, indent=0, sort_keys=True), encoding="utf-8")
+            print(f"{done}/{len(dear)} {key} {dict(counts)}", file=sys.stderr)
+    return found
 
 
-def null_tables(sims: int) -> Iterator[str]:
-    """Write how often harmless changes are blocked."""
-    yield "## Harmless changes that are blocked\n"
-    yield (
-        f"Nothing changed; {sims:,} pull requests for each kind of suite ({2 * sims // 5:,}\n"
-        "with 5 models). The bar is 5 %; a figure may be off by a point or so by chance. The\n"
-        "correlation is that of two samples of one case in one run, the confirmation included;\n"
-        "few cases with few samples show too little of it, and can end a little above the bar.\n"
-        "Samples that repeat each other must be declared (temperature 0, a fixed seed).\n"
-    )
-    for models, sizes, settings in (
-        (1, SIZES, NULL_SETTINGS),
-        (5, (20, 50, 200), NULL_SETTINGS[:2]),
-    ):
-        rows = []
-        for (what, correlation, runs), samples in product(settings, SAMPLES):
-            scenes = [
-                Scene(n, samples, models=models, correlation=correlation, baseline=runs * samples)
-                for n in sizes
-            ]
-            drawn = sims if models == 1 else max(50, 2 * sims // models)
-            cells = [span(shares(scene, drawn), "regressed") for scene in scenes]
-            rows.append((what, str(samples), *cells))
-            print(rows[-1], file=sys.stderr)
-        yield f"{'One model' if models == 1 else f'{models} models, any of them blocked'}:\n"
-        yield from table(("samples are", "samples", *(f"{n} cases" for n in sizes)), rows)
+def _counted(cell: Cell) -> tuple[str, Counts]:
+    return cell.key, cell.counts()
 
 
-def power_tables(sims: int) -> Iterator[str]:
-    """Write how often real losses are blocked."""
-    yield "## Real losses that are blocked\n"
-    yield (
-        f"{sims:,} pull requests for each kind of suite. First the share blocked, in brackets the\n"
-        "share that is inconclusive; the rest passed.\n"
-    )
-    losses: tuple[tuple[str, Change], ...] = (
-        ("5 points lost everywhere", DROP_5),
-        ("10 points lost everywhere", drop(10)),
-        ("1 case broken", breaks(1)),
-        ("3 cases broken", breaks(3)),
-        ("2 broken, others better and worse", both_ways),
-        ("nothing", nothing),
-    )
-    rows = []
-    for name, change in losses:
-        for samples in SAMPLES:
-            counts = [shares(Scene(n, samples, change), sims) for n in SIZES]
-            cells = [f"{span(c, 'regressed')} ({span(c, 'inconclusive')})" for c in counts]
-            rows.append((name, str(samples), *cells))
-            print(rows[-1], file=sys.stderr)
-    yield from table(("what changed", "samples", *(f"{n} cases" for n in SIZES)), rows)
+def tables(sims: int) -> dict[str, Table]:
+    """Return the page's tables, by their names in its marks.
+
+    Args:
+        sims: pull requests for each kind of suite; 2 in 5 of them where there are 5 models.
+    """
+
+    def rows(settings: Mapping[str, Scene]) -> tuple[tuple[str, int, Scene], ...]:
+        return tuple(
+            (what, samples, replace(scene, samples=samples))
+            for what, scene in settings.items()
+            for samples in SAMPLES
+        )
+
+    null = {
+        "independent": Scene(0, 0),
+        "correlated 0.2 in a run": Scene(0, 0, correlation=0.2),
+        "correlated 0.4 in a run": Scene(0, 0, correlation=0.4),
+        "the same every time, declared": Scene(0, 0, correlation=1.0),
+        "independent, 5 runs in the baseline": Scene(0, 0, runs=5),
+        "correlated 0.2, 5 runs in the baseline": Scene(0, 0, correlation=0.2, runs=5),
+    }
+    many = {
+        what: replace(null[what], models=5)
+        for what in ("independent", "correlated 0.2 in a run", "the same every time, declared")
+    }
+    hidden = {"the same every time, not declared": Scene(0, 0, correlation=1.0, declared=False)}
+    losses = {what: Scene(0, 0, what) for what in CHANGES}
+    margin = {"5 points lost everywhere": Scene(0, 0, "5 points lost everywhere")}
+    alike = {
+        f"{what}, correlated 0.2": Scene(0, 0, what, correlation=0.2)
+        for what in ("1 case broken", "3 cases broken")
+    }
+    blocked, both = ("regressed",), ("regressed", "inconclusive")
+    return {
+        "harmless": Table("samples are", SIZES, rows(null), blocked, sims),
+        "models": Table("5 models, samples are", FEW, rows(many), blocked, max(1, 2 * sims // 5)),
+        "undeclared": Table("samples are", FEW, rows(hidden), blocked, max(1, sims // 5)),
+        "losses": Table("what changed", SIZES, rows(losses), both, sims),
+        "alike": Table("what changed", FEW, rows(alike), both, max(1, sims // 2)),
+        "margin": Table("what changed", SIZES, rows(margin), ("passed",), sims),
+    }
 
 
-def margin_table(sims: int) -> Iterator[str]:
-    """Write how often a true drop of the margin passes."""
-    yield "## True drops of the whole margin that pass\n"
-    yield f"A loss of exactly 5 points; {sims:,} pull requests for each kind of suite.\n"
-    rows = []
-    for samples in SAMPLES:
-        counts = [shares(Scene(n, samples, DROP_5), sims) for n in SIZES]
-        rows.append((str(samples), *(span(count, "passed") for count in counts)))
-        print(rows[-1], file=sys.stderr)
-    yield from table(("samples", *(f"{n} cases" for n in SIZES)), rows)
+def put(page: str, name: str, lines: Iterable[str]) -> str:
+    """Put a table into the page, between its marks.
+
+    Raises:
+        ValueError: the page has no such marks.
+    """
+    start, end = f"<!-- simulated: {name} -->\n", "<!-- end -->"
+    before, found, rest = page.partition(start)
+    if not found or end not in rest:
+        raise ValueError(f"the page has no table {name}: {start.strip()} ... {end} is expected")
+    return before + start + "\n" + "\n".join(lines) + "\n" + rest[rest.index(end) :]
 
 
 def main() -> None:
-    """Run it all."""
+    """Simulate what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--null", type=int, default=1000, help="harmless pull requests a cell")
-    parser.add_argument("--power", type=int, default=200, help="harmful pull requests a cell")
-    parser.add_argument("--write", type=Path, help="the page to write the tables to")
+    parser.add_argument("tables", nargs="*", help="names of tables; all unless said")
+    parser.add_argument("--sims", type=int, default=2000, help="pull requests a kind of suite")
+    parser.add_argument("--jobs", type=int, default=2, help="processes")
+    parser.add_argument("--keep", type=Path, help="a file of results: used, and added to")
+    parser.add_argument("--write", type=Path, help="the page to put the tables into")
     asked = parser.parse_args()
+    known = tables(asked.sims)
+    wanted = {name: known[name] for name in asked.tables or known}
     started = time.perf_counter()
-    parts = (null_tables(asked.null), power_tables(asked.power), margin_table(asked.power))
-    page = PAGE + "\n" + "\n".join(line for part in parts for line in part)
-    if asked.write:
-        asked.write.parent.mkdir(parents=True, exist_ok=True)
-        asked.write.write_text(page.rstrip() + "\n", encoding="utf-8")
-    print(page)
+    cells = [cell for table in wanted.values() for cell in table.cells()]
+    found = simulate(cells, jobs=asked.jobs, keep=asked.keep)
+    for name, table in wanted.items():
+        lines = list(table.lines(found))
+        print("\n".join((f"{name}, {table.sims:,} pull requests a kind of suite:", "", *lines)))
+        if asked.write:
+            page = asked.write.read_text(encoding="utf-8")
+            asked.write.write_text(put(page, name, lines), encoding="utf-8")
     print(f"{time.perf_counter() - started:.0f} s", file=sys.stderr)
 
 

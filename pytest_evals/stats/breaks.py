@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from pytest_evals.stats.distributions import binomial_tail, poisson_binomial_tail
 from pytest_evals.stats.flips import correlated_flip_chance, flip_chance, flips_per_flicker
-from pytest_evals.stats.likeness import Likeness, likeness
+from pytest_evals.stats.likeness import Likeness, assumed
 
 LEAST_BASELINE = 3
 """Baseline samples below which a case cannot be flagged: a pass or two proves little."""
@@ -43,11 +43,12 @@ def confirmations(cells: Cells, flickering: int, *, level: float, most: int) -> 
     if not 0 < level < 1 or most < 0:
         raise ValueError(f"level is inside (0, 1) and most >= 0, got {level} and {most}")
     kinds = Counter(cells)
+    before = assumed(repeated=any(n > 1 for _, n in kinds)).weights
     share = (flickering + 1) / max(1, len(cells))
     for r in range(most):
         expected = sum(
             weight * times * _chance(*cell, r, rho, share)
-            for rho, weight in likeness(()).weights
+            for rho, weight in before
             for cell, times in kinds.items()
         )
         if expected <= level:

@@ -28,6 +28,10 @@ DOUBT = 0.03
 changes through to a block where samples are alike, more costs breaks of suites that never flicker,
 which cannot show that their samples are independent."""
 
+UNSEEN = 0.2
+"""The correlation that is taken for granted where no case has two samples in the run: then nothing
+can show whether a run's samples are alike, not even in a suite that flickers."""
+
 _RATES = tuple((i + 0.5) / 40 for i in range(40))
 
 
@@ -44,26 +48,42 @@ class Likeness:
         return sum(rho * weight for rho, weight in self.weights)
 
 
+def assumed(*, repeated: bool) -> Likeness:
+    """Return the weights before anything is seen.
+
+    Args:
+        repeated: whether any case has two samples or more in the run; if not, `UNSEEN` is certain.
+    """
+    share = DOUBT / len(CORRELATIONS)
+    weights = {0.0: 1 - DOUBT, **dict.fromkeys(CORRELATIONS, share)}
+    if not repeated:
+        weights = {rho: float(rho == UNSEEN) for rho in weights}
+    return Likeness(tuple(weights.items()))
+
+
 def likeness(cells: Iterable[Cell]) -> Likeness:
     """Weigh the correlations within a run by how well they explain these cases.
 
-    The weight of a correlation is that of before (`DOUBT`, in equal parts) times its likelihood:
+    The weight of a correlation is that of before (`assumed`) times its likelihood:
     the chance of a case's split of passes over the two runs, given their sum, with its pass rate
     equally likely anywhere in 0..1 (for independent samples the rate does not matter). Whole flips
     are left out, and breaks but for one sample of 3 or more too: they are what the break rule is
     about, and their chances are those among the splits that are left.
 
     Args:
-        cells: one per compared case, 0 <= passes <= samples, samples >= 1; none gives the weights
-            of before.
+        cells: one per compared case, 0 <= passes <= samples, samples >= 1.
     """
+    counted = Counter(cells)
+    repeated = any(n > 1 for *_, n in counted)
+    before = assumed(repeated=repeated)
+    if not repeated:
+        return before
     logs = dict.fromkeys((0.0, *CORRELATIONS), 0.0)
-    for cell, times in Counter(cells).items():
+    for cell, times in counted.items():
         for rho, value in _log_chances(*cell).items():
             logs[rho] += times * value
-    prior = {0.0: 1 - DOUBT, **dict.fromkeys(CORRELATIONS, DOUBT / len(CORRELATIONS))}
     best = max(logs.values())
-    raw = {rho: prior[rho] * exp(value - best) for rho, value in logs.items()}
+    raw = {rho: weight * exp(logs[rho] - best) for rho, weight in before.weights}
     total = sum(raw.values())
     return Likeness(tuple((rho, value / total) for rho, value in raw.items()))
 

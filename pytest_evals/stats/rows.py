@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import isfinite
 from statistics import fmean, variance
 from typing import Literal
@@ -118,7 +119,7 @@ class Dropped:
     """What is missing, in words."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Row:
     """One comparison that was declared before the run: a model under a gate."""
 
@@ -151,18 +152,18 @@ class Row:
         if self.margin is not None and not self.margin > 0:
             raise ValueError(f"row {self.name!r}: a margin is positive, got {self.margin}")
 
-    @property
+    @cached_property
     def counts(self) -> tuple[PairedCase, ...]:
         """The cases where they are pass counts, in order of their ids; else nothing."""
         found = (pair for pair in self.cases if isinstance(pair, PairedCase))
         return tuple(sorted(found, key=lambda pair: pair.case))
 
-    @property
+    @cached_property
     def breakable(self) -> bool:
         """Whether the break rule speaks of this row: noisy pass counts."""
         return not self.noise_free and all(isinstance(pair, PairedCase) for pair in self.cases)
 
-    @property
+    @cached_property
     def cells(self) -> list[tuple[int, int]]:
         """The (baseline, now) sample numbers that the break rule counts, in order of `counts`."""
         if not self.independent:

@@ -1,5 +1,7 @@
 """Agreement of labellers against scikit-learn, scipy and krippendorff."""
 
+import subprocess
+import sys
 from math import isnan
 from random import Random
 
@@ -247,3 +249,13 @@ def test_rogan_gladen_covers():
         found = rogan_gladen(apparent, 100, judge, n=100, cases=100)
         covered += found.low <= 0.8 <= found.high
     assert covered / 300 > 0.91
+
+
+def test_rogan_gladen_never_gates():
+    """Nothing that decides so much as imports it."""
+    code = (
+        "import sys, pytest_evals.gate.judge, pytest_evals.diff, pytest_evals.judgement\n"
+        "print('pytest_evals.stats.prevalence' in sys.modules)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout == "False\n"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pytest_evals.stats.breaks import break_chances, break_p, confirmations
 from pytest_evals.stats.flips import correlated_flip_chance, flip_chance, flips_per_flicker
-from pytest_evals.stats.likeness import Likeness, likeness
+from pytest_evals.stats.likeness import Likeness, assumed
 
 
 def expected_breaks(cells, flickering, more):
@@ -17,7 +17,7 @@ def expected_breaks(cells, flickering, more):
     share = (flickering + 1) / len(cells)
     return sum(
         weight * alike_chance(a, n, more, rho, share)
-        for rho, weight in likeness(()).weights
+        for rho, weight in assumed(repeated=True).weights
         for a, n in cells
     )
 
@@ -77,6 +77,12 @@ def test_nothing_confirmed_is_p_1():
     """Without a break there is nothing to explain."""
     assert break_p([(5, 5)] * 60, 0, more=4) == 1.0
     assert break_p([], 0, more=0) == 1.0
+
+
+def test_runs_of_one_sample_ask_for_more():
+    """They cannot show that their samples are independent."""
+    asked = [confirmations([(10, n)] * 60, 6, level=0.01, most=15) for n in (2, 1)]
+    assert asked[0] < 6 < asked[1]
 
 
 def test_p_is_averaged_over_the_correlations():

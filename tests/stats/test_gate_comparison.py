@@ -65,6 +65,30 @@ def test_a_flaky_case_with_one_sample_never_blocks():
         assert not found.blocking
 
 
+@given(
+    cases=st.integers(1, 200),
+    flipped=st.integers(1, 4),
+    base_n=st.integers(1, 2),
+)
+def test_up_to_four_flips_with_one_sample_never_block(cases, flipped, base_n):
+    """Whatever the size of the suite; the fifth could be told from noise."""
+    flipped = min(flipped, cases)
+    found = verdict(row((flipped, base_n, base_n, 0, 1), (cases - flipped, base_n, base_n, 1, 1)))
+    assert not found.blocking
+
+
+def test_a_case_at_nine_tenths_never_blocks_though_its_baseline_grew():
+    """Ten runs of one sample were added; now it fails, and passes soon when asked again."""
+    steady = row((1, 10, 10, 0, 1), (59, 10, 10, 1, 1))
+    plan = plan_confirm([steady])[0]
+    assert plan.n >= 1
+    rng, blocked = Random(2), 0
+    for _ in range(300):
+        answers = [rng.random() < 0.9 for _ in range(plan.n)]
+        blocked += judge([steady], confirmed={"gpt": {"c0": answers}})[0].blocking
+    assert blocked == 0
+
+
 def test_three_breaks_beside_five_fixes_are_regressed():
     """Fixes do not pay for breaks."""
     found = verdict(row((3, 5, 5, 0, 5), (5, 0, 5, 5, 5), (52, 5, 5, 5, 5)))
@@ -89,6 +113,30 @@ def test_temperature_0_counts_as_one_sample():
         broken.breaks.flagged,
         broken.breaks.flipped,
     ) == ("inconclusive", (), ("c0", "c1", "c2"))
+
+
+def test_moody_samples_take_the_edge_off_a_break():
+    """The same break beside cases whose runs disagree: confirmed, and yet noise explains it."""
+    steady = row((1, 5, 5, 0, 5), (20, 4, 5, 4, 5), (10, 5, 5, 4, 5), (10, 4, 5, 5, 5))
+    moody = row((1, 5, 5, 0, 5), (20, 4, 5, 1, 5), (20, 1, 5, 4, 5))
+    assert (verdict(steady).verdict, verdict(steady).rule) == ("regressed", "break")
+    assert "explained by noise" in plan_confirm([moody])[0].reason
+    found = judge([moody], confirmed={"gpt": {"c0": [False] * 15}})[0]
+    assert (found.verdict, found.breaks.confirmed) == ("inconclusive", ("c0",))
+    assert found.breaks.correlation > 0.2
+
+
+def test_a_mood_of_one_model_is_held_against_all():
+    """Rows of one run share it; a row of its own keeps what it shows itself."""
+    quiet = row((1, 5, 5, 0, 5), (39, 5, 5, 5, 5), name="quiet")
+    moody = row((20, 4, 5, 1, 5), (20, 1, 5, 4, 5), name="moody")
+    calm = row((20, 4, 5, 3, 5), (20, 3, 5, 4, 5), name="calm")
+    alone, beside_calm, beside_moody = (
+        judge(rows)[0].breaks for rows in ([quiet], [quiet, calm], [quiet, moody])
+    )
+    assert alone.correlation == beside_calm.correlation
+    assert beside_moody.correlation > 0.2
+    assert beside_moody.p > alone.p
 
 
 def test_one_case():
@@ -143,6 +191,29 @@ def test_confirmation_enters_the_break_rule_alone(row):
         for answer in (False, True)
     ]
     assert {judge([row])[0].mean} == {found.mean for found in asked}
+
+
+@given(rows)
+def test_one_sample_a_side_is_mcnemar(row):
+    """The mean rule of a row is the exact test of the pairs that differ."""
+    first = replace(
+        row,
+        cases=tuple(
+            PairedCase(c.case, min(c.base_pass, 1), 1, min(c.now_pass, 1), 1) for c in row.cases
+        ),
+    )
+    mean = judge([first])[0].mean
+    both = mean.worse + mean.better
+    expected = scipy_stats.binom.cdf(mean.better, both, 0.5) if both else 1.0
+    assert pytest.approx(expected) == mean.p
+
+
+@given(rows)
+def test_unequal_sample_numbers_weigh_a_case_once(row):
+    """D is the mean of the changes of the cases, however often each was asked."""
+    changes = [c.now_pass / c.now_n - c.base_pass / c.base_n for c in row.cases]
+    mean = judge([row])[0].mean
+    assert pytest.approx(sum(changes) / len(changes), abs=1e-12) == mean.change
 
 
 @given(rows)

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evals.stats.likeness import CORRELATIONS, DOUBT, flickers, likeness
+from pytest_evals.stats.likeness import (
+    CORRELATIONS,
+    DOUBT,
+    UNSEEN,
+    assumed,
+    flickers,
+    likeness,
+)
 
 cells = st.tuples(st.integers(1, 6), st.integers(1, 6)).flatmap(
     lambda n: st.tuples(st.integers(0, n[0]), st.just(n[0]), st.integers(0, n[1]), st.just(n[1]))
@@ -28,11 +35,20 @@ def suite(rng, rho, *, cases=60, n=5):
 
 
 def test_nothing_seen_gives_the_weights_of_before():
-    """No cases, cases with one sample a side, cases that never flicker."""
-    before = likeness(())
+    """Cases that never flicker, and such as can split in one way only."""
+    before = assumed(repeated=True)
     assert dict(before.weights)[0.0] == pytest.approx(1 - DOUBT)
     assert pytest.approx(DOUBT * sum(CORRELATIONS) / len(CORRELATIONS)) == before.correlation
-    assert likeness([(1, 1, 0, 1)] * 5 + [(0, 1, 1, 1), (5, 5, 5, 5)]).weights == before.weights
+    assert likeness([(5, 5, 5, 5), (0, 1, 2, 2), (0, 3, 0, 3)]).weights == before.weights
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 1)), max_size=300))
+def test_one_sample_in_the_run_shows_nothing(outcomes):
+    """However long the baseline is: a correlation of 0.2 is taken for granted."""
+    assert UNSEEN in CORRELATIONS
+    found = likeness([(b, 5, w, 1) for b, w in outcomes])
+    assert {UNSEEN: 1.0} == {rho: weight for rho, weight in found.weights if weight}
+    assert found.correlation == UNSEEN
 
 
 @given(st.lists(cells, max_size=30))
@@ -47,6 +63,7 @@ def test_weights_are_weights(cells):
 @given(st.lists(cells, max_size=15))
 def test_whole_flips_are_no_evidence(cells):
     """Breaks, near breaks and fixes change no weight."""
+    cells = [*cells, (5, 5, 5, 5)]
     flips = [(5, 5, 0, 5), (4, 5, 0, 5), (0, 5, 5, 5), (3, 3, 0, 4)]
     assert dict(likeness([*cells, *flips]).weights) == pytest.approx(dict(likeness(cells).weights))
 

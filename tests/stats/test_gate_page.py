@@ -1,0 +1,45 @@
+"""The numbers and constants that the page on the gate's rules gives."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pytest_evals.stats.breaks import confirmations
+from pytest_evals.stats.flips import correlated_flip_chance, flip_chance
+from pytest_evals.stats.likeness import CORRELATIONS, DOUBT, UNSEEN
+from pytest_evals.stats.rows import Rules
+from pytest_evals.stats.signflip import mcnemar
+
+PAGE = " ".join(
+    (Path(__file__).parents[2] / "docs" / "explanation" / "how-the-gate-decides.md")
+    .read_text(encoding="utf-8")
+    .split()
+)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"q(5, 9) is {flip_chance(5, 9):.5f}. Among 60 cases {60 * flip_chance(5, 9):.4f} such",
+        f"worse and none better give p = {mcnemar(3, 0):.3f}; five and none {mcnemar(5, 0):.3f}.",
+        f"need r = {confirmations([(5, 5)] * 60, 0, level=0.01, most=15)};",
+        f"at most {Rules().most_confirm}. ",
+        f"Each of ρ = 0, {', '.join(map(str, CORRELATIONS))} is weighed",  # noqa: RUF001
+        f"times {1 - DOUBT} for independence and {DOUBT} for the others",
+        f"nothing can tell, and ρ = {UNSEEN} is taken for granted",  # noqa: RUF001
+        f"p ≤ {Rules().alpha_mean}, the interval wholly below 0",
+        f"*Regressed* is p ≤ {Rules().alpha_break},",
+        f"the margin ({100 * Rules().margin:.0f} points unless",
+        f"else {Rules().draws:,} seeded draws",
+    ],
+)
+def test_the_page_says_what_the_code_does(said):
+    """Word for word."""
+    assert said in PAGE
+
+
+def test_at_a_correlation_of_a_fifth_flips_are_fifty_times_likelier():
+    """As the page says."""
+    assert re.search("it is fifty times q", PAGE)
+    assert round(correlated_flip_chance(5, 9, 0.2) / flip_chance(5, 9), -1) == 50
