@@ -5,17 +5,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_evals.baseline import Baseline, baseline_of
-from pytest_evals.errors import StoreError
+from pytest_evals.baseline import Baseline
 from pytest_evals.gate.spec import GateVerdict
 from pytest_evals.judgement import Bench, Judgement, judge_run
 from pytest_evals.redact import Redactor
 from pytest_evals.report import Report, redacted
 from pytest_evals.result import TrialResult
-from pytest_evals.run import DatasetInfo, Run, RunStatus
+from pytest_evals.run import DatasetInfo, Run
 from pytest_evals.stats.rows import Rules
 from pytest_evals.storage.base import RunStore
 from pytest_evals.storage.baseline_file import Found, find_baseline
+from pytest_evals.storage.run_baseline import is_replayed, run_baseline
 from pytest_evals.tally import Table, tally
 
 _SECRET = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
@@ -64,7 +64,7 @@ class Stored:
             baseline=None if found is None else found.baseline,
             baseline_name="" if found is None else found.name,
             rules=Rules(strict=bool(run.options.get("strict", False))),
-            replayed=_replayed(run),
+            replayed=is_replayed(run),
         )
         judgement = judge_run(bench)
         sealed = [GateVerdict.model_validate(gate) for gate in run.gates]
@@ -77,18 +77,7 @@ class Stored:
         """Find a baseline; a run is never its own."""
 
         def read(name: str) -> Baseline:
-            if name == "latest":
-                runs = self.store.runs(dataset=info.name, status=RunStatus.COMPLETE)
-                other = next((one for one in runs if one.id < run.id), None)
-                if other is None:
-                    raise StoreError(f"no complete run of {info.name!r} before {run.id} is stored")
-            else:
-                other = self.store.run(name)
-            its = next((one for one in other.datasets if one.name == info.name), None)
-            if its is None:
-                raise StoreError(f"run {other.id} has nothing of dataset {info.name!r}")
-            table = Table.of(info.name, self.store.results(other.id))
-            return baseline_of(table, its, replayed=_replayed(other))
+            return run_baseline(self.store, name, info.name, before=run.id)
 
         return find_baseline(
             source,
@@ -102,11 +91,6 @@ class Stored:
 def _add(tables: dict[str, Table], result: TrialResult) -> None:
     """Put a trial into its dataset's table."""
     tables.setdefault(result.dataset, Table(result.dataset)).add(tally(result))
-
-
-def _replayed(run: Run) -> bool:
-    """Whether a run's stored answers count as recorded."""
-    return run.options.get("responses") == "replay"
 
 
 def _redactor() -> Redactor:

@@ -6,20 +6,19 @@ Knows nothing of reports and of the terminal.
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_evals.baseline import Baseline, baseline_of, update_baseline
+from pytest_evals.baseline import Baseline
 from pytest_evals.config import Settings
 from pytest_evals.dataset import Dataset
 from pytest_evals.errors import StoreError
 from pytest_evals.gate.judge import gates_of
 from pytest_evals.gate.spec import GateSpec
-from pytest_evals.run import DatasetInfo, RunStatus
+from pytest_evals.run import DatasetInfo
 from pytest_evals.storage.baseline_file import (
     Found,
     RunReader,
     baseline_path,
     find_baseline,
     load_baseline,
-    save_baseline,
 )
 from pytest_evals.tally import Table
 
@@ -89,27 +88,16 @@ def _run_reader(settings: Settings, dataset: str, own_run: str) -> RunReader:
     """Return what makes a baseline of a stored run."""
 
     def read(source: str) -> Baseline:
+        from pytest_evals.storage.run_baseline import run_baseline
         from pytest_evals.storage.sqlite import SqliteRunStore
 
         if not settings.store_path.is_file():
             raise StoreError(f"there is no store at {settings.store}")
         store = SqliteRunStore(settings.store_path)
         try:
-            if source == "latest":
-                runs = store.runs(dataset=dataset, status=RunStatus.COMPLETE)
-                run = next((one for one in runs if one.id != own_run), None)
-                if run is None:
-                    raise StoreError(f"no complete run of {dataset!r} is stored")
-            else:
-                run = store.run(source)
-            info = next((one for one in run.datasets if one.name == dataset), None)
-            if info is None:
-                raise StoreError(f"run {run.id} has nothing of dataset {dataset!r}")
-            table = Table.of(dataset, store.results(run.id))
+            return run_baseline(store, source, dataset, before=own_run)
         finally:
             store.close()
-        replayed = run.options.get("responses") == "replay"
-        return baseline_of(table, info, replayed=replayed)
 
     return read
 
@@ -145,17 +133,8 @@ def bring_up_to_date(
     """
     if not (settings.update_baseline or settings.reset_baseline):
         return None
-    new = baseline_of(table, info, replayed=settings.responses == "replay")
-    shown = _shown(compared.path, settings.rootdir)
-    if not new.lines:
-        return f"baseline {shown} is unchanged: nothing was scored"
-    old = compared.own
-    if old is not None and settings.reset_baseline:
-        kept = tuple(line for line in old.lines if line.key not in new.cells)
-        old = Baseline(dataset=old.dataset, lines=kept)
-    whole = len(table) == info.planned == info.selected
-    whole = whole and all(one.outcome != "skipped" for one in table)
-    cases = {one.case for one in table} if whole else None
-    changed = save_baseline(compared.path, update_baseline(old, new, cases=cases))
-    count = f"{len(new.lines)} line{'' if len(new.lines) == 1 else 's'} of this run"
-    return f"baseline {shown} {f'now has {count}' if changed else 'is unchanged'}"
+    from pytest_evals.storage.run_baseline import Target, add_to_baseline
+
+    target = Target(compared.path, _shown(compared.path, settings.rootdir), compared.own)
+    replayed = settings.responses == "replay"
+    return add_to_baseline(target, table, info, replayed=replayed, reset=settings.reset_baseline)
