@@ -232,23 +232,37 @@ def f1_score(
     )
 
 
-def macro_f1(ratings: Ratings, *, confidence: float = 0.95, seed: int = 0) -> Estimate | Absent:
+def macro_f1(
+    ratings: Ratings,
+    *,
+    confidence: float = 0.95,
+    seed: int = 0,
+    besides: frozenset[Label] = frozenset(),
+) -> Estimate | Absent:
     """Return the plain mean of F1 over the labels that occur, with a bootstrap interval by case.
 
     Args:
         ratings: the items.
         confidence: inside (0, 1).
         seed: of the bootstrap.
+        besides: labels that are no classes ("none of them"): errors where they are given, and
+            left out of the mean.
 
     Returns:
         The estimate in 0..1, or Absent where there is no item.
     """
     check_confidence(confidence)
-    return by_case(ratings, _macro_f1, confidence=confidence, seed=seed, reason="no items")
+    return by_case(
+        ratings,
+        lambda pairs: _macro_f1(pairs, besides),
+        confidence=confidence,
+        seed=seed,
+        reason="no items",
+    )
 
 
-def _macro_f1(pairs: Sequence[Pair]) -> float | None:
-    labels = {label for pair in pairs for label in pair}
+def _macro_f1(pairs: Sequence[Pair], besides: frozenset[Label] = frozenset()) -> float | None:
+    labels = {label for pair in pairs for label in pair} - besides
     found = [f1 for label in labels if (f1 := _f1(pairs, label)) is not None]
     return fmean(sorted(found)) if found else None
 

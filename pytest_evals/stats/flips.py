@@ -6,7 +6,7 @@ one run, 0 where they are independent. Nothing here looks at data.
 """
 
 from functools import lru_cache
-from math import comb, exp, lgamma, log
+from math import exp, lgamma, log
 
 _RATES = (0.001, *(i / 50 for i in range(1, 50)), 0.999)
 
@@ -95,8 +95,9 @@ def beta_binomial(passes: int, n: int, rate: float, rho: float) -> float:
     """
     weight = (1 - rho) / rho
     yes, no, fails = rate * weight, (1 - rate) * weight, n - passes
-    return comb(n, passes) * exp(
-        lgamma(yes + passes) - lgamma(yes) + lgamma(no + fails) - lgamma(no)
+    return exp(
+        lgamma(n + 1) - lgamma(passes + 1) - lgamma(fails + 1)
+        + lgamma(yes + passes) - lgamma(yes) + lgamma(no + fails) - lgamma(no)
         + lgamma(weight) - lgamma(weight + n)
     )  # fmt: skip
 

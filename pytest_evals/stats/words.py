@@ -154,7 +154,7 @@ def _notes_of_breaks(verdict: RowVerdict) -> list[str]:
         )
     if breaks.correlation >= _ALIKE:
         said.append(
-            f"Samples of one run look alike (correlation about {breaks.correlation:.2g}), "
+            f"Samples of one run are taken for alike (correlation about {breaks.correlation:.2g}), "
             "so whole flips are less surprising than independent samples would make them."
         )
     if breaks.confirmed and verdict.rule != "break":

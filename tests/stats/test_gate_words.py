@@ -117,7 +117,7 @@ def test_alike_samples_are_said():
     moody = [PairedCase(f"m{i}", *((4, 5, 1, 5) if i % 2 else (1, 5, 3, 5))) for i in range(40)]
     row = Row("gpt", (PairedCase("broken", 5, 5, 0, 5), *moody))
     notes = judge([row])[0].notes
-    assert any("Samples of one run look alike" in note for note in notes)
+    assert any("Samples of one run are taken for alike" in note for note in notes)
 
 
 def test_many_dropped_cases_are_cut_and_counted():

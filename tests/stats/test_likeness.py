@@ -2,6 +2,7 @@
 
 from math import comb
 from random import Random
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -116,6 +117,14 @@ def test_enormous_evidence_is_still_a_number():
     rng = Random(3)
     assert likeness(suite(rng, 0.9, cases=10_000)).correlation == pytest.approx(0.6)
     assert likeness(suite(rng, 0.0, cases=10_000)).correlation == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_baseline_of_thousands_is_no_trouble():
+    """No overflow in the number of ways, and no long wait."""
+    started = process_time()
+    found = likeness([(3000, 5000, 3, 5), (2990, 5000, 30, 50)] * 20)
+    assert process_time() - started < 2
+    assert dict(found.weights)[0.0] > 1 - DOUBT
 
 
 @pytest.mark.parametrize(
