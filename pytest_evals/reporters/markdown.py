@@ -5,7 +5,7 @@ details folded. It is cut to what a comment may hold, and says what was cut. All
 pass `markup`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -43,8 +43,8 @@ _VERDICTS = {
     "incomplete": "❌",
 }
 _ORDER = ("failed", "incomplete", "inconclusive", "skipped", "passed")
-_WORSE = ("regressed", "errored", "added_failing")
-_QUIET = ("drifted", "case_edited", "added_passing", "removed", "still_failing")
+_TOLD = ("regressed", "fixed")
+_QUIET = ("drifted", "case_edited", "added_passing", "removed")
 _COUNTED = {
     "still_failing": "still failing",
     "still_passing": "still passing",
@@ -58,7 +58,6 @@ _WORDS = {
     "added_passing": "new, passes",
     "added_failing": "new, fails",
     "removed": "no longer asked",
-    "still_failing": "fails as before",
     "errored": "no answer or no score",
 }
 
@@ -86,19 +85,20 @@ def markdown(report: Report, limit: int = LIMIT) -> str:
     """
     scan = Scan.of(report)
     entries = _entries(report)
-    failing = _unexplained(scan, entries)
-    wanted = [key for key, _ in entries][:MOST_SHOWN] + failing[:MOST_SHOWN]
+    told = {key for key, entry in entries.items() if entry.kind in _TOLD}
+    failing = [key for key in scan.failing() if key not in told]
+    wanted = [key for key in entries if key in told][:MOST_SHOWN] + failing[:MOST_SHOWN]
     shown = shown_of(report, set(wanted))
     verdicts = sorted(verdicts_of(report), key=_gravity)
     several = len(report.run.datasets) > 1
     sections = [
         Section("\n\n".join(_head(report, scan)), (), ""),
         _gates(verdicts, several=several),
-        _changed("Regressed", _of(entries, _WORSE), shown, several=several, share=0.35),
-        _failing(failing, scan, shown, several=several),
+        _changed("Regressed", _of(entries, ("regressed",)), shown, several=several, share=0.35),
+        _failing(failing, scan, entries, shown, several=several),
         _errors(scan, several=several),
         _changed("Fixed", _of(entries, ("fixed",)), shown, several=several, share=0.1),
-        _listed("Flaky", _flaky(entries, scan), several=several),
+        _flaky(told, scan, entries, shown, several=several),
         models(report, scan),
         slices(report, scan),
         _all_gates(verdicts, several=several),
@@ -109,34 +109,19 @@ def markdown(report: Report, limit: int = LIMIT) -> str:
     return fit([one for one in sections if one is not None], limit)
 
 
-def _entries(report: Report) -> list[tuple[Key, DiffEntry]]:
-    """Return what changed in all datasets, what is shown with answers first."""
+def _entries(report: Report) -> dict[Key, DiffEntry]:
+    """Return what changed in all datasets, the cases that block first."""
     found = [
         (Key(name, entry.case, entry.model), entry)
         for name, judgement in report.judgements.items()
         if judgement.diff is not None
         for entry in judgement.diff.entries
     ]
-    first = (*_WORSE, "fixed")
-    return sorted(
-        found,
-        key=lambda one: (
-            first.index(one[1].kind) if one[1].kind in first else len(first),
-            not one[1].blocking,
-        ),
-    )
+    return dict(sorted(found, key=lambda one: not one[1].blocking))
 
 
-def _of(
-    entries: Sequence[tuple[Key, DiffEntry]], kinds: Sequence[str]
-) -> list[tuple[Key, DiffEntry]]:
-    return [one for one in entries if one[1].kind in kinds]
-
-
-def _unexplained(scan: Scan, entries: Sequence[tuple[Key, DiffEntry]]) -> list[Key]:
-    """Return the failing cells that are not shown as changed, the worst first."""
-    told = {key for key, _ in _of(entries, (*_WORSE, "fixed", "flaky"))}
-    return [key for key in scan.failing() if key not in told]
+def _of(entries: Mapping[Key, DiffEntry], kinds: Sequence[str]) -> list[tuple[Key, DiffEntry]]:
+    return [one for one in entries.items() if one[1].kind in kinds]
 
 
 def _gravity(verdict: GateVerdict) -> tuple[bool, int]:
@@ -172,9 +157,15 @@ def _counts(report: Report, scan: Scan) -> str:
     passed, failed = scan.total("passed"), scan.total("failed")
     tolerated = failed - scan.total("untolerated")
     parts = [f"{passed:,} of {passed + failed:,} scored trials passed"]
+    if revised := scan.total("revised"):
+        parts[0] += f" ({revised:,} only after a revision)"
     if failed:
         parts.append(f"{failed:,} failed" + (f" ({tolerated:,} tolerated)" if tolerated else ""))
-    for what, words in (("errored", "without an answer or a score"), ("skipped", "not run")):
+    for what, words in (
+        ("errored", "without an answer or a score"),
+        ("skipped", "not run"),
+        ("unneeded", "not needed"),
+    ):
         if count := scan.total(what):
             parts.append(f"{count:,} {words}")
     chosen = [info for info in report.run.datasets if info.selected < info.planned]
@@ -294,23 +285,37 @@ def _name(key: Key, *, several: bool) -> str:
 
 
 def _failing(
-    failing: Sequence[Key], scan: Scan, shown: Mapping[Key, Shown], *, several: bool
+    failing: Sequence[Key],
+    scan: Scan,
+    entries: Mapping[Key, DiffEntry],
+    shown: Mapping[Key, Shown],
+    *,
+    several: bool,
 ) -> Section | None:
-    """Return cases that fail, where no baseline explains them: the worst first."""
-    if not failing:
-        return None
+    """Return cases of which no sample passes and that are not told as regressed."""
     items = []
     for key in failing:
         cell, seen = scan.cells[key], shown[key].wrong if key in shown else None
-        text = f"{_name(key, several=several)} · passed {_of_samples(cell)}"
-        if cell.failed and not cell.untolerated:
+        if cell.passed:
+            continue
+        text = f"{_name(key, several=several)} · {_counted(cell, entries.get(key))}"
+        if not cell.untolerated:
             text += " · tolerated, the gates decide"
         if seen is not None:
             lines = [labelled("answer  ", "(none)" if seen.answer is None else seen.answer)]
             lines += [labelled("why     ", reason, 500) for reason in seen.reasons[:4]]
             text += f"\n\n{fence(chr(10).join(lines))}"
         items.append(text)
-    return Section(f"### Failing: {len(items):,}", items, "cases", share=0.2)
+    return Section(f"### Failing: {len(items):,}", items, "cases", share=0.2) if items else None
+
+
+def _counted(cell: Cell, entry: DiffEntry | None) -> str:
+    """Return how many samples passed, now and before."""
+    if entry is not None and entry.kind == "added_failing":
+        return f"new, passed {_of_samples(cell)}"
+    if entry is None or entry.n_before is None:
+        return f"passed {_of_samples(cell)}"
+    return f"passed {entry.passes_before} of {entry.n_before} before, {_of_samples(cell)} now"
 
 
 def _of_samples(cell: Cell) -> str:
@@ -323,35 +328,37 @@ def _errors(scan: Scan, *, several: bool) -> Section | None:
         return None
     found = sorted(scan.errors.items(), key=lambda one: -one[1][0])
     items = []
-    for (dataset, model, _), (count, message) in found:
+    for (dataset, model, _), (count, message, cases) in found:
         of = f" in {code(dataset)}" if several else ""
         trials = "1 trial" if count == 1 else f"{count:,} trials"
-        items.append(f"- {trials} of {code(model)}{of}: {prose(message)}")
+        named = ", ".join(code(case) for case in cases[:5]) + (", ..." if len(cases) > 5 else "")
+        items.append(f"- {trials} of {code(model)}{of}: {prose(message)} ({named})")
     title = f"### No answer, or no score: {scan.total('errored'):,}"
     return Section(title, items, "kinds of errors", between="\n")
 
 
-def _flaky(entries: Sequence[tuple[Key, DiffEntry]], scan: Scan) -> list[tuple[Key, str]]:
-    """Return the cases whose samples disagree, or that moved within noise."""
-    found = {key: entry for key, entry in entries if entry.kind == "flaky"}
-    told = {key for key, entry in entries if entry.kind in {*_WORSE, "fixed"}}
-    flaky = []
+def _flaky(
+    told: Collection[Key],
+    scan: Scan,
+    entries: Mapping[Key, DiffEntry],
+    shown: Mapping[Key, Shown],
+    *,
+    several: bool,
+) -> Section | None:
+    """Return cases whose samples disagree, or that moved within noise, with a reason."""
+    items = []
     for key, cell in scan.cells.items():
-        entry = found.get(key)
-        if entry is not None and entry.n_before is not None:
-            before = f", {entry.passes_before} of {entry.n_before} before"
-            flaky.append((key, f"passed {_of_samples(cell)}{before}"))
-        elif cell.passed and cell.failed and key not in told:
-            flaky.append((key, f"passed {_of_samples(cell)}"))
-    return flaky
-
-
-def _listed(title: str, cases: Sequence[tuple[Key, str]], *, several: bool) -> Section | None:
-    """Return cases, a line each."""
-    if not cases:
-        return None
-    items = [f"- {_name(key, several=several)}: {words}" for key, words in cases]
-    return Section(f"### {title}: {len(items):,}", items, "cases", share=0.05, between="\n")
+        entry = entries.get(key)
+        moved = entry is not None and entry.kind == "flaky" and cell.passed
+        if key in told or not (moved or (cell.passed and cell.failed)):
+            continue
+        text = f"- {_name(key, several=several)}: {_counted(cell, entry)}"
+        seen = shown[key].wrong if key in shown else None
+        if seen is not None and seen.reasons:
+            text += f"; {prose(seen.reasons[0], 300)}"
+        items.append(text)
+    title = f"### Flaky: {len(items):,}"
+    return Section(title, items, "cases", share=0.05, between="\n") if items else None
 
 
 def _quiet(entries: Sequence[tuple[Key, DiffEntry]], *, several: bool) -> Section | None:

@@ -124,7 +124,7 @@ def _points(result: RowVerdict) -> str:
     mean = result.mean
     if mean is None:
         return result.verdict
-    points = f"{100 * mean.change:+.1f}"
+    points = f"{100 * mean.change:+.1f} points"
     if mean.low is not None and mean.high is not None:
         points += f" ({100 * mean.low:+.1f} to {100 * mean.high:+.1f})"
     return f"{points}, {result.verdict}"

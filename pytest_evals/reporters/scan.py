@@ -13,6 +13,7 @@ from pytest_evals.result import Outcome, TrialResult
 from pytest_evals.score import ScoreError
 
 _LONGEST = 4000
+_MOST_CASES = 6
 
 
 class Key(NamedTuple):
@@ -42,6 +43,10 @@ class Cell:
     """Trials without an answer, or without a score."""
     skipped: int = 0
     """Trials that were not run."""
+    unneeded: int = 0
+    """Trials left out because nothing could depend on them any more."""
+    revised: int = 0
+    """Trials that passed only after their answer was revised."""
     revised: int = 0
     """Trials that passed only after their answer was revised; not among the passed."""
     untolerated: int = 0
@@ -86,8 +91,10 @@ class Scan:
 
     cells: dict[Key, Cell] = field(default_factory=dict)
     """What became of each."""
-    errors: dict[tuple[str, str, str], tuple[int, str]] = field(default_factory=dict)
-    """By dataset, model and type of error: how often, and the first message."""
+    errors: dict[tuple[str, str, str], tuple[int, str, tuple[str, ...]]] = field(
+        default_factory=dict
+    )
+    """By dataset, model and type of error: how often, the first message, the first few cases."""
 
     @classmethod
     def of(cls, report: Report) -> "Scan":
@@ -109,8 +116,11 @@ class Scan:
         if result.outcome is Outcome.ERRORED:
             why = "not scored" if result.error is None else result.error.type
             place = (result.dataset, result.model_id, why)
-            count, message = self.errors.get(place, (0, ""))
-            self.errors[place] = (count + 1, message or " ".join(reasons_of(result)[:1])[:600])
+            count, message, cases = self.errors.get(place, (0, "", ()))
+            message = message or " ".join(reasons_of(result)[:1])[:600]
+            if result.case_id not in cases and len(cases) < _MOST_CASES:
+                cases += (result.case_id,)
+            self.errors[place] = (count + 1, message, cases)
 
     def total(self, what: str) -> int:
         """Return how many trials there are of a kind: passed, failed, errored, untolerated."""

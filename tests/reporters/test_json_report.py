@@ -13,6 +13,8 @@ from pytest_evals.cli.schema import report_schema_text
 from pytest_evals.errors import ReportError
 from pytest_evals.report import Report
 from pytest_evals.reporters.json import JsonReporter, pieces
+from pytest_evals.result import TrialResult
+from pytest_evals.run import Run
 from pytest_evals.score import Score, ScoreError
 from tests.reporters.text_makers import HOSTILE, report, trial
 
@@ -75,6 +77,15 @@ def test_a_trial() -> None:
     ]
     assert "about a?" == one["exchanges"][0]["request"]["messages"][0]["content"]
     assert {"m": {"n": 1}} == one["metadata"]
+
+
+def test_nothing_of_a_trial_or_a_run_is_left_out() -> None:
+    """What is known of them stands in the report, but for the two keys that stand beside `run`."""
+    renamed = {"case_id": "case", "model_id": "model"}
+    trials = {renamed.get(name, name) for name in TrialResult.model_fields}
+    assert set() == trials - set(SCHEMA["$defs"]["TrialShape"]["properties"])
+    runs = set(Run.model_fields) - set(SCHEMA["$defs"]["RunShape"]["properties"])
+    assert {"chain", "decision", "gates"} == runs
 
 
 def test_several_datasets() -> None:

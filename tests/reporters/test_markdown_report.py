@@ -173,7 +173,7 @@ def test_flaky_fixed_slices_and_costs() -> None:
         trial("b", "yes", tags=("de",)),
     ]
     text = markdown(report(now, before=before))
-    assert "### Flaky: 2\n\n- `a` for `gpt`: passed 1 of 2, 2 of 2 before" in text
+    assert "- `a` for `gpt`: passed 2 of 2 before, 1 of 2 now; contains: the answer does" in text
     assert "| `en` | `gpt` | 1 | 1 of 2 (50%) |" in text
     assert "| `gpt` | 2 of 3 |" in text
     assert "$0.0030" in text
@@ -183,7 +183,8 @@ def test_errors_by_kind() -> None:
     """Trials without an answer are counted by model and reason, the most frequent first."""
     text = markdown(report([trial(f"c{i}", None) for i in range(3)]))
     assert (
-        "### No answer, or no score: 3\n\n- 3 trials of `gpt`: overloaded: come back later" in text
+        "### No answer, or no score: 3\n\n- 3 trials of `gpt`: overloaded: come back later (`c0`, `c1`, `c2`)"
+        in text
     )
 
 
