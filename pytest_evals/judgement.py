@@ -5,11 +5,13 @@ The one way from trials to verdicts, for a session, for stored runs and for merg
 alone: they are handed in apart, and reach no table, metric or baseline.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_evals.baseline import Baseline
 from pytest_evals.canonical import Frozen
+from pytest_evals.confusion import Confusion, confusions
+from pytest_evals.corrected import corrected_rates
 from pytest_evals.decision import Decision, decide
 from pytest_evals.diff import Confirmation, Diff, RunSide, compare, confirmed_of, plan_confirmation
 from pytest_evals.gate.judge import Judge, declared_of, explored_of, gates_of, judge_gates
@@ -18,6 +20,7 @@ from pytest_evals.gate.state import states
 from pytest_evals.measure import metrics
 from pytest_evals.metric import Metric, parse_measure
 from pytest_evals.run import DatasetInfo
+from pytest_evals.stats.prevalence import JudgeError
 from pytest_evals.stats.rows import Rules
 from pytest_evals.tally import Table, Tally
 
@@ -41,6 +44,9 @@ class Bench:
     """Whether answers from the store count as recorded (``--evals-responses replay``)."""
     no_baseline: str | None = None
     """Why it does not matter that there is no baseline; None where it does."""
+    judges: Mapping[str, JudgeError] = field(default_factory=dict)
+    """The known errors of judges with a certificate, by the names of their scores; for pass rates
+    that are shown corrected."""
 
     def gates(self) -> tuple[GateSpec, ...]:
         """Return the dataset's gates, parsed."""
@@ -64,6 +70,8 @@ class Judgement(Frozen):
     """What changed against the baseline; None where there is none."""
     decision: Decision | None = None
     """The one word; None where the dataset has no gates."""
+    confusions: tuple[Confusion, ...] = ()
+    """Of every scorer that gives labels beside true ones, under every model."""
 
     @property
     def failed(self) -> tuple[GateVerdict, ...]:
@@ -118,8 +126,12 @@ def judge_run(
     per_model = bench.info.planned // max(1, len(bench.info.models))
     planned = {model.id: per_model for model in bench.info.models}
     return Judgement(
-        metrics=tuple(metrics(bench.table, planned=planned, extra=named)),
+        metrics=(
+            *metrics(bench.table, planned=planned, extra=named),
+            *corrected_rates(bench.table, bench.judges),
+        ),
         gates=tuple(verdicts),
         diff=diff,
         decision=decide(verdicts) if gates else None,
+        confusions=confusions(bench.table),
     )

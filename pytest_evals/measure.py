@@ -10,6 +10,7 @@ from functools import cached_property
 from itertools import chain
 
 from pytest_evals.metric import QUANTITIES, Measure, Metric, Slice, parse_measure
+from pytest_evals.score import NO_LABEL
 from pytest_evals.stats.agreement import Ratings, accuracy, f1_score, macro_f1, precision, recall
 from pytest_evals.stats.estimate import Absent, Estimate
 from pytest_evals.stats.intervals import clustered_mean, clustered_rate
@@ -333,7 +334,7 @@ def _of_labels(group: Group, what: Measure, confidence: float) -> Estimate | Abs
     if what.kind == "accuracy":
         return accuracy(ratings, confidence=confidence)
     if what.kind == "macro_f1":
-        return macro_f1(ratings, confidence=confidence)
+        return macro_f1(ratings, confidence=confidence, besides=frozenset({NO_LABEL}))
     of_label = {"f1": f1_score, "precision": precision, "recall": recall}[what.kind]
     return of_label(ratings, what.label or "", confidence=confidence)
 

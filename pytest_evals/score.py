@@ -7,6 +7,9 @@ from pydantic import Field, field_validator
 
 from pytest_evals.canonical import Frozen
 
+NO_LABEL = "(none)"
+"""The label of an answer that names none of those there are: a wrong one, and no class."""
+
 
 class Score(Frozen):
     """What one scorer says of one trial."""

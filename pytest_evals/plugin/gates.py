@@ -16,8 +16,8 @@ from pytest_evals.judgement import Bench, Judgement, judge_run, plan_again
 from pytest_evals.plaintext import neutral
 from pytest_evals.plugin.compare import Compared, bring_up_to_date, find
 from pytest_evals.plugin.confirm import ask_again
+from pytest_evals.plugin.judges import known_errors, told_of
 from pytest_evals.plugin.session import Evals
-from pytest_evals.report import clean
 from pytest_evals.plugin.terminal import fresh_line
 from pytest_evals.report import clean
 from pytest_evals.result import TrialResult
@@ -105,6 +105,7 @@ class Gates:
             rules=Rules(strict=settings.strict, confirm=settings.confirm_samples),
             replayed=settings.responses == "replay",
             no_baseline=compared.why_none,
+            judges=known_errors(self._evals, info.path),
         )
         plan, again = None, []
         stopped = bool(session.shouldstop or session.shouldfail)
@@ -113,6 +114,8 @@ class Gates:
             plan = plan_again(bench)
             again = ask_again(self._evals, info, plan) if plan.cells else []
         judgement = judge_run(bench, plan=plan, again=again)
+        verbose = self._evals.config.option.verbose > 0
+        self.told += told_of(judgement, bench.judges, verbose=verbose)
         if judgement.diff is not None:
             found = judgement.diff.counts.items()
             counts = ", ".join(f"{n} {kind.replace('_', ' ')}" for kind, n in found)

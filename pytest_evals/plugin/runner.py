@@ -249,17 +249,22 @@ class Runner:
         if self._evals.worker is None:
             self._evals.fresh = result
         marked.evals_brief = brief(result)
-        if result.outcome is Outcome.SKIPPED:
-            marked.evals_word = "not needed" if result.unneeded else "not run"
-        elif stale(result):
-            marked.evals_word = "stale"
-        elif result.revised:
-            marked.evals_word = "revised"
+        if word := _word(result):
+            marked.evals_word = word
         if result.output:
             marked.sections.append(("Captured output of the trial", result.output))
 
 
 _IN_SETUP = frozenset({Outcome.SKIPPED, Outcome.ERRORED})
+
+
+def _word(result: TrialResult) -> str:
+    """Return our own word for what became of a trial; empty where pytest's says it."""
+    if result.outcome is Outcome.SKIPPED:
+        return "not needed" if result.unneeded else "not run"
+    if stale(result):
+        return "stale"
+    return "revised" if result.revised else ""
 
 
 def properties(result: TrialResult, run_id: str) -> list[tuple[str, object]]:

@@ -191,6 +191,10 @@ class Scorer(Frozen):
         """
         return None
 
+    def truth(self, case: Case) -> str | None:
+        """Return the label that is right for a case; None for scorers that give no labels."""
+        return None
+
     def default_name(self) -> str | None:
         """Return what reports call it where no `metric` is given; None is its type."""
         return None

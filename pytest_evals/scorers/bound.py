@@ -18,7 +18,7 @@ from pytest_evals.case import Case, ScorerSpec
 from pytest_evals.dataset import Dataset
 from pytest_evals.errors import AnswerError, EvalsError, TemplateError, suggest
 from pytest_evals.model import Model
-from pytest_evals.score import Score, ScoreError
+from pytest_evals.score import NO_LABEL, Score, ScoreError
 from pytest_evals.scorers.base import ADVISORY, ScoreContext, Scorer, ScoringError, Verdict
 from pytest_evals.scorers.options import (
     Loc,
@@ -200,11 +200,14 @@ class Bound:
         if found is not None:
             return replace(ctx, answer=found)
         graded = self.scorer.graded or self.threshold is not None
+        truth = self._scorer(ctx.case).truth(ctx.case)
+        missed = {} if truth is None else {"expected": truth}
         verdict = Verdict(
             passed=False if self.votes else None,
             value=0.0 if graded or not self.votes else None,
+            label=None if truth is None else NO_LABEL,
             reason=f"{self.transform.describe()} found nothing in {quoted(ctx.answer)}",
-            metadata={NOTHING_EXTRACTED: True},
+            metadata={NOTHING_EXTRACTED: True, **missed},
         )
         return self._score(verdict)
 

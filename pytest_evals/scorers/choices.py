@@ -8,6 +8,7 @@ from pydantic import Field
 
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
+from pytest_evals.score import NO_LABEL
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
 from pytest_evals.scorers.extract import choice_letter, normalised
 from pytest_evals.scorers.jsonfind import NotJsonError, find_json
@@ -124,6 +125,7 @@ class Label(Scorer):
         if found is None:
             return Verdict(
                 passed=False,
+                label=NO_LABEL,
                 reason=f"the answer names none, or several, of {listed(self.labels)}: "
                 f"{quoted(ctx.answer)}",
                 metadata=kept,
@@ -135,6 +137,10 @@ class Label(Scorer):
             reason=f"the label is {found!r}{'' if same else f', not {wanted!r}'}",
             metadata=kept,
         )
+
+    def truth(self, case: Case) -> str | None:
+        """Return the right label, which an answer that cannot be read misses."""
+        return self._wanted(case)
 
     def _wanted(self, case: Case) -> str | None:
         """Return the right label as it stands among the labels."""

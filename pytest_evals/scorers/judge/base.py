@@ -305,6 +305,9 @@ class Judge(Scorer):
             "keys": [exchange.key for exchange in exchanges if exchange.key],
             **opinion.detail,
         }
+        truth = self.truth(ctx.case)
+        if truth is not None:
+            told["expected"] = truth
         unreadable = [why for interview in kept for why in interview.unreadable]
         if unreadable:
             told["unreadable"] = unreadable

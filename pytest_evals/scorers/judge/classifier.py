@@ -13,6 +13,8 @@ from pytest_evals.scorers.judge.material import answered
 from pytest_evals.scorers.judge.opinion import Opinion
 from pytest_evals.scorers.judge.reply import choice_in, text_in
 from pytest_evals.scorers.judge.scale import not_blank
+from pytest_evals.scorers.options import template_variables
+from pytest_evals.templates import render
 
 _WORDS = """\
 {question}
@@ -113,6 +115,12 @@ class Classifier(Judge):
     def labels(self) -> Mapping[str, float | None]:
         """Return the choices and their worth."""
         return self.choices
+
+    def truth(self, case: Case) -> str | None:
+        """Return the label that is right for a case."""
+        if self.expected is None:
+            return None
+        return render(self.expected, template_variables(case))
 
     def verdict_on(self, label: str) -> bool | None:
         """Return whether a label passes."""
