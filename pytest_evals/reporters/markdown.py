@@ -156,9 +156,10 @@ def _counts(report: Report, scan: Scan) -> str:
     """Return how many trials became what, in a sentence."""
     passed, failed = scan.total("passed"), scan.total("failed")
     tolerated = failed - scan.total("untolerated")
-    parts = [f"{passed:,} of {passed + failed:,} scored trials passed"]
-    if revised := scan.total("revised"):
-        parts[0] += f" ({revised:,} only after a revision)"
+    revised = scan.total("revised")
+    parts = [f"{passed:,} of {passed + revised + failed:,} scored trials passed"]
+    if revised:
+        parts.append(f"{revised:,} passed only after a revision")
     if failed:
         parts.append(f"{failed:,} failed" + (f" ({tolerated:,} tolerated)" if tolerated else ""))
     for what, words in (

@@ -46,8 +46,6 @@ class Cell:
     unneeded: int = 0
     """Trials left out because nothing could depend on them any more."""
     revised: int = 0
-    """Trials that passed only after their answer was revised."""
-    revised: int = 0
     """Trials that passed only after their answer was revised; not among the passed."""
     untolerated: int = 0
     """Failed trials that no gate answers for."""
@@ -109,7 +107,8 @@ class Scan:
         cell = self.cells.get(key)
         if cell is None:
             cell = self.cells[key] = Cell(result.tags, len(self.cells))
-        what = "revised" if result.revised else result.outcome.value
+        special = "revised" if result.revised else "unneeded" if result.unneeded else None
+        what = special or result.outcome.value
         setattr(cell, what, getattr(cell, what) + 1)
         if result.outcome is Outcome.FAILED and not result.tolerated:
             cell.untolerated += 1

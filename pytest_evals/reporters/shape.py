@@ -86,14 +86,10 @@ class TrialShape(Frozen):
     """16 hexadecimal digits over what the case asks."""
     scorers_digest: str
     """16 hexadecimal digits over its assertions; empty where unknown."""
-    revisions: int
-    """How often a judge sent the answer back; outcome and scores are those of the last one."""
-    first: FirstTry | None
-    """What became of the first answer, which every metric counts; null where it was not revised."""
 
 
 DETAILS = ("exchanges", "metadata", "source", "output", "started_at", "case_digest",
-           "scorers_digest", "revisions", "first")  # fmt: skip
+           "scorers_digest")  # fmt: skip
 """What a trial is told without where it stands in a list."""
 
 
@@ -237,8 +233,6 @@ def trial_shape(result: TrialResult) -> TrialShape:
         started_at=result.started_at,
         case_digest=result.case_digest,
         scorers_digest=result.scorers_digest,
-        revisions=result.revisions,
-        first=result.first,
     )
 
 
