@@ -47,6 +47,8 @@ class TrialShape(Frozen):
     """What became of it: skipped is not run, and `error` says why."""
     tolerated: bool
     """Whether it failed, and the dataset's gates answer for that."""
+    beyond: bool
+    """Whether it is beyond the first `min` samples of its case, and decides that case alone."""
     score: float | None
     """The weighted mean of its scores; null where nothing was scored."""
     scores: tuple[AnyScore, ...]
@@ -214,6 +216,7 @@ def trial_shape(result: TrialResult) -> TrialShape:
         sample=result.sample,
         outcome=result.outcome,
         tolerated=result.tolerated,
+        beyond=result.beyond,
         score=result.score,
         scores=result.scores,
         error=result.error,
