@@ -52,6 +52,7 @@ _HOMES = {
         "rouge_1": "Rouge1",
         "rouge_2": "Rouge2",
         "rouge_l": "RougeL",
+        "meteor": "Meteor",
     },
     "number": {"numeric": "Numeric"},
     "operations": {"finish_reason": "FinishReason", "expected_error": "ExpectedError"},

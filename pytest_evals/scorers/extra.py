@@ -9,6 +9,7 @@ from typing import Any
 from pytest_evals.scorers.base import ScoringError
 
 EXTRAS = {
+    "nltk": "metrics",
     "py3langid": "language",
     "rapidfuzz": "metrics",
     "rouge_score": "metrics",

@@ -1,22 +1,24 @@
-"""Reference metrics: BLEU, chrF, ROUGE, exact match and token F1.
+"""Reference metrics: BLEU, chrF, ROUGE, METEOR, exact match and token F1.
 
-BLEU and chrF are `sacrebleu`'s sentence scores and ROUGE is `rouge-score`'s, so that figures
-compare with papers; all are 0 to 1 here. With several references the metric's own rule holds
-(BLEU and chrF take all together, the others the best). Exact match and token F1 normalise as SQuAD
-1.1 does (lower case, punctuation and the articles a, an, the left out).
+BLEU and chrF are `sacrebleu`'s sentence scores, ROUGE is `rouge-score`'s and METEOR NLTK's, so that
+figures compare with papers; all are 0 to 1 here. With several references the metric's own rule
+holds (BLEU and chrF take all together, the others the best). Exact match and token F1 normalise as
+SQuAD 1.1 does (lower case, punctuation and the articles a, an, the left out).
 """
 
 import re
 import string
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
+from importlib.util import find_spec
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator
 
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
-from pytest_evals.scorers.base import ScoreContext, Scorer, Verdict
+from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
 from pytest_evals.scorers.extra import library, missing
 from pytest_evals.scorers.references import (
     References,
@@ -215,3 +217,70 @@ class RougeL(_Rouge):
     type: ClassVar[str] = "rouge_l"
     kind: ClassVar[str] = "rougeL"
     example: ClassVar[str] = "{type: rouge_l, reference: You have 30 days, threshold: 0.5}"
+
+
+class Meteor(_Metric):
+    """The METEOR of the answer (words and their stems, in order), by NLTK; wants a `threshold`.
+
+    Banerjee and Lavie 2005, with NLTK's weights (alpha 0.9, beta 3, gamma 0.5). Words are runs of
+    letters and digits; every other sign is a word of its own. Figures of papers count synonyms too:
+    `synonyms: true`, with the data of WordNet, which NLTK has to be given.
+    """
+
+    type: ClassVar[str] = "meteor"
+    cheap: ClassVar[bool] = False
+    needs: ClassVar[tuple[str, ...]] = ("nltk",)
+    example: ClassVar[str] = (
+        "{type: meteor, reference: You have 30 days to return it., threshold: 0.5}"
+    )
+
+    synonyms: bool = False
+    """Whether English synonyms match too (``python -m nltk.downloader wordnet`` brings them)."""
+
+    def measure(self, answer: str, references: list[str]) -> tuple[float, dict[str, Any]]:
+        """Ask NLTK; the best of several references counts."""
+        found = library("nltk.translate.meteor_score").meteor_score(
+            [_TOKENS.findall(text) for text in references],
+            _TOKENS.findall(answer),
+            stemmer=library("nltk.stem.porter").PorterStemmer(),
+            wordnet=_wordnet() if self.synonyms else _NoSynonyms(),
+        )
+        return float(found), {}
+
+    def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
+        """What it needs must be there."""
+        yield from super().check(dataset, case)
+        if self.synonyms and find_spec("nltk") is not None:
+            try:
+                _wordnet()
+            except ScoringError as error:
+                yield f"`meteor`: {error}"
+
+
+_TOKENS = re.compile(r"\w+|[^\w\s]")
+
+
+class _NoSynonyms:
+    """A thesaurus without an entry."""
+
+    def synsets(self, word: str) -> tuple[()]:
+        """Return no synonyms."""
+        return ()
+
+
+@lru_cache(maxsize=1)
+def _wordnet() -> Any:
+    """Return NLTK's WordNet.
+
+    Raises:
+        ScoringError: its data are not there.
+    """
+    wordnet = library("nltk.corpus").wordnet
+    try:
+        wordnet.ensure_loaded()
+    except LookupError:
+        raise ScoringError(
+            "`synonyms: true` needs NLTK's data of WordNet, which is not there: "
+            "python -m nltk.downloader wordnet, or leave `synonyms` out"
+        ) from None
+    return wordnet

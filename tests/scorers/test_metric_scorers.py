@@ -217,3 +217,46 @@ def test_an_answer_without_words_has_no_language(bench):
     """It fails, it is no error."""
     pytest.importorskip("py3langid")
     assert bench.passes({"language": "en"}, "42 !?") is False
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_meteor_is_nltks_without_synonyms(bench, seed):
+    """The best of several references; punctuation is words of its own."""
+    score = pytest.importorskip("nltk.translate.meteor_score")
+    answer, *references = _texts(seed)
+
+    class Thesaurus:
+        def synsets(self, word):
+            return []
+
+    def split(text):
+        return text.replace(",", " , ").replace(".", " . ").split()
+
+    theirs = score.meteor_score([*map(split, references)], split(answer), wordnet=Thesaurus())
+    assert theirs == bench.score({"meteor": references}, answer).value
+
+
+def test_meteor_knows_stems_and_order(bench):
+    """A word in another form counts as itself; the same words in another order count less."""
+    assert bench.score({"meteor": "he returns cards"}, "he returned card").value > 0.9
+    right, turned = (
+        bench.score({"meteor": "the dog bit the man"}, answer).value
+        for answer in ("the dog bit the man", "the man bit the dog")
+    )
+    assert right > turned
+    assert 0.0 == bench.score({"meteor": "one"}, "").value
+
+
+def test_meteor_says_where_synonyms_come_from(bench):
+    """Without WordNet's data it is refused when the dataset is collected; with it, they count."""
+    corpus = pytest.importorskip("nltk.corpus")
+    written = {"type": "meteor", "reference": "a big car", "synonyms": True, "threshold": 0.5}
+    try:
+        corpus.wordnet.ensure_loaded()
+    except LookupError:
+        (problem,) = bench.problems(written)
+        assert "python -m nltk.downloader wordnet" in problem
+        assert bench.score(written, "a").kind == "error"
+    else:
+        plain = bench.score({**written, "synonyms": False}, "a big automobile").value
+        assert bench.score(written, "a big automobile").value > plain

@@ -37,6 +37,7 @@ RIGHT_AND_WRONG = {
     "at_least": ("A box with the receipt.", "A box."),
     "bfcl_calls": ({"calls": [PARIS]}, {"calls": [ROME]}),
     "bleu": (SENTENCE, "Nothing can be done."),
+    "meteor": (SENTENCE, "Nothing can be done."),
     "char_count": ("short", "x" * 281),
     "chrf": (SENTENCE, "Nope."),
     "command": ("Yes, please.", "No."),
