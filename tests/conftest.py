@@ -9,5 +9,5 @@ def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     import os
 
     for name in list(os.environ):
-        if name.endswith("_API_KEY") or name.startswith("PYTEST_EVALS_"):
+        if name.endswith("_API_KEY") or name.startswith(("PYTEST_EVALS_", "GITHUB_STEP_")):
             monkeypatch.delenv(name)

@@ -294,6 +294,10 @@ def begin(config: pytest.Config) -> None:
 
             config.pluginmanager.register(SanitySummary(), "evals-sanity-summary")
         config.pluginmanager.register(Gates(evals), "evals-gates")
+        if getattr(config.option, "xmlpath", None):
+            from pytest_evals.plugin.junit import JUnit
+
+            config.pluginmanager.register(JUnit(evals), "evals-junit")
         from pytest_evals.plugin.reports import Reports, wanted
 
         if wanted(evals) and not config.option.collectonly:

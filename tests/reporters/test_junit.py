@@ -51,7 +51,15 @@ def shop(pytester: pytest.Pytester) -> str:
 def junit(pytester: pytest.Pytester, *args: str) -> Path:
     """Run the dataset and return its JUnit file."""
     result = pytester.runpytest_subprocess(
-        "--evals", "-p", "no:randomly", "--junitxml=junit.xml", "--tb=short", "-q", *args
+        "--evals",
+        "-p",
+        "no:randomly",
+        "-p",
+        "no:hypothesispytest",
+        "--junitxml=junit.xml",
+        "--tb=short",
+        "-q",
+        *args,
     )
     assert pytest.ExitCode.TESTS_FAILED == result.ret
     return pytester.path / "junit.xml"
@@ -134,6 +142,22 @@ def test_trials_and_gates(pytester: pytest.Pytester) -> None:
         "tokens": "6",
         "cost_usd": "8e-06",
     } == properties
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
+def test_the_run_as_a_whole(pytester: pytest.Pytester, workers) -> None:
+    """The suite says which run it was, of which dataset and models, and what to do; it is valid."""
+    if workers:
+        pytest.importorskip("xdist")
+    pytester.path.joinpath("shop.evals.yaml").write_text(SHOP)
+    tree = etree.parse(junit(pytester, "-o", "evals_junit_properties=false", *workers))
+    etree.XMLSchema(etree.parse(XSD)).assertValid(tree)
+    found = tree.iterfind("./testsuite/properties/property")
+    told = {one.get("name"): one.get("value") for one in found}
+    assert told.pop("evals.run").startswith("20")
+    assert 64 == len(told.pop("evals.digest.shop"))
+    told.pop("evals.commit", None)
+    assert {"evals.models.shop": "bot", "evals.decision": "reject"} == told
 
 
 def test_pytest_html_shows_them(pytester: pytest.Pytester) -> None:
