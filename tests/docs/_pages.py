@@ -70,11 +70,15 @@ def _indented(text: str) -> str:
     return "".join(f"  {line}\n" for line in text.splitlines())
 
 
-def play(page: Path, folder: Path) -> None:
+QUICK = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "-p evals-matrix"}
+"""Starts pytest with our plugin alone: others take half of the time, and may change the order."""
+
+
+def play(page: Path, folder: Path, settings: Mapping[str, str] = QUICK) -> None:
     """Do what a page tells its reader: write its named files, run its console blocks, in order."""
     for block in blocks(page):
         if block.language == "console":
-            run_console(block, folder)
+            run_console(block, folder, settings)
         elif block.name and "." in block.name:
             path = folder / block.name.removeprefix("+")
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,11 +86,11 @@ def play(page: Path, folder: Path) -> None:
                 file.write(block.text)
 
 
-def run_console(block: Block, folder: Path) -> None:
+def run_console(block: Block, folder: Path, settings: Mapping[str, str] = QUICK) -> None:
     """Run the commands of a console block and compare each output with the one that is shown."""
     for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
         command, _, shown = part.partition("\n")
-        done = run(command, folder)
+        done = run(command, folder, settings)
         told = f"{block}: {command}\n{done.stdout}"
         if "$?" not in command:  # else the status is shown, and compared with the output
             assert bool(ENDED_BADLY.search(shown)) == bool(done.returncode), told
@@ -94,10 +98,6 @@ def run_console(block: Block, folder: Path) -> None:
             continue
         missing = first_missing(normal(shown), normal(done.stdout))
         assert missing is None, f"{told}\nis not in the output, in this place: {missing}"
-
-
-QUICK = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "-p evals-matrix"}
-"""Starts pytest with our plugin alone: others take half of the time, and may change the order."""
 
 
 def run(

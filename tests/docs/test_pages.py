@@ -7,11 +7,12 @@ import pytest
 
 from pytest_evals.config import OPTIONS
 from pytest_evals.registry import PROVIDERS
-from tests.docs._pages import DOCS, ROOT, blocks, dataset_of, play
+from tests.docs._pages import DOCS, QUICK, ROOT, blocks, dataset_of, play
 
 GENERATED = runpy.run_path(str(DOCS / "_generate.py"))["PAGES"]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
 PLAYED = ["tutorial.md", "reference/dataset.md", "reference/files.md", "reference/exit-status.md",
+          "reference/gates.md", "how-to/gate-a-pull-request.md",
           "explanation/what-counts-as-a-pass.md"]  # fmt: skip
 SHOWN = [
     pytest.param(block, id=f"{page}-{block.line}")
@@ -41,6 +42,14 @@ def test_every_option_and_every_provider_is_on_its_page():
 def test_pages_can_be_played(page, tmp_path):
     """Their files are written and their commands run in order; the outputs are those shown."""
     play(DOCS / page, tmp_path)
+
+
+@pytest.mark.slow
+def test_a_pull_request_is_gated_alike_by_workers(tmp_path):
+    """The same verdicts with ``-n 2``."""
+    pytest.importorskip("xdist")
+    workers = {**QUICK, "PYTEST_ADDOPTS": "-p evals-matrix -p xdist -n 2"}
+    play(DOCS / "how-to/gate-a-pull-request.md", tmp_path, workers)
 
 
 @pytest.mark.parametrize("block", SHOWN)
@@ -82,3 +91,18 @@ def test_every_key_of_a_dataset_and_of_a_case_is_told():
     for keys, section in ((DATASET_KEYS, dataset), (CASE_KEYS, case)):
         table = section.split("```", 1)[0]
         assert sorted(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == sorted(keys)
+
+
+def test_every_metric_and_clause_of_gates_is_on_its_page():
+    """What the page names is what the grammar knows, and the other way round."""
+    from pytest_evals.gate.grammar import CLAUSES, KEYS, parse_gate
+    from pytest_evals.metric import FUNCTIONS, WORDS
+
+    page = (DOCS / "reference/gates.md").read_text(encoding="utf-8")
+    metrics = re.search(r"## Metrics\n(.*?)\n## ", page, re.DOTALL)[1]
+    for name in re.findall(r"^\| `([^`]+)` \|", metrics, re.MULTILINE):
+        assert parse_gate(f"{name} >= 0.5").min == 0.5
+    named = set(re.findall(r"`([\w@^]+)", page))
+    assert {*FUNCTIONS, *WORDS} <= named
+    assert set(KEYS) <= named
+    assert set(CLAUSES) <= named

@@ -155,7 +155,9 @@ def evals(pytester: pytest.Pytester):
     """Run pytest with ``--evals`` in process."""
 
     def run(*args: str) -> pytest.RunResult:
-        return pytester.runpytest_inprocess("--evals", "-p", "no:randomly", *args)
+        return pytester.runpytest_inprocess(
+            "--evals", "-p", "no:randomly", "-p", "no:hypothesispytest", *args
+        )
 
     return run
 
@@ -165,7 +167,9 @@ def evals_process(pytester: pytest.Pytester):
     """Run pytest with ``--evals`` as a process of its own."""
 
     def run(*args: str) -> pytest.RunResult:
-        return pytester.runpytest_subprocess("--evals", "-p", "no:randomly", *args)
+        return pytester.runpytest_subprocess(
+            "--evals", "-p", "no:randomly", "-p", "no:hypothesispytest", *args
+        )
 
     return run
 
@@ -199,7 +203,17 @@ def begin(pytester: pytest.Pytester):
 
     def begin(*args: str) -> Session:
         log = pytester.path / f"session{len(begun)}.log"
-        command = [sys.executable, "-m", "pytest", "--evals", "-p", "no:randomly", *args]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "--evals",
+            "-p",
+            "no:randomly",
+            "-p",
+            "no:hypothesispytest",
+            *args,
+        ]
         with log.open("wb") as out:
             process = subprocess.Popen(
                 command,

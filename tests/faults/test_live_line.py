@@ -33,7 +33,17 @@ def terminal(pytester):
         stream = pyte.ByteStream(screen)
         master, slave = pty.openpty()
         environ = {**os.environ, "TERM": "xterm", "COLUMNS": str(COLUMNS), "LINES": str(LINES)}
-        command = [sys.executable, "-m", "pytest", "--evals", "-p", "no:randomly", *args]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "--evals",
+            "-p",
+            "no:randomly",
+            "-p",
+            "no:hypothesispytest",
+            *args,
+        ]
         process = subprocess.Popen(
             command, cwd=pytester.path, stdin=slave, stdout=slave, stderr=slave, env=environ
         )

@@ -26,7 +26,17 @@ def evals_unprivileged(pytester):
             pytest.skip("root here, and no user namespaces: nothing is read-only")
 
     def run(*args: str) -> pytest.RunResult:
-        command = [*prefix, sys.executable, "-m", "pytest", "--evals", "-p", "no:randomly"]
+        command = [
+            *prefix,
+            sys.executable,
+            "-m",
+            "pytest",
+            "--evals",
+            "-p",
+            "no:randomly",
+            "-p",
+            "no:hypothesispytest",
+        ]
         return pytester.run(*command, "-p", "no:cacheprovider", *args)
 
     return run
@@ -101,7 +111,9 @@ def test_a_full_disk_keeps_what_was_stored_and_says_so(server, ask, evals, pytes
             resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))
         """
     )
-    full = pytester.runpytest_subprocess("--evals", "-p", "no:randomly", name)
+    full = pytester.runpytest_subprocess(
+        "--evals", "-p", "no:randomly", "-p", "no:hypothesispytest", name
+    )
     full.assert_outcomes(passed=60)
     full.stdout.fnmatch_lines([NOTE])
     pytester.path.joinpath("conftest.py").unlink()

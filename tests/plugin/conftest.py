@@ -70,7 +70,9 @@ def evals(pytester: pytest.Pytester):
     """Run pytest with ``--evals`` in process."""
 
     def run(*args: str) -> pytest.RunResult:
-        return pytester.runpytest_inprocess("--evals", "-p", "no:randomly", *args)
+        return pytester.runpytest_inprocess(
+            "--evals", "-p", "no:randomly", "-p", "no:hypothesispytest", *args
+        )
 
     return run
 
@@ -80,6 +82,8 @@ def evals_process(pytester: pytest.Pytester):
     """Run pytest with ``--evals`` as a process of its own."""
 
     def run(*args: str) -> pytest.RunResult:
-        return pytester.runpytest_subprocess("--evals", "-p", "no:randomly", *args)
+        return pytester.runpytest_subprocess(
+            "--evals", "-p", "no:randomly", "-p", "no:hypothesispytest", *args
+        )
 
     return run

@@ -1,6 +1,7 @@
 """Gates in a session: tolerated trials, verdicts that are tests, baselines, in pytest's own terms."""
 
 import json
+import subprocess
 
 import pytest
 
@@ -95,3 +96,148 @@ def test_three_broken_cases_of_sixty(shop, evals_process, samples, word):
     else:
         assert 1 == result.parseoutcomes()["inconclusive"]
         assert 1 == evals_process(name, "--evals-responses=off", "--evals-strict").ret
+
+
+def git(folder, *args: str) -> None:
+    """Run git."""
+    config = (
+        "-c",
+        "user.name=t",
+        "-c",
+        "user.email=t@example.org",
+        "-c",
+        "init.defaultBranch=main",
+    )
+    subprocess.run(["git", *config, *args], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
+@pytest.mark.parametrize("source", ["file", "folder", "git", "run", "latest"])
+def test_a_baseline_may_be_kept_anywhere(source, workers, shop, evals, evals_process, pytester):
+    """A file, a folder of files, a revision of git, a run, or the latest complete run."""
+    if workers:
+        pytest.importorskip("xdist")
+    name = shop(0, ["no regressions"], samples=5, cases=20)
+    first = evals(name, "--evals-update-baseline")
+    run = next(line for line in first.outlines if line.startswith("evals: run ")).split()[2][:-1]
+    named = {
+        "file": "kept/shop.jsonl",
+        "folder": "kept",
+        "git": "main:baselines/shop.jsonl",
+        "run": run,
+        "latest": "latest",
+    }[source]
+    if source == "git":
+        git(pytester.path, "init")
+        git(pytester.path, "add", "baselines")
+        git(pytester.path, "commit", "-m", "baseline")
+    (pytester.path / "baselines").rename(pytester.path / "kept")
+    result = evals_process(*workers, shop(3, ["no regressions"], 5, 20), "--evals-baseline", named)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["cases behind it: c00, c01, c02"])
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[: len(text) // 2],
+        lambda text: text.replace('"passes":1', '"passes":0', 1),
+        lambda text: text.replace('"format":1', '"format":99', 1),
+        lambda text: text.replace('"baseline":"shop"', '"baseline":"other"', 1),
+        lambda text: "",
+    ],
+    ids=["cut short", "edited", "newer", "of another", "empty"],
+)
+def test_a_damaged_baseline_is_never_a_pass(damage, workers, shop, evals, evals_process, pytester):
+    """It is an error that says where, before anything is asked."""
+    if workers:
+        pytest.importorskip("xdist")
+    name = shop(0, ["no regressions"], cases=6)
+    assert evals(name, "--evals-update-baseline").ret == 0
+    path = pytester.path / "baselines/shop.jsonl"
+    path.write_text(damage(path.read_text()))
+    result = evals_process(*workers, "-p", "no:cacheprovider", name)
+    assert result.ret != 0
+    assert "baselines/shop.jsonl" in result.stdout.str() + result.stderr.str()
+    assert "passed" not in result.parseoutcomes() if not workers else True
+
+
+def test_a_subset_updates_only_what_ran(shop, evals, pytester):
+    """Nothing is pruned unless all was collected; running all again prunes what is gone."""
+    path = pytester.path / "baselines/shop.jsonl"
+    evals(shop(0, ["no regressions"], cases=6), "--evals-update-baseline")
+    before = path.read_text().splitlines()
+    evals(shop(6, ["no regressions"], cases=6), "--evals-update-baseline", "-k", "c02")
+    after = path.read_text().splitlines()
+    changed = [line for line in after if line not in before]
+    assert ['"case":"c02"' in line for line in changed[:1]] == [True]
+    assert len(after) == len(before)
+    evals(shop(6, ["no regressions"], cases=4), "--evals-update-baseline", "-k", "c02")
+    assert len(path.read_text().splitlines()) == len(before)
+    evals(shop(6, ["no regressions"], cases=4), "--evals-update-baseline")
+    assert len(path.read_text().splitlines()) == len(before) - 2
+
+
+def test_the_same_answers_again_change_no_byte(write, evals, pytester):
+    """A baseline of recorded answers is the same, whenever and in whatever order it is made."""
+    cases = [
+        {
+            "id": f"c{i}",
+            "input": "x",
+            "script": [{"kind": "chat_response", "content": f"right {i}"}],
+        }
+        for i in range(5)
+    ]
+    data = {"name": "shop", "scorers": [{"contains": "right"}], "gates": ["no regressions"]}
+    path = pytester.path / "baselines/shop.jsonl"
+    write("shop.yaml", json.dumps({**data, "cases": cases}))
+    evals("shop.yaml", "--evals-update-baseline")
+    first = path.read_bytes()
+    evals("shop.yaml", "--evals-update-baseline")
+    write("shop.yaml", json.dumps({**data, "cases": cases[::-1]}))
+    evals("shop.yaml", "--evals-update-baseline")
+    assert path.read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (["-k", "c00 or c01"], "NOT JUDGED"),
+        (["--evals-max-tokens=5"], "INCOMPLETE"),
+        (["--evals-timeout=0.001"], "INCOMPLETE"),
+    ],
+    ids=["narrowed", "budget", "time"],
+)
+def test_what_was_not_run_is_not_judged(options, word, write, evals):
+    """Skipped where the user chose a part, failed as incomplete where the run was cut short."""
+    write(
+        "bot.py",
+        'def answer(text):\n    return {"text": "right", "usage": {"input_tokens": 1, '
+        '"output_tokens": 1}}\n',
+    )
+    name = write("shop.yaml", dataset(["pass@1 >= 0.5"], cases=60))
+    result = evals("--evals-concurrency=1", *options, name)
+    line = next(line for line in result.outlines if line.startswith("gate pass@1"))
+    assert word in line
+    assert (result.ret == 0) == (word == "NOT JUDGED")
+
+
+def test_a_lost_worker_leaves_its_gates_unjudged(write, evals_process):
+    """A trial whose worker died has no verdict, so the set is incomplete."""
+    pytest.importorskip("xdist")
+    write(
+        "bot.py",
+        """
+        import os
+
+        def answer(text):
+            if text == "question 7":
+                os._exit(3)
+            return "right"
+        """,
+    )
+    name = write("shop.yaml", dataset(["pass@1 >= 0.5"], cases=12))
+    result = evals_process("-n", "2", name)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["gate pass@1 >= 0.5 [[]bot[]]: INCOMPLETE: *"])

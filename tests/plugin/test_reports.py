@@ -79,7 +79,7 @@ def test_a_report_that_fails_fails_the_session(pytester, write, evals_process) -
 def test_nothing_is_written_where_nothing_runs(pytester, support, evals) -> None:
     """--collect-only and a session without --evals make no file and no folder."""
     evals(support, "--collect-only", *asked())
-    pytester.runpytest_inprocess("-p", "no:randomly", *asked())
+    pytester.runpytest_inprocess("-p", "no:randomly", "-p", "no:hypothesispytest", *asked())
     assert not pytester.path.joinpath("out").exists()
 
 

@@ -66,7 +66,16 @@ def leaky(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> list[st
     pytester.makepyfile(app=APP)
     pytester.path.joinpath("shop.evals.yaml").write_text(DATASET, encoding="utf-8")
     pytester.makeini("[pytest]\nevals_redact = kunde-[a-z0-9-]+")
-    return ["--evals", "-p", "no:randomly", "-p", "no:cacheprovider", "-vv"]
+    return [
+        "--evals",
+        "-p",
+        "no:randomly",
+        "-p",
+        "no:hypothesispytest",
+        "-p",
+        "no:cacheprovider",
+        "-vv",
+    ]
 
 
 def leaks(folder: Path, inputs: set[str]) -> list[str]:

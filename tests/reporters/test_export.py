@@ -27,7 +27,9 @@ def stored(pytester: pytest.Pytester) -> None:
         pytester.makepyfile(app=f"def answer(input): return 'yes' if input == 'b' else {said!r}")
         pytester.path.joinpath("shop.evals.yaml").write_text(DATASET.format(bar=bar))
         keep = ["--evals-update-baseline"] if said == "yes" else ["--evals-json=session.json"]
-        pytester.runpytest_subprocess("--evals", "-p", "no:randomly", *keep)
+        pytester.runpytest_subprocess(
+            "--evals", "-p", "no:randomly", "-p", "no:hypothesispytest", *keep
+        )
 
 
 def test_json_is_what_the_session_wrote(pytester, stored) -> None:
