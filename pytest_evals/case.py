@@ -176,9 +176,13 @@ class Case(Frozen):
 
     @cached_property
     def digest(self) -> str:
-        """What the case asks, in 16 hexadecimal digits: a changed question changes it."""
+        """What the case asks, in 16 hexadecimal digits: a changed question changes it.
+
+        Recorded answers (`script`) are answers, not questions: where they change, a baseline tells
+        a pass that became a fail.
+        """
         asked = self.model_dump(
-            mode="json", include={"input", "turns", "variables", "expected", "tools", "script"}
+            mode="json", include={"input", "turns", "variables", "expected", "tools"}
         )
         return digest(asked, length=16)
 

@@ -15,7 +15,7 @@ from pytest_evals.run import DatasetInfo, Run
 from pytest_evals.stats.rows import Rules
 from pytest_evals.storage.base import RunStore
 from pytest_evals.storage.baseline_file import Found, find_baseline
-from pytest_evals.storage.run_baseline import is_replayed, run_baseline
+from pytest_evals.storage.run_baseline import find_run, is_replayed, run_baseline
 from pytest_evals.tally import Table, tally
 
 _SECRET = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
@@ -57,7 +57,7 @@ class Stored:
 
     def _judged(self, run: Run, info: DatasetInfo, table: Table, against: str | None) -> Judgement:
         """Judge one dataset of a run."""
-        found = None if against is None else self._baseline(against, run, info)
+        found = None if against is None else self.baseline(against, run, info)
         bench = Bench(
             table,
             info,
@@ -73,11 +73,21 @@ class Stored:
         own = tuple(one for one in sealed if one.dataset == info.name)
         return judgement.model_copy(update={"gates": own})
 
-    def _baseline(self, source: str, run: Run, info: DatasetInfo) -> Found:
-        """Find a baseline; a run is never its own."""
+    def baseline(self, source: str, run: Run, info: DatasetInfo) -> Found:
+        """Find the baseline that a run is compared with; a run is never its own.
+
+        Args:
+            source: as ``--evals-baseline`` names it; ``latest`` is the complete run before.
+            run: the run.
+            info: the dataset.
+
+        Raises:
+            StoreError: there is none of that name, or it is not right.
+        """
 
         def read(name: str) -> Baseline:
-            return run_baseline(self.store, name, info.name, before=run.id)
+            other = find_run(self.store, name, info.name, before=run.id)
+            return run_baseline(self.store, other, info.name)
 
         return find_baseline(
             source,

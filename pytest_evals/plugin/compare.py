@@ -88,14 +88,15 @@ def _run_reader(settings: Settings, dataset: str, own_run: str) -> RunReader:
     """Return what makes a baseline of a stored run."""
 
     def read(source: str) -> Baseline:
-        from pytest_evals.storage.run_baseline import run_baseline
+        from pytest_evals.storage.run_baseline import find_run, run_baseline
         from pytest_evals.storage.sqlite import SqliteRunStore
 
         if not settings.store_path.is_file():
             raise StoreError(f"there is no store at {settings.store}")
         store = SqliteRunStore(settings.store_path)
         try:
-            return run_baseline(store, source, dataset, before=own_run)
+            run = find_run(store, source, dataset, before=own_run)
+            return run_baseline(store, run, dataset)
         finally:
             store.close()
 

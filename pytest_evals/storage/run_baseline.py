@@ -63,21 +63,27 @@ def run_before(store: RunStore, dataset: str, run_id: str | None) -> Run:
     return candidate
 
 
-def run_baseline(
-    store: RunStore, source: str, dataset: str, *, before: str | None = None
-) -> Baseline:
-    """Return what a stored run says of a dataset, as a baseline of that one run.
+def find_run(store: RunStore, source: str, dataset: str, *, before: str | None = None) -> Run:
+    """Return the run that is meant.
 
     Args:
         store: the runs.
         source: a run's id, the beginning of one, or ``latest``: the last complete run.
-        dataset: the dataset's name.
+        dataset: the name of a dataset of the run.
         before: a run's id: ``latest`` is the last complete run before it.
 
     Raises:
-        StoreError: there is no such run, it has nothing of the dataset, or it cannot be read.
+        StoreError: there is no such run.
     """
-    run = run_before(store, dataset, before) if source == "latest" else store.run(source)
+    return run_before(store, dataset, before) if source == "latest" else store.run(source)
+
+
+def run_baseline(store: RunStore, run: Run, dataset: str) -> Baseline:
+    """Return what a stored run says of a dataset, as a baseline of that one run.
+
+    Raises:
+        StoreError: it has nothing of the dataset, or it cannot be read.
+    """
     info = dataset_of(run, dataset)
     table = Table.of(dataset, store.results(run.id))
     return baseline_of(table, info, replayed=is_replayed(run))
