@@ -90,7 +90,8 @@ def counts(report: Report) -> dict[str, int]:
     for diff in _diffs(report):
         for kind, number in diff.counts.items():
             numbers[kind] = numbers.get(kind, 0) + number
-    return numbers
+    ordered = [*(kind for kind in _TITLES if kind in numbers), *sorted(numbers)]
+    return {kind: numbers[kind] for kind in ordered}
 
 
 def indexed(report: Report, seen: Survey) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Any
 from pytest_evals.exchange import ErrorInfo, Exchange, Response, Span, Usage
 from pytest_evals.message import Message, ToolCall
 from pytest_evals.plaintext import format_cost, format_count, format_seconds, neutral
-from pytest_evals.result import TrialResult
+from pytest_evals.result import FirstTry, TrialResult
 from pytest_evals.run import Run
 from pytest_evals.score import Score, ScoreError
 
@@ -39,6 +39,7 @@ class Detail:
             facts=_facts(result),
             error=self._error(result.error),
             scores=[self._score(score) for score in result.scores],
+            first=self._first(result.first),
             talk=[self._exchange(exchange) for exchange in result.answers],
             judges=[self._exchange(exchange) for exchange in judges],
             output=self._text(result.output),
@@ -46,6 +47,12 @@ class Detail:
             source=None if result.source is None else neutral(str(result.source)),
             rerun=neutral(" ".join(["pytest --evals", shlex.quote(result.id), *self._options])),
         )
+
+    def _first(self, first: FirstTry | None) -> Plain | None:
+        """Return what became of the first answer, where it was revised."""
+        if first is None:
+            return None
+        return _full(outcome=first.outcome.value, scores=[self._score(one) for one in first.scores])
 
     def _text(self, text: str | None) -> str | None:
         """Return a text as it is shown: harmless, and cut."""
@@ -164,6 +171,8 @@ def _facts(result: TrialResult) -> list[tuple[str, str]]:
     facts.append(("Latency", format_seconds(result.latency_s)))
     facts += _tokens(result.usage)
     facts.append(("Cost", format_cost(result.cost_usd)))
+    if result.revisions:
+        facts.append(("Revisions", format_count(result.revisions)))
     if result.retries:
         facts.append(("Retries", format_count(result.retries)))
     facts.append(("Whole trial", format_seconds(result.duration_s)))

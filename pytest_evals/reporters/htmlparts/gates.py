@@ -1,6 +1,6 @@
 """Gates as rows: what was asked for, what was found, and a picture of both. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -48,7 +48,7 @@ def _row(one: GateVerdict, *, several: bool) -> GateRow:
         *([str(one.slice)] if one.slice else []),
         *([one.dataset] if several else []),
     ]
-    written = _compared if one.metric == "regressions" else lambda value: in_unit(value, one.unit)
+    written = _writer(one)
     interval = ""
     if one.low is not None and one.high is not None:
         interval = f"{written(one.low)} to {written(one.high)}"
@@ -73,13 +73,6 @@ def measured(one: GateVerdict) -> bool:
 
 def reason_of(one: GateVerdict) -> str:
     """Return why, in words, without the verdict's own word before it."""
-    text = _after_word(one)
-    word = text.split(" ", 1)[0]
-    return text[:1].upper() + text[1:] if word.isalpha() and word.islower() else text
-
-
-def _after_word(one: GateVerdict) -> str:
-    """Return a verdict's sentence from behind its first word on, which is written large."""
     first, _, rest = one.sentence.partition(": ")
     return rest if rest and first.split(" ")[0].isupper() else one.sentence
 
@@ -88,7 +81,7 @@ def told(one: GateVerdict) -> str:
     """Return a verdict as one sentence of the headline."""
     part = f" ({one.slice})" if one.slice else ""
     if not measured(one):
-        return f"{one.gate} on {one.model}{part}: {_after_word(one)}"
+        return f"{one.gate} on {one.model}{part}: {reason_of(one)}"
     assert one.value is not None
     return f"{one.gate} on {one.model}{part}: {in_unit(one.value, one.unit)} was found."
 
@@ -106,9 +99,16 @@ def in_unit(value: float, unit: str) -> str:
     return f"{value:.3g}"
 
 
-def _compared(value: float) -> str:
-    """Write a change of a rate, in points."""
-    return f"{value * 100:+.1f} pts"
+def _writer(one: GateVerdict) -> Callable[[float], str]:
+    """Return how a verdict's numbers are written: values in their unit, changes with a sign."""
+    if one.metric != "regressions":
+        return lambda value: in_unit(value, one.unit)
+    return in_points if one.unit == "rate" else "{:+.3g}".format
+
+
+def in_points(value: float) -> str:
+    """Write a change of a rate, in points; no rate changes by more than 100."""
+    return f"{min(1.0, max(-1.0, value)) * 100:+.1f} pts"
 
 
 def _bar(one: GateVerdict) -> float | None:
@@ -130,7 +130,7 @@ def _drawing(one: GateVerdict) -> Markup | None:
     known = [x for x in (one.value, one.low, one.high, bar) if x is not None]
     low, high = min(0.0, *known, 0.0), max(known)
     if one.metric == "regressions":
-        high = max(map(abs, known)) * 1.2 or 0.1
+        high = min(1.0, max(map(abs, known)) * 1.2) or 0.1
         low = -high
     elif one.unit in {"rate", "score"} and low >= 0 and high <= 1:
         low, high = 0.0, 1.0

@@ -71,14 +71,13 @@ def headline(report: Report, seen: Survey) -> Headline:
 
 def _of_trials(counts: dict[str, int]) -> tuple[str, Tone]:
     """Return the verdict where no gate judges."""
-    total = sum(counts.values())
+    total = sum(counts.values()) - counts["unneeded"]
+    right = counts["passed"] + counts["revised"]
     if not total:
         return "No trial was recorded", "warn"
-    whole = counts["passed"] == total
-    said = f"All {total:,}" if whole and total > 1 else f"{counts['passed']:,} of {total:,}"
-    tone: Tone = (
-        "good" if whole else "warn" if counts["passed"] + counts["skipped"] == total else "bad"
-    )
+    whole = right == total
+    said = f"All {total:,}" if whole and total > 1 else f"{right:,} of {total:,}"
+    tone: Tone = "good" if whole else "warn" if right + counts["skipped"] == total else "bad"
     return f"{said} {_trials(total)} passed", tone
 
 
@@ -110,8 +109,8 @@ def _gates(report: Report) -> str:
 def _reasons(report: Report) -> list[str]:
     """Say which gates speak against the change, the gravest first."""
     verdicts = verdicts_of(report)
-    against = [one for one in verdicts if one.verdict == "failed"]
-    against += [one for one in verdicts if one.verdict not in {"failed", "passed"}]
+    failed = [one for one in verdicts if one.verdict == "failed"]
+    against = failed or [one for one in verdicts if one.verdict != "passed"]
     rest = len(against) - REASONS
     reasons = [told(one) for one in against[:REASONS]]
     return [*reasons, f"{rest} more: see the gates."] if rest > 0 else reasons

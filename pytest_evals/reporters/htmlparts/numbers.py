@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pytest_evals.judgement import Judgement
 from pytest_evals.measure import slice_metrics
 from pytest_evals.metric import Metric, parse_measure
-from pytest_evals.reporters.htmlparts.gates import in_unit
+from pytest_evals.reporters.htmlparts.gates import in_points, in_unit
 from pytest_evals.tally import Table
 
 _COLUMNS = {
     "pass@1": "pass@1",
     "score": "score",
-    "consistency": "consistency",
     "error_rate": "errors",
     "p50(latency_s)": "p50 latency",
     "p95(latency_s)": "p95 latency",
@@ -139,10 +138,8 @@ def _changes(judged: Judgement) -> dict[str, Number]:
         if test.slice is None and test.of is None and mean is not None and test.model not in found:
             ends = ""
             if mean.low is not None and mean.high is not None:
-                ends = f"{mean.low * 100:+.1f} to {mean.high * 100:+.1f}"
-            found[test.model] = Number(
-                f"{mean.change * 100:+.1f} pts", ends, f"{test.result.verdict}"
-            )
+                ends = f"{in_points(mean.low)} to {in_points(mean.high)}"
+            found[test.model] = Number(in_points(mean.change), ends, test.result.verdict)
     return found
 
 

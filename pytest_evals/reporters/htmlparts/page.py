@@ -20,7 +20,14 @@ from pytest_evals.reporters.htmlparts.headline import headline, when
 from pytest_evals.reporters.htmlparts.numbers import level_of, model_table, tables
 from pytest_evals.reporters.htmlparts.pack import pack
 from pytest_evals.reporters.htmlparts.spread import latency_spread, score_spread
-from pytest_evals.reporters.htmlparts.survey import CHUNK, STATUSES, Seen, Survey, survey
+from pytest_evals.reporters.htmlparts.survey import (
+    CHUNK,
+    NOT_ASKED,
+    STATUSES,
+    Seen,
+    Survey,
+    survey,
+)
 from pytest_evals.reporters.htmlparts.tradeoff import cost_against_quality
 from pytest_evals.reporters.shape import verdicts_of
 
@@ -29,7 +36,7 @@ TEMPLATES = Path(__file__).parent.parent / "templates"
 SCRIPTS = ("data.js", "filters.js", "matrix.js", "drawer.js", "app.js")
 """In the order in which they are one script."""
 
-STATIC_ROWS = 40
+STATIC_ROWS = 30
 """Cases that stand in the page without a script."""
 
 GATES_SHOWN = 10
@@ -88,11 +95,12 @@ def _case(case: Seen, *, several: bool) -> dict[str, Any]:
     """Return a row of the matrix; a model's cell is None where it was not asked."""
     cells: dict[str, dict[str, Any]] = {}
     for model, trials in case.cells.items():
-        passed = sum(status == 0 for _, status, _ in trials)
+        asked = [status for _, status, _ in trials if status not in NOT_ASKED]
+        passed = asked.count(0)
         cells[neutral(model)] = {
             "passed": passed,
-            "total": len(trials),
-            "level": level_of(passed / len(trials)),
+            "total": len(asked),
+            "level": level_of(passed / len(asked)) if asked else None,
             "samples": [(sample, STATUSES[status]) for sample, status, _ in sorted(trials)],
         }
     name = f"{case.dataset} · {case.case}" if several else case.case
@@ -127,6 +135,7 @@ def _index(report: Report, seen: Survey) -> dict[str, Any]:
     return {
         "chunk": CHUNK,
         "statuses": STATUSES,
+        "not_asked": NOT_ASKED,
         "several": len(report.run.datasets) > 1,
         "models": seen.models,
         "tags": tags,

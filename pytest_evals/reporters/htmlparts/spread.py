@@ -45,7 +45,7 @@ def score_spread(table: Table, asked: Sequence[str], *, several: bool) -> Figure
         marks += _histogram(row, place * 38.0 + 34, scale)
     return Figure(
         title=named("Scores", table.dataset, several),
-        note="How many trials got which score; the mark is the mean. `score` is a trial's weighted "
+        note="How many trials got which score; the mark is the mean. score is a trial's weighted "
         f"mean over its scorers.{rest}{cut}",
         drawing=picture(_WIDTH, height, "Distribution of scores by scorer and model", *marks),
     )

@@ -27,8 +27,12 @@ LONGEST = (40_000, 4_000, 400)
 SEARCHED = 4_000
 """Characters of a trial's texts that the search reads."""
 
-STATUSES = ("passed", "failed", "tolerated", "errored", "skipped")
-"""What a trial's number in the index stands for."""
+STATUSES = ("passed", "failed", "tolerated", "errored", "skipped", "revised", "unneeded")
+"""What a trial's number in the index stands for. Revised is passed, but not at the first answer,
+which is what metrics count; unneeded was left out because nothing could depend on it any more."""
+
+NOT_ASKED = (STATUSES.index("skipped"), STATUSES.index("unneeded"))
+"""The numbers of trials that say nothing of an answer."""
 
 
 @dataclass
@@ -45,9 +49,10 @@ class Seen:
 
     @property
     def share(self) -> float:
-        """The share of its trials that passed, 0..1; what was skipped counts as not passed."""
+        """The share of its trials that passed, 0..1; 1 where none was asked."""
         every = [status for cell in self.cells.values() for _, status, _ in cell]
-        return every.count(0) / len(every) if every else 0.0
+        asked = [status for status in every if status not in NOT_ASKED]
+        return asked.count(0) / len(asked) if asked else 1.0
 
 
 @dataclass
@@ -108,9 +113,14 @@ def survey(report: Report) -> Survey:
 
 def status_of(result: TrialResult) -> int:
     """Return the number of a trial's status."""
+    word = result.outcome.value
     if result.outcome is Outcome.FAILED and result.tolerated:
-        return STATUSES.index("tolerated")
-    return STATUSES.index(result.outcome.value)
+        word = "tolerated"
+    elif result.revised:
+        word = "revised"
+    elif result.unneeded:
+        word = "unneeded"
+    return STATUSES.index(word)
 
 
 def _models(report: Report) -> list[str]:

@@ -1,6 +1,6 @@
 // The page as a whole: what is looked for, which page of it is shown, which colours it has.
 
-const state = { wanted: {}, found: [], trials: 0, page: 0 };
+const state = { wanted: {}, found: [], trials: 0, page: 0, size: 10 };
 
 function remember() {
   writeAddress(state.wanted, {
@@ -12,7 +12,7 @@ function remember() {
 function tell() {
   const { found, trials, page } = state;
   const count = (n) => n.toLocaleString("en");
-  const pages = Math.max(1, Math.ceil(found.length / PAGE));
+  const pages = Math.max(1, Math.ceil(found.length / state.size));
   document.getElementById("found").textContent =
     `${count(found.length)} of ${count(data.rows.length)} cases, ${count(trials)} of ${count(data.trials.id.length)} trials`;
   document.getElementById("page").textContent = `Page ${page + 1} of ${pages}`;
@@ -24,7 +24,7 @@ function tell() {
 function apply(wanted, page) {
   state.wanted = wanted;
   Object.assign(state, sieve(wanted));
-  const pages = Math.max(1, Math.ceil(state.found.length / PAGE));
+  const pages = Math.max(1, Math.ceil(state.found.length / state.size));
   state.page = Math.min(Math.max(0, page || 0), pages - 1);
   draw(state.found, state.page);
   tell();
@@ -42,7 +42,7 @@ function fromAddress() {
   const wanted = readAddress();
   const { page, trial } = wanted;
   writeForm(wanted);
-  const known = Object.fromEntries(NAMES.filter((name) => wanted[name]).map((name) => [name, wanted[name]]));
+  const known = readForm();
   const place = trial === undefined ? -1 : data.trials.id.indexOf(trial);
   const filtered = Object.keys(known).length > 0;
   state.wanted = known;
@@ -80,6 +80,7 @@ async function start() {
   document.documentElement.classList.add("scripted");
   colours();
   arrange(await unpack("index"));
+  state.size = pageSize();
   fromAddress();
   arrived = true;
   form.addEventListener("input", () => apply(readForm(), 0));

@@ -32,26 +32,36 @@ let asked = null;
 function askTexts() {
   asked = asked || loaded.then(() => unpack("texts")).then((found) => {
     texts = found.map((text) => text.toLowerCase());
+    document.documentElement.dataset.searchable = "";
   });
   return asked;
 }
 
 let data = null;
 
+// How many of some trials were asked, and how many of these passed.
+function count(trials) {
+  const { status } = data.trials;
+  const asked = trials.filter((trial) => !data.not_asked.includes(status[trial]));
+  return { passed: asked.filter((trial) => status[trial] === 0).length, total: asked.length };
+}
+
 // Cases with their trials by model, as the matrix shows them.
 function arrange(index) {
   data = index;
   const { id, case: cases, model, status, cost, latency } = index.trials;
+  data.names = id.map((one) => one.toLowerCase());
   data.rows = index.cases.map(([dataset, name, question, tags], place) => ({
     place, dataset, name, question, tags,
     shown: index.several ? dataset + " · " + name : name,
-    text: (name + "\n" + question).toLowerCase(),
+    text: [name, question, ...tags.map((tag) => index.tags[tag])].join("\n").toLowerCase(),
     cells: new Map(), changes: new Map(), passed: 0, total: 0, cost: 0, latency: 0, spread: 0,
   }));
   for (let i = 0; i < id.length; i++) {
     const row = data.rows[cases[i]];
     if (!row.cells.has(model[i])) row.cells.set(model[i], []);
     row.cells.get(model[i]).push(i);
+    if (index.not_asked.includes(status[i])) continue;
     row.total += 1;
     if (status[i] === 0) row.passed += 1;
     row.cost += cost[i] || 0;
@@ -60,7 +70,8 @@ function arrange(index) {
   for (const row of data.rows) {
     for (const trials of row.cells.values()) {
       trials.sort((a, b) => index.trials.sample[a] - index.trials.sample[b]);
-      const share = trials.filter((i) => status[i] === 0).length / trials.length;
+      const { passed, total } = count(trials);
+      const share = total ? passed / total : 0;
       row.spread = Math.max(row.spread, share * (1 - share));
     }
   }

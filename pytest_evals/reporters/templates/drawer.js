@@ -112,6 +112,7 @@ function whole(trial, found) {
     part("Error", failure(found.error)),
     compared(row.changes.get(data.trials.model[trial])),
     part("Scores", (found.scores || []).map(score)),
+    found.first && part("The first answer, which metrics count", make("p", {}, found.first.outcome), (found.first.scores || []).map(score)),
     part("Conversation", turns.map((one, turn) => [turns.length > 1 && by("turn " + (turn + 1)), exchange(one)]).flat(2)),
     part("Trace", traces.flatMap(span)),
     part("Judges", judges.map((one) => folded(`${one.role.replace("judge:", "")} asks ${one.model || "a model"}`, exchange(one)))),

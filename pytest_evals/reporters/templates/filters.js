@@ -25,6 +25,7 @@ function isState() {
   return location.hash === "" || location.hash.includes("=");
 }
 
+// What the form does not offer (a tag of another run) is left out.
 function writeForm(wanted) {
   for (const name of NAMES) {
     const field = form.elements[name];
@@ -43,8 +44,10 @@ function writeAddress(wanted, extra) {
   if (hash !== now) history.replaceState(null, "", hash ? "#" + hash : location.pathname + location.search);
 }
 
+const share = (row) => (row.total ? row.passed / row.total : 1);
+
 const ORDERS = {
-  "": (a, b) => a.passed / a.total - b.passed / b.total,
+  "": (a, b) => share(a) - share(b),
   planned: () => 0,
   name: (a, b) => (a.shown < b.shown ? -1 : a.shown > b.shown ? 1 : 0),
   cost: (a, b) => b.cost - a.cost,
@@ -52,7 +55,7 @@ const ORDERS = {
   spread: (a, b) => b.spread - a.spread,
 };
 
-// What the filter's words mean as numbers; a word that is unknown here finds nothing.
+// What the filter's words mean as numbers.
 function compile(wanted) {
   const place = (list, word) => (word === undefined ? null : list.indexOf(word));
   return {
@@ -66,14 +69,13 @@ function compile(wanted) {
 }
 
 function fits(row, trial, by) {
-  const { model, status, failing, id } = data.trials;
+  const { model, status, failing } = data.trials;
   if (by.model !== null && model[trial] !== by.model) return false;
   if (by.status !== null && status[trial] !== by.status) return false;
   if (by.scorer !== null && !failing[trial].includes(by.scorer)) return false;
   if (by.diff && (row.changes.get(model[trial]) || {}).kind !== by.diff) return false;
   return by.words.every((word) => row.text.includes(word)
-    || id[trial].toLowerCase().includes(word)
-    || row.tags.some((tag) => data.tags[tag].toLowerCase().includes(word))
+    || data.names[trial].includes(word)
     || (texts !== null && texts[trial].includes(word)));
 }
 

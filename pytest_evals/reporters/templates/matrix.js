@@ -1,6 +1,6 @@
 // The matrix of cases by model, a page at a time. One square has the focus; arrow keys move it.
 
-const PAGE = 40;
+const SQUARES = 600;
 const SAMPLES = 100;
 const body = document.querySelector("#grid tbody");
 
@@ -12,7 +12,7 @@ function make(name, attributes, ...inside) {
     else if (key in element && typeof value !== "string") element[key] = value;
     else element.setAttribute(key, value);
   }
-  for (const part of inside.flat()) {
+  for (const part of inside.flat(Infinity)) {
     if (part !== undefined && part !== null && part !== false && part !== "") element.append(part);
   }
   return element;
@@ -27,22 +27,23 @@ function square(trial, on) {
   const row = data.rows[data.trials.case[trial]];
   const label = `${row.shown}, ${data.models[data.trials.model[trial]]}, sample ${sample}: ${status}`;
   return make("button", {
-    type: "button", class: on ? "" : "off", tabindex: "-1", "data-trial": String(trial),
-    "aria-label": label, title: `sample ${sample}: ${status}`,
-  }, make("span", { class: "sq " + status }));
+    type: "button", class: "sq " + status + (on ? "" : " off"), tabindex: "-1",
+    "data-trial": String(trial), "aria-label": label, title: `sample ${sample}: ${status}`,
+  });
 }
 
 function cell(row, model, fitting) {
   const trials = row.cells.get(model);
   if (!trials) return make("td", { "data-model": data.models[model] }, make("span", { class: "muted" }, "-"));
-  const passed = trials.filter((trial) => data.trials.status[trial] === 0).length;
+  const { passed, total } = count(trials);
   const change = row.changes.get(model);
   const more = trials.length - SAMPLES;
-  return make("td", { class: "l" + level(passed / trials.length), "data-model": data.models[model] },
-    trials.length > 1 && make("span", { class: "share" }, `${passed}/${trials.length}`),
+  return make("td", { class: total ? "l" + level(passed / total) : "", "data-model": data.models[model] },
+    (trials.length > 1 || change) && make("span", { class: "share" },
+      trials.length > 1 && `${passed}/${total}`,
+      change && make("span", { class: "moved-by k-" + change.kind }, TITLES[change.kind] || change.kind)),
     make("span", { class: "sqs" }, trials.slice(0, SAMPLES).map((trial) => square(trial, fitting.has(trial)))),
-    more > 0 && make("span", { class: "muted" }, `${more} more`),
-    change && make("span", { class: "tag k-" + change.kind }, (TITLES[change.kind] || change.kind)));
+    more > 0 && make("span", { class: "muted" }, `${more} more`));
 }
 
 function line({ row, fitting }) {
@@ -54,8 +55,14 @@ function line({ row, fitting }) {
     data.models.map((_, model) => cell(row, model, fitting)));
 }
 
+// As many cases as there are squares that are drawn at once, so that a page is quick to draw.
+function pageSize() {
+  const widest = Math.max(1, ...data.rows.slice(0, 500).map((row) => Math.min(row.total, SAMPLES * data.models.length)));
+  return Math.min(50, Math.max(10, Math.floor(SQUARES / widest)));
+}
+
 function draw(found, page) {
-  const shown = found.slice(page * PAGE, (page + 1) * PAGE);
+  const shown = found.slice(page * state.size, (page + 1) * state.size);
   body.replaceChildren(...shown.map(line));
   if (!shown.length) {
     body.append(make("tr", {}, make("td", { class: "none", colSpan: data.models.length + 1 }, "No case fits these filters.")));
