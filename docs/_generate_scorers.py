@@ -20,7 +20,7 @@ PAGE = Path(__file__).parent / "reference" / "scorers.md"
 GROUPS = {
     "Text": ("text", "length", "similarity", "language", "refusal", "pii", "cite"),
     "Formats": ("json", "formats"),
-    "Reference metrics": ("metrics",),
+    "Reference metrics": ("metrics", "embedding"),
     "Numbers and choices": ("number", "mathematics", "choices"),
     "Tools and trajectories": ("tools", "toolargs", "bfcl"),
     "Operations": ("limits", "operations"),

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 PROVIDERS: Mapping[str, str] = {
     "anthropic": "pytest_evals.providers.anthropic:AnthropicProvider",
     "command": "pytest_evals.providers.command:CommandProvider",
+    "embeddings": "pytest_evals.providers.embeddings:EmbeddingsProvider",
     "http": "pytest_evals.providers.http:HttpProvider",
     "openai": "pytest_evals.providers.openai:OpenAIProvider",
     "python": "pytest_evals.providers.python:PythonProvider",

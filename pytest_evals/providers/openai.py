@@ -73,6 +73,8 @@ class OpenAIProvider:
     opaque: ClassVar[bool] = False
     recorded: ClassVar[bool] = False
     local: ClassVar[bool] = False
+    path: ClassVar[str] = "chat/completions"
+    """What stands behind the address."""
     example: ClassVar[str] = (
         "{id: local, provider: openai, base_url: http://127.0.0.1:8000/v1, model: qwen3, "
         "params: {temperature: 0}}"
@@ -83,7 +85,7 @@ class OpenAIProvider:
         self._context = context
         self._options = OpenAIOptions.model_validate(model.options)
         self._base_url = self._options.base_url or BASE_URL
-        self._url = f"{self._base_url}/chat/completions"
+        self._url = f"{self._base_url}/{self.path}"
         self._key = _key_name(self._options)
         self._asked = f"{model.model or model.id!r} at {self._base_url}"
 
@@ -143,7 +145,7 @@ class OpenAIProvider:
         reply = await exchange(self._context, call)
         if not reply.ok:
             raise fault(reply.status, reply.headers, reply.body, asked=self._asked, key=self._key)
-        return _response(reply, self._key)
+        return self._response(reply)
 
     async def aclose(self) -> None:
         """Nothing is held: the connections are the pool's."""
@@ -156,6 +158,14 @@ class OpenAIProvider:
             "openai-project": options.project,
         }
         return {name: value for name, value in named.items() if value is not None}
+
+    def _response(self, reply: Reply) -> Response:
+        """Read the answer.
+
+        Raises:
+            AnswerError: it cannot be read, or holds an error.
+        """
+        return _response(reply, self._key)
 
     def _body(self, request: Request) -> dict[str, Any]:
         """Return what is sent."""
@@ -232,7 +242,7 @@ def _response(reply: Reply, key: str | None) -> Response:
         tool_calls=_tool_calls(message, reply),
         finish_reason=_finish_reason(first.get("finish_reason"), refusal),
         refusal=refusal,
-        usage=_usage(body.get("usage")),
+        usage=usage_of(body.get("usage")),
         latency_s=reply.latency_s,
         model=body["model"] if isinstance(body.get("model"), str) else None,
         metadata=_metadata(reply, body, message),
@@ -285,7 +295,7 @@ def _finish_reason(word: object, refusal: str | None) -> str | None:
     return word if isinstance(word, str) else None
 
 
-def _usage(written: object) -> Usage:
+def usage_of(written: object) -> Usage:
     """Count the tokens."""
     usage = written if isinstance(written, dict) else {}
     taken = usage.get("prompt_tokens_details")

@@ -7,6 +7,7 @@ _HOMES = {
     "choices": {"multiple_choice": "MultipleChoice", "label": "Label", "set_match": "SetMatch"},
     "cite": {"must_cite": "MustCite"},
     "command": {"command": "Command"},
+    "embedding": {"embedding_similarity": "EmbeddingSimilarity"},
     "expect": {"expect": "Expect"},
     "formats": {
         "is_yaml": "IsYaml",

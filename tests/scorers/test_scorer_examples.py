@@ -109,7 +109,7 @@ RIGHT_AND_WRONG = {
     ),
     "word_count": ("one two three", "one two"),
 }
-OWN_TEST = {"webhook"}
+OWN_TEST = {"embedding_similarity", "webhook"}
 """Those whose example needs a service: their own tests run one."""
 
 
