@@ -1,11 +1,12 @@
 """Tables of numbers: a row a model, a row a scorer, a row a tag. Pure."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_evals.judgement import Judgement
 from pytest_evals.measure import slice_metrics
-from pytest_evals.metric import Metric, parse_measure
+from pytest_evals.metric import Metric
 from pytest_evals.reporters.htmlparts.gates import in_points, in_unit
 from pytest_evals.tally import Table
 
@@ -18,6 +19,7 @@ _COLUMNS = {
     "tokens": "tokens",
     "cost_usd": "cost",
 }
+_POWER = re.compile(r"pass([@^])(\d+)(.*)", re.DOTALL)
 _MOST_TAGS = 40
 
 
@@ -115,11 +117,12 @@ def _named(metrics: Iterable[Metric]) -> list[str]:
     """Return the metrics that are columns, in their order."""
     known = dict.fromkeys(metric.metric for metric in metrics if metric.slice is None)
     powers = sorted(
-        (m for m in map(parse_measure, known) if m.k and not (m.k == 1 and m.kind == "pass@")),
-        key=lambda one: (one.of or "", one.kind, one.k),
+        (found[3], found[1], int(found[2]), name)
+        for name in known
+        if name not in _COLUMNS and (found := _POWER.fullmatch(name))
     )
     ordered = [name for name in _COLUMNS if name in known]
-    return [*ordered[:1], *map(str, powers), *ordered[1:]]
+    return [*ordered[:1], *(name for *_, name in powers), *ordered[1:]]
 
 
 def _known(cells: Iterable[dict[str, Metric]], name: str) -> bool:
