@@ -114,7 +114,7 @@ class Gates:
             plan = plan_again(bench)
             again = ask_again(self._evals, info, plan) if plan.cells else []
         judgement = judge_run(bench, plan=plan, again=again)
-        verbose = self._evals.config.option.verbose > 0
+        verbose = getattr(self._evals.config.option, "verbose", 0) > 0
         self.told += told_of(judgement, bench.judges, verbose=verbose)
         if judgement.diff is not None:
             found = judgement.diff.counts.items()
