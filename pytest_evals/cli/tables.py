@@ -15,11 +15,14 @@ from textwrap import wrap
 from typing import Any
 
 from pytest_evals.cli.stored import say
-from pytest_evals.plaintext import UNKNOWN, neutral, paint, table, use_color
+from pytest_evals.plaintext import UNKNOWN, neutral, paint, shorten, table, use_color
 
 MINUS = "\N{MINUS SIGN}"
 _WORD = re.compile(r"\w+|\s+|[^\w\s]")
 _MOST_WORDS = 2000
+_MOST_SHOWN = 400
+_ALIKE = 0.4
+"""Texts that share fewer of their words are shown one after the other."""
 _CONTEXT = 32
 _MOST_LINES = 16
 
@@ -101,7 +104,7 @@ class Paper:
 
 
 Part = tuple[str, str]
-"""A piece of a text that was changed: a space, ``-`` (taken out) or ``+`` (put in); and the text."""
+"""A piece of a changed text: a space (it stayed), ``-`` (taken out) or ``+`` (put in); the text."""
 
 
 def words_changed(before: str, now: str) -> list[Part]:
@@ -112,11 +115,18 @@ def words_changed(before: str, now: str) -> list[Part]:
         now: the text now.
     """
     one, two = (_words(text) for text in (before, now))
+    matcher = SequenceMatcher(None, one, two, autojunk=False)
+    same = (one[i] for a, _, n in matcher.get_matching_blocks() for i in range(a, a + n))
+    words = max(sum(not word.isspace() for word in side) for side in (one, two))
+    if sum(not word.isspace() for word in same) < _ALIKE * words:
+        old, new = (shorten("".join(side), _MOST_SHOWN) for side in (one, two))
+        return [part for part in (("-", old), (" ", " "), ("+", new)) if part[1]]
     parts: list[Part] = []
-    for kind, a, b, c, d in SequenceMatcher(None, one, two, autojunk=False).get_opcodes():
+    for kind, a, b, c, d in matcher.get_opcodes():
         old, new = "".join(one[a:b]), "".join(two[c:d])
         if kind == "equal":
-            parts.append((" ", _cut(old, start=not a, end=b == len(one))))
+            last = b == len(one) and d == len(two)
+            parts.append((" ", _cut(old, start=not (a or c), end=last)))
             continue
         parts += [("-", old)] if old else []
         parts += [("+", new)] if new else []

@@ -117,7 +117,7 @@ def find_baseline(
         return Found(run(source), source)
     except StoreError as error:
         raise StoreError(
-            f"--evals-baseline {source}: it is no file, no git revision with a path "
+            f"baseline {source}: it is no file, no git revision with a path "
             f"(`main:{FOLDER}/{dataset}.jsonl`), and no stored run: {error}"
         ) from None
 
@@ -129,7 +129,7 @@ def _from_git(revision: str, inside: str, own: Path, *, rootdir: Path, dataset: 
         StoreError: there is no such revision or file, or git cannot be run.
     """
     if revision.startswith("-"):
-        raise StoreError(f"--evals-baseline {revision}:{inside}: that is no git revision")
+        raise StoreError(f"baseline {revision}:{inside}: that is no git revision")
     told = f"{revision}:{inside}"
     _git(rootdir, told, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
     if not inside:
@@ -160,9 +160,7 @@ def _git(rootdir: Path, told: str, *words: str) -> bytes:
     if done.returncode:
         why = done.stderr.decode(errors="replace").strip()
         what = why or f"git knows no such revision here (git {' '.join(words[:1])} failed)"
-        raise StoreError(
-            f"--evals-baseline {told}: {what}; in a shallow checkout fetch the revision first"
-        )
+        raise StoreError(f"baseline {told}: {what}; in a shallow checkout fetch the revision first")
     return done.stdout
 
 
@@ -182,4 +180,4 @@ def _run(rootdir: Path, told: str, *words: str) -> subprocess.CompletedProcess[b
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise StoreError(f"--evals-baseline {told}: git cannot be run: {error}") from None
+        raise StoreError(f"baseline {told}: git cannot be run: {error}") from None

@@ -63,7 +63,9 @@ def find(wanted: str, ids: Sequence[str], where: str) -> str:
     if begun:
         shown = ", ".join(begun[:5]) + (f" and {len(begun) - 5} more" if len(begun) > 5 else "")
         raise StoreError(f"{wanted!r} begins {len(begun)} run ids in {where}: {shown}; add to it")
-    raise StoreError(f"{where} holds no run {wanted!r}.{suggest(wanted, ids[:500], most=5)}")
+    raise StoreError(
+        f"{where} holds no run {wanted!r}.{suggest(wanted, ['latest', *ids[:500]], most=6)}"
+    )
 
 
 def refuse_running(run: Run) -> None:

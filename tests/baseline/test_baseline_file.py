@@ -154,7 +154,7 @@ def test_another_dataset_is_refused(repo):
 
 def test_no_repository(tmp_path):
     """Outside a repository git's own words are told."""
-    with pytest.raises(StoreError, match="--evals-baseline main:x"):
+    with pytest.raises(StoreError, match="baseline main:x"):
         find("main:x", tmp_path)
 
 

@@ -1,12 +1,13 @@
 """A store with runs, and the commands over it."""
 
 import argparse
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from pytest_evals.cli import runs, show
+from pytest_evals.cli import main, runs, show
 from pytest_evals.errors import EvalsError
 from pytest_evals.exchange import ErrorInfo, Exchange, Request, Response, Usage
 from pytest_evals.message import Message
@@ -15,6 +16,7 @@ from pytest_evals.run import Counts, DatasetInfo, GitInfo, Run, RunStatus
 from pytest_evals.score import Score, ScoreError
 from pytest_evals.storage.base import HumanScore
 from pytest_evals.storage.sqlite import SqliteRunStore
+from tests.cli._stored_project import make
 
 FIRST = "20261121-051500-3f9a"
 SECOND = "20261122-060000-77aa"
@@ -125,6 +127,42 @@ def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str,
             status = args.run(args)
         except EvalsError as error:
             return 1, capsys.readouterr().out, str(error)
+        except SystemExit as error:
+            status = int(error.code or 0)
+        told = capsys.readouterr()
+        return status, told.out, told.err
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def filled_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a project whose store two real sessions filled; it is only read."""
+    folder = tmp_path_factory.mktemp("filled")
+    make(folder)
+    return folder
+
+
+@pytest.fixture
+def own_project(filled_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stand in a copy of that project, which may be written to."""
+    folder = tmp_path / "own"
+    shutil.copytree(filled_project, folder)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def evals_cli(
+    filled_project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Stand in the project; run a command line: its status, output and error output."""
+    monkeypatch.chdir(filled_project)
+    monkeypatch.delenv("PYTEST_EVALS_STORE", raising=False)
+
+    def run(*words: str) -> tuple[int, str, str]:
+        try:
+            status = main(words)
         except SystemExit as error:
             status = int(error.code or 0)
         told = capsys.readouterr()
