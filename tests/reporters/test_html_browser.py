@@ -4,7 +4,10 @@ Every page is watched: an error on its console, or a request for anything but it
 test.
 """
 
+import shutil
 import statistics
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -19,6 +22,8 @@ from tests.reporters.text_makers import HOSTILE, report, trial
 
 pytestmark = pytest.mark.browser
 
+ROOT = Path(__file__).parents[2]
+
 Open = Callable[..., Any]
 
 AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -29,9 +34,10 @@ def look(browser: Any, tmp_path: Path) -> Iterator[Open]:
     """Return what opens a report's page; what it does wrong meanwhile fails the test."""
     pages, wrong = [], []
 
-    def open_page(made: Report, address: str = "", **options: Any) -> Any:
-        path = tmp_path / f"report-{len(pages)}.html"
-        HtmlReporter().write(made, path)
+    def open_page(made: Report | Path, address: str = "", **options: Any) -> Any:
+        path = made if isinstance(made, Path) else tmp_path / f"report-{len(pages)}.html"
+        if not isinstance(made, Path):
+            HtmlReporter().write(made, path)
         page = browser.new_page(**options)
         pages.append(page)
         page.on("console", lambda one: wrong.append(f"console: {one.text}"))
@@ -215,33 +221,60 @@ def test_light_and_dark(look: Open) -> None:
     assert "Dark" == page.inner_text("#theme")
 
 
+def problems(page: Any) -> list[str]:
+    """Return what axe finds wrong with a page as it stands."""
+    spec = find_spec("axe_playwright_python")
+    if spec is None or spec.origin is None:
+        pytest.skip("axe is not installed (pip install axe-playwright-python)")
+    if not page.evaluate("'axe' in window"):
+        page.evaluate((Path(spec.origin).parent / "axe.min.js").read_text(encoding="utf-8"))
+    found = page.evaluate(
+        "tags => axe.run(document, { runOnly: { type: 'tag', values: tags } })", AXE_RULES
+    )
+    return [
+        f"{one['id']}: {node['html'][:160]} {node['failureSummary'][:300]}"
+        for one in found["violations"]
+        for node in one["nodes"]
+    ]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 375])
 def test_axe_finds_no_violation(look: Open, scheme: str, width: int) -> None:
     """Neither in the page with everything folded out nor in the drawer."""
-    spec = find_spec("axe_playwright_python")
-    if spec is None or spec.origin is None:
-        pytest.skip("axe is not installed (pip install axe-playwright-python)")
     made = shop(notes=["a note"])
     page = look(made, color_scheme=scheme, viewport={"width": width, "height": 800})
-    page.evaluate((Path(spec.origin).parent / "axe.min.js").read_text(encoding="utf-8"))
-
-    def problems() -> list[str]:
-        found = page.evaluate(
-            "tags => axe.run(document, { runOnly: { type: 'tag', values: tags } })", AXE_RULES
-        )
-        return [
-            f"{one['id']}: {node['html'][:160]} {node['failureSummary'][:300]}"
-            for one in found["violations"]
-            for node in one["nodes"]
-        ]
-
     page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
-    assert [] == problems()
+    assert [] == problems(page)
     page.locator("#grid button").first.click()
     title(page)
     page.wait_for_timeout(200)
-    assert [] == problems()
+    assert [] == problems(page)
+
+
+EXAMPLES = {
+    "csv": "All 3 trials passed",
+    "judge": "Accept",
+    "python_app": "All 8 trials passed",
+    "quickstart": "22 of 24 trials passed",
+}
+"""What each says first."""
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_reports_of_the_examples(look: Open, tmp_path: Path, name: str) -> None:
+    """Each is written by a session of its own, says what became of it, and axe is content."""
+    left = shutil.ignore_patterns("__pycache__", ".*")
+    shutil.copytree(ROOT / "examples" / name, tmp_path / name, ignore=left)
+    command = [sys.executable, "-m", "pytest", "--evals", name, "--evals-html", "report.html"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode in {0, 1}, done.stdout
+    page = look(tmp_path / "report.html")
+    assert EXAMPLES[name] == page.inner_text("h1")
+    page.locator("#grid button").first.click()
+    title(page)
+    page.keyboard.press("Escape")
+    assert [] == problems(page)
 
 
 def test_a_phone_shows_all_of_it(look: Open) -> None:
@@ -335,7 +368,7 @@ def test_pages_of_cases(look: Open) -> None:
 @pytest.mark.slow
 def test_ten_thousand_trials(browser: Any, tmp_path: Path) -> None:
     """The file, the time until it can be used and the filters stay within what is promised."""
-    path = Path(__file__).parents[2] / "benchmarks" / "report.py"
+    path = ROOT / "benchmarks" / "report.py"
     spec = spec_from_file_location("benchmark_of_reports", path)
     assert spec is not None
     assert spec.loader is not None

@@ -106,6 +106,7 @@ def test_models_with_their_metrics() -> None:
     assert "vs. baseline" in told
     assert "-33.3 pts -100.0 pts to +67.8 pts" in told
     assert "By tag (pass@1)" in told
+    assert "Other metrics metric gpt claude consistency 86.7%" in told
 
 
 def test_drawings_of_what_there_is() -> None:

@@ -19,7 +19,7 @@ _COLUMNS = {
     "tokens": "tokens",
     "cost_usd": "cost",
 }
-_POWER = re.compile(r"pass([@^])(\d+)(.*)", re.DOTALL)
+_POWER = re.compile(r"pass([@^])(\d+)")
 _MOST_TAGS = 40
 
 
@@ -78,6 +78,20 @@ def scorer_table(title: str, judged: Judgement, models: Sequence[str]) -> Number
     return Numbers(f"{title}By scorer", "scorer", tuple(models), tuple(rows))
 
 
+def other_table(title: str, judged: Judgement, models: Sequence[str]) -> Numbers | None:
+    """Return the metrics that no other table has, by model; None where there are none."""
+    shown = {*_named(judged.metrics)}
+    found: dict[str, dict[str, Metric]] = {}
+    for metric in judged.metrics:
+        scorers = metric.metric.startswith("mean(") and metric.unit == "score"
+        if metric.slice is None and metric.metric not in shown and not scorers:
+            found.setdefault(metric.metric, {})[metric.model] = metric
+    rows = tuple(
+        (name, tuple(number(cell.get(model)) for model in models)) for name, cell in found.items()
+    )
+    return Numbers(f"{title}Other metrics", "metric", tuple(models), rows) if rows else None
+
+
 def tag_table(title: str, table: Table, models: Sequence[str]) -> Numbers | None:
     """Return pass@1 of every tag by model; None where there are fewer than two tags."""
     found: dict[str, dict[str, Metric]] = {}
@@ -117,7 +131,7 @@ def _named(metrics: Iterable[Metric]) -> list[str]:
     """Return the metrics that are columns, in their order."""
     known = dict.fromkeys(metric.metric for metric in metrics if metric.slice is None)
     powers = sorted(
-        (found[3], found[1], int(found[2]), name)
+        (found[1], int(found[2]), name)
         for name in known
         if name not in _COLUMNS and (found := _POWER.fullmatch(name))
     )
@@ -167,4 +181,5 @@ def tables(
         found.append(scorer_table(title, judged, asked))
         if name in seen:
             found.append(tag_table(title, seen[name], asked))
+        found.append(other_table(title, judged, asked))
     return [one for one in found if one is not None]
