@@ -197,3 +197,31 @@ def test_a_judge_in_a_group_cannot_have_answers_revised(write, evals):
     result = evals(name)
     result.stdout.fnmatch_lines(["*`judge` in `any_of` would have answers revised*"])
     assert 2 == result.ret
+
+
+def test_an_expected_judge_score_revises_too(write, evals):
+    """``expect: {min_judge_score: …}`` with the default judge's `revise`; other faults do not."""
+    write("app.py", MODEL)
+    write("judge.py", JUDGE)
+    name = write(
+        "expect.yaml",
+        """
+        models: [{id: app, provider: python, target: "app.py:answer"}]
+        judges:
+          default: {model: {provider: python, target: "judge.py:judge"}, rubric: It is kind.,
+                    revise: {max: 2}}
+        cases:
+          - {id: quick, input: quick, expect: {min_judge_score: 0.7}}
+          - {id: polite, input: polite, expect: {min_judge_score: 0.7,
+             final_answer_contains: [never]}}
+        """,
+    )
+    result = evals("-v", name)
+    result.stdout.fnmatch_lines(
+        [
+            "expect.yaml::quick?app? REVISED after 1 revision*",
+            "expect.yaml::polite?app? FAILED *",
+            "*answer_missing_phrase: 'never' is not in*",
+            "*1 failed, 1 revised*",
+        ]
+    )

@@ -235,3 +235,63 @@ def test_a_cassette_is_left_as_it_is(shop, evals, pytester):
     before = (pytester.path / "c.jsonl").read_bytes()
     evals("--evals-sanity", "--evals-cassette=c.jsonl", shop)
     assert before == (pytester.path / "c.jsonl").read_bytes()
+
+
+JUDGE = """
+    import json
+
+
+    def judge(text, context):
+        with open("judged.txt", "a") as file:
+            file.write("x")
+        return json.dumps({"reasoning": "Fine by me.", "score": 5})
+    """
+
+
+@pytest.fixture
+def judged(write, pytester):
+    """Write cases with a judge that likes everything; return their file and its calls."""
+    write("judge.py", JUDGE)
+    name = write(
+        "judged.yaml",
+        """
+        models: [openai:x]
+        judges:
+          fond: {model: {provider: python, target: "judge.py:judge"}, rubric: Good., min_score: 0.5,
+                 revise: {max: 2}}
+        cases:
+          - {id: noticed, input: one, expected: "1", scorers: [{judge: {use: fond}}, equals]}
+          - {id: fond, input: two, expected: "2", scorers: [{judge: {use: fond}}]}
+        """,
+    )
+    path = pytester.path / "judged.txt"
+    return name, lambda: len(path.read_text()) if path.exists() else 0
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "workers"])
+def test_judges_are_asked_where_all_else_holds(workers, judged, evals_process):
+    """A judge that lets nothing pass as an answer is found; nobody is asked to revise."""
+    if workers:
+        pytest.importorskip("xdist")
+    name, calls = judged
+    result = evals_process("--evals-sanity", "-rf", *workers, name)
+    result.assert_outcomes(passed=3, failed=3)
+    assert {f"judged.yaml::fond[sanity-{kind}]" for kind in ("empty", "echo", "other")} == set(
+        ids(result, "FAILED")
+    )
+    assert 3 == calls()
+
+
+def test_a_judge_that_cannot_be_asked_is_an_error(judged, evals, write):
+    """It is not known whether the case passes."""
+    name, _ = judged
+    write("judge.py", "def judge(text):\n    raise RuntimeError('down')\n")
+    evals("--evals-sanity", name).assert_outcomes(passed=3, errors=3)
+
+
+def test_what_it_would_ask_is_told_by_collect_only(judged, evals):
+    """No model under test is asked."""
+    name, _ = judged
+    evals("--evals-sanity", "--collect-only", name).stdout.fnmatch_lines(
+        ["evals: estimate: sanity-empty: no calls, its answers are recorded"]
+    )
