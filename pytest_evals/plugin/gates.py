@@ -46,7 +46,7 @@ class Gates:
 
     def __init__(self, evals: Evals) -> None:
         self._evals = evals
-        self._tables: dict[str, Table] = {}
+        self.tables: dict[str, Table] = {}
         self.judgements: dict[str, Judgement] = {}
         self.verdicts: list[GateVerdict] = []
         self.decision: Decision | None = None
@@ -54,7 +54,7 @@ class Gates:
 
     def add(self, result: TrialResult) -> None:
         """Take a recorded trial in."""
-        table = self._tables.setdefault(result.dataset, Table(result.dataset))
+        table = self.tables.setdefault(result.dataset, Table(result.dataset))
         table.add(tally(result))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -71,7 +71,7 @@ class Gates:
     def _judge(self, session: pytest.Session) -> None:
         recorder: Any = self._evals.config.pluginmanager.getplugin("evals-recorder")
         for info in recorder.infos:
-            table = self._tables.get(info.name, Table(info.name))
+            table = self.tables.get(info.name, Table(info.name))
             if session.config.option.collectonly or not info.selected or not len(table):
                 continue
             compared = self._evals.compared.get(info.path)

@@ -7,6 +7,7 @@ sees to it that what was planned and what was recorded agree.
 import subprocess
 import sys
 from collections.abc import Generator, Iterable
+from dataclasses import replace
 from pathlib import Path
 from time import time
 from typing import Any
@@ -20,7 +21,7 @@ from pytest_evals.plugin.collect import EvalItem
 from pytest_evals.plugin.session import Evals
 from pytest_evals.plugin.signals import sigterm_interrupts
 from pytest_evals.plugin.stores import cassette_path, open_cassette, open_runs
-from pytest_evals.plugin.terminal import draw, draw_gates
+from pytest_evals.plugin.terminal import Told, draw
 from pytest_evals.report import clean
 from pytest_evals.result import TrialResult
 from pytest_evals.run import DatasetInfo, GitInfo, Run, RunStatus
@@ -277,10 +278,16 @@ class Recorder:
     def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         """Draw the table of models."""
         if self.run is not None and (self._begun or self.notes):
-            draw(terminalreporter, self.run, self.summary, self.notes, self._evals.settings)
             gates = self._evals.config.pluginmanager.getplugin("evals-gates")
+            told = Told(self.run, self.summary, self.notes)
             if gates is not None:
-                draw_gates(terminalreporter, self.run, gates.told)
+                told = replace(
+                    told,
+                    judgements=gates.judgements,
+                    tables=gates.tables,
+                    differences=gates.told,
+                )
+            draw(terminalreporter, told, self._evals.settings)
 
     def pytest_report_collectionfinish(self, items: list[pytest.Item]) -> list[str]:
         """Say what will run: cases x models x samples = trials."""

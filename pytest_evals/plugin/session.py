@@ -250,8 +250,6 @@ def _http_clients() -> Any:
 
 def begin(config: pytest.Config) -> None:
     """Start the session's state and register its plugin objects."""
-    from pytest_evals.plugin.progress import LiveLine
-    from pytest_evals.plugin.recorder import Recorder
     from pytest_evals.plugin.runner import Runner
 
     try:
@@ -285,33 +283,40 @@ def begin(config: pytest.Config) -> None:
 
         config.pluginmanager.register(Allure(config, redactor), "evals-allure")
     if workerinput is None:
-        recorder = Recorder(evals)
-        config.pluginmanager.register(recorder, "evals-recorder")
-        from pytest_evals.plugin.gates import Gates
+        _register_session(evals)
 
-        if settings.sanity:
-            from pytest_evals.plugin.sanity import SanitySummary
 
-            config.pluginmanager.register(SanitySummary(), "evals-sanity-summary")
-        config.pluginmanager.register(Gates(evals), "evals-gates")
-        if getattr(config.option, "xmlpath", None):
-            from pytest_evals.plugin.junit import JUnit
+def _register_session(evals: Evals) -> None:
+    """Register what lives where the session is, never on an xdist worker."""
+    from pytest_evals.plugin.gates import Gates
+    from pytest_evals.plugin.recorder import Recorder
+    from pytest_evals.plugin.reports import Reports, wanted
 
-            config.pluginmanager.register(JUnit(evals), "evals-junit")
-        from pytest_evals.plugin.reports import Reports, wanted
+    config, register = evals.config, evals.config.pluginmanager.register
+    register(Recorder(evals), "evals-recorder")
+    if evals.settings.sanity:
+        from pytest_evals.plugin.sanity import SanitySummary
 
-        if wanted(evals) and not config.option.collectonly:
-            try:
-                config.pluginmanager.register(Reports(evals), "evals-reports")
-            except SettingsError as error:
-                raise pytest.UsageError(str(error)) from None
-        if getattr(config.option, "verbose", -1) >= 0:
-            live = LiveLine(config, lambda: None if evals.engine is None else evals.engine.progress)
-            config.pluginmanager.register(live, "evals-progress")
-        if config.pluginmanager.hasplugin("xdist"):
-            from pytest_evals.plugin.xdist import Controller
+        register(SanitySummary(), "evals-sanity-summary")
+    register(Gates(evals), "evals-gates")
+    if getattr(config.option, "xmlpath", None):
+        from pytest_evals.plugin.junit import JUnit
 
-            config.pluginmanager.register(Controller(evals), "evals-xdist")
+        register(JUnit(evals), "evals-junit")
+    if wanted(evals) and not config.option.collectonly:
+        try:
+            register(Reports(evals), "evals-reports")
+        except SettingsError as error:
+            raise pytest.UsageError(str(error)) from None
+    if getattr(config.option, "verbose", -1) >= 0:
+        from pytest_evals.plugin.progress import LiveLine
+
+        live = LiveLine(config, lambda: None if evals.engine is None else evals.engine.progress)
+        register(live, "evals-progress")
+    if config.pluginmanager.hasplugin("xdist"):
+        from pytest_evals.plugin.xdist import Controller
+
+        register(Controller(evals), "evals-xdist")
 
 
 def share_of(workerinput: dict[str, Any]) -> Share:

@@ -1,38 +1,67 @@
 """The end of the session on the terminal: a table of models, notes, and where to look next."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_evals.config import Settings
-from pytest_evals.plaintext import format_cost, format_count, format_seconds, neutral, table
+from pytest_evals.plaintext import format_cost, format_count, neutral
+from pytest_evals.plugin.overview import Judgements, overview, worst_cases
 from pytest_evals.run import Run
-from pytest_evals.summary import Row, Summary
+from pytest_evals.summary import Summary
+from pytest_evals.tally import Table
 
 
-def draw(
-    reporter: "pytest.TerminalReporter",
-    run: Run,
-    summary: Summary,
-    notes: list[str],
-    settings: Settings,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the block is drawn from."""
+
+    run: Run
+    summary: Summary
+    notes: Sequence[str] = ()
+    """What a reader must know."""
+    judgements: Judgements = field(default_factory=dict)
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    """The trials of each dataset, by its name."""
+    differences: Sequence[str] = ()
+    """What changed against each baseline, a line each."""
+
+
+def draw(reporter: "pytest.TerminalReporter", told: Told, settings: Settings) -> None:
     """Draw the block."""
-    quiet = reporter.config.option.verbose < 0
+    run, summary, notes = told.run, told.summary, told.notes
+    option = reporter.config.option
+    quiet = option.verbose < 0 or getattr(option, "no_summary", False)
     if not quiet:
         reporter.section("evals", sep="-")
-        for line in lines(summary, reporter._tw.fullwidth):  # noqa: SLF001 - the reporter's width
+        width = reporter._tw.fullwidth  # noqa: SLF001 - the reporter's width
+        for line in overview(summary, told.judgements, width):
             reporter.write_line(line)
+        gated = [info.name for info in run.datasets if info.gates]
+        for line in worst_cases(told.tables, gated):
+            reporter.write_line(neutral(line))
     for note in notes:
         reporter.write_line(f"evals: {neutral(note)}", yellow=True)
     kept = settings.responses != "off" and not settings.sanity
     if not quiet and kept and summary.rows:
         reporter.write_line(ending(run, summary))
+    if not quiet and settings.reports:
+        shown = (f"{name} {_shown(path, settings)}" for name, path in settings.reports.items())
+        reporter.write_line(neutral(f"reports: {', '.join(shown)}"))
+    _draw_gates(reporter, run, told.differences)
 
 
-def draw_gates(reporter: "pytest.TerminalReporter", run: Run, told: list[str]) -> None:
+def _shown(path: Path, settings: Settings) -> str:
+    inside = path.is_relative_to(settings.rootdir)
+    return str(path.relative_to(settings.rootdir) if inside else path)
+
+
+def _draw_gates(reporter: "pytest.TerminalReporter", run: Run, differences: Sequence[str]) -> None:
     """Draw what became of the gates, and the decision."""
-    for text in told:
+    for text in differences:
         reporter.write_line(neutral(text))
     for gate in run.gates:
         part = f" [{gate['slice']['key']}={gate['slice']['value']}]" if gate["slice"] else ""
@@ -50,45 +79,6 @@ def fresh_line(reporter: Any) -> None:
     reporter.ensure_newline()
     if reporter._tw.width_of_current_line:  # noqa: SLF001 - the reporter's own writer
         reporter._tw.line()  # noqa: SLF001
-
-
-def lines(summary: Summary, width: int) -> list[str]:
-    """Return the table of models as lines."""
-    rows = summary.rows
-    several = len({row.dataset for row in rows}) > 1
-    head = ["model", "passed", "failed", "errors", "score", "p50", "p95", "tokens", "cost"]
-    body = [_cells(row) for row in rows]
-    if any(row.skipped for row in rows):
-        head.insert(4, "not run")
-        for cells, row in zip(body, rows, strict=True):
-            cells.insert(4, str(row.skipped))
-    if any(row.revised for row in rows):
-        head.insert(2, "revised")
-        for cells, row in zip(body, rows, strict=True):
-            cells.insert(2, str(row.revised))
-    if several:
-        head.insert(0, "dataset")
-        for cells, row in zip(body, rows, strict=True):
-            cells.insert(0, neutral(row.dataset))
-    return table(head, body, width=width)
-
-
-def _cells(row: Row) -> list[str]:
-    """Return a model's cells. A rate is shown with its n; what is unknown is a dash."""
-    share = "-" if not row.scored else f"{row.passed}/{row.scored} {row.passed / row.scored:.0%}"
-    score = row.mean_score
-    p50, p95 = row.latency(0.5), row.latency(0.95)
-    return [
-        neutral(row.model_id),
-        share,
-        str(row.failed),
-        str(row.errored),
-        "-" if score is None else f"{score:.2f}",
-        "-" if p50 is None else format_seconds(p50),
-        "-" if p95 is None else format_seconds(p95),
-        "-" if row.tokens is None else format_count(row.tokens),
-        "-" if row.cost_usd is None else format_cost(row.cost_usd),
-    ]
 
 
 def ending(run: Run, summary: Summary) -> str:

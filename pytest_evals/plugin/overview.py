@@ -1,0 +1,174 @@
+"""The table of models at the end of a session: as many columns as the terminal has room for."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pytest_evals.judgement import Judgement
+from pytest_evals.metric import Metric
+from pytest_evals.plaintext import (
+    columns,
+    format_cost,
+    format_count,
+    format_seconds,
+    neutral,
+    table,
+)
+from pytest_evals.summary import Row, Summary
+from pytest_evals.tally import Table
+
+GAP = 2
+WORST = 5
+"""Cases that are named for each model."""
+
+Judgements = Mapping[str, Judgement]
+"""What was judged, by the dataset's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """One column: its title, what stands in it, and how much it is missed in a narrow terminal."""
+
+    title: str
+    cells: tuple[str, ...]
+    weight: int
+
+
+def overview(summary: Summary, judgements: Judgements, width: int) -> list[str]:
+    """Return the table of models as lines; what is unknown is a dash.
+
+    Args:
+        summary: the trials' numbers.
+        judgements: metrics and comparisons, by the dataset's name.
+        width: the terminal's, in columns; the least missed columns are left out to meet it.
+    """
+    rows = summary.rows
+    found = [column for column in _columns(rows, judgements) if column.cells]
+    while len(found) > 2 and _width(found) > width:
+        found.remove(min(found, key=lambda column: column.weight))
+    head = [column.title for column in found]
+    body = list(zip(*(column.cells for column in found), strict=True))
+    align = "".join("<" if title in {"dataset", "model", "change"} else ">" for title in head)
+    return table(head, body, width=width, align=align)
+
+
+def _width(found: Sequence[_Column]) -> int:
+    wide = (max(columns(text) for text in (one.title, *one.cells)) for one in found)
+    return sum(wide) + GAP * (len(found) - 1)
+
+
+def _columns(rows: Sequence[Row], judgements: Judgements) -> Iterable[_Column]:
+    def of(
+        title: str, weight: int, cell: Callable[[Row], str], *, unless: str | None = None
+    ) -> _Column:
+        cells = tuple(map(cell, rows))
+        return _Column(title, () if all(text == unless for text in cells) else cells, weight)
+
+    def shown(name: str) -> Callable[[Row], str]:
+        return lambda row: _value(_metric(judgements, row, name))
+
+    k = _samples(rows, judgements)
+    if len({row.dataset for row in rows}) > 1:
+        yield of("dataset", 10, lambda row: neutral(row.dataset))
+    yield of("model", 12, lambda row: neutral(row.model_id))
+    yield of("passed", 12, _passed)
+    yield of("95 % CI", 6, lambda row: _interval(_metric(judgements, row, "pass@1")), unless="")
+    yield of("revised", 9, lambda row: str(row.revised), unless="0")
+    yield of("failed", 9, lambda row: str(row.failed))
+    yield of("errors", 9, lambda row: str(row.errored))
+    yield of("not run", 9, lambda row: str(row.skipped), unless="0")
+    yield of("change", 8, lambda row: _change(judgements, row), unless="")
+    for name, weight in ((f"pass@{k}", 4), (f"pass^{k}", 5)) if k else ():
+        yield of(name, weight, shown(name), unless="-")
+    yield of("score", 6, lambda row: _or_dash(row.mean_score, "{:.2f}".format))
+    yield of("p50", 2, lambda row: _or_dash(row.latency(0.5), format_seconds), unless="-")
+    yield of("p95", 3, lambda row: _or_dash(row.latency(0.95), format_seconds), unless="-")
+    yield of("tokens", 1, lambda row: _or_dash(row.tokens, format_count), unless="-")
+    yield of("cost", 7, lambda row: _or_dash(row.cost_usd, format_cost))
+
+
+def _passed(row: Row) -> str:
+    """A rate with its n."""
+    return "-" if not row.scored else f"{row.passed}/{row.scored} {percent(row.passed, row.scored)}"
+
+
+def percent(part: float, whole: float = 1.0) -> str:
+    """Return a share in whole percent; never 0 or 100 where it is not just that."""
+    share = part / whole
+    rounded = f"{share:.0%}"
+    if rounded == "100%" and share < 1:
+        return ">99%"
+    return "<1%" if rounded == "0%" and share > 0 else rounded
+
+
+def _or_dash(value: float | None, write: Callable[..., str]) -> str:
+    return "-" if value is None else write(value)
+
+
+def _samples(rows: Sequence[Row], judgements: Judgements) -> int | None:
+    """Return the k that pass@k and pass^k are shown for; None where datasets differ in it."""
+    found = {
+        metric.metric.partition("^")[2]
+        for row in rows
+        if row.dataset in judgements
+        for metric in judgements[row.dataset].metrics
+        if metric.metric.startswith("pass^") and metric.metric.partition("^")[2].isdecimal()
+    }
+    return max(map(int, found)) if len(found) == 1 else None
+
+
+def _metric(judgements: Judgements, row: Row, name: str) -> Metric | None:
+    judgement = judgements.get(row.dataset)
+    if judgement is None:
+        return None
+    mine = (
+        m for m in judgement.metrics if (m.model, m.metric, m.slice) == (row.model_id, name, None)
+    )
+    return next(mine, None)
+
+
+def _interval(found: Metric | None) -> str:
+    if found is None or found.low is None or found.high is None:
+        return ""
+    return f"{percent(found.low).rstrip('%')}-{percent(found.high)}"
+
+
+def _value(found: Metric | None) -> str:
+    return "-" if found is None or found.value is None else percent(found.value)
+
+
+def _change(judgements: Judgements, row: Row) -> str:
+    """The change of the pass rate against the baseline, in points, and its verdict."""
+    judgement = judgements.get(row.dataset)
+    if judgement is None or judgement.diff is None:
+        return ""
+    for test in judgement.diff.tests:
+        whole = test.gate is not None and test.slice is None and test.of is None
+        if test.model == row.model_id and whole and test.result.change is not None:
+            points = f"{100 * test.result.change:+.1f}".replace("-", "\N{MINUS SIGN}")
+            return f"{points} {test.result.verdict}"
+    return "-"
+
+
+def worst_cases(tables: Mapping[str, Table], gated: Iterable[str]) -> list[str]:
+    """Name the cases that pass least, of datasets whose gates answer for wrong answers.
+
+    Without gates pytest lists every failed trial itself.
+
+    Args:
+        tables: the trials, by the dataset's name.
+        gated: the names of datasets with gates.
+    """
+    lines = []
+    for name in gated:
+        for model in tables[name].models if name in tables else ():
+            cells = tables[name].cases(model).items()
+            shares = [
+                (sum(t.passed for t in cell), sum(t.scored for t in cell), case)
+                for case, cell in cells
+            ]
+            bad = sorted((p / n, case, p, n) for p, n, case in shares if n and p < n)
+            if bad:
+                told = ", ".join(f"{case} {p}/{n}" for _, case, p, n in bad[:WORST])
+                more = f" and {len(bad) - WORST} more" if len(bad) > WORST else ""
+                lines.append(f"worst cases of {model}: {told}{more}")
+    return lines
