@@ -52,13 +52,14 @@ def headline(report: Report, seen: Survey) -> Headline:
     else:
         title, tone = _WORDS[decision.decision]
     sentences = [] if decision is None else [_gates(report)]
-    sentences += [_outcomes(counts)] if broken else []
+    accepted = decision is not None and decision.decision == "accept"
+    sentences += [_outcomes(counts)] if broken and not accepted else []
     sentences += _regressed(report)
     short = _missing(report, sum(numbers) - counts["skipped"])
-    if short and tone == "good":
+    if accepted and broken:
+        title, tone = f"Gates pass, but {_outcomes(counts).removesuffix('.')}", "bad"
+    elif short and tone == "good":
         tone = "warn"
-    elif broken and decision is not None and tone == "good":
-        tone = "bad"
     return Headline(
         title=title,
         tone=tone,
@@ -132,7 +133,7 @@ def _regressed(report: Report) -> list[str]:
 def _missing(report: Report, recorded: int) -> list[str]:
     """Say what was not run, so that nothing is claimed of it."""
     planned = sum(info.planned for info in report.run.datasets)
-    if report.complete or (planned and recorded >= planned and report.run.status == "narrowed"):
+    if report.complete:
         return []
     why = {
         "narrowed": "A part was selected",

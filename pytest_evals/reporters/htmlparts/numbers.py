@@ -16,7 +16,6 @@ _COLUMNS = {
     "error_rate": "errors",
     "p50(latency_s)": "p50 latency",
     "p95(latency_s)": "p95 latency",
-    "tokens": "tokens",
     "cost_usd": "cost",
 }
 _POWER = re.compile(r"pass([@^])(\d+)")
@@ -53,15 +52,20 @@ def model_table(title: str, judged: Judgement, models: Sequence[str]) -> Numbers
     for metric in sorted(judged.metrics, key=lambda one: ordered.get(one.model, len(ordered))):
         if metric.slice is None:
             by_model.setdefault(metric.model, {})[metric.metric] = metric
-    names = [name for name in _named(judged.metrics) if _known(by_model.values(), name)]
+    named = _named(judged.metrics)
+    names = [*named[:1], *(name for name in named[1:] if _known(by_model.values(), name))]
+    if not names:
+        return Numbers(title, "model", (), ())
     changes = _changes(judged)
     rows = []
     for model, found in by_model.items():
-        cells = [number(found.get(name)) for name in names]
-        rows.append((model, (*cells, *([changes[model]] if model in changes else _none(changes)))))
-    against = ("vs. baseline",) if changes else ()
-    columns = tuple(_COLUMNS.get(name, name) for name in names)
-    return Numbers(title, "model", (*columns, *against), tuple(rows))
+        first, *rest = [number(found.get(name)) for name in names]
+        against = [changes.get(model, Number("-"))] if changes else []
+        rows.append((model, (first, *against, *rest)))
+    columns = [_COLUMNS.get(name, name) for name in names]
+    if changes:
+        columns.insert(1, "vs. baseline")
+    return Numbers(title, "model", tuple(columns), tuple(rows))
 
 
 def scorer_table(title: str, judged: Judgement, models: Sequence[str]) -> Numbers | None:
@@ -158,11 +162,6 @@ def _changes(judged: Judgement) -> dict[str, Number]:
                 ends = f"{in_points(mean.low)} to {in_points(mean.high)}"
             found[test.model] = Number(in_points(mean.change), ends, test.result.verdict)
     return found
-
-
-def _none(changes: dict[str, Number]) -> tuple[Number, ...]:
-    """Return the empty cell of a model that was not compared."""
-    return (Number("-"),) if changes else ()
 
 
 def _least(cells: Iterable[Metric]) -> float:
