@@ -274,7 +274,11 @@ def tables(sims: int) -> dict[str, Table]:
         what: replace(null[what], models=5)
         for what in ("independent", "correlated 0.2 in a run", "the same every time, declared")
     }
-    hidden = {"the same every time, not declared": Scene(0, 0, correlation=1.0, declared=False)}
+    hidden = {
+        "correlated 0.6 in a run": Scene(0, 0, correlation=0.6),
+        "correlated 0.8 in a run": Scene(0, 0, correlation=0.8),
+        "the same every time, not declared": Scene(0, 0, correlation=1.0, declared=False),
+    }
     losses = {what: Scene(0, 0, what) for what in CHANGES}
     margin = {"5 points lost everywhere": Scene(0, 0, "5 points lost everywhere")}
     alike = {
@@ -285,7 +289,7 @@ def tables(sims: int) -> dict[str, Table]:
     return {
         "harmless": Table("samples are", SIZES, rows(null), blocked, sims),
         "models": Table("5 models, samples are", FEW, rows(many), blocked, max(1, 2 * sims // 5)),
-        "undeclared": Table("samples are", FEW, rows(hidden), blocked, max(1, sims // 5)),
+        "strong": Table("samples are", FEW, rows(hidden), blocked, max(1, sims // 5)),
         "losses": Table("what changed", SIZES, rows(losses), both, sims),
         "alike": Table("what changed", FEW, rows(alike), both, max(1, sims // 2)),
         "margin": Table("what changed", SIZES, rows(margin), ("passed",), sims),

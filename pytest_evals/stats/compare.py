@@ -9,16 +9,20 @@ as typical values").
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import floor, fsum, isfinite
+from math import floor, fsum, isfinite, sqrt
 from operator import add
 from random import Random
 from statistics import fmean
 
 from pytest_evals.stats.corrections import Correction, adjust
+from pytest_evals.stats.distributions import normal_quantile, t_quantile
 from pytest_evals.stats.estimate import check_confidence
-from pytest_evals.stats.rows import Dropped, pair_scores
+from pytest_evals.stats.rows import Dropped, PairedScore, pair_scores
+from pytest_evals.stats.settle import changes_of
+from pytest_evals.stats.signflip import fewest_changes
 
 _EXACT = 13
+_POWER = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,24 @@ class Comparison:
     unknown: str | None = None
     """Why there is no interval; None where there is one."""
 
+    changes_needed: int = 0
+    """How many cases must differ, all to one side, before the corrected p can reach
+    1 - confidence."""
+
+    smallest: float | None = None
+    """The smallest true difference, of either sign, that would have been told with 80 % chance;
+    None with fewer cases than `changes_needed`."""
+
+    @property
+    def told(self) -> bool:
+        """Whether the corrected test tells the two apart."""
+        return bool(self.cases) and self.p_adjusted <= 1 - self.confidence + 1e-12
+
+    @property
+    def too_few(self) -> bool:
+        """Whether so few cases differ that no test of them could have told the two apart."""
+        return self.better + self.worse < self.changes_needed
+
 
 Scores = Mapping[str, Sequence[float]]
 """Case id -> the scores of its samples, finite, higher or lower is better as the user likes."""
@@ -97,6 +119,7 @@ def compare(
         ValueError: a score is not finite, or an argument is outside its range.
     """
     check_confidence(confidence)
+    level = (1 - confidence) / (len(rows) if rows and correction != "none" else 1)
     if draws < 100:
         raise ValueError(f"a permutation test needs 100 draws or more, got {draws}")
     found = []
@@ -104,9 +127,23 @@ def compare(
         pairs, dropped = pair_scores(reference, candidate)
         changes = [pair.change for pair in pairs]
         row = _compare(name, changes, confidence, draws, seed)
-        found.append(replace(row, dropped=_renamed(dropped)))
+        needed = fewest_changes(level / 2)
+        smallest = _smallest(pairs, level) if len(pairs) >= max(2, needed) else None
+        found.append(
+            replace(row, dropped=_renamed(dropped), changes_needed=needed, smallest=smallest)
+        )
     adjusted = adjust([row.p for row in found], correction=correction)
     return [replace(row, p_adjusted=p) for row, p in zip(found, adjusted, strict=True)]
+
+
+def _smallest(pairs: Sequence[PairedScore], level: float) -> float:
+    """Return the difference whose estimate falls beyond both bars with 80 % chance.
+
+    By the normal power of a mean with the variance of the changes that were seen, and one
+    pseudo-flip each way, so that cases which do not differ claim no certainty (`settle.Changes`).
+    """
+    error = sqrt(changes_of(pairs, independent=True).variance())
+    return (t_quantile(1 - level / 2, len(pairs) - 1) + normal_quantile(_POWER)) * error
 
 
 def _renamed(dropped: Sequence[Dropped]) -> tuple[Dropped, ...]:
