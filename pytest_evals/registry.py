@@ -74,6 +74,8 @@ class Registry:
         self._loaders = dict(loaders)
         self._reporters = dict(reporters)
         self._bound: dict[str, Bound] = {}
+        self._seen: set[str] = set()
+        """The models of judges that were looked at, each once a dataset."""
 
     @classmethod
     def builtin(cls) -> Self:
@@ -141,6 +143,9 @@ class Registry:
         for i, model in enumerate(dataset.models):
             for loc, message in self.check_model(model):
                 yield ("models", i, *loc), message
+        self._seen.clear()
+        if dataset.judges:
+            yield from self._check_judges(dataset)
         yield from self._check_scorers(dataset, dataset.scorers, None, ("scorers",))
         for i, case in enumerate(dataset.cases):
             where: Loc = ("cases", i)
@@ -149,6 +154,30 @@ class Registry:
         yield from _check_models(dataset)
         if dataset.gates:
             yield from self._check_gates(dataset)
+
+    def _check_judges(self, dataset: Dataset) -> Iterator[tuple[Loc, str]]:
+        """Yield what is wrong with the judges that a dataset defines, and with their models."""
+        from pytest_evals.scorers.judge.definitions import check_judges, models_of_judges
+
+        yield from check_judges(dataset)
+        for loc, model in models_of_judges(dataset):
+            for inner, message in self._check_asked(dataset, model):
+                yield (*loc, *inner), message
+
+    def _check_asked(self, dataset: Dataset, model: str | Model) -> Iterator[tuple[Loc, str]]:
+        """Yield what is wrong with a model that a scorer asks, where it was not told before."""
+        text = model if isinstance(model, str) else model.model_dump_json()
+        if text in self._seen:
+            return
+        self._seen.add(text)
+        if isinstance(model, Model):
+            yield from self.check_model(model)
+            return
+        known = [one.id for one in dataset.models]
+        provider = model.partition(":")[0]
+        if model not in known and provider not in self._providers:
+            hint = suggest(provider, (*known, *self._providers))
+            yield (), f"no model and no provider is called {provider!r} (in {model!r}).{hint}"
 
     def _check_gates(self, dataset: Dataset) -> Iterator[tuple[Loc, str]]:
         """Yield what is wrong with the gates: names of metrics, scorers, tags, models."""
@@ -195,6 +224,9 @@ class Registry:
                 continue
             for message in bound.check(dataset, case):
                 yield (*where, i), message
+            for model in () if bound.cheap else bound.scorer.models(dataset):
+                for _, message in self._check_asked(dataset, model):
+                    yield (*where, i), f"`{spec.type}`: {message}"
 
     def _check_case(self, dataset: Dataset, case: Case, where: Loc) -> Iterator[tuple[Loc, str]]:
         """Yield what is wrong with a case as a whole."""
