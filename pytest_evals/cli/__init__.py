@@ -10,7 +10,18 @@ from importlib import import_module
 
 from pytest_evals import __version__
 
-COMMANDS = ("lint", "schema", "runs", "show", "diff", "export", "score", "calibrate", "merge")
+COMMANDS = (
+    "lint",
+    "schema",
+    "runs",
+    "show",
+    "diff",
+    "compare",
+    "export",
+    "score",
+    "calibrate",
+    "merge",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

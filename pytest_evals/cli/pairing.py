@@ -1,0 +1,205 @@
+"""Two models on the same cases: paired, tested and said in words. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pytest_evals.cli.sides import Pair, Side
+from pytest_evals.diff import comparable
+from pytest_evals.errors import SettingsError, suggest
+from pytest_evals.metric import Slice
+from pytest_evals.stats.compare import Comparison, compare
+from pytest_evals.stats.corrections import Correction
+from pytest_evals.stats.rows import Dropped
+from pytest_evals.tally import Tally
+
+PASSES = "pass@1"
+"""What is compared unless a scorer is named: what became of the trials."""
+
+_WHY = {"case": "its question or reference answer differs", "scorers": "its assertions differ"}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is compared, and on which cases."""
+
+    of: str = PASSES
+    """``pass@1``, ``score``, or a scorer's name."""
+    part: Slice | None = None
+    """None is all cases."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One comparison."""
+
+    dataset: str
+    reference: Side
+    candidate: Side
+    question: Question
+    result: Comparison
+    before: float | None
+    """The reference's mean over the compared cases; None without any."""
+    now: float | None
+    """The candidate's."""
+    dropped: tuple[Dropped, ...]
+    """Cases that could not be compared, and why."""
+    rate: bool
+    """Whether the numbers are shares of passes (else scores)."""
+
+    @property
+    def word(self) -> str:
+        """``better``, ``worse``, ``same`` where no compared case differs, or ``unclear``."""
+        if self.result.told and self.result.change:
+            return "better" if self.result.change > 0 else "worse"
+        differ = self.result.better + self.result.worse
+        return "unclear" if differ or not self.result.cases else "same"
+
+
+def questions(sides: Sequence[Side], of: str | None, by: str | None) -> list[Question]:
+    """Return what is compared: the whole, then its slices or each scorer.
+
+    Args:
+        sides: who is compared.
+        of: ``pass@1``, ``score`` or a scorer; None is ``pass@1``.
+        by: ``tag``, ``case``, ``scorer`` or a metadata key; None is the whole alone.
+
+    Raises:
+        SettingsError: no side has such a scorer or key.
+    """
+    scorers = sorted({name for side in sides for name in side.table.scorers})
+    if of is not None and of not in {PASSES, "score", *scorers}:
+        raise SettingsError(
+            f"--of {of}: no scorer of these runs is called {of!r}."
+            f"{suggest(of, [PASSES, 'score', *scorers])}"
+        )
+    whole = Question(of or PASSES)
+    if by is None:
+        return [whole]
+    if by == "scorer":
+        if of is not None:
+            raise SettingsError("--group-by scorer compares every scorer; drop --of")
+        return [whole, *(Question(name) for name in scorers)]
+    parts = sorted({str(s): s for side in sides for s in side.table.slices(by)}.items())
+    if not parts:
+        keys = {key for side in sides for one in side.table for key in one.metadata}
+        raise SettingsError(
+            f"--group-by {by}: no case has a {by}.{suggest(by, ['tag', 'case', 'scorer', *keys])}"
+        )
+    return [whole, *(Question(whole.of, part) for _, part in parts)]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is compared in one dataset."""
+
+    dataset: str
+    pairs: Sequence[Pair]
+    asked: Sequence[Question]
+
+
+def answers(
+    plans: Sequence[Plan], *, correction: Correction = "holm", confidence: float = 0.95
+) -> list[Answer]:
+    """Compare each candidate with its reference by each question; one family of p-values.
+
+    Args:
+        plans: all that is shown.
+        correction: of the p-values over all of it.
+        confidence: of the intervals, inside (0, 1).
+    """
+    rows: dict[str, tuple[Numbers, Numbers]] = {}
+    keys: list[tuple[str, Pair, Question, tuple[Dropped, ...]]] = []
+    for plan in plans:
+        for pair in plan.pairs:
+            for question in plan.asked:
+                one, two, dropped = _paired(*pair, question)
+                if one or dropped or question.part is None:
+                    rows[str(len(keys))] = (one, two)
+                    keys.append((plan.dataset, pair, question, dropped))
+    results = compare(rows, confidence=confidence, correction=correction)
+    return [
+        Answer(
+            dataset=dataset,
+            reference=pair[0],
+            candidate=pair[1],
+            question=question,
+            result=result,
+            before=_mean(rows[result.name][0]),
+            now=_mean(rows[result.name][1]),
+            dropped=dropped,
+            rate=question.of == PASSES or _is_rate(rows[result.name]),
+        )
+        for (dataset, pair, question, dropped), result in zip(keys, results, strict=True)
+    ]
+
+
+Numbers = Mapping[str, list[float]]
+"""The numbers of a model's samples, by case."""
+
+
+def _paired(
+    reference: Side, candidate: Side, question: Question
+) -> tuple[Numbers, Numbers, tuple[Dropped, ...]]:
+    """Return the numbers of the cases that can be compared, and why others cannot."""
+    one, two = (_numbers(side, question) for side in (reference, candidate))
+    dropped = []
+    for case in sorted(one.keys() | two.keys()):
+        why = _why_not(case, reference, candidate, (one, two), question)
+        if why is not None:
+            dropped.append(Dropped(case, why))
+    left_out = {item.case for item in dropped}
+    kept = ({c: x for c, x in side.items() if c not in left_out} for side in (one, two))
+    return next(kept), next(kept), tuple(dropped)
+
+
+def _numbers(side: Side, question: Question) -> dict[str, list[float]]:
+    """Return a model's numbers by case; a case in which nothing was scored has none."""
+    return {
+        case: [x for one in cell if one.scored and (x := _number(one, question.of)) is not None]
+        for case, cell in side.table.cases(side.model, question.part).items()
+    }
+
+
+def _number(one: Tally, of: str) -> float | None:
+    if of == PASSES:
+        return float(one.passed)
+    return one.score if of == "score" else one.number(of)
+
+
+def _why_not(
+    case: str,
+    reference: Side,
+    candidate: Side,
+    numbers: tuple[Numbers, Numbers],
+    question: Question,
+) -> str | None:
+    """Say why a case cannot be compared; None where it can."""
+    for side, own in zip((reference, candidate), numbers, strict=True):
+        if case not in own:
+            return f"not asked of {side.label}"
+    edited = _edited(case, reference, candidate)
+    if edited:
+        return edited
+    for side, own in zip((reference, candidate), numbers, strict=True):
+        if not own[case]:
+            if case not in side.lines:
+                return f"{side.label} has no scored answer"
+            return f"{question.of} says nothing of {side.label}"
+    return None
+
+
+def _edited(case: str, reference: Side, candidate: Side) -> str:
+    one, two = reference.lines.get(case), candidate.lines.get(case)
+    if one is None or two is None:
+        return ""
+    return ", ".join(_WHY[name] for name in comparable(one, two))
+
+
+def _mean(cases: Numbers) -> float | None:
+    means = [sum(xs) / len(xs) for xs in cases.values()]
+    return sum(means) / len(means) if means else None
+
+
+def _is_rate(sides: tuple[Numbers, Numbers]) -> bool:
+    """Whether every number is 0 or 1: verdicts."""
+    return all(x in {0.0, 1.0} for side in sides for xs in side.values() for x in xs)
