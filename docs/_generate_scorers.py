@@ -94,6 +94,35 @@ TRANSFORM_WORDS = {
 }
 
 
+NOTES = {
+    "Numbers and choices": """
+Scorers that give a label beside the right one (`label`, the judge `classifier` with `expected`)
+have a confusion matrix over the dataset, shown with `-v`, and metrics for gates: `accuracy(label)`,
+`macro_f1(label)`, and of each label `precision(label, refund)`, `recall(...)`, `f1(...)`. An answer
+that names no label is an error of its class; in the matrix it stands under `(none)`.
+""",
+    "Judges": """
+A judge is a scorer that asks a model. Its calls are stored, limited, counted and priced like any;
+the answer it judges is fenced off, so that what stands in it is material and no instruction. A
+verdict is read also where it is fenced or surrounded by prose; one that is missing, no number or
+outside its scale is asked for again (`attempts`), and then an error, never a score of 0.
+
+Judges that several scorers use, or that are to be certified, stand in the dataset's `judges`, by
+name, and are used as `judge: {use: name}`; `default` is the one that is meant where none is named,
+and the model of those that name none. How far a judge agrees with people, and what follows from
+that for its vote and its pass rate: [Calibrate a judge](../how-to/calibrate-a-judge.md).
+
+With `revise: {max: 2}` an answer below the bar goes back to the model on the same thread, with its
+score and the judge's reasons, at most so often. What passes then is *revised*: pytest counts it
+apart (`1 passed, 1 revised`), and the model's table has a column for it. Every metric is of first
+answers, `pass@1` and `mean(...)` as well as what a baseline keeps; the share that passes at first or
+after revisions is `pass_after_revision`. With `--evals-from` nothing is revised, as no model under
+test is asked.
+""",
+}
+"""What stands below a heading, before its scorers."""
+
+
 def scorers() -> Iterator[tuple[str, str, type[Scorer]]]:
     """Yield each scorer with its name and its heading."""
     headings = {module: heading for heading, modules in GROUPS.items() for module in modules}
@@ -129,7 +158,7 @@ def page() -> str:
             if group == heading:
                 parts.append(f"| [`{name}`](#{name}) | {_cell(_summary(cls))} | {_value(cls)} |\n")
     for heading in headings:
-        parts.append(f"\n## {heading}\n")
+        parts.append(f"\n## {heading}\n{NOTES.get(heading, '')}")
         parts += [_section(name, cls) for group, name, cls in found if group == heading]
     return "".join(parts)
 
