@@ -4,17 +4,18 @@ Everything here runs on the engine's event loop.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from time import time
 
 from pytest_evals.dataset import Dataset
 from pytest_evals.exchange import ErrorInfo
-from pytest_evals.gate.early import Verdict, needed, verdict_on
+from pytest_evals.gate.early import Verdict, needed, tests_on, verdict_on
 from pytest_evals.gate.grammar import parse_gate
 from pytest_evals.gate.spec import GateSpec
 from pytest_evals.matrix import Trial
 from pytest_evals.result import Outcome, TrialResult
+from pytest_evals.stats.sequential import Sprt
 
 
 @dataclass(slots=True)
@@ -22,6 +23,7 @@ class _Cell:
     """What is known of one case under one model."""
 
     verdict: Verdict | None
+    tests: tuple[Sprt, ...] = ()
     outcomes: dict[int, Outcome | None] = field(default_factory=dict)
     """By sample; None is not needed."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -69,6 +71,8 @@ class EarlyStops:
                 scored = [one for one in told if one is not None]
                 return _not_needed(trial, scored.count(Outcome.PASSED), len(scored))
             more = needed(passes, n, most=trial.samples, verdict=cell.verdict)
+            if not more and any(test.first(_passed(told)) is None for test in cell.tests):
+                more = 1
             if not more:
                 return _not_needed(trial, passes, n)
             if trial.sample < max(n + more, trial.least):
@@ -95,14 +99,12 @@ class EarlyStops:
     def _cell(self, trial: Trial) -> _Cell:
         key = (trial.dataset.path, trial.case.id, trial.model.id)
         if key not in self._cells:
+            gates = self._gates_of(trial.dataset)
             self._cells[key] = _Cell(
                 verdict_on(
-                    self._gates_of(trial.dataset),
-                    trial.model.id,
-                    trial.case,
-                    least=trial.least,
-                    most=trial.samples,
-                )
+                    gates, trial.model.id, trial.case, least=trial.least, most=trial.samples
+                ),
+                tests_on(gates, trial.model.id, trial.case),
             )
         return self._cells[key]
 
@@ -111,6 +113,10 @@ class EarlyStops:
         if id(dataset) not in self._gates:
             self._gates[id(dataset)] = tuple(parse_gate(written) for written in dataset.gates)
         return self._gates[id(dataset)]
+
+
+def _passed(told: Iterable[Outcome | None]) -> Iterator[bool]:
+    return (one is Outcome.PASSED for one in told)
 
 
 def _not_needed(trial: Trial, passes: int, n: int) -> TrialResult:

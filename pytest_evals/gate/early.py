@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pytest_evals.case import Case
 from pytest_evals.gate.spec import GateSpec
 from pytest_evals.metric import Slice, parse_measure
-from pytest_evals.stats.sequential import settled
+from pytest_evals.stats.sequential import Sprt, settled
 from pytest_evals.tally import slice_texts
 
 _CLOSE = 1e-9
@@ -35,10 +35,19 @@ def verdict_on(
     """
     if not gates:
         return lambda passes: passes == most
-    alone = [gate for gate in gates if judges_alone(gate) and _covers(gate, model, case)]
+    alone = [one for one in _alone(gates, model, case) if one.sprt is None]
     if any(not _by_rate(gate, least) for gate in alone):
         return None
     return lambda passes: tuple(_clears(gate, passes / most) for gate in alone)
+
+
+def tests_on(gates: Sequence[GateSpec], model: str, case: Case) -> tuple[Sprt, ...]:
+    """Return the sequential tests of a case: its samples are asked until each has decided."""
+    return tuple(one.sprt for one in _alone(gates, model, case) if one.sprt is not None)
+
+
+def _alone(gates: Sequence[GateSpec], model: str, case: Case) -> list[GateSpec]:
+    return [gate for gate in gates if judges_alone(gate) and _covers(gate, model, case)]
 
 
 def judges_alone(gate: GateSpec) -> bool:

@@ -7,6 +7,7 @@
     bar     := (">=" | ">" | "<=" | "<" | "==") NUMBER
     clause  := "of" SCORER | "per" KEY | "where" KEY "=" VALUE | "on" MODEL ("," MODEL)*
              | "with confidence" NUMBER | "min n" NUMBER | "within" NUMBER
+             | "against" NUMBER
              | "as" ("primary" | "guardrail")
 
 A name that is not one plain word stands in quotes. A number is plain, or ends in ``%``.
@@ -23,7 +24,7 @@ from pytest_evals.errors import suggest
 from pytest_evals.gate.spec import REGRESSIONS, GateSpec
 from pytest_evals.metric import Measure, MetricError, Slice, measure_of, parse_measure, quoted
 
-CLAUSES = ("of", "per", "where", "on", "with", "min", "within", "as")
+CLAUSES = ("of", "per", "where", "on", "with", "min", "within", "against", "as")
 """The words a clause begins with."""
 
 KEYS = (
@@ -37,6 +38,9 @@ KEYS = (
     "min_n",
     "confidence",
     "margin",
+    "against",
+    "alpha",
+    "beta",
     "role",
 )
 """The keys of the long form."""
@@ -236,6 +240,7 @@ class _Parser:
             "min": self._min_n,
             "min_n": self._min_n_value,
             "within": self._within,
+            "against": self._against,
             "as": self._as,
         }
         if word not in clauses:
@@ -291,6 +296,9 @@ class _Parser:
     def _within(self, values: dict[str, Any]) -> None:
         values["margin"] = self._ranged("margin")
 
+    def _against(self, values: dict[str, Any]) -> None:
+        values["against"] = self._ranged("against")
+
     def _ranged(self, key: str) -> float:
         token = self._next
         number = self._number("a number")
@@ -311,6 +319,8 @@ def range_problem(key: str, number: float) -> str | None:
     """Return what is wrong with a confidence or a margin; None where nothing is."""
     if key == "confidence" and not 0.5 < number < 1:
         return f"a confidence is above 0.5 and below 1, such as 0.95; found {number:g}"
+    if key == "against" and not 0 < number < 1:
+        return f"the rate of a case to be rejected is above 0 and below 1; found {number:g}"
     if key == "margin" and not 0 < number < float("inf"):
         return f"a tolerated drop is above 0, such as 0.05 for 5 points; found {number:g}"
     return None
@@ -323,7 +333,7 @@ def _long_form(data: Mapping[Any, Any]) -> GateSpec:
             raise GateError(f"unknown key {key!r}.{suggest(str(key), KEYS)}", key=str(key))
     values = {key: value for key, value in data.items() if value is not None}
     values.update(_long_metric(values.get("metric"), values.pop("of", None)))
-    for key in ("confidence", "margin"):
+    for key in ("confidence", "margin", "against"):
         given = values.get(key)
         message = range_problem(key, given) if isinstance(given, int | float) else None
         if message:
@@ -383,7 +393,7 @@ def _checked(spec: GateSpec, *, text: str) -> GateSpec:
 
 def _nonsense(spec: GateSpec) -> tuple[str, str] | None:
     if spec.compares:
-        keys = ("min", "max", "confidence", "min_n")
+        keys = ("min", "max", "confidence", "min_n", "against")
         given = next((key for key in keys if getattr(spec, key) is not None), None)
         if given is None:
             return None
@@ -393,9 +403,26 @@ def _nonsense(spec: GateSpec) -> tuple[str, str] | None:
     if spec.min is None and spec.max is None:
         return "a gate needs a bar: `min`, `max` or both", "min"
     measure = parse_measure(spec.metric)
-    if spec.confidence is not None and measure.kind in {"total", "completeness", "min", "max"}:
+    unsure = spec.confidence is not None
+    if unsure and measure.kind in {"total", "completeness", "min", "max"}:
         return f"{measure} has no interval, so no confidence can be asked of it", "confidence"
-    return _out_of_range(spec, measure)
+    return _out_of_range(spec, measure) if spec.against is None else _no_test(spec, measure)
+
+
+def _no_test(spec: GateSpec, measure: Measure) -> tuple[str, str] | None:
+    """Say why a gate is no sequential test of single cases."""
+    simple = measure.kind == "pass@" and measure.k == 1 and measure.of is None
+    if not simple or spec.per != "case" or spec.max is not None or spec.strict or spec.confidence:
+        return (
+            "a test against another rate is written `pass@1 >= 0.95 per case against 0.7`",
+            "against",
+        )
+    if spec.min is None or not (spec.against or 0) < spec.min < 1:
+        return (
+            f"both rates are below 1, and the one against is lower; found {spec.against:g}",
+            "against",
+        )
+    return None
 
 
 def _out_of_range(spec: GateSpec, measure: Measure) -> tuple[str, str] | None:
@@ -446,6 +473,8 @@ def write_gate(spec: GateSpec) -> str:
         parts.append(f"with confidence {spec.confidence:.12g}")
     if spec.min_n is not None:
         parts.append(f"min n {spec.min_n}")
+    if spec.against is not None:
+        parts.append(f"against {spec.against:.12g}")
     if spec.margin is not None:
         parts.append(f"within {spec.margin:.12g}")
     if spec.role is not None:

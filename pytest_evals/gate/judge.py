@@ -11,11 +11,12 @@ from pytest_evals.diff import Declared, Diff, RowTest, behind_row
 from pytest_evals.gate.grammar import bar_text, parse_gate
 from pytest_evals.gate.spec import GateSpec, GateVerdict, Verdict
 from pytest_evals.gate.state import ModelState, missing_scores, parts_of, states
-from pytest_evals.gate.words import bar_sentence, number
+from pytest_evals.gate.words import bar_sentence, number, test_sentence
 from pytest_evals.measure import Group, estimate, metric_of
 from pytest_evals.metric import QUANTITIES, Measure, Metric, Slice, parse_measure
 from pytest_evals.run import DatasetInfo
 from pytest_evals.stats.estimate import two_sided
+from pytest_evals.stats.sequential import Sprt
 from pytest_evals.tally import Table, Tally
 
 _MOST_BEHIND = 50
@@ -190,6 +191,8 @@ def _bar(
     planned = state.planned if within is None else None
     value = estimate(group, what, confidence=confidence, planned=planned)
     metric = metric_of(judge.info.name, model, part, what, value, confidence)
+    if gate.sprt is not None:
+        return _tested(judge, blank, gate.sprt, group, metric)
     passed = clears(gate, metric)
     behind = () if passed else _behind(group, what)
     change = _movement(judge, model, what, part)
@@ -208,6 +211,28 @@ def _bar(
         trials=_trials_of(group, behind),
         **change,
     )
+
+
+def _tested(
+    judge: Judge, blank: GateVerdict, test: Sprt, group: Group, metric: Metric
+) -> GateVerdict:
+    """Judge a case by a sequential test of its samples, in their order."""
+    outcomes = [one.passed for cell in group.scored for one in cell]
+    said = test.first(outcomes)
+    found: dict[str | None, Verdict] = {"good": "passed", "bad": "failed", None: "inconclusive"}
+    behind = () if said == "good" else tuple(group.cells)
+    verdict = _with(
+        blank,
+        found[said],
+        test_sentence(test, said, sum(outcomes), len(outcomes)),
+        value=metric.value,
+        n=metric.n,
+        cases=metric.cases,
+        behind=behind,
+        trials=_trials_of(group, behind),
+    )
+    undecided = said is None and judge.strict
+    return verdict.model_copy(update={"blocking": verdict.blocking or undecided})
 
 
 def _cells(

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from pytest_evals.canonical import Frozen
 from pytest_evals.metric import Slice, Unit
+from pytest_evals.stats.sequential import Sprt
 
 Role = Literal["primary", "guardrail"]
 """What a change is for (primary), and what it must not harm (guardrail)."""
@@ -48,12 +49,26 @@ class GateSpec(Frozen):
     it of the value alone."""
     margin: float | None = Field(default=None, gt=0)
     """For ``no regressions``: the drop that is tolerated (0.05 is 5 points); None is the rules'."""
+    against: float | None = Field(default=None, gt=0, lt=1)
+    """The pass rate of a case that should be rejected, where `min` is that of one that should be
+    accepted: judged by Wald's sequential test (`stats.sequential.Sprt`)."""
+    alpha: float = Field(default=0.05, gt=0, lt=0.5)
+    """Of that test: the chance to reject a case that passes at `min`."""
+    beta: float = Field(default=0.05, gt=0, lt=0.5)
+    """Of that test: the chance to accept a case that passes at `against`."""
     role: Role | None = None
     """For the decision; None is primary where no gate is marked primary, else guardrail."""
 
     def applies(self, model: str) -> bool:
         """Whether it is for a model."""
         return not self.on or model in self.on
+
+    @property
+    def sprt(self) -> Sprt | None:
+        """The sequential test it asks for; None where it asks for none."""
+        if self.against is None or self.min is None:
+            return None
+        return Sprt(good=self.min, bad=self.against, alpha=self.alpha, beta=self.beta)
 
     @property
     def compares(self) -> bool:

@@ -3,6 +3,7 @@
 from pytest_evals.gate.grammar import bar_text
 from pytest_evals.gate.spec import GateSpec
 from pytest_evals.metric import Metric, Unit
+from pytest_evals.stats.sequential import Sprt
 
 _UNITS: dict[Unit, str] = {"rate": "", "score": "", "s": " s", "tokens": " tokens", "USD": " USD"}
 
@@ -44,6 +45,19 @@ def bar_sentence(gate: GateSpec, metric: Metric, *, passed: bool) -> str:
     if not passed and gate.confidence is not None and metric.low is None:
         said += f", and there is no interval: {metric.unknown}"
     return f"{said} ({samples(metric)})."
+
+
+def test_sentence(test: Sprt, said: str | None, passes: int, n: int) -> str:
+    """Return what a sequential test says of a case."""
+    of = f"{passes} of {n} samples passed"
+    rates = f"a pass rate of {number(test.good)} rather than {number(test.bad)}"
+    risk = f"wrong in at most about {100 * max(test.alpha, test.beta):g} % of such cases"
+    if said == "good":
+        return f"PASSED: {of}, which speaks for {rates} ({risk})."
+    if said == "bad":
+        turned = f"a pass rate of {number(test.bad)} rather than {number(test.good)}"
+        return f"FAILED: {of}, which speaks for {turned} ({risk})."
+    return f"INCONCLUSIVE: {of}, which does not tell {rates}; more samples would."
 
 
 def _interval(metric: Metric, bars: tuple[float | None, float | None]) -> str:

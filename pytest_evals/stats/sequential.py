@@ -1,6 +1,6 @@
 """Stopping early without changing the answer, or with errors stated beforehand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import log
 from typing import Literal, TypeVar
@@ -82,6 +82,21 @@ class Sprt:
             raise ValueError(f"0 < bad < good < 1 is needed, got {self.bad} and {self.good}")
         if not (0 < self.alpha < 0.5 and 0 < self.beta < 0.5):
             raise ValueError(f"alpha and beta are inside (0, 0.5), got {self.alpha}, {self.beta}")
+
+    def first(self, outcomes: Iterable[bool]) -> Literal["good", "bad"] | None:
+        """Return what the first samples that decide say; None where none of them do.
+
+        Args:
+            outcomes: whether each sample passed, in order; what comes after the decision is not
+                looked at.
+        """
+        passes = n = 0
+        for passed in outcomes:
+            passes, n = passes + passed, n + 1
+            said = self.decide(passes, n)
+            if said is not None:
+                return said
+        return None
 
     def decide(self, passes: int, n: int) -> Literal["good", "bad"] | None:
         """Return which rate the samples so far support, or None where more are needed.

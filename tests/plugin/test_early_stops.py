@@ -177,3 +177,47 @@ def test_samples_that_nothing_asks_for_are_an_error(flaky, evals):
     result = evals(flaky("+++", gates=["pass@1 >= 0.5"]))
     assert result.ret != 0
     assert "pass@1 >= 0.9 per case" in result.stdout.str()
+
+
+def test_a_sequential_test_stops_when_it_has_decided(flaky, evals, asked):
+    """Wald's test between two rates that the user states: cases are told apart, or it is said."""
+    gates = ["pass@1 >= 0.9 per case against 0.4"]
+    result = evals(flaky("++++++++++", "----------", "+-+-+-+-+-", gates=gates))
+    assert asked() == [4, 2, 8]
+    text = result.stdout.str()
+    head = "gate pass@1 >= 0.9 per case against 0.4 [bot]"
+    assert f"{head} [case=c0]: PASSED: 4 of 4 samples passed, which speaks for a pass rate" in text
+    assert f"{head} [case=c1]: FAILED: 0 of 2 samples passed" in text
+    assert f"{head} [case=c2]: FAILED: 4 of 8 samples passed" in text
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_test_that_runs_out_of_samples_is_inconclusive(strict, flaky, evals):
+    """It does not block, unless what cannot be told is to fail."""
+    gates = ["pass@1 >= 0.9 per case against 0.4"]
+    result = evals(*(["--evals-strict"] if strict else []), flaky("+-+", gates=gates))
+    assert "INCONCLUSIVE: 2 of 3 samples passed" in result.stdout.str()
+    assert (result.ret == 0) != strict
+
+
+@pytest.mark.parametrize(
+    "gate",
+    [
+        "pass@1 >= 0.9 against 0.4",
+        "pass@2 >= 0.9 per case against 0.4",
+        "pass@1 <= 0.9 per case against 0.4",
+        "pass@1 >= 0.4 per case against 0.9",
+        "no regressions against 0.5",
+    ],
+)
+def test_what_is_no_sequential_test(gate):
+    """One rate to accept, a lower one to reject, of single cases."""
+    with pytest.raises(ValueError, match=r"against|rules are fixed"):
+        parse_gate(gate)
+
+
+def test_a_sequential_gate_reads_back():
+    """The text it is called by is the text it is written in."""
+    spec = parse_gate({"metric": "pass@1", "min": 0.9, "per": "case", "against": 0.4})
+    assert parse_gate(spec.text).sprt == spec.sprt
