@@ -17,6 +17,7 @@ COMMANDS = (
     "show",
     "diff",
     "compare",
+    "leaderboard",
     "export",
     "score",
     "calibrate",

@@ -1,0 +1,287 @@
+"""``pytest-evals leaderboard DATASET``: models or runs ranked, with what a rank hides."""
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pytest_evals.cli.tables import Help, add_output
+
+if TYPE_CHECKING:
+    from pytest_evals.cli.sides import Runs
+    from pytest_evals.cli.tables import Paper
+    from pytest_evals.leaderboard import Entrant, Leaderboard, Row
+    from pytest_evals.run import Run
+    from pytest_evals.storage.base import RunStore
+
+_EPILOG = """\
+examples:
+  pytest-evals leaderboard support                            by the share of samples that pass
+  pytest-evals leaderboard support --weights helpful=2,tone=1 by scorers, helpful counting double
+  pytest-evals leaderboard support --run 2026112 --run latest the samples of several runs together
+  pytest-evals leaderboard support --by run --run A --run B   each run and model a row
+
+A row that lacks a score that others have has no rank: leaving out what is hard must not help.
+--renormalise ranks it by what it has. `*` marks the front: no other row is as good and cheaper, or
+better and as cheap. p is the paired test against the first row, corrected over all rows (Holm).
+
+exit status: 0 when something was ranked, 1 when there is no such thing, 4 for usage."""
+
+
+def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Register the command."""
+    from pytest_evals.cli.stored import add_store
+
+    parser = subparsers.add_parser(
+        "leaderboard",
+        help="rank the models of a dataset",
+        description="Rank the models (or runs) of a dataset by their weighted scores, with n, "
+        "interval, cost and latency in every row; ties, overlaps and what is incomplete are said.",
+        epilog=_EPILOG,
+        formatter_class=Help,
+    )
+    parser.add_argument("dataset", metavar="DATASET", help="the dataset's name, or its file")
+    parser.add_argument(
+        "--run",
+        action="append",
+        dest="runs",
+        metavar="RUN",
+        help="a run's id, the beginning of one, or `latest`; may be given several times (default: "
+        "the dataset's last complete run)",
+    )
+    parser.add_argument(
+        "--weights",
+        action="append",
+        default=[],
+        metavar="NAME=NUMBER,...",
+        help="scorers and their weights; `pass@1` and `score` are names too (default: pass@1=1)",
+    )
+    parser.add_argument(
+        "--renormalise",
+        action="store_true",
+        help="rank rows that lack a score or cases too, by those they have",
+    )
+    parser.add_argument(
+        "--by",
+        choices=("model", "run"),
+        default="model",
+        help="a row for each model, its samples of all runs together (the default), or for each "
+        "model of each run",
+    )
+    add_store(parser)
+    add_output(parser, markdown=True)
+    parser.set_defaults(run=run, parser=parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the ranks."""
+    from pytest_evals.cli.sides import Runs, weights
+    from pytest_evals.cli.stored import open_runs, say, say_json
+    from pytest_evals.cli.tables import Paper
+    from pytest_evals.leaderboard import leaderboard
+
+    wanted = weights(args.weights, args.parser)
+    store = open_runs(args)
+    try:
+        name = _dataset(store, args.dataset)
+        meant = _runs(store, name, args.runs or [])
+        entrants, notes = _entrants(Runs(store), meant, name, by=args.by)
+    finally:
+        store.close()
+    board = leaderboard(name, entrants, wanted or None, renormalise=args.renormalise)
+    notes += _ties(board)
+    if args.json:
+        say_json(
+            {
+                "schema": 1,
+                "runs": [run.id for run in meant],
+                **board.model_dump(mode="json"),
+                "notes": [*board.notes, *notes],
+            }
+        )
+    elif args.md:
+        say(_markdown(board, meant, notes))
+    else:
+        _tell(Paper.of(args), board, meant, notes)
+    return 0
+
+
+def _dataset(store: "RunStore", wanted: str) -> str:
+    """Return the name of the dataset that is meant by its name or its file.
+
+    Raises:
+        StoreError: no stored run has it.
+    """
+    from pathlib import Path
+
+    from pytest_evals.errors import StoreError, suggest
+
+    if store.count(dataset=wanted):
+        return wanted
+    infos = {info.name: info for run in store.runs() for info in run.datasets}
+    by_path = [n for n, i in infos.items() if Path(i.path).name == Path(wanted).name]
+    if len(by_path) == 1:
+        return by_path[0]
+    raise StoreError(f"no stored run has a dataset {wanted!r}.{suggest(wanted, infos)}")
+
+
+def _runs(store: "RunStore", dataset: str, words: Sequence[str]) -> "list[Run]":
+    """Return the runs that are ranked, each once.
+
+    Raises:
+        StoreError: there is no such run, or it has nothing of the dataset.
+    """
+    from pytest_evals.storage.run_baseline import dataset_of, find_run
+
+    found = [find_run(store, word, dataset) for word in words or ["latest"]]
+    for its in found:
+        dataset_of(its, dataset)
+    return list({its.id: its for its in found}.values())
+
+
+def _entrants(
+    runs: "Runs", meant: "Sequence[Run]", dataset: str, *, by: str
+) -> "tuple[list[Entrant], list[str]]":
+    """Return the rows, and what a reader should know of them.
+
+    Cases that were edited between the runs count only as the newest run has them.
+
+    Raises:
+        StoreError: nothing was recorded.
+    """
+    from pytest_evals.cli.pooling import alike, pooled
+    from pytest_evals.errors import StoreError
+    from pytest_evals.leaderboard import Entrant
+
+    tables = {its.id: runs.table(its, dataset) for its in meant}
+    if not any(len(table) for table in tables.values()):
+        raise StoreError(f"{', '.join(tables)} recorded no trial of {dataset!r}")
+    newest = max(meant, key=lambda its: (its.started_at, its.id))
+    kept, notes = {}, []
+    for run_id, table in tables.items():
+        kept[run_id], edited = alike(table, tables[newest.id])
+        if edited:
+            shown = ", ".join(edited[:5])
+            more = f" and {len(edited) - 5} more" if len(edited) > 5 else ""
+            notes.append(
+                f"Run {run_id} asked other questions, or asserted otherwise, in {shown}{more}: "
+                "what it says of these is left out."
+            )
+    if by == "run":
+        several = len(meant) > 1
+        return [
+            Entrant(f"{run_id}:{model}" if several else model, table, model)
+            for run_id, table in kept.items()
+            for model in table.models
+        ], notes
+    whole = pooled(dataset, list(kept.values()))
+    return [Entrant(model, whole, model) for model in whole.models], notes
+
+
+def _ties(board: "Leaderboard") -> list[str]:
+    """Say what is tied and what overlaps, row by row."""
+    said = []
+    for row in board.rows:
+        if row.tied:
+            said.append(f"{row.name} is tied with {', '.join(row.tied)}.")
+        over = [name for name in row.overlaps if name not in row.tied]
+        later = {other.name for other in board.rows if (other.rank or 0) > (row.rank or 0)}
+        below = [name for name in over if name in later]
+        if below:
+            said.append(f"The interval of {row.name} overlaps with that of {', '.join(below)}.")
+    return list(dict.fromkeys(said))
+
+
+def _titles(board: "Leaderboard") -> list[str]:
+    value = "value" if len(board.weights) > 1 else next(iter(board.weights))
+    return ["#", "", value, "95% interval", "n", "errors", "cost", "latency", "p", ""]
+
+
+def _cells(row: "Row") -> list[str]:
+    """Return a row's cells."""
+    from pytest_evals.cli.tables import p_value
+    from pytest_evals.plaintext import UNKNOWN, format_cost, format_seconds
+
+    interval = UNKNOWN
+    if row.low is not None and row.high is not None:
+        interval = f"{row.low:.2f} to {row.high:.2f}"
+    return [
+        str(row.rank or "-"),
+        row.name,
+        _number(row.value),
+        interval,
+        f"{row.n:,}",
+        f"{row.errored:,}",
+        format_cost(row.cost_usd),
+        format_seconds(row.latency_s),
+        p_value(row.p_first),
+        "*" if row.front else "",
+    ]
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _parts(board: "Leaderboard") -> tuple[list[str], list[list[str]]]:
+    """Return the table of the weighted scores: its head and its rows."""
+    head = ["", *(f"{name} ({share:.0%})" for name, share in board.weights.items())]
+    rows = [
+        [row.name, *(_number(row.parts[name].value) for name in board.weights)]
+        for row in board.rows
+    ]
+    return head, rows
+
+
+def _brief(board: "Leaderboard", notes: list[str]) -> "tuple[Leaderboard, list[str]]":
+    """Call rows that are a run and a model by the model and the end of the run's id."""
+    names = {}
+    for row in board.rows:
+        run_id, colon, model = row.name.partition(":")
+        if colon and run_id in notes[0]:
+            names[row.name] = f"{model} ({run_id[-4:]})"
+    if len(set(names.values())) < len(board.rows):
+        return board, notes
+    text = board.model_dump_json()
+    for name, brief in names.items():
+        text = text.replace(name, brief)
+        notes = [note.replace(name, brief) for note in notes]
+    return type(board).model_validate_json(text), notes
+
+
+def _tell(
+    paper: "Paper", board: "Leaderboard", meant: "Sequence[Run]", notes: Sequence[str]
+) -> None:
+    head = f"{board.dataset}: run{'s' * (len(meant) > 1)} {', '.join(its.id for its in meant)}"
+    board, told = _brief(board, [head, *board.notes, *notes])
+    paper.sentence(told[0], "bold")
+    paper.table(_titles(board), [_cells(row) for row in board.rows], "><" + ">" * 8)
+    paper.sentence("cost and latency are means of a trial; * is on the cost-quality front", "dim")
+    if len(board.weights) > 1:
+        titles, rows = _parts(board)
+        paper.say()
+        paper.table(titles, rows, "<" + ">" * len(board.weights))
+    if told[1:]:
+        paper.say()
+    for note in told[1:]:
+        paper.sentence(note, indent=2, first="*")
+
+
+def _markdown(board: "Leaderboard", meant: "Sequence[Run]", notes: Sequence[str]) -> str:
+    from pytest_evals.reporters.markup import code, prose
+    from pytest_evals.reporters.mdtables import head, row
+
+    titles = _titles(board)
+    lines = [head([code(t) if t and t not in _PLAIN else t for t in titles], len(titles) - 2)]
+    for one in board.rows:
+        rank, name, *cells, front = _cells(one)
+        lines.append(row([rank, code(name), *cells, "✓" if front else ""]))
+    if len(board.weights) > 1:
+        names, rows = _parts(board)
+        lines += ["", head(["", *map(code, names[1:])], len(names) - 1)]
+        lines += [row([code(cells[0]), *cells[1:]]) for cells in rows]
+    ids = ", ".join(code(its.id) for its in meant)
+    told = "\n".join(f"- {prose(note)}" for note in (*board.notes, *notes))
+    return f"### {code(board.dataset)}, {ids}\n\n" + "\n".join(lines) + f"\n\n{told}".rstrip()
+
+
+_PLAIN = {"#", "value", "95% interval", "n", "errors", "cost", "latency", "p"}

@@ -1,0 +1,194 @@
+"""`pytest-evals leaderboard`: models or runs of a dataset ranked, with what a rank hides."""
+
+import json
+import re
+
+import pytest
+
+from pytest_evals.cli.pooling import alike, pooled
+from pytest_evals.plaintext import columns
+from pytest_evals.result import Outcome
+from pytest_evals.storage.sqlite import SqliteRunStore
+from pytest_evals.tally import Table, Tally
+
+
+@pytest.fixture
+def ids(filled_project):
+    """The ids of the first and of the second run."""
+    store = SqliteRunStore(filled_project / ".evals" / "evals.sqlite", write=False)
+    try:
+        return [run.id for run in reversed(store.runs())]
+    finally:
+        store.close()
+
+
+@pytest.fixture
+def board(evals_cli):
+    """Run the command with --json; return what it says."""
+
+    def run(*words):
+        status, out, err = evals_cli("leaderboard", "support", *words, "--json")
+        assert status == 0, err
+        return json.loads(out)
+
+    return run
+
+
+def test_the_last_run(evals_cli, ids):
+    """By the share of samples that pass; a row that lacks a case has no rank and says so."""
+    status, out, _ = evals_cli("leaderboard", "support")
+    assert status == 0
+    assert out.splitlines() == [
+        f"support: run {ids[1]}",
+        "#         pass@1  95% interval   n  errors      cost  latency  p",
+        "1  large   0.800  0.50 to 1.00  30       0   $0.0011    1.5 s  -  *",
+        "-  small   0.815  0.53 to 1.00  27       3  $0.00011    1.5 s  -",
+        "cost and latency are means of a trial; * is on the cost-quality front",
+        "",
+        "* small has no rank: 1 of 10 cases have no pass@1.",
+    ]
+
+
+def test_renormalised(board):
+    """What is incomplete is ranked by what it has, where that is asked for."""
+    told = board("--renormalise")
+    assert [(row["rank"], row["name"]) for row in told["rows"]] == [(1, "small"), (2, "large")]
+    assert told["rows"][1]["p_first"] == 1.0
+    assert told["rows"][0]["overlaps"] == ["large"]
+    assert "The interval of small overlaps with that of large." in told["notes"]
+
+
+def test_weights(evals_cli, board):
+    """Scorers by their weights; each score stands beside the value."""
+    told = board("--weights", "contains=2,max_latency_s=1", "--renormalise")
+    assert told["weights"] == {
+        "contains": pytest.approx(2 / 3),
+        "max_latency_s": pytest.approx(1 / 3),
+    }
+    large = next(row for row in told["rows"] if row["name"] == "large")
+    assert large["value"] == pytest.approx((2 * 0.8 + 1) / 3)
+    assert large["parts"]["contains"]["value"] == pytest.approx(0.8)
+    _, out, _ = evals_cli(
+        "leaderboard", "support", "--weights", "contains=2", "--weights", "score=1"
+    )
+    assert "       contains (67%)  score (33%)" in out
+    assert re.search(r"^large +0\.800 +0\.900$", out, re.MULTILINE)
+
+
+def test_several_runs_together(board, ids):
+    """A model's samples of all runs are pooled; what was edited counts as the newest run has it."""
+    told = board("--run", ids[0], "--run", ids[1])
+    rows = {row["name"]: row for row in told["rows"]}
+    assert sorted(rows) == ["large", "small"]
+    assert rows["large"]["cases"] == 11
+    assert rows["large"]["n"] == 57
+    assert rows["small"]["errored"] == 3
+    assert any(
+        "asked other questions, or asserted otherwise, in return-8" in n for n in told["notes"]
+    )
+    assert told["runs"] == ids
+
+
+def test_runs_as_rows(evals_cli, board, ids):
+    """--by run ranks each model of each run; on the terminal runs are called by their ends."""
+    told = board("--by", "run", "--run", ids[0], "--run", ids[1], "--renormalise")
+    assert sorted(row["name"] for row in told["rows"]) == sorted(
+        f"{run}:{model}" for run in ids for model in ("large", "small")
+    )
+    words = ("--by", "run", "--run", ids[0], "--run", ids[1], "--renormalise")
+    _, out, _ = evals_cli("leaderboard", "support", *words)
+    assert out.splitlines()[2].startswith(f"1  large ({ids[0][-4:]})   1.000")
+    assert f"{ids[0]}:large" not in out
+
+
+def test_the_front_and_ties(board, ids):
+    """The best and the cheapest are on the front; equal values share a rank, and that is said."""
+    told = board("--weights", "max_latency_s=1", "--renormalise")
+    rows = {row["name"]: row for row in told["rows"]}
+    assert [rows["large"]["rank"], rows["small"]["rank"]] == [1, 1]
+    assert rows["large"]["tied"] == ["small"]
+    assert [rows["large"]["front"], rows["small"]["front"]] == [False, True]
+    assert "large is tied with small." in told["notes"]
+
+
+def test_the_dataset_by_its_file(evals_cli):
+    """A dataset is named as it is called, or by the file it was run from."""
+    assert evals_cli("leaderboard", "support.evals.yaml") == evals_cli("leaderboard", "support")
+
+
+def test_markdown(evals_cli):
+    """Tables with the names in code."""
+    status, out, _ = evals_cli("leaderboard", "support", "--md", "--weights", "contains=2,score=1")
+    assert status == 0
+    assert out.startswith("### `support`, `")
+    assert "| 1 | `large` | 0.833 | " in out
+    assert "|  | `contains (67%)` | `score (33%)` |" in out
+    assert "- small has no rank: 1 of 10 cases have no contains" in out
+
+
+def test_it_fits_the_terminal(evals_cli, monkeypatch, ids):
+    """On a terminal of 80 columns no line is longer, with runs as rows."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    words = ("--by", "run", "--run", ids[0], "--run", ids[1], "--renormalise")
+    _, out, _ = evals_cli("leaderboard", "support", *words, "--color", "never")
+    assert max(map(columns, out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["suport"], 1, "no stored run has a dataset 'suport'. Did you mean 'support'?"),
+        (["support", "--weights", "contain=2"], 1, "no score is called 'contain'. Did you mean"),
+        (["support", "--weights", "contains=0"], 1, "the weight of 'contains' must be above 0"),
+        (["support", "--weights", "contains=2,contains=1"], 1, "'contains' is given twice"),
+        (["support", "--weights", "contains"], 4, "expected NAME=NUMBER, found 'contains'"),
+        (["support", "--weights", "contains=x"], 4, "expected NAME=NUMBER, found 'contains=x'"),
+        (["support", "--run", "nothing"], 1, "holds no run 'nothing'"),
+    ],
+)
+def test_what_is_not_right(evals_cli, words, status, said):
+    """An error on stderr that says what there is."""
+    found, out, err = evals_cli("leaderboard", *words)
+    assert (found, out) == (status, "")
+    assert said in err
+
+
+def tally(case, sample, draw, *, passed=True, digest="q"):
+    """Make a trial."""
+    return Tally(
+        id=f"{case}-{sample}",
+        case=case,
+        model="m",
+        sample=sample,
+        outcome=Outcome.PASSED if passed else Outcome.FAILED,
+        draw=draw,
+        case_digest=digest,
+    )
+
+
+def table(*tallies):
+    """Make a table."""
+    made = Table("d")
+    for one in tallies:
+        made.add(one)
+    return made
+
+
+def test_a_draw_counts_once_however_many_runs_used_it():
+    """Stored answers are one draw; equal draws of one run are as many as it says."""
+    one = table(tally("a", 0, "x"), tally("a", 1, "x"), tally("a", 2, "y"))
+    two = table(tally("a", 0, "y"), tally("a", 1, "z"), tally("b", 0, "x"))
+    found = pooled("d", [one, two])
+    assert [t.draw for t in found.trials("m") if t.case == "a"] == ["x", "x", "y", "z"]
+    assert [t.sample for t in found.trials("m")] == [0, 1, 2, 3, 0]
+    assert len(pooled("d", [two, one])) == len(found)
+    assert len(pooled("d", [one, one])) == len(one)
+
+
+def test_cases_that_were_edited_are_told():
+    """What another run defines otherwise is left out; what it does not have stays."""
+    newest = table(tally("a", 0, "x"), tally("b", 0, "x", digest="new"))
+    old = table(tally("a", 0, "x"), tally("b", 0, "x"), tally("c", 0, "x"))
+    kept, edited = alike(old, newest)
+    assert ([t.case for t in kept], edited) == (["a", "c"], ["b"])
