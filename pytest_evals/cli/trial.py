@@ -29,6 +29,10 @@ def describe(attempts: Sequence[TrialResult], labels: Sequence[HumanScore]) -> I
         yield from _exchange(exchange)
     if result.error is not None:
         yield from _block("error", _error(result.error))
+    first = () if result.first is None else result.first.scores
+    yield from _titled(
+        "scores of the first answer", [line for score in first for line in _score(score)]
+    )
     yield from _titled("scores", [line for score in result.scores for line in _score(score)])
     yield from _titled("people", [line for label in labels for line in _label(label)])
     if result.output:
@@ -53,6 +57,8 @@ def _facts(result: TrialResult) -> str:
         tokens,
         f"cost {format_cost(result.cost_usd)}",
     ]
+    if result.revisions:
+        parts.append(f"revised {'once' if result.revisions == 1 else f'{result.revisions} times'}")
     if result.retries:
         parts.append(f"{result.retries} failed {'attempt' if result.retries == 1 else 'attempts'}")
     return ", ".join(parts)

@@ -225,3 +225,18 @@ def test_an_expected_judge_score_revises_too(write, evals):
             "*1 failed, 1 revised*",
         ]
     )
+
+
+def test_show_tells_the_first_scores_and_the_last(desk, evals, capsys, monkeypatch, pytester):
+    """And how often the answer was revised."""
+    from pytest_evals.cli import main
+
+    evals(desk())
+    monkeypatch.chdir(pytester.path)
+    capsys.readouterr()
+    assert 0 == main(["show", "latest", "slow"])
+    told = capsys.readouterr().out
+    first, last = told.index("scores of the first answer"), told.rindex("\nscores\n")
+    assert "FAIL  kind 0.25" in told[first:last]
+    assert "pass  kind 1" in told[last:]
+    assert "revised 2 times" in told
