@@ -102,6 +102,16 @@ def test_the_scorer_that_failed_is_a_filter(look: Open) -> None:
     assert ["busy words"] == cases(page)
 
 
+def test_the_search_reads_whole_answers(look: Open) -> None:
+    """Also what stands far down in one, and what a scorer said of it."""
+    long = trial("long", "word " * 5000 + "Needle")
+    page = look(report([long, trial("b", passed=False, reason="a Haystack is no answer")]))
+    page.fill("[name=q]", "needle")
+    assert ["long"] == cases(page)
+    page.fill("[name=q]", "HAYSTACK")
+    assert ["b"] == cases(page)
+
+
 def test_the_order_can_be_chosen(look: Open) -> None:
     """Worst first, as planned, by name."""
     page = look(shop())

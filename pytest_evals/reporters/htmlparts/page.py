@@ -53,7 +53,6 @@ def pieces(report: Report) -> Iterator[str]:
         style=style,
         chunks=seen.chunks,
         index=pack(_index(report, seen)),
-        texts=pack(seen.texts),
         **_view(report, seen),
     )
 

@@ -1,10 +1,10 @@
 """Survey: one reading of all trials, for everything that the page shows of them.
 
-It keeps a tally of each trial for tables and charts, an index for filters, texts for the search,
-and the details, packed. What is written into the page has become harmless here.
+It keeps a tally of each trial for tables and charts, an index for filters, and the details,
+packed. What is written into the page has become harmless here.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,14 +18,14 @@ from pytest_evals.tally import Table, Tally, tally
 CHUNK = 100
 """Trials whose details are unpacked together."""
 
-ROOM = 10_000_000
-"""Characters of packed details from which on texts of trials that passed are cut shorter."""
+ROOM = 12_000_000
+"""Characters that the packed details of all trials may take; texts are cut shorter to meet it."""
 
-LONGEST = (40_000, 4_000, 400)
-"""Characters of a text that are kept: as a rule, when the room is taken, at twice of it."""
+LONGEST = (40_000, 4_000, 1_000, 200)
+"""Characters of a text that are kept, from much room to little."""
 
-SEARCHED = 4_000
-"""Characters of a trial's texts that the search reads."""
+MANY = 2_000
+"""Trials from which on it is not taken for granted that there is much room."""
 
 STATUSES = ("passed", "failed", "tolerated", "errored", "skipped", "revised", "unneeded")
 """What a trial's number in the index stands for. Revised is passed, but not at the first answer,
@@ -68,7 +68,6 @@ class Survey:
     """The same, harmless."""
     index: dict[str, list[Any]] = field(default_factory=dict)
     """One list a column, one value a trial."""
-    texts: list[str] = field(default_factory=list)
     chunks: list[str] = field(default_factory=list)
     cut: int = 0
     """Texts that are not whole."""
@@ -89,25 +88,19 @@ _COLUMNS = ("id", "case", "model", "sample", "status", "score", "cost", "latency
 def survey(report: Report) -> Survey:
     """Read all trials of a report, once."""
     found = Survey(index={name: [] for name in _COLUMNS})
-    details = [Detail(report.run, longest) for longest in LONGEST]
+    packer = _Packer(report)
     scorers: dict[str, int] = {}
     models = {model: place for place, model in enumerate(_models(report))}
-    spent, pending = 0, []
     for result in report.trials():
         one = tally(result)
         found.tables.setdefault(result.dataset, Table(result.dataset)).add(one)
         _enter(found, result, one, models, scorers)
-        pending.append(details[_tightness(spent, result)].of(result))
-        if len(pending) == CHUNK:
-            found.chunks.append(pack(pending))
-            spent += len(found.chunks[-1])
-            pending = []
-    if pending:
-        found.chunks.append(pack(pending))
+        packer.add(result)
+    packer.flush()
+    found.chunks, found.cut = packer.chunks, packer.cut
     found.declared = list(models)
     found.models = [neutral(model) for model in models]
     found.index["scorers"] = [neutral(name) for name in scorers]
-    found.cut = sum(detail.cut for detail in details)
     return found
 
 
@@ -128,10 +121,48 @@ def _models(report: Report) -> list[str]:
     return list(dict.fromkeys(m.id for info in report.run.datasets for m in info.models))
 
 
-def _tightness(spent: int, result: TrialResult) -> int:
-    """Return which of the lengths holds: what did not pass is worth more room."""
-    room = ROOM if result.outcome is Outcome.PASSED else ROOM * 1.1
-    return 0 if spent < room else 1 if spent < room * 1.15 else 2
+class _Packer:
+    """Packs details chunk by chunk, and sees that there is room for those to come.
+
+    Args:
+        report: whose trials they are.
+    """
+
+    def __init__(self, report: Report) -> None:
+        self._details = [Detail(report.run, longest) for longest in LONGEST]
+        self._left = sum(info.selected for info in report.run.datasets)
+        self._tier = int(self._left > MANY)
+        self._pending: list[dict[str, Any]] = []
+        self._spent = 0
+        self.chunks: list[str] = []
+
+    def add(self, result: TrialResult) -> None:
+        """Add a trial; one that did not pass may say more, while there is room at all."""
+        scarce = self._tier == len(LONGEST) - 1
+        favoured = result.outcome is not Outcome.PASSED and not scarce
+        tier = max(0, self._tier - 1) if favoured else self._tier
+        self._pending.append(self._details[tier].of(result))
+        if len(self._pending) == CHUNK:
+            self.flush()
+
+    def flush(self) -> None:
+        """Pack what is pending, and settle how long the next texts may be."""
+        if not self._pending:
+            return
+        self.chunks.append(pack(self._pending))
+        self._left = max(0, self._left - len(self._pending))
+        self._spent += len(self.chunks[-1])
+        expected = self._spent + len(self.chunks[-1]) / len(self._pending) * self._left
+        if expected > ROOM:
+            self._tier = min(self._tier + 1, len(LONGEST) - 1)
+        elif expected * 2.5 < ROOM:
+            self._tier = max(self._tier - 1, 0)
+        self._pending = []
+
+    @property
+    def cut(self) -> int:
+        """Texts that are not whole."""
+        return sum(detail.cut for detail in self._details)
 
 
 def _enter(
@@ -153,7 +184,9 @@ def _enter(
             place=len(found.cases),
         )
     status = status_of(result)
-    seen.cells.setdefault(result.model_id, []).append((result.sample, status, len(found.texts)))
+    seen.cells.setdefault(result.model_id, []).append(
+        (result.sample, status, len(found.index["id"]))
+    )
     row: Mapping[str, Any] = {
         "id": neutral(result.id),
         "case": seen.place,
@@ -170,7 +203,6 @@ def _enter(
     }
     for name, value in row.items():
         found.index[name].append(value)
-    found.texts.append(neutral("\n".join(_searched(result))[:SEARCHED]))
 
 
 def question_of(result: TrialResult) -> str:
@@ -188,18 +220,3 @@ def _line(text: str) -> str:
     """Return a text's beginning as one harmless line."""
     words = " ".join(text[:600].split())
     return neutral(words if len(words) <= 300 else f"{words[:299]}…", lines=False)
-
-
-def _searched(result: TrialResult) -> Iterable[str]:
-    """Yield the texts of a trial that the search reads, the telling ones first."""
-    for score in result.scores:
-        reason = score.message if score.kind == "error" else score.reason
-        if score.kind == "error" or score.passed is False:
-            yield f"{score.name} {reason[:500]}"
-    if result.error is not None:
-        yield f"{result.error.type} {result.error.message[:500]}"
-    for exchange in result.answers:
-        if exchange.response is not None:
-            yield exchange.response.text[:SEARCHED]
-        for message in exchange.request.messages[-1:]:
-            yield message.text[:SEARCHED]

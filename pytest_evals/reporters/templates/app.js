@@ -14,7 +14,8 @@ function tell() {
   const count = (n) => n.toLocaleString("en");
   const pages = Math.max(1, Math.ceil(found.length / state.size));
   document.getElementById("found").textContent =
-    `${count(found.length)} of ${count(data.rows.length)} cases, ${count(trials)} of ${count(data.trials.id.length)} trials`;
+    `${count(found.length)} of ${count(data.rows.length)} cases, ${count(trials)} of ${count(data.trials.id.length)} trials`
+    + (state.wanted.q && texts === null ? ", still reading the answers" : "");
   document.getElementById("page").textContent = `Page ${page + 1} of ${pages}`;
   document.querySelector("nav.pages").hidden = pages < 2;
   document.getElementById("before").disabled = page < 1;
@@ -29,7 +30,7 @@ function apply(wanted, page) {
   draw(state.found, state.page);
   tell();
   remember();
-  if (wanted.q && texts === null) askTexts().then(() => state.wanted.q && apply(state.wanted, state.page));
+  if (wanted.q && texts === null) askTexts(true).then(() => state.wanted.q && apply(state.wanted, state.page));
 }
 
 function turn(step) {
@@ -94,7 +95,7 @@ async function start() {
   });
   addEventListener("hashchange", fromAddress);
   document.documentElement.dataset.ready = String(Math.round(performance.now()));
-  (window.requestIdleCallback || setTimeout)(() => askTexts());
+  askTexts(false);
 }
 
 start().catch((error) => {

@@ -26,15 +26,43 @@ async function detailOf(trial) {
   return (await kept.get(chunk))[trial % data.chunk];
 }
 
-// The texts that the search reads, in small letters; asked for when the page is idle or searched.
+// The texts that the search reads, in small letters: taken from the details while the page is idle,
+// or at once where somebody searches. Null until all are read.
 let texts = null;
-let asked = null;
-function askTexts() {
-  asked = asked || loaded.then(() => unpack("texts")).then((found) => {
-    texts = found.map((text) => text.toLowerCase());
-    document.documentElement.dataset.searchable = "";
-  });
-  return asked;
+let reading = null;
+let hurry = false;
+
+function searched(detail) {
+  const said = [detail.error && detail.error.message];
+  for (const one of detail.scores || []) said.push(one.name, one.reason, one.label);
+  for (const turn of detail.talk || []) {
+    for (const message of turn.asked || []) said.push(message.text);
+    if (turn.answer) said.push(turn.answer.text, turn.answer.refusal);
+  }
+  return said.filter(Boolean).join("\n").toLowerCase();
+}
+
+const idle = () => new Promise((done) => {
+  if (hurry) done();
+  else if (window.requestIdleCallback) requestIdleCallback(done);
+  else setTimeout(done);
+});
+
+async function readTexts() {
+  await loaded;
+  const read = [];
+  for (let chunk = 0; chunk * data.chunk < data.names.length; chunk++) {
+    await idle();
+    for (const detail of await unpack(chunk)) read.push(searched(detail));
+  }
+  texts = read;
+  document.documentElement.dataset.searchable = "";
+}
+
+function askTexts(now) {
+  hurry = hurry || now;
+  reading = reading || readTexts();
+  return reading;
 }
 
 let data = null;

@@ -1,6 +1,6 @@
 // The matrix of cases by model, a page at a time. One square has the focus; arrow keys move it.
 
-const SQUARES = 600;
+const SQUARES = 400;
 const SAMPLES = 100;
 const body = document.querySelector("#grid tbody");
 
