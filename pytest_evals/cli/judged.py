@@ -15,6 +15,7 @@ from pytest_evals.run import DatasetInfo, Run
 from pytest_evals.stats.rows import Rules
 from pytest_evals.storage.base import RunStore
 from pytest_evals.storage.baseline_file import Found, find_baseline
+from pytest_evals.storage.certificates import certificates_of
 from pytest_evals.storage.run_baseline import find_run, is_replayed, run_baseline
 from pytest_evals.tally import Table, tally
 
@@ -48,7 +49,8 @@ class Stored:
             for info in run.datasets
             if len(tables[info.name])
         }
-        report = Report(run, judgements, lambda: self._trials(run))
+        known = certificates_of(run, self.rootdir)
+        report = Report(run, judgements, lambda: self._trials(run), known)
         return redacted(report, _redactor())
 
     def _trials(self, run: Run) -> Iterable[TrialResult]:

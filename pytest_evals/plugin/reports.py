@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from pytest_evals.certificate import Certificate
 from pytest_evals.errors import ReportError, SettingsError
 from pytest_evals.judgement import Judgement
 from pytest_evals.plugin.session import Evals
@@ -80,7 +79,10 @@ class Reports:
         Yields:
             A sentence for each report that could not be written.
         """
-        made = Report(run, judgements, self._trials_in(order), self._certificates(run))
+        from pytest_evals.storage.certificates import certificates_of
+
+        known = certificates_of(run, self._evals.settings.rootdir)
+        made = Report(run, judgements, self._trials_in(order), known)
         report = redacted(made, self._evals.redactor)
         asked: list[tuple[str, Path, Callable[[], None]]] = [
             (f"the {name} report", path, partial(_write, self._evals, name, report, path))
@@ -100,14 +102,6 @@ class Reports:
     def close(self) -> None:
         """Let go of the records."""
         self._records.close()
-
-    def _certificates(self, run: Run) -> tuple[Certificate, ...]:
-        """Return the certificates of the judges of all datasets."""
-        from pytest_evals.storage.certificates import certificates_beside
-
-        root = self._evals.settings.rootdir
-        found = (certificates_beside((root / one.path).parent, one.name) for one in run.datasets)
-        return tuple(certificate for some in found for certificate in some)
 
     def _trials_in(self, order: list[str]) -> Callable[[], Iterable[TrialResult]]:
         """Return what yields the records in an order; those it does not know come last."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from pytest_evals.certificate import Certificate, Labels, certificate_text, read_certificate
 from pytest_evals.dataset import Dataset
 from pytest_evals.errors import DatasetError, StoreError
+from pytest_evals.run import Run
 
 FOLDER = "certificates"
 
@@ -56,21 +57,23 @@ def read_certificates(folder: Path, dataset: Dataset) -> dict[str, Certificate]:
     return found
 
 
-def certificates_beside(folder: Path, dataset: str) -> tuple[Certificate, ...]:
-    """Return the certificates on file for a dataset that can be read, by the judges' names.
+def certificates_of(run: Run, root: Path) -> tuple[Certificate, ...]:
+    """Return the certificates on file for the datasets of a run that can be read.
 
     Whether their labels have changed since is not looked at: for showing them, not for votes.
 
     Args:
-        folder: the dataset's.
-        dataset: its name.
+        run: whose datasets.
+        root: where the paths of datasets begin.
     """
     found = []
-    for path in sorted((folder / FOLDER / dataset).glob("*.json")):
-        try:
-            found.append(read_certificate(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError):
-            continue  # said where the judge is used
+    for info in run.datasets:
+        folder = (root / info.path).parent / FOLDER / info.name
+        for path in sorted(folder.glob("*.json")):
+            try:
+                found.append(read_certificate(path.read_text(encoding="utf-8")))
+            except (OSError, ValueError):
+                continue  # said where the judge is used
     return tuple(found)
 
 
