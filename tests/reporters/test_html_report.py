@@ -104,7 +104,7 @@ def test_models_with_their_metrics() -> None:
     """A row a model, as they were declared, with intervals and the change against the baseline."""
     told = words_of(page(shop()))
     assert "model pass@1 vs. baseline pass@5 pass^5 score" in told
-    assert "-33.3 pts -100.0 pts to +67.8 pts" in told
+    assert "-33.3 pts -100.0 to +67.8" in told
     assert "By tag (pass@1)" in told
     assert "Other metrics metric gpt claude consistency 86.7%" in told
 

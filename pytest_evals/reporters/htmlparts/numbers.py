@@ -14,7 +14,6 @@ _COLUMNS = {
     "pass@1": "pass@1",
     "score": "score",
     "error_rate": "errors",
-    "p50(latency_s)": "p50 latency",
     "p95(latency_s)": "p95 latency",
     "cost_usd": "cost",
 }
@@ -159,7 +158,7 @@ def _changes(judged: Judgement) -> dict[str, Number]:
         if test.slice is None and test.of is None and mean is not None and test.model not in found:
             ends = ""
             if mean.low is not None and mean.high is not None:
-                ends = f"{in_points(mean.low)} to {in_points(mean.high)}"
+                ends = f"{in_points(mean.low)} to {in_points(mean.high)}".replace(" pts", "")
             found[test.model] = Number(in_points(mean.change), ends, test.result.verdict)
     return found
 
