@@ -4,7 +4,7 @@ from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from pytest_evals.result import Outcome, TrialResult
+from pytest_evals.result import AnyScore, Outcome, TrialResult
 from pytest_evals.run import Counts
 
 
@@ -90,6 +90,7 @@ class Summary:
         """Answers that were taken from a store."""
         self.first_reason = ""
         """Why the first trial that was not run was not run."""
+        self._silent: dict[tuple[str, str, str], int] = {}
 
     def add(self, result: TrialResult) -> None:
         """Add one trial."""
@@ -99,6 +100,11 @@ class Summary:
             row = self._rows[key] = Row(*key)
         row.add(result)
         self.count(result)
+        for score in result.scores:
+            reason = _no_vote(score)
+            if reason:
+                who = (result.dataset, score.name, reason)
+                self._silent[who] = self._silent.get(who, 0) + 1
         not_run = result.outcome is Outcome.SKIPPED and not result.unneeded
         if not_run and not self.first_reason and result.error:
             self.first_reason = result.error.message
@@ -116,6 +122,15 @@ class Summary:
                 self.asked_tokens += exchange.response.usage.total_tokens or 0
             elif exchange.source != "scripted":
                 self.reused += 1
+
+    @property
+    def silent(self) -> list[str]:
+        """A sentence for each judge whose scores have no vote, and why."""
+        return [
+            f"judge {name} of {dataset} has no vote ({count} "
+            f"{'score' if count == 1 else 'scores'}): {reason}"
+            for (dataset, name, reason), count in sorted(self._silent.items())
+        ]
 
     @property
     def rows(self) -> list[Row]:
@@ -151,3 +166,11 @@ class Summary:
         costs = [row.cost_usd for row in self.rows]
         known = [cost for cost in costs if cost is not None]
         return sum(known) if len(known) == len(costs) else None
+
+
+def _no_vote(score: AnyScore) -> str:
+    """Return why a judge behind a score has no vote; empty where it has one, or there is none."""
+    judged = score.metadata.get("judge")
+    told = judged if isinstance(judged, dict) else score.metadata
+    reason = told.get("advisory") if score.advisory or told is judged else None
+    return reason if isinstance(reason, str) else ""

@@ -202,7 +202,11 @@ class Recorder:
         assert self.run is not None
         self.summary.arrange((info.name, model.id) for info in self._infos for model in info.models)
         engine = self._evals.engine
-        for text in (*self._evals.notes, *(() if engine is None else engine.notes)):
+        for text in (
+            *self.summary.silent,
+            *self._evals.notes,
+            *(() if engine is None else engine.notes),
+        ):
             self.note(text)
         narrowed = any(info.selected < info.planned for info in self._infos)
         status = (

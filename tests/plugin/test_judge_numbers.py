@@ -83,3 +83,50 @@ def test_a_stale_certificate_corrects_nothing(certified, evals, pytester):
     path = pytester.path / "support.evals.yaml"
     path.write_text(path.read_text().replace("need not ask again", "need no more"))
     evals("support.evals.yaml").stdout.no_fnmatch_line("judge helpful*corrected*")
+
+
+def test_judges_without_a_vote_are_named(pytester, monkeypatch, evals):
+    """With the reason, and in the kept run; one that is certified is not."""
+    shutil.copytree(EXAMPLE, pytester.path, dirs_exist_ok=True)
+    monkeypatch.chdir(pytester.path)
+    result = evals("--evals-json=out.json", "support.evals.yaml")
+    result.stdout.fnmatch_lines(
+        [
+            f"evals: judge {name} of support has no vote (50 scores): it has no certificate"
+            for name in ("grounded", "helpful", "polite")
+        ]
+    )
+    notes = json.loads((pytester.path / "out.json").read_text())["run"]["notes"]
+    assert 3 == sum("has no vote" in note for note in notes)
+
+
+def test_a_judge_that_votes_is_not_named(certified, evals):
+    """Only the others are; a certificate that fails says what it misses."""
+    command = ["calibrate", "support.evals.yaml", "--judge", "polite", "--run", "latest"]
+    assert 1 == main(command)
+    result = evals("support.evals.yaml")
+    result.stdout.no_fnmatch_line("*judge helpful of support has no vote*")
+    result.stdout.fnmatch_lines(
+        ["*judge polite of support has no vote (50 scores): its certificate fails: 3 of 5 *"]
+    )
+
+
+def test_an_expected_judge_score_without_a_vote_is_named(write, evals):
+    """It stands within `expect`, whose other expectations decide."""
+    write("judge.py", 'def say(text):\n    return \'{"reasoning": "so", "score": 5}\'\n')
+    name = write(
+        "kind.yaml",
+        """
+        judges:
+          default: {model: {provider: python, target: "judge.py:say"}, rubric: r,
+                    requires_certificate: true}
+        cases:
+          - {id: a, input: x, script: [{kind: chat_response, content: hi}],
+             expect: {min_judge_score: 0.5, final_answer_contains: [hi]}}
+        """,
+    )
+    result = evals(name)
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(
+        ["evals: judge expect of kind has no vote (1 score): it has no certificate"]
+    )
