@@ -18,6 +18,7 @@ COMMANDS = (
     "diff",
     "compare",
     "leaderboard",
+    "baseline",
     "export",
     "score",
     "calibrate",

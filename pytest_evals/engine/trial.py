@@ -1,12 +1,13 @@
 """One trial: its conversation, its scores and what became of it."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any
 
 from pytest_evals.canonical import digest
+from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
 from pytest_evals.engine.ask import Asker, Clock, Line
 from pytest_evals.engine.capture import captured, text_of
@@ -114,11 +115,7 @@ class TrialRunner:
         key = (trial.dataset.name, *map(id, bounds))
         found = self._digests.get(key)
         if found is None:
-            specs = trial.dataset.scorers_of(trial.case)
-            asked = [spec.model_dump(mode="json") for spec in specs]
-            judges = {} if all(bound.cheap for bound in bounds) else trial.dataset.judges
-            versions = [bound.version for bound in bounds]
-            found = self._digests[key] = digest([asked, versions, judges], length=16)
+            found = self._digests[key] = scorers_digest(trial.dataset, trial.case, bounds)
         return found
 
     async def _converse(self, trial: Trial, clock: Clock) -> tuple[Exchange, ...]:
@@ -257,6 +254,19 @@ class TrialRunner:
 
 _NEVER_SCORED = frozenset({"not_run", "stale", "internal", "template", "script_mismatch"})
 """Errors that say nothing of the model, so that no assertion may expect them."""
+
+
+def scorers_digest(dataset: Dataset, case: Case, bounds: Sequence[Bound]) -> str:
+    """Return 16 hexadecimal digits over a case's assertions, their options and versions.
+
+    Args:
+        dataset: the dataset.
+        case: one of its cases.
+        bounds: the case's scorers, in the order they were written.
+    """
+    asked = [spec.model_dump(mode="json") for spec in dataset.scorers_of(case)]
+    judges = {} if all(bound.cheap for bound in bounds) else dataset.judges
+    return digest([asked, [bound.version for bound in bounds], judges], length=16)
 
 
 def _total(values: list[float | None]) -> float | None:

@@ -138,4 +138,5 @@ def bring_up_to_date(
 
     target = Target(compared.path, _shown(compared.path, settings.rootdir), compared.own)
     replayed = settings.responses == "replay"
-    return add_to_baseline(target, table, info, replayed=replayed, reset=settings.reset_baseline)
+    reset = settings.reset_baseline
+    return add_to_baseline(target, table, info, replayed=replayed, reset=reset).sentence

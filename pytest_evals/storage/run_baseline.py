@@ -101,9 +101,21 @@ class Target:
     """What it held; None where it was not there."""
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of a dataset's own baseline."""
+
+    changed: bool
+    """Whether the file changed."""
+    lines: int
+    """Lines of this run, that is cases and models of which something was scored."""
+    sentence: str
+    """For the user."""
+
+
 def add_to_baseline(
     target: Target, table: Table, info: DatasetInfo, *, replayed: bool, reset: bool
-) -> str:
+) -> Written:
     """Write what a run says into a dataset's own baseline; only what ran is touched.
 
     Lines are taken out only where the whole matrix ran.
@@ -115,15 +127,12 @@ def add_to_baseline(
         replayed: whether answers from the store count as recorded.
         reset: whether lines of what ran begin anew, instead of having this run added.
 
-    Returns:
-        A sentence for the user.
-
     Raises:
         StoreError: it cannot be written; the old file is untouched.
     """
     new = baseline_of(table, info, replayed=replayed)
     if not new.lines:
-        return f"baseline {target.shown} is unchanged: nothing was scored"
+        return Written(False, 0, f"baseline {target.shown} is unchanged: nothing was scored")
     old = target.old
     if old is not None and reset:
         kept = tuple(line for line in old.lines if line.key not in new.cells)
@@ -133,4 +142,5 @@ def add_to_baseline(
     cases = {one.case for one in table} if whole else None
     changed = save_baseline(target.path, update_baseline(old, new, cases=cases))
     count = f"{len(new.lines)} line{'' if len(new.lines) == 1 else 's'} of this run"
-    return f"baseline {target.shown} {f'now has {count}' if changed else 'is unchanged'}"
+    told = f"now has {count}" if changed else "is unchanged"
+    return Written(changed, len(new.lines), f"baseline {target.shown} {told}")
