@@ -349,11 +349,12 @@ def matrix_line(info: DatasetInfo) -> str:
     models = ", ".join(model.id for model in info.models)
     per_cell = info.planned / (info.cases * len(info.models)) if info.cases and info.models else 0
     samples = f"{per_cell:g}" if per_cell == int(per_cell) else f"{per_cell:.1f} (mean)"
+    samples = "at most 1" if per_cell < 1 else samples
     chosen = "" if info.selected == info.planned else f", {info.selected} selected"
     return (
         f"evals: {info.name}: {_count(info.cases, 'case')} x "
         f"{_count(len(info.models), 'model')} ({models}) x {samples} "
-        f"{'sample' if samples == '1' else 'samples'} = {_count(info.planned, 'trial')}{chosen}"
+        f"{'sample' if per_cell <= 1 else 'samples'} = {_count(info.planned, 'trial')}{chosen}"
     )
 
 

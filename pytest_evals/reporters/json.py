@@ -42,6 +42,7 @@ def pieces(report: Report) -> Iterator[str]:
         yield separator + trial_shape(result).model_dump_json()
         separator = ",\n"
     yield f'\n],\n"metrics": [{_lines(metric for one in judged for metric in one.metrics)}]'
+    yield f',\n"confusions": [{_lines(found for one in judged for found in one.confusions)}]'
     yield f',\n"gates": [{_lines(verdicts_of(report))}]'
     yield f',\n"diff": {"null" if diff is None else diff.model_dump_json()}'
     yield f',\n"decision": {"null" if decision is None else decision.model_dump_json()}\n}}\n'

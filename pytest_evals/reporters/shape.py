@@ -11,6 +11,7 @@ from pydantic import Field
 
 from pytest_evals.canonical import Frozen
 from pytest_evals.case import Source
+from pytest_evals.confusion import Confusion
 from pytest_evals.decision import Decision, decide
 from pytest_evals.diff import Diff, DiffEntry, RowTest
 from pytest_evals.exchange import ErrorInfo, Exchange, Usage
@@ -198,6 +199,8 @@ class ReportShape(Frozen):
     """The recorded trials, in the order they were planned."""
     metrics: tuple[Metric, ...]
     """Numbers about many trials, model by model."""
+    confusions: tuple[Confusion, ...]
+    """Which labels are taken for which, of scorers that give labels beside true ones."""
     gates: tuple[GateVerdict, ...]
     """The verdict of every gate on every model and slice."""
     diff: DiffShape | None

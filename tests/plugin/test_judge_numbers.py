@@ -130,3 +130,15 @@ def test_an_expected_judge_score_without_a_vote_is_named(write, evals):
     result.stdout.fnmatch_lines(
         ["evals: judge expect of kind has no vote (1 score): it has no certificate"]
     )
+
+
+def test_the_json_report_holds_the_confusion_matrix(write, evals, pytester):
+    """With its labels, counts, and what follows from them."""
+    evals("--evals-json=out.json", write("mood.yaml", MOOD))
+    (told,) = json.loads((pytester.path / "out.json").read_text())["confusions"]
+    assert (["bad", "good"], [[1, 0], [1, 1]], [1, 0]) == (
+        told["labels"],
+        told["counts"],
+        told["unread"],
+    )
+    assert "accuracy(label)" == told["metrics"][0]["metric"]

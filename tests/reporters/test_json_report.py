@@ -44,7 +44,8 @@ def test_the_whole_shape() -> None:
         before=[trial("a"), trial("b"), trial("c")],
     )
     told = written(made)
-    assert ["schema", "run", "trials", "metrics", "gates", "diff", "decision"] == list(told)
+    keys = ["schema", "run", "trials", "metrics", "confusions", "gates", "diff", "decision"]
+    assert keys == list(told)
     assert ("shop", "0" * 64, "complete") == (
         told["run"]["dataset"],
         told["run"]["digest"],
