@@ -125,7 +125,8 @@ class PythonProvider:
                 "variables": request.variables,
                 "params": request.params,
                 "tools": list(request.tools),
-                "model": self._model.model,
+                # the callable is given the model, so two models with one target are two
+                "model": [self._model.id, self._model.model],
             },
         }
 

@@ -368,3 +368,9 @@ def test_identity(bench, question):
     assert one == asked.identity(question("q", case_id="two", variables={"a": 1}))
     assert one != asked.identity(question("q", variables={"a": 2}))
     assert asked.opaque is True
+
+
+def test_two_models_with_one_target_are_two(bench, question):
+    """The callable is given the model, and may answer by its id: their answers are not shared."""
+    one, two = (bench.provider("python", id=name, target="shop:answer") for name in ("a", "b"))
+    assert one.identity(question("q")) != two.identity(question("q"))
