@@ -1,11 +1,13 @@
 """Write the pages made of the code: ``python docs/_generate.py``.
 
 ``reference/options.md`` comes from the table of options, ``reference/providers.md`` from the
-providers. A test fails where a page is not what this script writes. (The scorers' page has a script
+providers, ``reference/cli.md`` from the parser of the command line. A test fails where a page is not what this script writes. (The scorers' page has a script
 of its own.)
 """
 
+import argparse
 import inspect
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from pytest_evals.canonical import field_docs
+from pytest_evals.cli import build_parser
 from pytest_evals.config import FILES_DEFAULT, OPTIONS, Option
 from pytest_evals.model import MODEL_FIELDS, Model, Price
 from pytest_evals.providers.base import Provider
@@ -134,7 +137,135 @@ def _cell(text: str) -> str:
     return "`".join(parts)
 
 
-PAGES = {"options.md": options_page, "providers.md": providers_page}
+CLI_HEAD = f"""\
+# The command line
+
+{GENERATED}
+
+`pytest-evals` works with dataset files and with what sessions have stored. It asks nobody anything,
+but for `calibrate`. RUN is a run's id, the beginning of one, or `latest`. Every list is made for a
+terminal; `--json` prints the same for programs, in ASCII. What models have said is made harmless
+before it is printed. Colours are used on a terminal unless `NO_COLOR` is set, or as `--color` says.
+
+## An example
+
+```yaml shop.evals.yaml
+name: shop
+samples: 3
+models: [{{id: old, provider: script}}, {{id: new, provider: script}}]
+scorers: [contains]
+gates: [no regressions, pass@1 >= 0.5]
+cases:
+  - id: window
+    input: How long may I return it?
+    expected: 30 days
+    script: [{{kind: chat_response, content: You have 30 days.}}]
+  - id: sale
+    input: May I return what was on sale?
+    expected: Yes
+    script:
+      old: [{{kind: chat_response, content: No.}}]
+      new: [{{kind: chat_response, content: "Yes, you may."}}]
+```
+
+```console
+$ pytest --evals -q --evals-update-baseline
+...
+11 passed, 2 skipped, 3 tolerated in 0.10s
+$ pytest-evals leaderboard shop
+shop: run 20261121-104512-77aa
+#       pass@1  95% interval  n  errors  cost  latency     p
+1  new   1.000  0.01 to 1.00  6       0     -        -     -
+2  old   0.500  0.00 to 1.00  6       0     -        -  1.00
+cost and latency are means of a trial; * is on the cost-quality front
+...
+$ pytest-evals baseline show
+baselines/shop.jsonl: dataset shop, 2 cases, 2 models
+model  cases  runs  passed    rate    95% interval  recorded
+new        2     1     6/6  100.0%  1.2% to 100.0%  yes
+...
+$ sed -i 's/You have 30 days/You have 14 days/' shop.evals.yaml
+$ pytest --evals -q
+...
+3 failed, 4 passed, 9 tolerated in 0.08s
+$ pytest-evals diff latest; echo "status $?"
+shop: run 20261121-104514-03b0 against baselines/shop.jsonl
+* old: REGRESSED: passes of window became fails; the answers are recorded, so
+  nothing of this is noise.
+* new: REGRESSED: passes of window became fails; the answers are recorded, so
+  nothing of this is noise.
+
+regressed: 2
+  window[new]  passed 3/3, now 0/3  (blocks)
+    answer   You have [-30-]{{+14+}} days.
+    scores   contains 1 -> 0
+...
+status 1
+```
+"""
+
+
+def cli_page() -> str:
+    """Return the page of the command line."""
+    return "".join([CLI_HEAD, *_commands(build_parser(), "pytest-evals", 2)])
+
+
+def _commands(parser: argparse.ArgumentParser, name: str, depth: int) -> Iterator[str]:
+    """Yield what the page says of each command of a parser, and of theirs."""
+    for action in parser._actions:  # noqa: SLF001 - argparse tells its arguments no other way
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - the same
+            for word, inner in action.choices.items():
+                yield f"\n{'#' * depth} {f'{name} {word}'.removeprefix('pytest-evals ')}\n\n"
+                yield _command(inner, f"{name} {word}")
+                yield from _commands(inner, f"{name} {word}", depth + 1)
+
+
+def _command(parser: argparse.ArgumentParser, name: str) -> str:
+    """Return what the page says of one command."""
+    actions = [a for a in parser._actions if a.dest != "help"]  # noqa: SLF001 - the same
+    taken = [a for a in actions if not a.option_strings]
+    options = [a for a in actions if a.option_strings]
+    words = [_placed(a) for a in taken]
+    line = " ".join([name, *words, *(["[options]"] if options else [])])
+    examples, _, rest = (parser.epilog or "").partition("\n\n")
+    text = f"{_plain(parser.description)}\n\n```text\n{line}\n```\n"
+    rows = [_argument(a) for a in (*taken, *options) if a.metavar != "COMMAND"]
+    if rows:
+        text += f"\n| argument | what it says |\n|---|---|\n{''.join(rows)}"
+    shown = "\n".join(line.strip() for line in examples.split("\n")[1:])
+    text += f"\n```text\n{shown}\n```\n" if shown else ""
+    return text + "".join(f"\n{_plain(part)}\n" for part in rest.split("\n\n") if part)
+
+
+def _placed(action: argparse.Action) -> str:
+    """Return an argument's place in the usage."""
+    word = _value(action)
+    several = " ..." if action.nargs in {"+", "*"} and "[" not in word else ""
+    return f"[{word}{several}]" if action.nargs in {"?", "*"} else f"{word}{several}"
+
+
+def _argument(action: argparse.Action) -> str:
+    """Return an argument's row."""
+    name = ", ".join(action.option_strings) or _value(action)
+    value = "" if not action.option_strings or action.nargs == 0 else f" {_value(action)}"
+    return f"| {_cell(f'`{name}{value}`')} | {_cell(action.help or '')} |\n"
+
+
+def _value(action: argparse.Action) -> str:
+    """Return what stands behind an option."""
+    if action.metavar is None and action.choices:
+        return "{" + ",".join(map(str, action.choices)) + "}"
+    return str(action.metavar or action.dest.upper())
+
+
+def _plain(text: str | None) -> str:
+    """Return a paragraph: on as many lines as it has, without what Markdown would read."""
+    parts = (text or "").split("`")
+    parts[::2] = [part.replace("<", "&lt;").replace("*", "\\*") for part in parts[::2]]
+    return "`".join(parts)
+
+
+PAGES = {"options.md": options_page, "providers.md": providers_page, "cli.md": cli_page}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 _EPILOG = """\
 examples:
-  pytest-evals baseline show                     every baseline below this folder
-  pytest-evals baseline check --strict           in CI: are they whole, and of the cases as they are
-  pytest-evals baseline accept latest            add the newest run to the baselines
+  pytest-evals baseline show            every baseline below this folder
+  pytest-evals baseline check --strict  in CI: whole, and none is stale
+  pytest-evals baseline accept latest   add the newest run to the baselines
 
 A baseline is baselines/<dataset>.jsonl beside the dataset: for every case and model how often it
 passed, run by run. It is committed, and `no regressions` compares with it."""

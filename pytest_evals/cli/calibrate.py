@@ -27,10 +27,20 @@ _UNASKED = frozenset(
 """Errors that say nothing of the judge: nothing is measured while there are any."""
 
 
+_EPILOG = """\
+examples:
+  pytest-evals calibrate support.evals.yaml --judge helpful --run latest
+  pytest-evals calibrate support.evals.yaml --judge helpful --labels people.csv
+
+exit status: 0 when the judge reaches its bars, 1 when it does not; 4 for
+usage."""
+
+
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the command."""
     from pytest_evals.cli.runs import number
     from pytest_evals.cli.stored import add_store
+    from pytest_evals.cli.tables import Help
     from pytest_evals.config import RESPONSE_MODES
 
     parser = subparsers.add_parser(
@@ -40,6 +50,8 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "them, and write its certificate to certificates/<dataset>/<judge>.json beside the "
         "dataset. Exits with 0 when the judge reaches its bars (`requires_certificate`, else the "
         "standard ones), with 1 when it does not.",
+        epilog=_EPILOG,
+        formatter_class=Help,
     )
     parser.add_argument("dataset", type=Path, metavar="DATASET", help="the dataset's file")
     parser.add_argument("--judge", required=True, metavar="NAME", help="one of its `judges`")

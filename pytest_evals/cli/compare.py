@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 _EPILOG = """\
 examples:
-  pytest-evals compare latest                       the models of the newest run with its first
-  pytest-evals compare latest --group-by tag        the same, also for each tag
-  pytest-evals compare latest:gpt latest:claude     two models of a run
-  pytest-evals compare 20261120-1702 latest         two runs, each model with itself
-  pytest-evals compare latest --of helpful --md     by a scorer's values, as Markdown
+  pytest-evals compare latest                    the models with the first one
+  pytest-evals compare latest --group-by tag     the same, also for each tag
+  pytest-evals compare latest:gpt latest:claude  two models of a run
+  pytest-evals compare 20261120-1702 latest      two runs, model by model
+  pytest-evals compare latest --of helpful --md  by a scorer, as Markdown
 
 The first one named is the reference. Each case counts once, by the mean of its samples; what only
 one side scored, and what was edited between the runs, is left out and named. The test draws signs
@@ -188,7 +188,7 @@ def sentence(one: "Answer") -> str:
     result, unit = one.result, " points" if one.rate else ""
     who = f"{one.candidate.label} and {one.reference.label}"
     where = "" if one.question.part is None else f" on {one.question.part}"
-    where += "" if one.question.of == "pass@1" else f" by {one.question.of}"
+    where += "" if one.question.of == "pass@1" else f" in {one.question.of}"
     if not result.cases:
         return f"{who}{where}: no case was scored on both sides."
     cases = counted(result.cases, "case")
@@ -246,10 +246,10 @@ def notes(found: "Sequence[Answer]") -> Iterator[str]:
             said.add(f"not compared: {shown} ({reason})")
         for side in (one.reference, one.candidate):
             trials = side.table.trials(side.model)
-            errored = sum(trial.outcome == "errored" for trial in trials)
-            if errored:
+            silent = sum(not trial.scored and not trial.unneeded for trial in trials)
+            if silent:
                 said.add(
-                    f"{side.label}: {errored} of {counted(len(trials), 'trial')} have no answer or "
+                    f"{side.label}: {silent} of {counted(len(trials), 'trial')} have no answer or "
                     "no score and are left out; if these are the hard ones, it looks better than "
                     "it is"
                 )

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 _EPILOG = """\
 examples:
-  pytest-evals diff latest                       the newest run against the committed baselines
-  pytest-evals diff main: latest                 against the baselines committed on main
-  pytest-evals diff latest 20261121-0915         against the complete run before that one
-  pytest-evals diff 20261120-1702 latest --md    two runs, as Markdown for a pull request
+  pytest-evals diff latest                     against the committed baselines
+  pytest-evals diff main: latest               against those on the branch main
+  pytest-evals diff latest 20261121-0915       against the complete run before
+  pytest-evals diff 20261120-1702 latest --md  two runs, for a pull request
 
 BASELINE is what --evals-baseline takes: a file or a folder of baselines, REVISION:PATH (`main:` is
 the dataset's own file there), a run's id or the beginning of one, or `latest`, the complete run

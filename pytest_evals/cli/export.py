@@ -13,15 +13,27 @@ FORMATS = ("csv", "html", "json", "md", "parquet")
 _BINARY = {"parquet"}
 
 
+_EPILOG = """\
+examples:
+  pytest-evals export latest -o report.html
+  pytest-evals export latest --format csv
+  pytest-evals export latest --baseline main: -o report.md
+
+exit status: 0, or 1 where it cannot be written; 4 for usage."""
+
+
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the command."""
     from pytest_evals.cli.stored import add_store
+    from pytest_evals.cli.tables import Help
 
     parser = subparsers.add_parser(
         "export",
         help="write a stored run as HTML, Markdown, JSON, CSV or Parquet",
         description="Write a stored run as a report. Gates stand as the session judged them; with "
         "--baseline the run is compared and judged again. JUnit is pytest's own: --junitxml.",
+        epilog=_EPILOG,
+        formatter_class=Help,
     )
     parser.add_argument(
         "run_id", metavar="RUN", help="a run's id, the beginning of one, or `latest`"

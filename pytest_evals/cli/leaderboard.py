@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 _EPILOG = """\
 examples:
-  pytest-evals leaderboard support                            by the share of samples that pass
-  pytest-evals leaderboard support --weights helpful=2,tone=1 by scorers, helpful counting double
-  pytest-evals leaderboard support --run 2026112 --run latest the samples of several runs together
-  pytest-evals leaderboard support --by run --run A --run B   each run and model a row
+  pytest-evals leaderboard support               by the samples that pass
+  pytest-evals leaderboard support --weights helpful=2,tone=1
+  pytest-evals leaderboard support --run 20261120-1702 --run latest
+  pytest-evals leaderboard support --run 20261120-1702 --run latest --by run
 
 A row that lacks a score that others have has no rank: leaving out what is hard must not help.
 --renormalise ranks it by what it has. `*` marks the front: no other row is as good and cheaper, or
@@ -181,8 +181,9 @@ def _ties(board: "Leaderboard") -> list[str]:
     """Say what is tied and what overlaps, row by row."""
     said = []
     for row in board.rows:
-        if row.tied:
-            said.append(f"{row.name} is tied with {', '.join(row.tied)}.")
+        tied = (row.name, *row.tied)
+        if row.tied and row.name == min(tied):
+            said.append(f"{', '.join(sorted(tied))} are tied.")
         over = [name for name in row.overlaps if name not in row.tied]
         later = {other.name for other in board.rows if (other.rank or 0) > (row.rank or 0)}
         below = [name for name in over if name in later]

@@ -14,13 +14,25 @@ if TYPE_CHECKING:
 _ROOT_MARKS = ("pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg", ".git")
 
 
+_EPILOG = """\
+examples:
+  pytest-evals lint evals/support.evals.yaml
+  pytest-evals lint *.evals.yaml --json
+
+exit status: 0 when nothing is wrong, 1 where there is a problem, 4 for usage."""
+
+
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the command."""
+    from pytest_evals.cli.tables import Help
+
     parser = subparsers.add_parser(
         "lint",
         help="check dataset files",
         description="Check dataset files and print every problem as path:line:column: message. "
         "Exits with 1 where there is one.",
+        epilog=_EPILOG,
+        formatter_class=Help,
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a dataset")
     parser.add_argument(

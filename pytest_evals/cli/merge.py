@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 _EPILOG = """\
 examples:
-  pytest-evals merge shard-*/evals.sqlite        the newest run of each file, one shard a file
-  pytest-evals merge 20261121-0915 20261121-0917 runs of the store
+  pytest-evals merge shard-*/evals.sqlite         the newest run of each file
+  pytest-evals merge 20261121-0915 20261121-0917  runs of the store
   pytest-evals merge a.sqlite::20261121-0915 b.sqlite::latest
 
 exit status: 0 when every gate passed (or, without gates, every trial), 1 when one did not, or when
@@ -29,6 +29,7 @@ a shard is missing, doubled or foreign; 4 for usage."""
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the command."""
     from pytest_evals.cli.stored import add_store
+    from pytest_evals.cli.tables import Help
 
     parser = subparsers.add_parser(
         "merge",
@@ -37,7 +38,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "whose gates are judged on the union. Every shard must be there once, of the same dataset, "
         "models and commit.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
     parser.add_argument(
         "sources",

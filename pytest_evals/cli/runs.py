@@ -25,14 +25,25 @@ _HEADER = (
 _ALIGN = "<<<<>>>>><"
 
 
+_EPILOG = """\
+examples:
+  pytest-evals runs
+  pytest-evals runs --dataset support --status complete --limit 5
+
+exit status: 0, or 1 where no run is meant; 4 for usage."""
+
+
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the command."""
     from pytest_evals.cli.stored import add_store
+    from pytest_evals.cli.tables import Help
 
     parser = subparsers.add_parser(
         "runs",
         help="list the stored runs, newest first",
         description="List the stored runs, newest first. `pytest-evals show RUN` shows one.",
+        epilog=_EPILOG,
+        formatter_class=Help,
     )
     add_store(parser)
     parser.add_argument("--dataset", metavar="NAME", help="only runs of this dataset")

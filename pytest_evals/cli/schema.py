@@ -8,14 +8,26 @@ if TYPE_CHECKING:
     from pytest_evals.registry import Registry
 
 
+_EPILOG = """\
+examples:
+  pytest-evals schema > dataset.schema.json
+  pytest-evals schema report
+
+exit status: 0; 4 for usage."""
+
+
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the command."""
+    from pytest_evals.cli.tables import Help
+
     parser = subparsers.add_parser(
         "schema",
         help="print the JSON Schema of a dataset file, or of a report",
         description="Print a JSON Schema (draft 2020-12). Editors use that of a dataset file where "
         "the file begins with `# yaml-language-server: $schema=dataset.schema.json`; that of a "
         "report says what stands in a file of --evals-json.",
+        epilog=_EPILOG,
+        formatter_class=Help,
     )
     parser.add_argument(
         "of",

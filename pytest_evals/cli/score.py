@@ -14,9 +14,19 @@ if TYPE_CHECKING:
     from pytest_evals.storage.sqlite import SqliteRunStore
 
 
+_EPILOG = """\
+examples:
+  pytest-evals score latest refund --rater ann --name helpful --label pass
+  pytest-evals score latest --export labels.csv --template
+  pytest-evals score latest --import labels.csv
+
+exit status: 0, or 1 where something could not be taken; 4 for usage."""
+
+
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the command."""
     from pytest_evals.cli.stored import add_store
+    from pytest_evals.cli.tables import Help
 
     parser = subparsers.add_parser(
         "score",
@@ -24,6 +34,8 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         description="Say what a person thinks of a trial (a label, a value, or both), import such "
         "scores from a file, or export all of a run with the questions and answers. The latest of "
         "a rater counts; all are kept.",
+        epilog=_EPILOG,
+        formatter_class=Help,
     )
     parser.add_argument(
         "run_id", metavar="RUN", help="a run's id, the beginning of one, or `latest`"

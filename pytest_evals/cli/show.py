@@ -20,15 +20,27 @@ _HEADER = ("trial", "outcome", "score", "latency", "tokens", "cost", "error")
 _ALIGN = "<<>>>><"
 
 
+_EPILOG = """\
+examples:
+  pytest-evals show latest
+  pytest-evals show latest --failed
+  pytest-evals show latest refund-window
+
+exit status: 0, or 1 where there is no such run or trial; 4 for usage."""
+
+
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the command."""
     from pytest_evals.cli.stored import add_store
+    from pytest_evals.cli.tables import Help
 
     parser = subparsers.add_parser(
         "show",
         help="show a stored run, or one of its trials",
         description="Show a stored run with its trials, or one trial: its questions, answers, "
         "scores with their reasons, tokens, cost and attempts.",
+        epilog=_EPILOG,
+        formatter_class=Help,
     )
     parser.add_argument(
         "run_id", metavar="RUN", help="a run's id, the beginning of one, or `latest`"

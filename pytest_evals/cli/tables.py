@@ -26,8 +26,28 @@ _ALIKE = 0.4
 _CONTEXT = 32
 _MOST_LINES = 16
 
-Help = argparse.RawDescriptionHelpFormatter
-"""Keeps the lines of examples."""
+
+class Help(argparse.HelpFormatter):
+    """Fills paragraphs, but keeps the lines of examples: those that begin with two spaces."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        """Return a description or an epilog as it is shown."""
+        shown: list[str] = []
+        for paragraph in text.split("\n\n"):
+            filled: list[str] = []
+            for line in paragraph.split("\n"):
+                before = filled[-1] if filled else "  "
+                if line.startswith("  ") or before.startswith("  ") or before == "examples:":
+                    filled.append(line)
+                else:
+                    filled[-1] += f" {line}"
+            shown.append(
+                "\n".join(
+                    line if line.startswith("  ") else super(Help, self)._fill_text(line, width, "")
+                    for line in filled
+                )
+            )
+        return "\n\n".join(shown)
 
 
 def add_output(parser: argparse.ArgumentParser, *, markdown: bool = False) -> None:
@@ -51,14 +71,15 @@ class Paper:
     color: bool
     """Whether colours are wanted."""
     width: int | None
-    """Columns of the terminal; None where it is no terminal."""
+    """Columns of the terminal, or of ``$COLUMNS`` where that is exported; else None: no limit."""
 
     @classmethod
     def of(cls, args: argparse.Namespace) -> "Paper":
         """Return what a command line prints on."""
         wanted = getattr(args, "color", "auto")
         color = use_color(sys.stdout, os.environ) if wanted == "auto" else wanted == "always"
-        width = get_terminal_size().columns if sys.stdout.isatty() else None
+        wide = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal()
+        width = get_terminal_size().columns if wide else None
         return cls(color, width)
 
     def paint(self, text: str, *styles: str) -> str:

@@ -159,6 +159,7 @@ def evals_cli(
     """Stand in the project; run a command line: its status, output and error output."""
     monkeypatch.chdir(filled_project)
     monkeypatch.delenv("PYTEST_EVALS_STORE", raising=False)
+    monkeypatch.delenv("COLUMNS", raising=False)
 
     def run(*words: str) -> tuple[int, str, str]:
         try:

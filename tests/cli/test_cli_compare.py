@@ -183,7 +183,6 @@ def test_markdown(evals_cli):
 def test_it_fits_the_terminal(evals_cli, monkeypatch, ids):
     """On a terminal of 80 columns no line is longer, with run ids as names."""
     monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     for words in (ids, [*ids, "--all-pairs"], ["latest", "--group-by", "tag"]):
         _, out, _ = evals_cli("compare", *words, "--color", "never")
         assert max(map(columns, out.splitlines())) <= 80

@@ -178,7 +178,6 @@ def test_colors(evals_cli, monkeypatch):
 def test_it_fits_the_terminal(evals_cli, monkeypatch):
     """On a terminal of 60 columns no line is longer."""
     monkeypatch.setenv("COLUMNS", "60")
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     _, out, _ = evals_cli("diff", "latest", "--color", "never")
     assert max(map(columns, out.splitlines())) <= 60
 

@@ -108,7 +108,7 @@ def test_the_front_and_ties(board, ids):
     assert [rows["large"]["rank"], rows["small"]["rank"]] == [1, 1]
     assert rows["large"]["tied"] == ["small"]
     assert [rows["large"]["front"], rows["small"]["front"]] == [False, True]
-    assert "large is tied with small." in told["notes"]
+    assert "large, small are tied." in told["notes"]
 
 
 def test_the_dataset_by_its_file(evals_cli):
@@ -129,7 +129,6 @@ def test_markdown(evals_cli):
 def test_it_fits_the_terminal(evals_cli, monkeypatch, ids):
     """On a terminal of 80 columns no line is longer, with runs as rows."""
     monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     words = ("--by", "run", "--run", ids[0], "--run", ids[1], "--renormalise")
     _, out, _ = evals_cli("leaderboard", "support", *words, "--color", "never")
     assert max(map(columns, out.splitlines())) <= 80

@@ -1,0 +1,47 @@
+"""`--help` teaches: every command has an example that runs, and fits a terminal of 80 columns."""
+
+import argparse
+import re
+import shlex
+
+import pytest
+
+from pytest_evals.cli import COMMANDS, build_parser
+
+
+def parsers(parser=None, name=""):
+    """Yield every command with its parser."""
+    for action in (parser or build_parser())._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for word, inner in action.choices.items():
+                yield f"{name} {word}".strip(), inner
+                yield from parsers(inner, f"{name} {word}".strip())
+
+
+ALL = dict(parsers())
+LEAVES = {name: it for name, it in ALL.items() if not any(o.startswith(f"{name} ") for o in ALL)}
+
+
+def test_all_commands_are_there():
+    """The list of commands is what the parser has."""
+    assert list(COMMANDS) == [name for name in ALL if " " not in name]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_it_fits_and_teaches(name, monkeypatch):
+    """No line is longer than 80 columns; there is an example and an exit status."""
+    monkeypatch.setenv("COLUMNS", "80")
+    text = ALL[name].format_help()
+    assert max(map(len, text.splitlines())) <= 80
+    assert "\nexamples:\n  pytest-evals " in text
+    assert name not in LEAVES or "exit status: 0" in " ".join(text.split())
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_examples_are_right(name):
+    """Every example is a command line that the parser takes."""
+    examples = re.findall(r"^  pytest-evals (.*)$", ALL[name].epilog, re.MULTILINE)
+    assert examples
+    for example in examples:
+        words = shlex.split(re.split(r" {2,}| > ", example)[0])
+        assert callable(build_parser().parse_args(words).run)
