@@ -85,7 +85,8 @@ class EarlyStops:
         if not trial.least:
             return
         cell = self._cell(trial)
-        cell.outcomes[trial.sample] = None if result.unneeded else result.outcome
+        first = result.outcome if result.first is None else result.first.outcome
+        cell.outcomes[trial.sample] = None if result.unneeded else first
         cell.changed.set()
         cell.changed = asyncio.Event()
 

@@ -166,11 +166,11 @@ def test_the_header_says_what_will_run(support, evals):
 
 
 def test_the_summary_has_a_row_for_each_model(support, evals):
-    """Passed of n, failed, errors, mean score, latency, tokens and cost."""
+    """Passed of n with its interval, failed, errors, mean score and cost."""
     result = evals(support)
     result.stdout.fnmatch_lines(
         [
-            "*model*passed*failed*errors*score*p50*p95*tokens*cost*",
+            "*model*passed*95 % CI*failed*errors*score*cost*",
             "*good*3/3 100%*0*0*1.00*",
             "*bad*1/2 50%*1*1*0.50*",
         ]
@@ -180,7 +180,7 @@ def test_the_summary_has_a_row_for_each_model(support, evals):
 def test_quiet_prints_no_block(support, evals):
     """``-q`` keeps to pytest's own lines."""
     result = evals("-q", support)
-    assert "p95" not in result.stdout.str()
+    assert "95 % CI" not in result.stdout.str()
 
 
 def test_a_failure_shows_everything_a_reader_needs(support, evals):
