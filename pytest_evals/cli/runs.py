@@ -6,9 +6,22 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pytest_evals.cli.chosen import Filter
     from pytest_evals.run import Run
+    from pytest_evals.storage.base import RunStore
 
 STATUSES = ("complete", "narrowed", "interrupted", "running")
+_CHOICES = (
+    "dataset",
+    "status",
+    "model",
+    "tag",
+    "commit",
+    "since",
+    "until",
+    "min_score",
+    "max_score",
+)
 _HEADER = (
     "run",
     "when",
@@ -29,12 +42,14 @@ _EPILOG = """\
 examples:
   pytest-evals runs
   pytest-evals runs --dataset support --status complete --limit 5
+  pytest-evals runs --model gpt --since 7d --max-score 0.8
 
 exit status: 0, or 1 where no run is meant; 4 for usage."""
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the command."""
+    from pytest_evals.cli.chosen import commit, moment, share, until
     from pytest_evals.cli.stored import add_store
     from pytest_evals.cli.tables import Help
 
@@ -48,6 +63,29 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     add_store(parser)
     parser.add_argument("--dataset", metavar="NAME", help="only runs of this dataset")
     parser.add_argument("--status", choices=STATUSES, help="only runs that got so far")
+    parser.add_argument("--model", metavar="ID", help="only runs that asked this model")
+    parser.add_argument("--tag", metavar="TAG", help="only runs with a trial of this tag")
+    parser.add_argument(
+        "--commit", type=commit, metavar="SHA", help="only runs of this commit, or its beginning"
+    )
+    parser.add_argument(
+        "--since",
+        type=moment,
+        metavar="TIME",
+        help="only runs since then: a date (2026-11-21, 2026-11-21T09:15) or an age (12h, 7d, 2w)",
+    )
+    parser.add_argument(
+        "--until", type=until, metavar="TIME", help="only runs up to then; a date is all of it"
+    )
+    parser.add_argument(
+        "--min-score",
+        type=share,
+        metavar="X",
+        help="only runs whose mean score (of --model, where it is given) is at least so high",
+    )
+    parser.add_argument(
+        "--max-score", type=share, metavar="X", help="only runs whose mean score is at most so high"
+    )
     parser.add_argument(
         "--limit", type=number, default=20, metavar="N", help="at most so many (default: 20)"
     )
@@ -60,17 +98,18 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run(args: argparse.Namespace) -> int:
     """Print the runs; 1 where there is none."""
+    from pytest_evals.cli.chosen import Filter
     from pytest_evals.cli.stored import open_runs, say, say_json, width
     from pytest_evals.plaintext import table
     from pytest_evals.run import RunStatus
 
-    status = RunStatus(args.status) if args.status else None
+    meant = Filter(
+        **{name: getattr(args, name) for name in _CHOICES if name != "status"},
+        status=RunStatus(args.status) if args.status else None,
+    )
     store = open_runs(args)
     try:
-        total = store.count(dataset=args.dataset, status=status)
-        found = store.runs(
-            dataset=args.dataset, status=status, limit=args.limit, offset=args.offset
-        )
+        total, found = _page(store, meant, args.limit, args.offset)
     finally:
         store.close()
     if args.json:
@@ -79,9 +118,9 @@ def run(args: argparse.Namespace) -> int:
         return 0 if total else 1
     if not total:
         chosen = [
-            f"--{name} {value}"
-            for name, value in (("dataset", args.dataset), ("status", args.status))
-            if value
+            f"--{name.replace('_', '-')} {when(value) if name in {'since', 'until'} else value}"
+            for name in _CHOICES
+            if (value := getattr(args, name)) is not None
         ]
         print(  # noqa: T201 - the command's own voice
             f"no runs in {store.path}" + (f" with {' '.join(chosen)}" if chosen else ""),
@@ -100,6 +139,17 @@ def run(args: argparse.Namespace) -> int:
     else:
         say(f"{total} {'run' if total == 1 else 'runs'}")
     return 0
+
+
+def _page(store: "RunStore", meant: "Filter", limit: int, offset: int) -> "tuple[int, list[Run]]":
+    """Return how many runs are meant, and those of one page."""
+    if not meant.deep:
+        total = store.count(dataset=meant.dataset, status=meant.status)
+        return total, store.runs(
+            dataset=meant.dataset, status=meant.status, limit=limit, offset=offset
+        )
+    every = list(meant.runs(store))
+    return len(every), every[offset : offset + limit]
 
 
 def _cells(item: "Run") -> list[str]:
