@@ -24,7 +24,6 @@ from pytest_evals.config import Settings
 from pytest_evals.dataset import Dataset
 from pytest_evals.engine.ask import Asker, Line
 from pytest_evals.engine.budget import Breaker
-from pytest_evals.engine.early import EarlyStops
 from pytest_evals.engine.limits import Limiter
 from pytest_evals.engine.recorded import Recorded
 from pytest_evals.engine.retry import RetryPolicy
@@ -43,6 +42,7 @@ from pytest_evals.scorers.bound import Bound
 
 if TYPE_CHECKING:
     from pytest_evals.certificate import Certificate
+    from pytest_evals.engine.early import EarlyStops
 
 SLICE_S = 0.2
 """Seconds a host waits before it looks up, so that Ctrl-C is heard."""
@@ -142,7 +142,7 @@ class Engine:
             run_io=self._io.run,
             redact=self._redacted,
         )
-        self._early = EarlyStops(self._hasten, self._waits)
+        self._early: EarlyStops | None = None
         self._runner = TrialRunner(
             asker=self._asker,
             line=self._line_of,
@@ -364,6 +364,14 @@ class Engine:
                 task = self._loop.create_task(self._run(trial))
                 self._under_way[trial.id] = task
 
+    def _early_stops(self) -> "EarlyStops":
+        """Return what holds back samples that may not be needed, made when first asked for."""
+        if self._early is None:
+            from pytest_evals.engine.early import EarlyStops
+
+            self._early = EarlyStops(self._hasten, self._waits)
+        return self._early
+
     def _hasten(self, trial_id: str) -> bool:
         """Start a trial that waits in the queue: another one needs to know what becomes of it."""
         with self._lock:
@@ -386,12 +394,14 @@ class Engine:
     async def _run(self, trial: Trial) -> None:
         """Run one trial and hand its result over."""
         try:
-            result = await self._early.unneeded(trial) or await self._runner.run(trial)
+            spared = await self._early_stops().unneeded(trial) if trial.least else None
+            result = spared or await self._runner.run(trial)
         except (Exception, asyncio.CancelledError) as error:  # nothing may leave the host waiting
             if self._stopping:
                 raise
             result = _broken(trial, error)
-        self._early.ended(trial, result)
+        if trial.least:
+            self._early_stops().ended(trial, result)
         with self._lock:
             self._under_way.pop(trial.id, None)
             self._done[trial.id] = result

@@ -234,6 +234,9 @@ class Runner:
             marked.evals_infos = self._infos
         if item.result is None:
             return
+        if marked.when == "teardown":
+            item.result = None  # it is recorded: items live as long as the session
+            return
         result = item.result
         ends = marked.when == ("setup" if result.outcome in _IN_SETUP else "call")
         if not ends:
