@@ -23,6 +23,7 @@ COMMANDS = (
     "score",
     "calibrate",
     "merge",
+    "prune",
 )
 
 

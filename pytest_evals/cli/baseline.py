@@ -151,7 +151,7 @@ def find_files(paths: Sequence[str]) -> list[Named]:
     from pytest_evals.storage.baseline_file import FOLDER, baseline_path
 
     if not paths:
-        found = [Named(path, path.as_posix()) for path in sorted(_below(Path()))]
+        found = [Named(path, path.as_posix()) for path in sorted(below(Path()))]
         if not found:
             raise StoreError(
                 f"no folder {FOLDER}/ with a baseline below {Path.cwd()}; make one with "
@@ -174,7 +174,7 @@ def find_files(paths: Sequence[str]) -> list[Named]:
     return named
 
 
-def _below(folder: Path) -> Iterator[Path]:
+def below(folder: Path) -> Iterator[Path]:
     """Yield the baselines below a folder; hidden ones and those of installed packages are not."""
     import os
 

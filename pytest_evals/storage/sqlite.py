@@ -228,6 +228,37 @@ class SqliteRunStore:
             (trial, HumanScore(**dict(zip(names, rest, strict=True)))) for trial, *rest in found
         ]
 
+    def forget(self, run_id: str) -> None:
+        """Take a run out, with its trials, scores and what people said of them; answers stay.
+
+        Args:
+            run_id: the whole id; its record need not be readable.
+
+        Raises:
+            StoreError: there is no such run, it is still going, or it cannot be taken out.
+        """
+        if is_claimed(self._claim_path(run_id)):
+            raise StoreError(f"run {run_id} in {self.path} is still going")
+
+        def write(db: sqlite3.Connection) -> None:
+            found = db.execute("SELECT seq FROM runs WHERE id = ?", (run_id,)).fetchone()
+            if found is None:
+                raise StoreError(f"{self.path} holds no run {run_id!r}")
+            for table in ("labels", "scores", "trials", "run_datasets"):
+                db.execute(f"DELETE FROM {table} WHERE run = ?", found)  # noqa: S608 - our own
+            db.execute("DELETE FROM runs WHERE seq = ?", found)
+
+        self._write(write)
+        self._own.pop(run_id, None)
+
+    def compact(self) -> None:
+        """Give the room of what was taken out back to the file system.
+
+        Raises:
+            StoreError: it cannot be done, for example while another session writes.
+        """
+        self._read("VACUUM")
+
     def close(self) -> None:
         """Let go of the file; a run that is not sealed is interrupted from here on."""
         with self._lock:
