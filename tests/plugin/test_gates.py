@@ -111,10 +111,10 @@ def git(folder, *args: str) -> None:
     subprocess.run(["git", *config, *args], cwd=folder, check=True, capture_output=True)
 
 
-@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
-@pytest.mark.parametrize("source", ["file", "folder", "git", "run", "latest"])
-def test_a_baseline_may_be_kept_anywhere(source, workers, shop, evals, evals_process, pytester):
+@pytest.mark.parametrize("source", ["file", "folder", "git", "run", "latest", "latest xdist"])
+def test_a_baseline_may_be_kept_anywhere(source, shop, evals, evals_process, pytester):
     """A file, a folder of files, a revision of git, a run, or the latest complete run."""
+    source, _, workers = source.partition(" ")
     if workers:
         pytest.importorskip("xdist")
     name = shop(0, ["no regressions"], samples=5, cases=20)
@@ -132,12 +132,13 @@ def test_a_baseline_may_be_kept_anywhere(source, workers, shop, evals, evals_pro
         git(pytester.path, "add", "baselines")
         git(pytester.path, "commit", "-m", "baseline")
     (pytester.path / "baselines").rename(pytester.path / "kept")
-    result = evals_process(*workers, shop(3, ["no regressions"], 5, 20), "--evals-baseline", named)
+    run_it = evals_process if workers else evals
+    options = ["-n", "2"] if workers else []
+    result = run_it(*options, shop(3, ["no regressions"], 5, 20), "--evals-baseline", named)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["cases behind it: c00, c01, c02"])
 
 
-@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
 @pytest.mark.parametrize(
     "damage",
     [
@@ -149,18 +150,29 @@ def test_a_baseline_may_be_kept_anywhere(source, workers, shop, evals, evals_pro
     ],
     ids=["cut short", "edited", "newer", "of another", "empty"],
 )
-def test_a_damaged_baseline_is_never_a_pass(damage, workers, shop, evals, evals_process, pytester):
+def test_a_damaged_baseline_is_never_a_pass(damage, shop, evals, pytester):
     """It is an error that says where, before anything is asked."""
-    if workers:
-        pytest.importorskip("xdist")
     name = shop(0, ["no regressions"], cases=6)
     assert evals(name, "--evals-update-baseline").ret == 0
     path = pytester.path / "baselines/shop.jsonl"
     path.write_text(damage(path.read_text()))
-    result = evals_process(*workers, "-p", "no:cacheprovider", name)
+    result = evals(name)
     assert result.ret != 0
     assert "baselines/shop.jsonl" in result.stdout.str() + result.stderr.str()
-    assert "passed" not in result.parseoutcomes() if not workers else True
+    assert "passed" not in result.stdout.str()
+
+
+@pytest.mark.slow
+def test_a_damaged_baseline_is_never_a_pass_of_workers(shop, evals, evals_process, pytester):
+    """Workers find it damaged too: nothing is asked."""
+    pytest.importorskip("xdist")
+    name = shop(0, ["no regressions"], cases=6)
+    evals(name, "--evals-update-baseline")
+    path = pytester.path / "baselines/shop.jsonl"
+    path.write_text(path.read_text()[:200])
+    result = evals_process("-n", "2", name)
+    assert result.ret != 0
+    assert "baselines/shop.jsonl" in result.stdout.str() + result.stderr.str()
 
 
 def test_a_subset_updates_only_what_ran(shop, evals, pytester):
