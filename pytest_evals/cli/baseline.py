@@ -397,15 +397,15 @@ def _accept(
     Raises:
         StoreError: the run cannot be a baseline, or a file cannot be read or written.
     """
+    from pytest_evals.cli.sides import Runs
     from pytest_evals.storage.run_baseline import add_to_baseline, dataset_of, is_replayed
-    from pytest_evals.tally import Table
 
     _refuse(its)
     infos = [dataset_of(its, args.dataset)] if args.dataset else list(its.datasets)
     targets = [(info, _target(info, rootdir)) for info in infos if info.selected]
-    written = []
+    runs, written = Runs(store), []
     for info, target in targets:
-        table = Table.of(info.name, store.results(its.id))
+        table = runs.table(its, info.name)
         one = add_to_baseline(target, table, info, replayed=is_replayed(its), reset=args.reset)
         written.append((info.name, target, one))
     return written

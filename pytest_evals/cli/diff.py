@@ -10,7 +10,7 @@ from pytest_evals.cli.tables import Help, add_output
 
 if TYPE_CHECKING:
     from pytest_evals.baseline import Baseline
-    from pytest_evals.cli.judged import Stored
+    from pytest_evals.cli.sides import Runs
     from pytest_evals.diff import Diff, DiffEntry
     from pytest_evals.gate.spec import GateVerdict
     from pytest_evals.run import DatasetInfo, Run
@@ -136,23 +136,43 @@ class Outcome:
         return int(bool(self.failures) or any(one.blocking for one in self.changes))
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is compared with what."""
+
+    runs: "Runs"
+    its: "Run"
+    source: str | None
+    """The baseline as the user named it; None is each dataset's own."""
+    rootdir: Path
+    """Where the paths of datasets begin."""
+    strict: bool
+
+
 def run(args: argparse.Namespace) -> int:
     """Print what changed; 1 where something regressed or could not be told."""
-    from pytest_evals.cli.judged import Stored, rootdir_of
-    from pytest_evals.cli.stored import open_runs, say_json, store_path
+    from pytest_evals.cli.judged import rootdir_of
+    from pytest_evals.cli.sides import Runs
+    from pytest_evals.cli.stored import open_runs, say, say_json, store_path
     from pytest_evals.cli.tables import Paper
 
     if len(args.words) > 2:
         args.usage_error(f"expected [BASELINE] RUN, found {len(args.words)} of them")
+    *source, name = args.words
     store = open_runs(args)
     try:
-        stored = Stored(store, rootdir_of(store_path(args.store)))
-        found = _compared(args, store, stored)
+        asked = _Asked(
+            runs=Runs(store),
+            its=store.run(name),
+            source=source[0] if source else None,
+            rootdir=rootdir_of(store_path(args.store)),
+            strict=args.strict,
+        )
+        found = _compared(asked, args.dataset)
         if args.json:
             say_json(_json(found))
         elif args.md:
             from pytest_evals.cli.changes_md import markdown
-            from pytest_evals.cli.stored import say
 
             say(markdown(found, limit=args.limit))
         else:
@@ -164,22 +184,20 @@ def run(args: argparse.Namespace) -> int:
         store.close()
 
 
-def _compared(args: argparse.Namespace, store: "RunStore", stored: "Stored") -> Outcome:
-    """Compare every dataset of the run.
+def _compared(asked: _Asked, dataset: str | None) -> Outcome:
+    """Compare every dataset of the run, or one.
 
     Raises:
-        StoreError: there is no such run or dataset, or nothing could be compared.
+        StoreError: there is no such dataset, or nothing could be compared.
     """
     from pytest_evals.errors import StoreError
     from pytest_evals.storage.run_baseline import dataset_of
 
-    *source, name = args.words
-    its = store.run(name)
-    infos = [dataset_of(its, args.dataset)] if args.dataset else _meant(its, source)
-    found = Outcome(its)
+    infos = [dataset_of(asked.its, dataset)] if dataset else _meant(asked)
+    found = Outcome(asked.its)
     for info in infos:
         try:
-            found.changes.append(_of_dataset(args, stored, its, info))
+            found.changes.append(_of_dataset(asked, info))
         except StoreError as error:
             found.failures.append((info.name, str(error)))
     if not found.changes:
@@ -187,7 +205,7 @@ def _compared(args: argparse.Namespace, store: "RunStore", stored: "Stored") -> 
     return found
 
 
-def _meant(its: "Run", source: Sequence[str]) -> "list[DatasetInfo]":
+def _meant(asked: _Asked) -> "list[DatasetInfo]":
     """Return the datasets that are compared: with one baseline's file the one it is of.
 
     Raises:
@@ -196,17 +214,16 @@ def _meant(its: "Run", source: Sequence[str]) -> "list[DatasetInfo]":
     from pytest_evals.errors import StoreError
     from pytest_evals.storage.baseline_file import load_baseline
 
-    if not its.datasets:
-        raise StoreError(f"run {its.id} has no dataset")
-    if len(its.datasets) > 1 and source and Path(source[0]).is_file():
-        of = load_baseline(Path(source[0])).dataset
-        return [info for info in its.datasets if info.name == of] or list(its.datasets)
-    return list(its.datasets)
+    infos = list(asked.its.datasets)
+    if not infos:
+        raise StoreError(f"run {asked.its.id} has no dataset")
+    if len(infos) > 1 and asked.source is not None and Path(asked.source).is_file():
+        of = load_baseline(Path(asked.source)).dataset
+        return [info for info in infos if info.name == of] or infos
+    return infos
 
 
-def _of_dataset(
-    args: argparse.Namespace, stored: "Stored", its: "Run", info: "DatasetInfo"
-) -> Changes:
+def _of_dataset(asked: _Asked, info: "DatasetInfo") -> Changes:
     """Compare one dataset.
 
     Raises:
@@ -217,24 +234,20 @@ def _of_dataset(
     from pytest_evals.judgement import Bench, judge_run
     from pytest_evals.stats.rows import Rules
     from pytest_evals.storage.run_baseline import is_replayed
-    from pytest_evals.tally import Table
 
-    table = Table.of(info.name, stored.store.results(its.id))
+    table = asked.runs.table(asked.its, info.name)
     if not len(table):
-        raise StoreError(f"run {its.id} has recorded no trial of {info.name!r}")
-    found, before = _baseline(args, stored, its, info)
-    written = tuple(
-        gate
-        for gate, spec in zip(info.gates, gates_of(info), strict=True)
-        if spec.compares
-    )  # fmt: skip
+        raise StoreError(f"run {asked.its.id} has recorded no trial of {info.name!r}")
+    found, before = _baseline(asked, info)
+    both = zip(info.gates, gates_of(info), strict=True)
+    written = tuple(gate for gate, spec in both if spec.compares)
     bench = Bench(
         table,
         info.model_copy(update={"gates": written or ("no regressions",)}),
         baseline=found.baseline,
         baseline_name=found.name,
-        rules=Rules(strict=args.strict),
-        replayed=is_replayed(its),
+        rules=Rules(strict=asked.strict),
+        replayed=is_replayed(asked.its),
     )
     judged = judge_run(bench)
     assert judged.diff is not None
@@ -245,13 +258,11 @@ def _of_dataset(
         verdicts=[verdict for verdict in judged.gates if verdict.gate in texts],
         declared=bool(written),
         before=before,
-        now=Texts(before.store, its, table),
+        now=Texts(asked.runs.store, asked.its, table),
     )
 
 
-def _baseline(
-    args: argparse.Namespace, stored: "Stored", its: "Run", info: "DatasetInfo"
-) -> "tuple[Found, Texts]":
+def _baseline(asked: _Asked, info: "DatasetInfo") -> "tuple[Found, Texts]":
     """Return what a dataset is compared with, and the answers behind it.
 
     Raises:
@@ -263,32 +274,45 @@ def _baseline(
         find_baseline,
         load_baseline,
     )
-    from pytest_evals.storage.run_baseline import find_run, run_baseline
-    from pytest_evals.tally import Table
 
-    store = stored.store
-    file = stored.rootdir / info.path
-    if len(args.words) == 1:
+    store = asked.runs.store
+    file = asked.rootdir / info.path
+    if asked.source is None:
         path = baseline_path(file, info.name)
-        shown = path.relative_to(stored.rootdir).as_posix()
+        inside = path.is_relative_to(asked.rootdir)
+        shown = path.relative_to(asked.rootdir).as_posix() if inside else str(path)
         return Found(load_baseline(path, dataset=info.name, shown=shown), shown), Texts(store)
-    asked: list[Run] = []
-
-    def read(name: str) -> "Baseline":
-        asked.append(find_run(store, name, info.name, before=its.id))
-        return run_baseline(store, asked[0], info.name)
-
-    written = source = args.words[0]
+    others: list[Run] = []
+    source = asked.source
     if Path(source).exists():  # a path is meant from here, as anywhere else on a command line
         source = str(Path(source).resolve())
     found = find_baseline(
-        source, rootdir=stored.rootdir, dataset=info.name, dataset_path=file, run=read
+        source,
+        rootdir=asked.rootdir,
+        dataset=info.name,
+        dataset_path=file,
+        run=lambda name: _of_run(asked, info.name, name, others),
     )
-    if not asked:
-        name = found.name.replace(source, written.rstrip("/"), 1)
+    if not others:
+        name = found.name.replace(source, asked.source.rstrip("/"), 1)
         return Found(found.baseline, name), Texts(store)
-    table = Table.of(info.name, store.results(asked[0].id))
-    return Found(found.baseline, f"run {asked[0].id}"), Texts(store, asked[0], table)
+    table = asked.runs.table(others[0], info.name)
+    return Found(found.baseline, f"run {others[0].id}"), Texts(store, others[0], table)
+
+
+def _of_run(asked: _Asked, dataset: str, source: str, others: "list[Run]") -> "Baseline":
+    """Return another run as a baseline, and put it into a list.
+
+    Raises:
+        StoreError: there is no such run, or it has nothing of the dataset.
+    """
+    from pytest_evals.baseline import baseline_of
+    from pytest_evals.storage.run_baseline import dataset_of, find_run, is_replayed
+
+    other = find_run(asked.runs.store, source, dataset, before=asked.its.id)
+    others.append(other)
+    table = asked.runs.table(other, dataset)
+    return baseline_of(table, dataset_of(other, dataset), replayed=is_replayed(other))
 
 
 def _json(found: Outcome) -> dict[str, object]:
@@ -300,7 +324,8 @@ def _json(found: Outcome) -> dict[str, object]:
     return {
         "schema": 1,
         "run": found.run.id,
-        "regressed": any(one.blocking for one in found.changes),
+        "exit_status": found.status,
+        "regressed": any(v.verdict == "failed" for one in found.changes for v in one.verdicts),
         "gates": [
             {**verdict.model_dump(mode="json"), "declared": one.declared}
             for one in found.changes

@@ -83,12 +83,15 @@ def named(store: "RunStore", words: Iterable[str]) -> list[Named]:
     """Return the runs and models that are meant by ``RUN`` and ``RUN:MODEL``.
 
     Raises:
-        StoreError: there is no such run.
+        StoreError: there is no such run, or one is named twice.
     """
-    found = []
+    found: list[Named] = []
     for word in words:
         run, colon, model = word.partition(":")
-        found.append((store.run(run), model if colon else None))
+        one = (store.run(run), model if colon else None)
+        if any(one[0].id == other.id and one[1] == its for other, its in found):
+            raise StoreError(f"{word} is named twice; name what it is to be compared with")
+        found.append(one)
     return found
 
 

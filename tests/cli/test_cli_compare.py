@@ -7,6 +7,7 @@ import pytest
 
 from pytest_evals.plaintext import columns
 from pytest_evals.result import Outcome
+from pytest_evals.score import ScoreError
 from pytest_evals.storage.sqlite import SqliteRunStore
 
 MINUS = "\N{MINUS SIGN}"
@@ -191,6 +192,7 @@ def test_it_fits_the_terminal(evals_cli, monkeypatch, ids):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["latest", "latest"], "latest is named twice"),
         (["lates"], "holds no run 'lates'. Did you mean 'latest'?"),
         (["latest:larg"], "no trial of a model 'larg' in dataset 'support'. Did you mean 'large'?"),
         (["latest", "--of", "contain"], "no scorer of these runs is called 'contain'. Did you "),
@@ -230,3 +232,39 @@ def test_nothing_in_common(evals_cli, own_project, monkeypatch):
     assert status == 1
     assert "these runs share no dataset: " in err
     assert "has foreign" in err
+
+
+def test_a_scorer_that_says_nothing_of_a_case(own_project, evals_cli, monkeypatch):
+    """A case is dropped with the reason: no answer, no scored answer, or a scorer without a word."""
+    monkeypatch.chdir(own_project)
+    store = SqliteRunStore(own_project / ".evals" / "evals.sqlite")
+    run = store.runs()[0]
+    info = next(info for info in run.datasets if info.name == "live")
+    new = run.model_copy(update={"id": "20300101-000000-0000", "datasets": (info,)})
+    silent = ScoreError(name="contains", type="contains", message="cannot say")
+    changes = {
+        "case-1": {"scores": (silent,), "outcome": Outcome.ERRORED, "score": None},
+        "case-2": {"scores": ()},
+    }
+    store.begin(new)
+    for result in list(store.results(run.id)):
+        if result.dataset == "live" and result.case_id != "case-4":
+            changed = result.model_copy(update=changes.get(result.case_id, {}))
+            store.append(new.id, changed.model_dump_json(), changed)
+    store.seal(new)
+    store.close()
+    status, out, _ = evals_cli(
+        "compare", run.id, new.id, "--dataset", "live", "--of", "contains", "--json"
+    )
+    (row,) = json.loads(out)["rows"]
+    assert (status, row["cases"]) == (0, 9)
+    assert {item["case"]: item["reason"] for item in row["dropped"]} == {
+        "case-1": f"{new.id} has no scored answer",
+        "case-2": f"contains says nothing of {new.id}",
+        "case-4": f"not asked of {new.id}",
+    }
+    _, out, _ = evals_cli("compare", run.id, new.id, "--dataset", "live", "--json")
+    assert json.loads(out)["rows"][0]["cases"] == 10
+    _, out, _ = evals_cli("leaderboard", "live", "--run", new.id, "--run", run.id, "--by", "run",
+                          "--weights", "contains=1")  # fmt: skip
+    assert "3 of 12 cases have no contains" in out
