@@ -183,7 +183,7 @@ def _cells(one: "Answer", args: argparse.Namespace) -> list[str]:
 
 def sentence(one: "Answer") -> str:
     """Say one comparison in words."""
-    from pytest_evals.cli.tables import counted, p_value, points
+    from pytest_evals.cli.tables import counted, points
 
     result, unit = one.result, " points" if one.rate else ""
     who = f"{one.candidate.label} and {one.reference.label}"
@@ -200,15 +200,22 @@ def sentence(one: "Answer") -> str:
         return (
             f"{one.candidate.label} is {one.word} than {one.reference.label}{where} by "
             f"{change}{unit} (95 % interval {points(result.low, rate=one.rate)} to "
-            f"{points(result.high, rate=one.rate)}; p = {p_value(result.p_adjusted)})."
+            f"{points(result.high, rate=one.rate)}; {_p(one)})."
         )
     said = f"{who}{where} cannot be told apart by {cases}: "
-    said += f"{result.better} better, {result.worse} worse, p = {p_value(result.p_adjusted)}."
+    said += f"{result.better} better, {result.worse} worse, {_p(one)}."
     said += _few(one)
     if result.smallest is not None and (not one.rate or result.smallest <= 1):
         size = points(result.smallest, rate=one.rate).removeprefix("+")
         said += f" The smallest difference these cases could have shown is {size}{unit}."
     return said
+
+
+def _p(one: "Answer") -> str:
+    from pytest_evals.cli.tables import p_value
+
+    text = p_value(one.result.p_adjusted)
+    return f"p < {text[1:]}" if text.startswith("<") else f"p = {text}"
 
 
 def _few(one: "Answer") -> str:
