@@ -76,7 +76,7 @@ def test_no_thread_is_started(pytester):
             assert [t.name for t in threading.enumerate() if "evals" in t.name] == []
         """
     )
-    pytester.runpytest_inprocess().assert_outcomes(passed=1)
+    pytester.runpytest_subprocess().assert_outcomes(passed=1)
 
 
 def test_the_plugin_can_be_turned_off(pytester):

@@ -13,7 +13,7 @@ def shop(write):
         write(
             "bot.py",
             f"""
-            def answer(text):
+            def answer(text):  # another size each time: {"." * wrong}
                 return "wrong" if int(text) < {wrong} else "right"
             """,
         )

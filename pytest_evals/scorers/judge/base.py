@@ -403,7 +403,7 @@ class Judge(Scorer):
         if not self._members(dataset):
             yield _NO_MODEL
         if self.revise is not None and not self.votes:
-            yield "`revise` needs a `min_score`, below which an answer is revised"
+            yield NO_BAR
         if case is None:
             return
         try:
@@ -430,6 +430,7 @@ _NOT_ASKED = frozenset(
 )
 """Options that change nothing of what is asked, or enter a fingerprint in another form."""
 
+NO_BAR = "`revise` needs a `min_score`, below which an answer is revised"
 _NO_MODEL = (
     "the judge names no `model`; give it one (`model: openai:gpt-4.1`), or give the dataset's "
     f"`judges` a `{DEFAULT}` with a model for all"

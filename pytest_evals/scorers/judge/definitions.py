@@ -13,7 +13,7 @@ from pytest_evals.case import COMMON_SCORER_KEYS
 from pytest_evals.dataset import Dataset
 from pytest_evals.errors import suggest
 from pytest_evals.model import Model
-from pytest_evals.scorers.judge.base import DEFAULT, Judge
+from pytest_evals.scorers.judge.base import DEFAULT, NO_BAR, Judge
 from pytest_evals.scorers.judge.models import check_model, model_of
 from pytest_evals.scorers.options import Loc, option_problems
 
@@ -128,7 +128,8 @@ def check_judges(dataset: Dataset) -> Iterator[tuple[Loc, str]]:
                 yield (*where, *loc), message
             continue
         for message in judge.problems(dataset, None):
-            yield where, message
+            if message != NO_BAR:  # the bar may stand where the judge is used
+                yield where, message
 
 
 def models_of_judges(dataset: Dataset) -> Iterator[tuple[Loc, str | Model]]:
