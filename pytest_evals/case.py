@@ -29,8 +29,11 @@ class Source(Frozen):
 
 
 class Samples(Frozen):
-    """How often a case is asked where it may stop early: as soon as no further sample can change
-    what the gates (or, without gates, the assertions) say of it."""
+    """How often a case is asked where it may stop early.
+
+    That is as soon as no further sample can change what the gates say of it, or, without gates, the
+    assertions.
+    """
 
     min: int = Field(ge=1, strict=True)
     """Samples that are always asked; metrics over several cases use these alone."""
