@@ -1,18 +1,21 @@
-"""Runs the tests on two workers; what failed is run once more, by itself.
+"""Runs the tests on two workers a processor; what failed is run once more, by itself.
 
 Tests with real processes, servers, clocks and a browser can fail for want of a processor. What
 fails alone too is wrong. Both runs are shown.
 """
 
+import os
 import subprocess
 import sys
 
+WORKERS = str(2 * (os.cpu_count() or 1))
+"""Most tests wait for processes and clocks."""
 PYTEST = [sys.executable, "-m", "pytest"]
 
 
 def main(args: list[str]) -> int:
     """Run pytest with these arguments; return its exit status."""
-    first = subprocess.run([*PYTEST, "-n", "2", *args], check=False).returncode
+    first = subprocess.run([*PYTEST, "-n", WORKERS, *args], check=False).returncode
     if first != 1:
         return first
     sys.stdout.write("\nWhat failed is run once more, by itself.\n\n")
