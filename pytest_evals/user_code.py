@@ -162,15 +162,40 @@ def user_traceback(error: BaseException) -> str | None:
 
     None where no frame is left: the exception was not raised in user code.
     """
+    whole, left = _traceback(error, _hidden)
+    return "".join(whole.format()).rstrip() if left else None
+
+
+def whole_traceback(error: BaseException) -> str:
+    """Return the traceback of an exception, as any thread may write it."""
+    return "".join(_traceback(error, lambda _: False)[0].format())
+
+
+def _traceback(
+    error: BaseException, hidden: Callable[[str], bool]
+) -> tuple[traceback.TracebackException, int]:
+    """Return a traceback, and how many of its frames are not hidden.
+
+    Frames lose their columns: to underline them Python parses the line, and two threads that parse
+    at a time can break Python 3.11's parser, in pytest's thread as likely as in this one.
+    """
     whole = traceback.TracebackException.from_exception(error)
-    part: traceback.TracebackException | None = whole
+    parts: list[traceback.TracebackException | None] = [whole]
     left = 0
-    while part is not None:
-        kept = [frame for frame in part.stack if not _hidden(frame.filename)]
+    while parts:
+        part = parts.pop()
+        if part is None:
+            continue
+        kept = [
+            (frame.filename, frame.lineno or 0, frame.name, frame.line)
+            for frame in part.stack
+            if not hidden(frame.filename)
+        ]
         part.stack = traceback.StackSummary.from_list(kept)
         left += len(kept)
-        part = part.__cause__ or (None if part.__suppress_context__ else part.__context__)
-    return "".join(whole.format()).rstrip() if left else None
+        context = None if part.__suppress_context__ else part.__context__
+        parts += [part.__cause__, context, *(part.exceptions or ())]
+    return whole, left
 
 
 def _hidden(filename: str) -> bool:

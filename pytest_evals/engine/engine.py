@@ -572,7 +572,7 @@ def _mark(trial: Trial, judge: str | Model | None) -> _Mark:
 
 def _broken(trial: Trial, error: BaseException) -> TrialResult:
     """Make the result of a trial that our own code could not run."""
-    import traceback
+    from pytest_evals.user_code import whole_traceback
 
     return TrialResult(
         id=trial.id,
@@ -584,7 +584,7 @@ def _broken(trial: Trial, error: BaseException) -> TrialResult:
         error=ErrorInfo(
             type="internal",
             message=f"this is a fault of pytest_evals itself: {type(error).__name__}: {error}",
-            detail="".join(traceback.format_exception(error)),
+            detail=whole_traceback(error),
         ),
         tags=trial.case.tags,
         source=trial.case.source,

@@ -5,6 +5,7 @@ case's, and its passes are beta-binomial (Skellam 1948). `rho` is the correlatio
 one run, 0 where they are independent. Nothing here looks at data.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 from math import exp, lgamma, log
 
@@ -46,14 +47,7 @@ def correlated_flip_chance(a: int, m: int, rho: float) -> float:
         return flip_chance(a, m)
     if a < 1 or m < 1:
         raise ValueError(f"both counts must be 1 or more, got {a} and {m}")
-    low, high = 0.0, 1.0
-    for _ in range(60):
-        left, right = low + (high - low) / 3, high - (high - low) / 3
-        if _log_flip(left, a, m, rho) < _log_flip(right, a, m, rho):
-            low = left
-        else:
-            high = right
-    return exp(_log_flip((low + high) / 2, a, m, rho))
+    return exp(_log_flip(_top(lambda rate: _log_flip(rate, a, m, rho), 0.0, 1.0), a, m, rho))
 
 
 @lru_cache(maxsize=65536)
@@ -74,7 +68,13 @@ def flips_per_flicker(a: int, n: int, m: int, rho: float) -> float:
         ValueError: rho is outside its range.
     """
     _check_rho(rho)
-    return max(exp(_log_flip(rate, a, m, rho)) / _flicker(rate, a, n, rho) for rate in _RATES)
+
+    def ratio(rate: float) -> float:
+        return exp(_log_flip(rate, a, m, rho)) / _flicker(rate, a, n, rho)
+
+    best = max(range(len(_RATES)), key=lambda i: ratio(_RATES[i]))
+    low, high = _RATES[max(best - 1, 0)], _RATES[min(best + 1, len(_RATES) - 1)]
+    return max(ratio(_RATES[best]), ratio(_top(ratio, low, high, steps=25)))
 
 
 def _flicker(rate: float, a: int, n: int, rho: float) -> float:
@@ -100,6 +100,17 @@ def beta_binomial(passes: int, n: int, rate: float, rho: float) -> float:
         + lgamma(yes + passes) - lgamma(yes) + lgamma(no + fails) - lgamma(no)
         + lgamma(weight) - lgamma(weight + n)
     )  # fmt: skip
+
+
+def _top(curve: Callable[[float], float], low: float, high: float, steps: int = 60) -> float:
+    """Return where a curve with one top between two places has it."""
+    for _ in range(steps):
+        left, right = low + (high - low) / 3, high - (high - low) / 3
+        if curve(left) < curve(right):
+            low = left
+        else:
+            high = right
+    return (low + high) / 2
 
 
 def _log_flip(rate: float, a: int, m: int, rho: float) -> float:

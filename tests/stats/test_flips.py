@@ -1,7 +1,7 @@
 """The chances of whole flips, against grids of pass rates and scipy."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pytest_evals.stats.flips import (
@@ -57,6 +57,7 @@ def test_passes_of_a_run_are_beta_binomial(n, rate, rho):
 
 
 @given(a=st.integers(3, 8), n=st.integers(1, 8), more=st.integers(0, 12), rho=correlations)
+@example(a=6, n=6, more=12, rho=0.03125)  # its worst rate lies between two of the grid
 def test_cases_that_flicker_bound_those_that_flip(a, n, more, rho):
     """At any pass rate a flip is no likelier than the ratio times a flicker."""
     most = flips_per_flicker(a, n, n + more, rho)
