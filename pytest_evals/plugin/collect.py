@@ -102,6 +102,18 @@ class EvalItem(pytest.Item):
         shown.reprcrash.path, shown.reprcrash.lineno = str(path), (line or 0) + 1
         return shown
 
+    def _repr_failure_py(
+        self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None
+    ) -> Any:
+        """Show an error of the setup as one of the test.
+
+        pytest would read and parse our source for it: that is slow, and breaks Python 3.11's parser
+        where another thread parses at the same time.
+        """
+        if isinstance(excinfo.value, NoAnswer) and self.result is not None:
+            return self.repr_failure(excinfo)
+        return super()._repr_failure_py(excinfo, style)
+
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Return where the case was written."""
         source = self.trial.case.source

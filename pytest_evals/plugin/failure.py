@@ -3,8 +3,6 @@
 import shlex
 from collections.abc import Iterator
 
-import pytest
-
 from pytest_evals.canonical import canonical
 from pytest_evals.config import Settings
 from pytest_evals.exchange import Exchange
@@ -22,15 +20,8 @@ class WrongAnswer(AssertionError):  # noqa: N818 - a verdict on an answer, not a
     """An assertion on an answer does not hold."""
 
 
-class NoAnswer(pytest.fail.Exception):  # type: ignore[name-defined,misc]
-    """There is no answer, or it could not be scored.
-
-    pytest shows it without reading and parsing our source: two threads that parse at a time can
-    break Python 3.11's parser, and the engine's thread runs code of users.
-    """
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, pytrace=False)
+class NoAnswer(Exception):  # noqa: N818 - the same
+    """There is no answer, or it could not be scored."""
 
 
 def headline(result: TrialResult) -> str:

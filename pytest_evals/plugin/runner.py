@@ -224,10 +224,10 @@ class Runner:
         report = yield
         capture.install()
         if isinstance(item, EvalItem):
-            self._mark(item, call, report)
+            self._mark(item, report)
         return report
 
-    def _mark(self, item: EvalItem, call: pytest.CallInfo[None], marked: Any) -> None:
+    def _mark(self, item: EvalItem, marked: Any) -> None:
         """Say on a report what the session must know of its trial."""
         if not self._told:
             self._told = True
@@ -244,8 +244,6 @@ class Runner:
                 marked.duration = 0.0
             return
         marked.duration = result.duration_s
-        if marked.when == "setup" and marked.failed and call.excinfo is not None:
-            marked.longrepr = item.repr_failure(call.excinfo)
         result = self._tolerated(item, result, marked)
         taken, record = self._taken or (None, "")
         marked.evals_record = record if result is taken else to_json(result)[1]
