@@ -29,6 +29,13 @@ class Trial:
     """How many samples this case has, at most."""
     least: int = 0
     """How many of them are always asked; 0 is all."""
+    nodeid: str = ""
+    """Its item's node id, where that is not made of path and name: a test function's."""
+    code: str = ""
+    """A digest of the test function that judges it besides its scorers; empty for none. Then it
+    needs no scorer."""
+    own: bool = False
+    """Whether the user's own code answers: its model is not asked ahead of it."""
 
     @property
     def optional(self) -> bool:
@@ -44,8 +51,8 @@ class Trial:
 
     @property
     def id(self) -> str:
-        """The node id: ``path::name``."""
-        return f"{self.dataset.path}::{self.name}"
+        """The node id: ``path::name``, or that of the test function."""
+        return self.nodeid or f"{self.dataset.path}::{self.name}"
 
 
 @dataclass(frozen=True)

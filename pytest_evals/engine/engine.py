@@ -10,12 +10,12 @@ import itertools
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic, time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from pytest_evals.canonical import to_json
@@ -41,8 +41,12 @@ from pytest_evals.result import Outcome, TrialResult
 from pytest_evals.scorers.bound import Bound
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from pytest_evals.certificate import Certificate
     from pytest_evals.engine.early import EarlyStops
+
+T = TypeVar("T")
 
 SLICE_S = 0.2
 """Seconds a host waits before it looks up, so that Ctrl-C is heard."""
@@ -191,7 +195,7 @@ class Engine:
         seen: set[_Mark] = set()
         for trial in trials:
             played = trial.dataset.name in self._tools.recorded
-            wanted: list[str | Model | None] = [] if played else [None]
+            wanted: list[str | Model | None] = [] if played or trial.own else [None]
             for bound in self._tools.finder.scorers_of(trial.dataset, trial.case):
                 wanted.extend(bound.scorer.models(trial.dataset))
             for name in wanted:
@@ -318,6 +322,35 @@ class Engine:
         if wake:
             self._wake()
         return result
+
+    def submit(self, work: "Callable[[TrialRunner], Coroutine[Any, Any, T]]") -> "Future[T]":
+        """Do something on the event loop besides the planned trials, for code of the host.
+
+        Args:
+            work: makes the coroutine; what it asks is stored, limited and counted like any call.
+
+        Raises:
+            RuntimeError: the engine is not running.
+        """
+        if self._loop is None or self._stopping:
+            raise RuntimeError("the engine is not running")
+        return asyncio.run_coroutine_threadsafe(work(self._runner), self._loop)
+
+    def line_to(self, trial: Trial, make: Callable[[ProviderContext], Provider]) -> Line:
+        """Return the way to user code that answers in the place of a trial's model.
+
+        Args:
+            trial: the trial.
+            make: makes the provider, one for each trial; limits and the breaker are those of all
+                trials of its dataset and model.
+        """
+        key = f"{trial.dataset.path}:{trial.model.id}"
+        folder = (self._settings.rootdir / trial.dataset.path).parent
+        provider = make(self._context(folder))
+        line = self._lines.get(key)
+        if line is None:
+            line = self._lines[key] = self._way(trial.model, provider)
+        return replace(line, provider=provider)
 
     def _pass(self, place: int) -> None:
         """Give the host's place in the window free, and those it left out on its way here."""
@@ -484,7 +517,11 @@ class Engine:
 
     def _new_line(self, model: Model, kind: type[Provider], folder: Path) -> Line:
         """Make the way to a model."""
-        context = ProviderContext(
+        return self._way(model, kind(model, self._context(folder)))
+
+    def _context(self, folder: Path) -> ProviderContext:
+        """Return what a provider is given."""
+        return ProviderContext(
             rootdir=self._settings.rootdir,
             environ=self._tools.environ,
             http=_LateClients(self._clients),
@@ -492,11 +529,13 @@ class Engine:
             run_async=self._user_loop.run,
             folder=folder,
         )
-        provider = kind(model, context)
+
+    def _way(self, model: Model, provider: Provider) -> Line:
+        """Put a provider behind its limits."""
         share, host = self._tools.share, provider.host()
         turns = share.turns(model.model_dump_json(), model.concurrency or share.workers)
         most = model.concurrency or self._settings.concurrency
-        reuse = model.stored if model.stored is not None else not kind.opaque
+        reuse = model.stored if model.stored is not None else not provider.opaque
         return Line(
             model=model,
             provider=provider,

@@ -28,6 +28,15 @@ if TYPE_CHECKING:
     from pytest_evals.certificate import Certificate
 
 
+@dataclass(frozen=True, slots=True)
+class _Conversation:
+    """What was said, what the scorers say of it, and the way to who answers."""
+
+    exchanges: tuple[Exchange, ...]
+    scores: tuple[AnyScore, ...]
+    line: Line
+
+
 @dataclass(slots=True)
 class TrialRunner:
     """Runs trials."""
@@ -47,17 +56,24 @@ class TrialRunner:
 
     _digests: dict[tuple[object, ...], str] = field(default_factory=dict)
 
-    async def run(self, trial: Trial) -> TrialResult:
-        """Run one trial to its end; every fault ends up in its result."""
-        clock = Clock(self.trial_timeout_s, session_end=self.session_end)
+    async def run(self, trial: Trial, line: Line | None = None) -> TrialResult:
+        """Run one trial to its end; every fault ends up in its result.
+
+        Args:
+            trial: the trial.
+            line: the way to who answers, where that is not the trial's model.
+        """
+        clock = self.clock()
+        line = self.line(trial, None) if line is None else line
         started_at = time()
         with captured() as output:
-            exchanges = await self._converse(trial, clock)
+            exchanges = await self._converse(trial, clock, line)
             judged: list[Exchange] = []
             scores = await self._score(trial, exchanges, clock, judged)
-            exchanges, scores, first = await self._revised(trial, exchanges, scores, clock, judged)
+            conversation = _Conversation(exchanges, scores, line)
+            exchanges, scores, first = await self._revised(trial, conversation, clock, judged)
         revisions = 0 if first is None else len(exchanges) - len(turns_of(trial))
-        outcome, error = _outcome(standing(exchanges, revisions), scores)
+        outcome, error = _outcome(standing(exchanges, revisions), scores, voted=bool(trial.code))
         return TrialResult(
             id=trial.id,
             dataset=trial.dataset.name,
@@ -82,15 +98,43 @@ class TrialRunner:
             first=first,
         )
 
+    def clock(self) -> Clock:
+        """Return the time a trial may take, none of it used."""
+        return Clock(self.trial_timeout_s, session_end=self.session_end)
+
+    async def score(
+        self,
+        trial: Trial,
+        bounds: Sequence[Bound],
+        exchanges: tuple[Exchange, ...],
+        clock: Clock,
+    ) -> tuple[tuple[AnyScore, ...], tuple[Exchange, ...]]:
+        """Score a conversation by some scorers; return their scores, and what judges were asked.
+
+        Args:
+            trial: whose conversation it is.
+            bounds: the scorers, in the order of their scores.
+            exchanges: the conversation; at least one exchange.
+            clock: the trial's time.
+        """
+        judged: list[Exchange] = []
+        with captured():
+            ctx = self._context(trial, exchanges, clock, judged)
+            scores = [
+                bound.evaluate_now(ctx) if bound.cheap else await self._scored(bound, ctx, clock)
+                for bound in bounds
+            ]
+        return tuple(scores), tuple(judged)
+
     async def _revised(
         self,
         trial: Trial,
-        exchanges: tuple[Exchange, ...],
-        scores: tuple[AnyScore, ...],
+        conversation: "_Conversation",
         clock: Clock,
         judged: list[Exchange],
     ) -> tuple[tuple[Exchange, ...], tuple[AnyScore, ...], FirstTry | None]:
         """Send the answer back as long as a judge wants a better one and may have it."""
+        exchanges, scores = conversation.exchanges, conversation.scores
         bounds = self.scorers(trial)
         if all(bound.cheap for bound in bounds) or trial.dataset.name in self.recorded:
             return exchanges, scores, None
@@ -101,9 +145,9 @@ class TrialRunner:
             if request is None:
                 break
             if first is None:
-                outcome, _ = _outcome(exchanges, scores)
+                outcome, _ = _outcome(exchanges, scores, voted=bool(trial.code))
                 first = FirstTry(outcome=outcome, scores=scores, score=mean_score(scores))
-            exchange = await self.asker.ask(self.line(trial, None), request, clock)
+            exchange = await self.asker.ask(conversation.line, request, clock)
             exchanges = (*exchanges, exchange)
             scores = await self._score(trial, exchanges, clock, judged)
             done += 1
@@ -115,12 +159,12 @@ class TrialRunner:
         key = (trial.dataset.name, *map(id, bounds))
         found = self._digests.get(key)
         if found is None:
-            found = self._digests[key] = scorers_digest(trial.dataset, trial.case, bounds)
+            found = scorers_digest(trial.dataset, trial.case, bounds, code=trial.code)
+            self._digests[key] = found
         return found
 
-    async def _converse(self, trial: Trial, clock: Clock) -> tuple[Exchange, ...]:
+    async def _converse(self, trial: Trial, clock: Clock, line: Line) -> tuple[Exchange, ...]:
         """Ask turn by turn; the first error ends the conversation."""
-        line = self.line(trial, None)
         recorded = self.recorded.get(trial.dataset.name)
         exchanges: list[Exchange] = []
         turns = turns_of(trial)
@@ -256,17 +300,19 @@ _NEVER_SCORED = frozenset({"not_run", "stale", "internal", "template", "script_m
 """Errors that say nothing of the model, so that no assertion may expect them."""
 
 
-def scorers_digest(dataset: Dataset, case: Case, bounds: Sequence[Bound]) -> str:
+def scorers_digest(dataset: Dataset, case: Case, bounds: Sequence[Bound], *, code: str = "") -> str:
     """Return 16 hexadecimal digits over a case's assertions, their options and versions.
 
     Args:
         dataset: the dataset.
         case: one of its cases.
         bounds: the case's scorers, in the order they were written.
+        code: a digest of the test function that judges it too.
     """
     asked = [spec.model_dump(mode="json") for spec in dataset.scorers_of(case)]
     judges = {} if all(bound.cheap for bound in bounds) else dataset.judges
-    return digest([asked, [bound.version for bound in bounds], judges], length=16)
+    more = [code] if code else []
+    return digest([asked, [bound.version for bound in bounds], judges, *more], length=16)
 
 
 def _total(values: list[float | None]) -> float | None:
@@ -276,9 +322,15 @@ def _total(values: list[float | None]) -> float | None:
 
 
 def _outcome(
-    exchanges: tuple[Exchange, ...], scores: tuple[AnyScore, ...]
+    exchanges: tuple[Exchange, ...], scores: tuple[AnyScore, ...], *, voted: bool = False
 ) -> tuple[Outcome, ErrorInfo | None]:
-    """Decide what became of a trial, and why where it is no verdict on an answer."""
+    """Decide what became of a trial, and why where it is no verdict on an answer.
+
+    Args:
+        exchanges: the conversation.
+        scores: what the scorers say.
+        voted: whether somebody else will give a verdict too, so that no scorer need.
+    """
     error = exchanges[-1].error
     if error is not None and error.type == "not_run":
         return Outcome.SKIPPED, error
@@ -295,7 +347,7 @@ def _outcome(
         for score in scores
         if not isinstance(score, ScoreError) and not score.advisory and score.passed is not None
     ]
-    if not votes:
+    if not votes and not voted:
         nothing = "no scorer gave a verdict, so this trial can neither pass nor fail"
         return Outcome.ERRORED, ErrorInfo(type="internal", message=nothing)
     return (Outcome.PASSED if all(votes) else Outcome.FAILED), None

@@ -6,8 +6,9 @@ import functools
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from threading import current_thread, main_thread
 from time import monotonic
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from pydantic import field_validator
 
@@ -91,6 +92,26 @@ class PythonProvider:
         self._context = context
         self._target = PythonOptions.model_validate(model.options).target
         self._loaded: _Target | None = None
+
+    @classmethod
+    def calling(
+        cls, found: Callable[..., Any], name: str, model: Model, context: ProviderContext
+    ) -> Self:
+        """Make the provider of a callable that is at hand.
+
+        Args:
+            found: what is called.
+            name: what it is called in messages and in the Key.
+            model: the model it stands for.
+            context: as for any provider.
+
+        Raises:
+            AnswerError: of type ``target``: it cannot be called so, or give an answer.
+        """
+        made = cls.__new__(cls)
+        made._model, made._context = model, context  # noqa: SLF001 - made here
+        made._target, made._loaded = name, _Target.of(found, name)  # noqa: SLF001 - as above
+        return made
 
     @classmethod
     def required_env(cls, model: Model) -> tuple[str, ...]:  # noqa: ARG003 - the Protocol's
@@ -233,6 +254,8 @@ class _Attempt:
         try:
             self.value = self.call()
         except (*_RAISED, asyncio.CancelledError) as error:
+            if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
+                raise  # a test's own thread: somebody pressed Ctrl-C
             self.error = error
         finally:
             self.used_s += monotonic() - began
