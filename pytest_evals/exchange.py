@@ -9,6 +9,7 @@ from pytest_evals.errors import AnswerError, ErrorType
 from pytest_evals.message import Message, ToolCall
 from pytest_evals.model import Price
 from pytest_evals.script import Script
+from pytest_evals.span import Span as Span
 
 
 class Usage(Frozen):
@@ -93,22 +94,6 @@ class Request(Frozen):
     """Seconds this attempt may take."""
 
 
-class Span(Frozen):
-    """One step of what happened inside an application, as a node of a tree."""
-
-    id: str
-    name: str
-    kind: str = "custom"
-    """agent_turn, llm_call, tool_call, retrieval, memory, decision, handoff, guardrail_check,
-    error or custom."""
-    parent: str | None = None
-    start_s: float = 0.0
-    """Seconds since the trace began."""
-    end_s: float | None = None
-    error: str | None = None
-    attributes: dict[str, Any] = Field(default_factory=dict)
-
-
 class Response(Frozen):
     """What a model answered."""
 
@@ -130,6 +115,9 @@ class Response(Frozen):
     messages: tuple[Message, ...] = ()
     """Messages added by the answerer, where they are more than the one answer."""
     trace: tuple[Span, ...] = ()
+    """What happened inside the application, in the order it began."""
+    trace_notes: tuple[str, ...] = ()
+    """What is not whole or not right about the trace: what was cut, a parent that is missing."""
     data: Any = None
     """A structured answer, where the answerer gave one."""
     metadata: dict[str, Any] = Field(default_factory=dict)

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from pytest_evals.canonical import Frozen
+from pytest_evals.span import Span
 
 ScriptErrorType = Literal[
     "rate_limit",
@@ -39,6 +40,8 @@ class ChatResponseEvent(Frozen):
     finish_reason: str = "stop"
     latency_s: float | None = Field(default=None, ge=0)
     """How long the recorded answer took, in seconds."""
+    trace: tuple[Span, ...] = ()
+    """The spans of the recorded turn."""
 
 
 class ToolCallEvent(Frozen):

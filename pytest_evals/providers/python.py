@@ -5,6 +5,7 @@ import copy
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from threading import current_thread, main_thread
 from time import monotonic
@@ -17,8 +18,15 @@ from pytest_evals.errors import AnswerError
 from pytest_evals.exchange import Request, Response
 from pytest_evals.model import Model
 from pytest_evals.providers.base import ProviderContext
+from pytest_evals.providers.otel import Recording, ready, recording
 from pytest_evals.providers.plain import response_of, shown, to_json
+from pytest_evals.trace.convert import Converted
+from pytest_evals.trace.text import lines
+from pytest_evals.trace.tree import with_trace
 from pytest_evals.user_code import UserCodeError, load_callable, split_target, user_traceback
+
+MOST_TOLD = 30
+"""Spans that an error's detail tells of."""
 
 _RAISED = (Exception, SystemExit, KeyboardInterrupt)
 """What user code may raise off the main thread: nobody there presses Ctrl-C."""
@@ -56,6 +64,9 @@ class PythonOptions(Frozen):
     target: str
     """``package.module:callable`` or ``path/to/file.py:callable``, looked for in the rootdir, then
     beside the dataset."""
+    trace: bool = True
+    """Whether the OpenTelemetry spans that the callable makes are kept with its answer; they are
+    only where opentelemetry-sdk is installed."""
 
     @field_validator("target")
     @classmethod
@@ -90,7 +101,11 @@ class PythonProvider:
     def __init__(self, model: Model, context: ProviderContext) -> None:
         self._model = model
         self._context = context
-        self._target = PythonOptions.model_validate(model.options).target
+        options = PythonOptions.model_validate(model.options)
+        self._target = options.target
+        self._record: Callable[[], AbstractContextManager[Recording | None]] = (
+            recording if options.trace else _nothing
+        )
         self._loaded: _Target | None = None
 
     @classmethod
@@ -135,6 +150,8 @@ class PythonProvider:
             except UserCodeError as error:
                 raise AnswerError("target", error.message, detail=error.detail) from None
             self._loaded = _Target.of(found, self._target)
+            if self._record is recording:
+                ready()
 
     def identity(self, request: Request) -> Json:
         """Return the target's name and what it is given."""
@@ -164,30 +181,42 @@ class PythonProvider:
         assert target is not None
         arguments = self._arguments(target, request)
         attempt = _Attempt(functools.partial(target.call, *arguments[0], **arguments[1]))
-        if target.is_async:
-            await self._context.run_async(attempt.run_async)
-        else:
-            await self._context.run_sync(attempt.run)
-            if inspect.isawaitable(attempt.value):
-                attempt.call = functools.partial(_same, attempt.value)
-                await self._context.run_async(attempt.run_async)
+        with self._record() as record:
+            await self._run(target, attempt)
+        trace = None if record is None else record.finish()
         error = attempt.error
         if isinstance(error, AnswerError):
             raise error
         if isinstance(error, asyncio.CancelledError):
             raise AnswerError("target", f"target {self._target!r} cancelled itself")
         if error is not None:
-            raise self._blamed(error) from error
-        return self._response(attempt.value, attempt.used_s)
+            raise self._blamed(error, trace) from error
+        response = self._response(attempt.value, attempt.used_s)
+        if trace is None or response.trace or not (trace.spans or trace.notes):
+            return response
+        return with_trace(response, trace.spans, trace.notes)
+
+    async def _run(self, target: "_Target", attempt: "_Attempt") -> None:
+        """Call, and await what has to be awaited, off the engine's loop."""
+        if target.is_async:
+            await self._context.run_async(attempt.run_async)
+            return
+        await self._context.run_sync(attempt.run)
+        if inspect.isawaitable(attempt.value):
+            attempt.call = functools.partial(_same, attempt.value)
+            await self._context.run_async(attempt.run_async)
 
     async def aclose(self) -> None:
         """Nothing is held."""
 
-    def _blamed(self, error: BaseException) -> AnswerError:
-        """Make the error of an exception in user code, with its own frames only."""
+    def _blamed(self, error: BaseException, trace: Converted | None) -> AnswerError:
+        """Make the error of an exception in user code, with its own frames and spans only."""
         said = " ".join(str(error).split())
         named = type(error).__name__ + (f": {said[:500]}" if said else "")
         detail = user_traceback(error)
+        if trace is not None and trace.spans:
+            told = "\n".join(lines(trace.spans, trace.notes, most=MOST_TOLD))
+            detail = f"{detail}\n\nits trace until then:\n{told}"
         return AnswerError("target", f"target {self._target!r} raised {named}", detail=detail)
 
     def _arguments(
@@ -233,6 +262,11 @@ class PythonProvider:
         if response.latency_s is not None:
             return response
         return response.model_copy(update={"latency_s": used_s})
+
+
+def _nothing() -> nullcontext[None]:
+    """Record nothing."""
+    return nullcontext()
 
 
 @dataclass(slots=True)

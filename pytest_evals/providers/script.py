@@ -165,6 +165,7 @@ def _response(played: Events, left: list[ScriptEvent]) -> Response:
         finish_reason=answer.finish_reason,
         usage=usage,
         latency_s=answer.latency_s,
+        trace=answer.trace,
         faults=_faults(left),
     )
 

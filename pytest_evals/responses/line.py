@@ -24,6 +24,7 @@ _UNSTEADY: Any = {
     "usage": True,
     "metadata": True,
     "trace": True,
+    "trace_notes": True,
     "output": True,
     "tool_calls": {"__all__": {"duration_s"}},
     "messages": {"__all__": {"tool_calls": {"__all__": {"duration_s"}}}},

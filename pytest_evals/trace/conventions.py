@@ -1,0 +1,255 @@
+"""What a span is, by the names that instrumentations give: OpenTelemetry's GenAI conventions.
+
+Older names of the same conventions, OpenInference's and OpenLLMetry's (traceloop) are read too. An
+attribute ``pytest_evals.kind`` decides before all of them.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_evals.exchange import Usage
+from pytest_evals.message import ToolCall
+from pytest_evals.span import Span
+from pytest_evals.trace.tree import Tree
+
+KINDS = (
+    "agent_turn",
+    "llm_call",
+    "tool_call",
+    "retrieval",
+    "embedding",
+    "memory",
+    "decision",
+    "handoff",
+    "guardrail_check",
+    "error",
+    "custom",
+)
+"""What a span can be."""
+
+_OPERATIONS = {
+    "chat": "llm_call",
+    "text_completion": "llm_call",
+    "generate_content": "llm_call",
+    "embeddings": "embedding",
+    "retrieval": "retrieval",
+    "execute_tool": "tool_call",
+    "invoke_agent": "agent_turn",
+    "create_agent": "agent_turn",
+    "invoke_workflow": "agent_turn",
+}
+_OTHERS = {  # OpenInference's and traceloop's words, in lower case
+    "llm": "llm_call",
+    "embedding": "embedding",
+    "retriever": "retrieval",
+    "reranker": "retrieval",
+    "tool": "tool_call",
+    "agent": "agent_turn",
+    "workflow": "agent_turn",
+    "guardrail": "guardrail_check",
+}
+_REQUESTS = {"chat": "llm_call", "completion": "llm_call", "embedding": "embedding"}
+_VECTOR_STORES = (
+    "chroma",
+    "lancedb",
+    "marqo",
+    "milvus",
+    "pinecone",
+    "qdrant",
+    "turbopuffer",
+    "weaviate",
+)
+_READS = frozenset({"query", "search", "get", "fetch", "scroll", "recommend", "hybrid_search"})
+
+_TOKENS: Mapping[str, tuple[str, ...]] = {
+    "input_tokens": (
+        "gen_ai.usage.input_tokens",
+        "gen_ai.usage.prompt_tokens",
+        "llm.token_count.prompt",
+        "llm.usage.prompt_tokens",
+    ),
+    "output_tokens": (
+        "gen_ai.usage.output_tokens",
+        "gen_ai.usage.completion_tokens",
+        "llm.token_count.completion",
+        "llm.usage.completion_tokens",
+    ),
+    "cached_tokens": (
+        "gen_ai.usage.cache_read.input_tokens",
+        "gen_ai.usage.cache_read_input_tokens",
+        "gen_ai.usage.details.cache_read_tokens",
+        "llm.token_count.prompt_details.cache_read",
+    ),
+    "cache_write_tokens": (
+        "gen_ai.usage.cache_creation.input_tokens",
+        "gen_ai.usage.cache_creation_input_tokens",
+        "llm.token_count.prompt_details.cache_write",
+    ),
+    "reasoning_tokens": (
+        "gen_ai.usage.reasoning.output_tokens",
+        "gen_ai.usage.reasoning_tokens",
+        "llm.token_count.completion_details.reasoning",
+    ),
+}
+_TOOL_NAMES = ("gen_ai.tool.name", "tool.name", "mcp.tool.name", "traceloop.entity.name")
+_TOOL_IDS = ("gen_ai.tool.call.id", "tool_call.id", "tool.id")
+_ARGUMENTS = (
+    "gen_ai.tool.call.arguments",
+    "tool_arguments",
+    "input.value",
+    "traceloop.entity.input",
+    "tool.parameters",
+)
+_RESULTS = (
+    "gen_ai.tool.call.result",
+    "tool_response",
+    "output.value",
+    "traceloop.entity.output",
+)
+
+
+def kind_of(attributes: Mapping[str, Any]) -> str:
+    """Return what a span is, by its attributes; ``custom`` where they do not say."""
+    said = attributes.get("pytest_evals.kind")
+    return str(said) if said in KINDS else _named(attributes) or _guessed(attributes)
+
+
+def _named(attributes: Mapping[str, Any]) -> str | None:
+    """Return what a convention's own attribute says; None where none does."""
+    ways = (
+        ("gen_ai.operation.name", _OPERATIONS),
+        ("openinference.span.kind", _OTHERS),
+        ("traceloop.span.kind", _OTHERS),
+        ("llm.request.type", _REQUESTS),
+    )
+    for key, known in ways:
+        word = attributes.get(key)
+        if isinstance(word, str) and word.lower() in known:
+            return known[word.lower()]
+    return None
+
+
+def _guessed(attributes: Mapping[str, Any]) -> str:
+    """Return what the presence of other attributes means."""
+    if "gen_ai.tool.name" in attributes or attributes.get("mcp.method.name") == "tools/call":
+        return "tool_call"
+    if _reads_vectors(attributes):
+        return "retrieval"
+    if "gen_ai.request.model" in attributes or "llm.model_name" in attributes:
+        return "llm_call"
+    return "agent_turn" if "gen_ai.agent.name" in attributes else "custom"
+
+
+def _reads_vectors(attributes: Mapping[str, Any]) -> bool:
+    """Whether it is a query of a vector store."""
+    system = attributes.get("db.system.name", attributes.get("db.system"))
+    store = isinstance(system, str) and any(name in system.lower() for name in _VECTOR_STORES)
+    if not store:
+        return False
+    done = attributes.get("db.operation.name", attributes.get("db.operation"))
+    return done is None or str(done).lower() in _READS
+
+
+def tokens_of(span: Span) -> Usage:
+    """Return the tokens that a span itself reports."""
+    counts: dict[str, int | None] = {}
+    for field, names in _TOKENS.items():
+        value = first_of(span.attributes, names)
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e15:
+            counts[field] = int(value)
+    return Usage(**counts)
+
+
+def usage_of(tree: Tree) -> Usage:
+    """Add up the tokens of a trace's model calls; what none of them reports is not known.
+
+    Agents and frameworks report the tokens of the calls below them once more, so a span counts only
+    where none below it reports any. Embeddings are no tokens of the model's and do not count.
+    """
+    total = Usage()
+    for span in tree.spans:
+        if span.kind == "embedding":
+            continue
+        own = tokens_of(span)
+        if own.total_tokens is None:
+            continue
+        inner = (below for below in tree.below(span) if below.kind != "embedding")
+        if all(tokens_of(below).total_tokens is None for below in inner):
+            total = total + own
+    return total
+
+
+def tool_name(span: Span) -> str:
+    """Return the name of the tool that a span calls, else the span's own."""
+    found = first_of(span.attributes, _TOOL_NAMES)
+    if isinstance(found, str) and found:
+        return found
+    return span.name.removeprefix("execute_tool ") or "tool"
+
+
+def tool_calls_of(tree: Tree) -> tuple[ToolCall, ...]:
+    """Return the calls of tools that a trace shows, in the order they began.
+
+    An instrumented framework around an instrumented client shows one call twice, one span inside
+    the other: it counts once, as the inner one tells it.
+    """
+    calls = []
+    for span in tree.spans:
+        if span.kind != "tool_call":
+            continue
+        name = tool_name(span)
+        if not any(s.kind == "tool_call" and tool_name(s) == name for s in tree.below(span)):
+            calls.append(tool_call(span))
+    return tuple(calls)
+
+
+def tool_call(span: Span) -> ToolCall:
+    """Return the call that a tool's span tells of."""
+    result = first_of(span.attributes, _RESULTS)
+    arguments = read_json(first_of(span.attributes, _ARGUMENTS))
+    call_id = first_of(span.attributes, _TOOL_IDS)
+    took = None if span.end_s is None else max(0.0, span.end_s - span.start_s)
+    return ToolCall(
+        name=tool_name(span),
+        arguments=arguments
+        if isinstance(arguments, dict)
+        else {}
+        if arguments is None
+        else as_text(arguments),
+        id=None if call_id is None else str(call_id),
+        result=read_json(result),
+        captured=result is not None or span.error is not None,
+        error=span.error,
+        duration_s=took,
+    )
+
+
+def arguments_captured(span: Span) -> bool:
+    """Whether a tool's span tells what the tool was called with."""
+    return first_of(span.attributes, _ARGUMENTS) is not None
+
+
+def first_of(attributes: Mapping[str, Any], names: tuple[str, ...]) -> Any:
+    """Return the first of several attributes that is there."""
+    return next((attributes[name] for name in names if attributes.get(name) is not None), None)
+
+
+def read_json(value: Any) -> Any:
+    """Return the JSON that a text holds, where it holds an object or a list; else the value."""
+    if isinstance(value, str) and value.lstrip()[:1] in {"{", "["}:
+        try:
+            return json.loads(value, parse_constant=_refuse)
+        except (ValueError, RecursionError):
+            return value
+    return value
+
+
+def _refuse(name: str) -> None:
+    """Refuse what is no JSON."""
+    raise ValueError(name)
+
+
+def as_text(value: Any) -> str:
+    """Write a value as a text."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

@@ -1,0 +1,179 @@
+"""Spans of OpenTelemetry made ours: checked, ordered from 0 s, and bounded.
+
+A trace can hold thousands of spans and megabytes of attributes. What is cut is told in notes.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any
+
+from pytest_evals.span import Span
+from pytest_evals.trace.conventions import kind_of
+
+MOST_SPANS = 1000
+"""Spans of one answer that are kept: the first ones."""
+LONGEST_TEXT = 32_000
+"""Characters of one attribute that are kept."""
+MOST_TEXT = 1_000_000
+"""Characters of all attributes of one answer that are kept."""
+MOST_ITEMS = 1_000
+"""Attributes, events or items of a list that are kept of one span."""
+DEEPEST = 20
+"""How deep a value may be nested."""
+CUT = "… [cut]"
+"""How a text that was cut ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawSpan:
+    """A span as OpenTelemetry tells it."""
+
+    id: str
+    """16 hexadecimal digits."""
+    parent: str | None
+    name: str
+    start_ns: int
+    """Unix time in nanoseconds."""
+    end_ns: int | None
+    attributes: Mapping[str, Any]
+    events: Sequence[tuple[str, int, Mapping[str, Any]]] = ()
+    """Name, unix time in nanoseconds, and attributes."""
+    failed: bool = False
+    """Whether its status is an error."""
+    message: str = ""
+    """What the status says."""
+    dropped: int = 0
+    """Attributes and events that were already dropped where it was recorded."""
+
+
+@dataclass(slots=True)
+class _Room:
+    """How much may still be kept."""
+
+    left: int = MOST_TEXT
+    cut: int = 0
+    longest: int = 0
+
+    def text(self, text: str) -> str:
+        """Return a text that can be encoded, cut to what there is room for."""
+        text = text.encode("utf-8", "replace").decode("utf-8")
+        most = min(LONGEST_TEXT, self.left)
+        if len(text) <= most:
+            self.left -= len(text)
+            return text
+        self.cut += 1
+        self.longest = max(self.longest, len(text))
+        self.left -= most
+        return text[:most] + CUT
+
+    def value(self, value: Any, depth: int = 0) -> Any:
+        """Return a value that JSON can hold."""
+        if isinstance(value, str):
+            return self.text(value)
+        if value is None or isinstance(value, bool | int) or _finite(value):
+            return value
+        if depth < DEEPEST and isinstance(value, Mapping):
+            return {
+                self.text(str(key)): self.value(item, depth + 1)
+                for key, item in self._first(list(value.items()))
+            }
+        if depth < DEEPEST and isinstance(value, list | tuple):
+            return [self.value(item, depth + 1) for item in self._first(value)]
+        return self.text(value.hex() if isinstance(value, bytes) else str(value))
+
+    def _first(self, items: Sequence[Any]) -> Sequence[Any]:
+        """Return as many items as may be kept."""
+        self.cut += len(items) > MOST_ITEMS
+        return items[:MOST_ITEMS]
+
+
+def _finite(value: object) -> bool:
+    """Whether it is a number that JSON can hold."""
+    return isinstance(value, float) and isfinite(value)
+
+
+@dataclass(slots=True)
+class Converted:
+    """Our spans, and what is not whole about them."""
+
+    spans: tuple[Span, ...] = ()
+    notes: list[str] = field(default_factory=list)
+
+
+def convert(raw: Iterable[RawSpan], *, root: str | None = None, lost: int = 0) -> Converted:
+    """Make our spans.
+
+    Args:
+        raw: theirs, in any order.
+        root: the id of a span of ours around them; its children are at the top.
+        lost: spans that were not even collected.
+    """
+    ordered = sorted(raw, key=lambda one: one.start_ns)
+    began = ordered[0].start_ns if ordered else 0
+    room = _Room()
+    kept = tuple(_span(one, began, root, room) for one in ordered[:MOST_SPANS])
+    notes = []
+    left = lost + len(ordered) - len(kept)
+    if left:
+        notes.append(
+            f"{left:,} of {left + len(kept):,} spans were left out: {MOST_SPANS:,} are kept"
+        )
+    if room.cut:
+        longest = f", the longest from {room.longest:,} characters" if room.longest else ""
+        what = "1 value was" if room.cut == 1 else f"{room.cut:,} values were"
+        notes.append(f"{what} cut{longest}: {LONGEST_TEXT:,} of one are kept, {MOST_TEXT:,} of all")
+    dropped = sum(one.dropped for one in ordered)
+    if dropped:
+        notes.append(f"{dropped:,} attributes or events were dropped by the application's limits")
+    still_open = [span.name for span in kept if span.end_s is None]
+    if still_open:
+        names = ", ".join(repr(name[:60]) for name in still_open[:3])
+        more = f" and {len(still_open) - 3} more" if len(still_open) > 3 else ""
+        what = "1 span was" if len(still_open) == 1 else f"{len(still_open)} spans were"
+        notes.append(f"{what} still open when the answer was there: {names}{more}")
+    return Converted(kept, notes)
+
+
+def _span(raw: RawSpan, began: int, root: str | None, room: _Room) -> Span:
+    """Make one span."""
+    attributes: dict[str, Any] = room.value(dict(raw.attributes))
+    events = [
+        {
+            "name": room.text(name),
+            "at_s": _seconds(at - began),
+            **({"attributes": room.value(dict(own))} if own else {}),
+        }
+        for name, at, own in raw.events[:MOST_ITEMS]
+    ]
+    if events and "events" not in attributes:
+        attributes["events"] = events
+    return Span(
+        id=raw.id,
+        name=room.text(raw.name),
+        kind=kind_of(raw.attributes),
+        parent=None if raw.parent == root else raw.parent,
+        start_s=_seconds(raw.start_ns - began),
+        end_s=None if raw.end_ns is None else _seconds(raw.end_ns - began),
+        error=_error(raw, room),
+        attributes=attributes,
+    )
+
+
+def _seconds(ns: int) -> float:
+    """Return nanoseconds as seconds, to a microsecond."""
+    return round(ns / 1e9, 6)
+
+
+def _error(raw: RawSpan, room: _Room) -> str | None:
+    """Return what went wrong in a span, in its own words, else its exception's."""
+    kind = raw.attributes.get("error.type")
+    if not raw.failed and kind is None:
+        return None
+    if raw.message:
+        return room.text(raw.message)
+    for name, _, own in reversed(raw.events):
+        if name == "exception":
+            said = str(own.get("exception.message", ""))
+            return room.text(": ".join(filter(None, [str(own.get("exception.type", "")), said])))
+    return room.text(str(kind)) if kind else "error"
