@@ -19,6 +19,7 @@ from pytest_evals.providers.plain import (
     to_json,
     to_text,
     tool_calls_of,
+    traced,
     usage_of,
 )
 from pytest_evals.providers.rates import rate_limit
@@ -123,6 +124,8 @@ class HttpOptions(Frozen):
     """Where the cost in USD stands."""
     tool_calls: Path | None = None
     """Where a list of tool calls stands: names, or mappings with name, arguments, result."""
+    trace: Path | None = None
+    """Where a trace stands: OTLP/JSON (an object with ``resourceSpans``) or a list of spans."""
     metadata: dict[str, Path] = Field(default_factory=dict)
     """What else is kept, by the name it is kept under."""
 
@@ -304,7 +307,7 @@ class HttpProvider:
         state = rate_limit(reply.headers)
         kept = {name: self._at(path, body) for name, path in options.metadata.items()}
         counts = {name: self._at(path, body) for name, path in options.usage.items()}
-        return Response(
+        response = Response(
             text=to_text(answer),
             tool_calls=tool_calls_of(self._at(options.tool_calls, body)),
             usage=usage_of(counts),
@@ -313,6 +316,7 @@ class HttpProvider:
             data=None if isinstance(body, str) else body,
             metadata={**kept, "rate_limit": state} if state else kept,
         )
+        return traced(response, self._at(options.trace, body))
 
     def _read(self, reply: Reply) -> Json:
         """Read the body: JSON where it is JSON or must be, else text."""

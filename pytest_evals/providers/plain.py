@@ -226,7 +226,7 @@ def response_of(value: object) -> Response:
         ValueError: it has no JSON form, or one of the known keys holds what it cannot.
     """
     if isinstance(value, Response):
-        return value
+        return traced(value, value.trace)
     if isinstance(value, str):
         return Response(text=clean_text(str.__str__(value)))
     if isinstance(value, bytes | bytearray | memoryview):
@@ -254,7 +254,7 @@ def _named(value: Mapping[Any, Any]) -> Response:
     if text is not None and not isinstance(text, str):
         text = to_json(text)
         data = text if data is None else data
-    return Response(
+    made = Response(
         text="" if text is None else clean_text(to_text(text)),
         tool_calls=tool_calls_of(value.get("tool_calls")),
         finish_reason=_optional_text(value, "finish_reason"),
@@ -265,8 +265,8 @@ def _named(value: Mapping[Any, Any]) -> Response:
         model=_optional_text(value, "model"),
         data=data,
         metadata=_metadata(value.get("metadata")),
-        trace=_trace(value.get("trace")),
     )
+    return traced(made, value.get("trace"))
 
 
 def _optional_text(value: Mapping[Any, Any], key: str) -> str | None:
@@ -287,12 +287,36 @@ def _metadata(value: object) -> dict[str, Any]:
     return plain
 
 
-def _trace(value: object) -> tuple[Span, ...]:
-    """Return the spans of a trace."""
-    if value is None:
-        return ()
+def traced(response: Response, trace: object) -> Response:
+    """Return a response with a trace that a target hands over: a list of spans, or OTLP/JSON.
+
+    Raises:
+        ValueError: it is neither, with where and what was found.
+    """
+    if trace is None or (isinstance(trace, list | tuple) and not trace):
+        return response
+    from pytest_evals.trace.convert import bounded, convert
+    from pytest_evals.trace.otlp import is_otlp, read
+    from pytest_evals.trace.tree import with_trace
+
+    if isinstance(trace, Mapping) and is_otlp(trace):
+        try:
+            whole = [span for one in read(to_json(trace)) for span in one.spans]
+        except ValueError as error:
+            raise ValueError(f"`trace`, as OTLP/JSON: {error}") from None
+        made = convert(whole)
+    else:
+        made = bounded(_spans(trace))
+    return with_trace(response, made.spans, made.notes)
+
+
+def _spans(value: object) -> list[Span]:
+    """Return the spans of a trace that a target made itself."""
     if not isinstance(value, list | tuple):
-        raise ValueError(f"`trace` is a list of spans, found {shown(str(value))}")
+        raise ValueError(
+            "`trace` is a list of spans, or an object with `resourceSpans` (OTLP/JSON), found "
+            f"{shown(str(value))}"
+        )
     spans = []
     for i, item in enumerate(value):
         try:
@@ -301,4 +325,4 @@ def _trace(value: object) -> tuple[Span, ...]:
             first = error.errors(include_url=False)[0]
             where = ".".join(map(str, first["loc"]))
             raise ValueError(f"`trace[{i}].{where}`: {first['msg']}") from None
-    return tuple(spans)
+    return spans

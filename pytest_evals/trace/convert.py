@@ -3,6 +3,7 @@
 A trace can hold thousands of spans and megabytes of attributes. What is cut is told in notes.
 """
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
@@ -21,6 +22,8 @@ MOST_ITEMS = 1_000
 """Attributes, events or items of a list that are kept of one span."""
 DEEPEST = 20
 """How deep a value may be nested."""
+LEFT_OUT = "spans were left out"
+"""What a note says where spans are missing."""
 CUT = "… [cut]"
 """How a text that was cut ends."""
 
@@ -52,13 +55,15 @@ class _Room:
     """How much may still be kept."""
 
     left: int = MOST_TEXT
+    of_one: int = LONGEST_TEXT
+    items: int = MOST_ITEMS
     cut: int = 0
     longest: int = 0
 
     def text(self, text: str) -> str:
         """Return a text that can be encoded, cut to what there is room for."""
         text = text.encode("utf-8", "replace").decode("utf-8")
-        most = min(LONGEST_TEXT, self.left)
+        most = min(self.of_one, self.left)
         if len(text) <= most:
             self.left -= len(text)
             return text
@@ -76,16 +81,16 @@ class _Room:
         if depth < DEEPEST and isinstance(value, Mapping):
             return {
                 self.text(str(key)): self.value(item, depth + 1)
-                for key, item in self._first(list(value.items()))
+                for key, item in self.first(list(value.items()))
             }
         if depth < DEEPEST and isinstance(value, list | tuple):
-            return [self.value(item, depth + 1) for item in self._first(value)]
+            return [self.value(item, depth + 1) for item in self.first(value)]
         return self.text(value.hex() if isinstance(value, bytes) else str(value))
 
-    def _first(self, items: Sequence[Any]) -> Sequence[Any]:
+    def first(self, items: Sequence[Any]) -> Sequence[Any]:
         """Return as many items as may be kept."""
-        self.cut += len(items) > MOST_ITEMS
-        return items[:MOST_ITEMS]
+        self.cut += len(items) > self.items
+        return items[: self.items]
 
 
 def _finite(value: object) -> bool:
@@ -101,28 +106,23 @@ class Converted:
     notes: list[str] = field(default_factory=list)
 
 
-def convert(raw: Iterable[RawSpan], *, root: str | None = None, lost: int = 0) -> Converted:
+def convert(
+    raw: Iterable[RawSpan], *, root: str | None = None, lost: int = 0, whole: bool = False
+) -> Converted:
     """Make our spans.
 
     Args:
         raw: theirs, in any order.
         root: the id of a span of ours around them; its children are at the top.
         lost: spans that were not even collected.
+        whole: whether nothing is cut.
     """
     ordered = sorted(raw, key=lambda one: one.start_ns)
     began = ordered[0].start_ns if ordered else 0
-    room = _Room()
-    kept = tuple(_span(one, began, root, room) for one in ordered[:MOST_SPANS])
-    notes = []
-    left = lost + len(ordered) - len(kept)
-    if left:
-        notes.append(
-            f"{left:,} of {left + len(kept):,} spans were left out: {MOST_SPANS:,} are kept"
-        )
-    if room.cut:
-        longest = f", the longest from {room.longest:,} characters" if room.longest else ""
-        what = "1 value was" if room.cut == 1 else f"{room.cut:,} values were"
-        notes.append(f"{what} cut{longest}: {LONGEST_TEXT:,} of one are kept, {MOST_TEXT:,} of all")
+    room = _Room(sys.maxsize, sys.maxsize, sys.maxsize) if whole else _Room()
+    first = ordered if whole else ordered[:MOST_SPANS]
+    kept = tuple(_span(one, began, root, room) for one in first)
+    notes = _cuts(lost + len(ordered), len(kept), room)
     dropped = sum(one.dropped for one in ordered)
     if dropped:
         notes.append(f"{dropped:,} attributes or events were dropped by the application's limits")
@@ -135,6 +135,35 @@ def convert(raw: Iterable[RawSpan], *, root: str | None = None, lost: int = 0) -
     return Converted(kept, notes)
 
 
+def bounded(spans: Sequence[Span]) -> Converted:
+    """Keep spans that are ours already within the same bounds."""
+    room = _Room()
+    ordered = sorted(spans, key=lambda one: one.start_s)
+    kept = tuple(
+        span.model_copy(
+            update={
+                "name": room.text(span.name),
+                "error": None if span.error is None else room.text(span.error),
+                "attributes": room.value(span.attributes),
+            }
+        )
+        for span in ordered[:MOST_SPANS]
+    )
+    return Converted(kept, _cuts(len(ordered), len(kept), room))
+
+
+def _cuts(found: int, kept: int, room: _Room) -> list[str]:
+    """Say what is not kept."""
+    notes = []
+    if found > kept:
+        notes.append(f"{found - kept:,} of {found:,} {LEFT_OUT}: {MOST_SPANS:,} are kept")
+    if room.cut:
+        longest = f", the longest from {room.longest:,} characters" if room.longest else ""
+        what = "1 value was" if room.cut == 1 else f"{room.cut:,} values were"
+        notes.append(f"{what} cut{longest}: {LONGEST_TEXT:,} of one are kept, {MOST_TEXT:,} of all")
+    return notes
+
+
 def _span(raw: RawSpan, began: int, root: str | None, room: _Room) -> Span:
     """Make one span."""
     attributes: dict[str, Any] = room.value(dict(raw.attributes))
@@ -144,7 +173,7 @@ def _span(raw: RawSpan, began: int, root: str | None, room: _Room) -> Span:
             "at_s": _seconds(at - began),
             **({"attributes": room.value(dict(own))} if own else {}),
         }
-        for name, at, own in raw.events[:MOST_ITEMS]
+        for name, at, own in room.first(raw.events)
     ]
     if events and "events" not in attributes:
         attributes["events"] = events

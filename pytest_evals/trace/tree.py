@@ -141,13 +141,11 @@ def with_trace(response: Response, spans: Sequence[Span], notes: Sequence[str] =
     """
     from pytest_evals.trace.conventions import tool_calls_of, usage_of
 
+    told = tuple(dict.fromkeys((*response.trace_notes, *notes, *problems(spans))))
     if not spans:
-        return response.model_copy(update={"trace_notes": tuple(notes)}) if notes else response
+        return response.model_copy(update={"trace_notes": told}) if told else response
     tree = Tree(spans)
-    change: dict[str, object] = {
-        "trace": tree.spans,
-        "trace_notes": (*notes, *problems(spans)),
-    }
+    change: dict[str, object] = {"trace": tree.spans, "trace_notes": told}
     if not response.tool_calls:
         change["tool_calls"] = tool_calls_of(tree)
     usage = response.usage

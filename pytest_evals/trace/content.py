@@ -1,0 +1,263 @@
+"""What was said in a model call: the messages that its span tells, and what is missing of them.
+
+Instrumentations write messages in four ways: as one JSON value an attribute
+(``gen_ai.input.messages``), as events (``gen_ai.user.message``, ``gen_ai.choice``), and flattened
+into attributes, by OpenLLMetry (``gen_ai.prompt.0.content``) and by OpenInference
+(``llm.input_messages.0.message.content``).
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_evals.message import Message, Role, ToolCall
+from pytest_evals.span import Span
+from pytest_evals.trace.conventions import as_text, read_json
+
+_ROLES: Mapping[str, Role] = {
+    "system": "system",
+    "developer": "developer",
+    "user": "user",
+    "human": "user",
+    "assistant": "assistant",
+    "ai": "assistant",
+    "model": "assistant",
+    "tool": "tool",
+    "function": "tool",
+}
+_DETAILS = "gen_ai.client.inference.operation.details"
+_UNSAID = frozenset({"reasoning", "thinking", "redacted_thinking"})
+"""Parts that are no part of the answer."""
+
+
+@dataclass(slots=True)
+class Content:
+    """Messages, and what is lost of them."""
+
+    messages: list[Message] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    """What could not be read, and where."""
+    finish_reason: str | None = None
+
+
+def inputs_of(span: Span) -> Content | None:
+    """Return what a model was asked; None where its span does not tell."""
+    return _read(_written(span, "input"))
+
+
+def outputs_of(span: Span) -> Content | None:
+    """Return what a model answered; None where its span does not tell."""
+    written = _written(span, "output")
+    if written is not None and len(written) > 1:
+        choices = [item for item in written if _is_choice(item)]
+        if len(choices) > 1:
+            made = _read(choices[:1]) or Content()
+            made.lost.append(f"it has {len(choices)} answers to one question (n > 1)")
+            return made
+    return _read(written)
+
+
+def _is_choice(item: object) -> bool:
+    """Whether it is an assistant's message."""
+    return isinstance(item, Mapping) and _ROLES.get(str(item.get("role"))) == "assistant"
+
+
+def _written(span: Span, side: str) -> list[Any] | None:
+    """Return the messages of a side as some instrumentation wrote them; None where there are none.
+
+    What is no list of messages is a list of that.
+    """
+    key = f"gen_ai.{side}.messages"
+    events = list(_events(span))
+    for attributes in (span.attributes, *(own for name, own in events if name == _DETAILS)):
+        value = read_json(attributes.get(key))
+        if value is not None:
+            return value if isinstance(value, list) else [value]
+    told = [_of_event(name, own) for name, own in events if _side(name) == side]
+    if told:
+        return told
+    for prefix in (
+        ("gen_ai.prompt", "llm.input_messages")
+        if side == "input"
+        else ("gen_ai.completion", "llm.output_messages")
+    ):
+        flat = _unflattened(span.attributes, prefix)
+        if flat:
+            default = "assistant" if side == "output" else "user"
+            return [
+                {"role": default, **(item.get("message") or item)}
+                for item in flat
+                if isinstance(item, dict)
+            ]
+    return None
+
+
+def _events(span: Span) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the names and attributes of a span's events."""
+    events = read_json(span.attributes.get("events"))
+    for event in events if isinstance(events, list) else ():
+        if isinstance(event, Mapping):
+            own = event.get("attributes", event)
+            name = event.get("event.name", event.get("name", ""))
+            yield str(name), own if isinstance(own, Mapping) else {}
+
+
+def _side(name: str) -> str | None:
+    """Return which side an event tells of."""
+    if name == "gen_ai.choice":
+        return "output"
+    return "input" if re.fullmatch(r"gen_ai\.\w+\.message", name) else None
+
+
+def _of_event(name: str, own: Mapping[str, Any]) -> dict[str, Any]:
+    """Make a message of an event."""
+    if name == "gen_ai.choice":
+        message = read_json(own.get("message", own))
+        made = dict(message) if isinstance(message, Mapping) else {"content": message}
+        return {"role": "assistant", "finish_reason": own.get("finish_reason"), **made}
+    told = {key: value for key, value in own.items() if key not in {"event.name", "gen_ai.system"}}
+    return {"role": name.removeprefix("gen_ai.").removesuffix(".message"), **told}
+
+
+def _unflattened(attributes: Mapping[str, Any], prefix: str) -> list[Any]:
+    """Return the list that stands in attributes such as ``prefix.0.content``."""
+    tree: dict[str, Any] = {}
+    for key, value in attributes.items():
+        if not key.startswith(f"{prefix}."):
+            continue
+        at = tree
+        *path, last = key[len(prefix) + 1 :].split(".")
+        for part in path:
+            inner = at.setdefault(part, {})
+            if not isinstance(inner, dict):
+                break
+            at = inner
+        else:
+            at[last] = value
+    made = _listed(tree)
+    return made if isinstance(made, list) else []
+
+
+def _listed(tree: Any) -> Any:
+    """Make lists of mappings whose keys are numbers."""
+    if not isinstance(tree, dict):
+        return tree
+    if tree and all(key.isdecimal() for key in tree):
+        return [_listed(tree[key]) for key in sorted(tree, key=int)]
+    return {key: _listed(value) for key, value in tree.items()}
+
+
+def _read(written: Sequence[Any] | None) -> Content | None:
+    """Read messages; None where there are none."""
+    if not written:
+        return None
+    content = Content()
+    for i, item in enumerate(written):
+        at = f"message {i + 1}"
+        if not isinstance(item, Mapping):
+            content.lost.append(f"{at} cannot be read, it may have been cut: {_shown(item)}")
+            continue
+        role = _ROLES.get(str(item.get("role", "")).lower())
+        if role is None:
+            content.lost.append(f"{at} has the role {_shown(item.get('role'))}")
+            continue
+        reason = item.get("finish_reason")
+        content.finish_reason = str(reason) if reason else content.finish_reason
+        content.messages.extend(_messages(item, role, at, content.lost))
+    return content
+
+
+def _messages(item: Mapping[str, Any], role: Role, at: str, lost: list[str]) -> Iterator[Message]:
+    """Yield the message of a mapping; each result of a tool is one of its own."""
+    texts: list[str] = []
+    calls: list[ToolCall] = []
+    results: list[Message] = []
+    found = False
+    for part in _parts(item):
+        found = True
+        if isinstance(part, str):
+            texts.append(part)
+            continue
+        kind = str(part.get("type", "text"))
+        if kind in {"text", "output_text", "input_text", "refusal"}:
+            text = part.get("content", part.get("text", part.get("refusal")))
+            if isinstance(text, str):
+                texts.append(text)
+            else:
+                lost.append(f"{at} has a text without its content")
+        elif kind in {"tool_call", "tool_use", "function"}:
+            calls.append(_call(part, at, lost))
+        elif kind in {"tool_call_response", "tool_result"}:
+            given = part.get("response", part.get("result", part.get("content")))
+            results.append(
+                Message(role="tool", content=as_text(given), tool_call_id=_id(part.get("id")))
+            )
+        elif kind not in _UNSAID:
+            lost.append(f"{at} has a part of type {_shown(kind)}, not a text")
+    if not found:
+        lost.append(f"{at} ({role}) has no content")
+    if texts or calls or not results:
+        call_id = item.get("tool_call_id", item.get("id")) if role == "tool" else None
+        yield Message(
+            role=role, content="".join(texts), tool_calls=tuple(calls), tool_call_id=_id(call_id)
+        )
+    yield from results
+
+
+def _parts(item: Mapping[str, Any]) -> Iterator[str | Mapping[str, Any]]:
+    """Yield the parts of a message, in whatever way they are written."""
+    for key in ("parts", "content", "contents"):
+        value = read_json(item.get(key))
+        if isinstance(value, list):
+            for part in value:
+                inner = part.get("message_content", part) if isinstance(part, Mapping) else part
+                yield inner if isinstance(inner, Mapping) else as_text(inner)
+        elif value is not None:
+            own = item[key]  # a JSON object as content is a text that the model wrote
+            yield own if isinstance(own, str) else as_text(own)
+    calls = read_json(item.get("tool_calls"))
+    for call in calls if isinstance(calls, list) else ():
+        if isinstance(call, Mapping):
+            yield {**call, "type": "tool_call"}
+
+
+def _call(part: Mapping[str, Any], at: str, lost: list[str]) -> ToolCall:
+    """Make a call of a part."""
+    told = part.get("tool_call", part)
+    told = told if isinstance(told, Mapping) else part
+    function = told.get("function", told)
+    function = function if isinstance(function, Mapping) else told
+    arguments = read_json(function.get("arguments", function.get("input")))
+    if arguments is None:
+        lost.append(f"{at} calls a tool without its arguments")
+    name = function.get("name")
+    if not isinstance(name, str) or not name:
+        lost.append(f"{at} calls a tool without a name")
+    return ToolCall(
+        name=str(name or "?"),
+        arguments=arguments if isinstance(arguments, dict) else _unread(arguments),
+        id=_id(told.get("id")),
+    )
+
+
+def _unread(arguments: Any) -> dict[str, Any] | str:
+    """Return arguments that are no object."""
+    return {} if arguments in (None, "") else as_text(arguments)
+
+
+def _id(value: Any) -> str | None:
+    """Return an id as a text."""
+    return None if value is None else str(value)
+
+
+def _shown(value: Any) -> str:
+    """Quote what was found, on one line."""
+    text = " ".join(json.dumps(value, ensure_ascii=False, default=str).split())
+    return text if len(text) <= 60 else text[:60] + "…"
+
+
+def texts_of(messages: Iterable[Message], *roles: Role) -> list[str]:
+    """Return the texts of the messages of some roles that have one."""
+    return [m.text for m in messages if m.role in roles and m.text.strip()]
