@@ -110,6 +110,22 @@ def _shard(text: str) -> "Shard":
     return parse_shard(text)
 
 
+def _report(text: str) -> str:
+    """Parse ``--evals-report``."""
+    name, equals, path = text.partition("=")
+    if not name.strip() or not equals or not path.strip():
+        raise ValueError("expected NAME=PATH")
+    return f"{name.strip()}={path.strip()}"
+
+
+def _shared(text: str) -> str:
+    """Parse ``--evals-shared``."""
+    scheme, colon, address = text.partition(":")
+    if len(scheme) < 2 or not colon or not address:
+        raise ValueError("expected SCHEME:ADDRESS, such as sqlite:/mnt/team/answers.sqlite")
+    return text
+
+
 def _confirm(text: str) -> int | str:
     """Parse ``--evals-confirm``."""
     if text == "auto":
@@ -261,11 +277,27 @@ OPTIONS: tuple[Option, ...] = (
         metavar="PATH",
     ),
     Option(
+        "report",
+        "Write a report of a plugin's (or of ours by its name), such as tally=out/tally.txt. Can "
+        "be given several times.",
+        _report,
+        default=(),
+        metavar="NAME=PATH",
+        many=True,
+    ),
+    Option(
         "store",
         "The file that keeps runs and answers.",
         Path,
         default=Path(".evals/evals.sqlite"),
         metavar="PATH",
+    ),
+    Option(
+        "shared",
+        "A further store of answers, which people or machines share: sqlite:PATH, or the scheme "
+        "of a plugin's. It is asked after the session's own file, and answers go into both.",
+        _shared,
+        metavar="ADDRESS",
     ),
     Option(
         "window",
@@ -334,6 +366,10 @@ OPTIONS: tuple[Option, ...] = (
 FILES_DEFAULT = ("*.evals.yaml", "*.evals.yml", "*.evals.jsonl")
 
 
+_REPORTS = ("html", "md", "json", "csv")
+"""The reports that have an option of their own."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What one session runs with. Field by field the option of the same name."""
@@ -361,7 +397,9 @@ class Settings:
     md: Path | None = None
     json: Path | None = None
     csv: Path | None = None
+    report: tuple[str, ...] = ()
     store: Path = Path(".evals/evals.sqlite")
+    shared: str | None = None
     window: int | None = None
     trial_timeout: float = 300.0
     """Seconds."""
@@ -391,8 +429,10 @@ class Settings:
     @property
     def reports(self) -> dict[str, Path]:
         """The reports to write, by the reporter's name, with absolute paths."""
-        wanted = {name: getattr(self, name) for name in ("html", "md", "json", "csv")}
-        return {name: self.rootdir / path for name, path in wanted.items() if path is not None}
+        wanted = {name: getattr(self, name) for name in _REPORTS}
+        paths = {name: str(path) for name, path in wanted.items() if path is not None}
+        paths |= {name: path for name, _, path in (one.partition("=") for one in self.report)}
+        return {name: self.rootdir / path for name, path in paths.items()}
 
     def shown(self) -> dict[str, Any]:
         """Return the settings that differ from their defaults, as JSON, for the run's record."""
@@ -445,14 +485,18 @@ def read_settings(
 
 def _parsed(option: Option, origin: str, given: Any) -> Any:
     """Parse what was given, naming its origin where it is not right."""
-    texts = given if isinstance(given, list | tuple) else [given]
+    texts = [str(text) for text in (given if isinstance(given, list | tuple) else [given])]
     if option.many:
-        separate = [part for text in texts for part in _listed(str(text), origin)]
-        return tuple(option.parse(part) for part in separate if part)
-    try:
-        return option.parse(str(texts[-1]).strip())
-    except ValueError as error:
-        raise SettingsError(f"{origin}: {error}, found {texts[-1]!r}") from None
+        parts = [part for text in texts for part in _listed(text, origin) if part]
+    else:
+        parts = [texts[-1].strip()]
+    values = []
+    for part in parts:
+        try:
+            values.append(option.parse(part))
+        except ValueError as error:
+            raise SettingsError(f"{origin}: {error}, found {part!r}") from None
+    return tuple(values) if option.many else values[0]
 
 
 def _listed(text: str, origin: str) -> list[str]:
@@ -483,8 +527,13 @@ def _refuse_contradictions(settings: Settings) -> None:
             "--evals-from takes the samples that were recorded, so --evals-samples has no meaning "
             "beside it; drop one of the two"
         )
-    if settings.responses == "off" and settings.cassette is not None:
-        raise SettingsError(
-            "--evals-responses=off keeps no answers, but --evals-cassette records them; "
-            "drop one of the two"
-        )
+    for flag, given in (("cassette", settings.cassette), ("shared", settings.shared)):
+        if settings.responses == "off" and given is not None:
+            raise SettingsError(
+                f"--evals-responses=off keeps no answers, but --evals-{flag} records them; "
+                "drop one of the two"
+            )
+    names = [one.partition("=")[0] for one in settings.report]
+    for name in names:
+        if names.count(name) > 1 or (name in _REPORTS and getattr(settings, name) is not None):
+            raise SettingsError(f"the report {name!r} is asked for twice; name one file for it")

@@ -4,6 +4,7 @@ The tree::
 
     EvalsError
     |-- DatasetError     a dataset file is not right; holds every problem found in it
+    |-- PluginError      a plugin cannot be imported, fails, or brings something wrong
     |-- SettingsError    options contradict each other or cannot be met
     |-- ReportError      a report cannot be written
     |-- StoreError       the store, a cassette or a baseline cannot be read or written
@@ -108,6 +109,20 @@ class DatasetError(EvalsError):
 
 class SettingsError(EvalsError):
     """Options, environment or ini settings that contradict each other or cannot be met."""
+
+
+class PluginError(EvalsError):
+    """A plugin that cannot be imported, fails, or brings what it must not; named in the message.
+
+    Args:
+        message: which plugin, what was found, what was expected.
+        detail: the traceback of its own code, where there is one.
+    """
+
+    def __init__(self, message: str, *, detail: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
 
 
 class ReportError(EvalsError):

@@ -91,14 +91,24 @@ class Redactor:
     """
 
     def __init__(self, secrets: Iterable[str], patterns: Iterable[str]) -> None:
-        values = sorted({s for s in secrets if len(s) >= LEAST}, key=lambda s: (-len(s), s))
-        self._values = frozenset(values)
-        forms = sorted({f for s in values for f in _forms(s)}, key=lambda f: (-len(f), f))
-        self._forms = tuple(forms)
-        self._known = re.compile("|".join(map(re.escape, forms))) if forms else None
-        self._own = tuple(map(_compiled, patterns))
+        self._values: frozenset[str] = frozenset()
+        self._own: tuple[re.Pattern[str], ...] = ()
+        self.learn(secrets, map(_compiled, patterns))
         self._looks = tuple((marks, re.compile(p, re.DOTALL)) for marks, p in _LOOKS)
         self._marks = _gated(mark for marks, _ in _LOOKS for mark in marks)
+
+    def learn(self, secrets: Iterable[str], patterns: Iterable[re.Pattern[str]]) -> None:
+        """Take out further secrets and patterns from now on.
+
+        Args:
+            secrets: values; those under `LEAST` characters are left alone.
+            patterns: compiled; none that matches the empty text.
+        """
+        self._values |= {s for s in secrets if len(s) >= LEAST}
+        forms = sorted({f for s in self._values for f in _forms(s)}, key=lambda f: (-len(f), f))
+        self._forms = tuple(forms)
+        self._known = re.compile("|".join(map(re.escape, forms))) if forms else None
+        self._own += tuple(patterns)
 
     def text(self, text: str) -> str:
         """Return a text without secrets; the very same object where there is nothing to take out.

@@ -4,6 +4,7 @@ A session makes one at its end, `pytest-evals export` makes one of a stored run;
 read it. What it holds has passed the redaction point already.
 """
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -13,6 +14,9 @@ from pytest_evals.judgement import Judgement
 from pytest_evals.redact import Redactor
 from pytest_evals.result import TrialResult
 from pytest_evals.run import Run
+
+ContextValue = str | Mapping[str, str | int | float | bool | None]
+"""What a section of `Report.context` holds: a text, or named values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,9 @@ class Report:
     """Yields the recorded trials in the order they were planned; can be called again."""
     certificates: tuple[Certificate, ...] = ()
     """How the judges agree with people, of those that have a certificate on file."""
+
+    context: Mapping[str, ContextValue] = field(default_factory=dict)
+    """Sections that plugins add, by their titles."""
 
     @property
     def complete(self) -> bool:
@@ -49,6 +56,7 @@ def redacted(report: Report, redactor: Redactor) -> Report:
         run=clean(report.run, redactor),
         judgements=judgements,
         certificates=tuple(clean(one, redactor) for one in report.certificates),
+        context=json.loads(redactor.json_text(json.dumps(report.context))),
     )
 
 

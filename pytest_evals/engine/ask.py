@@ -21,6 +21,7 @@ from pytest_evals.model import Model
 from pytest_evals.providers.base import Provider
 from pytest_evals.responses.base import ResponseStore, StoredAnswer
 from pytest_evals.responses.stale import explain
+from pytest_evals.user_code import user_traceback
 
 GRACE_S = 1.0
 """Seconds a cancelled call has to let go before it is left behind."""
@@ -67,6 +68,11 @@ class Line:
     chain: str | None = None
     """Where answers are only good for finishing an interrupted run (or for a replay): that run's
     mark."""
+    runs: bool = False
+    """Whether code runs each time, also in a replay, and the calls it makes are stored and counted
+    in its place."""
+    within: bool = False
+    """Whether this is such a call: who asks it holds a place in the session already."""
 
 
 @dataclass(slots=True)
@@ -112,6 +118,8 @@ class Asker:
             key = _key(line, identity, request.sample, role)
         except AnswerError as error:
             return _failed(line, request, role, "", error, ())
+        except Exception as error:  # noqa: BLE001 - a provider may be a plugin's: it is named
+            return _failed(line, request, role, "", _broken(line, error), ())
         while (flying := self._flying.get(key)) is not None:
             shared = await _shared(flying)
             if shared is not None:
@@ -170,7 +178,7 @@ class Asker:
             )
         attempts: list[ErrorInfo] = []
         try:
-            if self.mode == "replay":
+            if self.mode == "replay" and not line.runs:
                 raise AnswerError("stale", self._stale(line, request, question))
             cost_usd, response = await self._attempts(line, request, clock, question, attempts)
         except AnswerError as error:
@@ -181,20 +189,21 @@ class Asker:
             role=question.role,
             model_id=line.model.id,
             key=question.key,
+            source="stored" if _only_stored(response) else "asked",
             cost_usd=cost_usd,
             attempts=tuple(attempts),
         )
 
     def _stored(self, line: Line, question: "_Question") -> StoredAnswer | None:
         """Return the stored answer that may be used."""
-        if self.store is None or self.mode == "off":
+        if self.store is None or self.mode == "off" or line.runs:
             return None
         if self.mode == "refresh" and question.key not in self._refreshed:
             return None
         try:
             found = self.store.get(question.key)
         except StoreError as error:
-            self._note(f"stored answers could not be read: {error}")
+            self.note(f"stored answers could not be read: {error}")
             return None
         vouched = line.chain is None or self.mode == "replay"
         return found if found is None or vouched or found.chain == line.chain else None
@@ -239,7 +248,7 @@ class Asker:
                     asyncio.timeout(clock.session_left()) as patience,
                     line.limiter.slot(expected),
                     line.host.slot() if line.host is not None else _NOTHING,
-                    self.everything.slot(),
+                    self.everything.slot() if not line.within else _NOTHING,
                     at_each(line.turns) if line.turns else _NOTHING,
                 ):
                     patience.reschedule(None)
@@ -268,7 +277,8 @@ class Asker:
         line.breaker.succeeded()
         line.limiter.succeeded(tokens, expected)
         _heed(line.limiter, response.metadata.get("rate_limit"))
-        self.budget.add(cost_usd, tokens, model_id=line.model.id)
+        if not line.runs:
+            self.budget.add(cost_usd, tokens, model_id=line.model.id)
         return cost_usd
 
     def _may_ask(self, line: Line, clock: Clock) -> None:
@@ -324,6 +334,9 @@ class Asker:
             if task.cancelled():
                 raise AnswerError("internal", f"{line.model.id!r} cancelled its own call")
             response = task.result()
+            if not isinstance(response, Response):
+                found = type(response).__name__
+                raise TypeError(f"it returned {found}, expected a Response")
         except asyncio.CancelledError:
             task.cancel()
             task.add_done_callback(_forget)
@@ -331,10 +344,7 @@ class Asker:
         except (AnswerError, MemoryError):
             raise
         except Exception as error:
-            raise AnswerError(
-                "internal",
-                f"provider {line.model.provider!r} failed: {type(error).__name__}: {error}",
-            ) from error
+            raise _broken(line, error) from error
         finally:
             self.in_flight -= 1
             clock.used_s += monotonic() - began
@@ -351,7 +361,7 @@ class Asker:
         cost_usd: float | None,
     ) -> None:
         """Store an answer before anybody uses it."""
-        if self.store is None or self.mode == "off":
+        if self.store is None or self.mode == "off" or line.runs:
             return
         answer = StoredAnswer(
             key=question.key,
@@ -370,12 +380,12 @@ class Asker:
             # It is paid for: who stops waiting for this trial does not stop the writing.
             await asyncio.shield(asyncio.ensure_future(self.run_io(lambda: store.put(answer))))
         except StoreError as error:
-            self._note(f"answers are not being stored: {error}")
+            self.note(f"answers are not being stored: {error}")
             return
         if self.mode == "refresh":
             self._refreshed.add(question.key)
 
-    def _note(self, text: str) -> None:
+    def note(self, text: str) -> None:
         """Keep a note once."""
         if text not in self.notes:
             self.notes.append(text)
@@ -442,6 +452,15 @@ def _forget(task: "asyncio.Task[Response]") -> None:
         task.exception()
 
 
+def _broken(line: Line, error: Exception) -> AnswerError:
+    """Make the error of a provider that raises what it should not."""
+    return AnswerError(
+        "internal",
+        f"provider {line.model.provider!r} failed: {type(error).__name__}: {error}",
+        detail=user_traceback(error),
+    )
+
+
 def _failed(
     line: Line,
     request: Request,
@@ -462,6 +481,12 @@ def _failed(
         source=source,
         attempts=attempts,
     )
+
+
+def _only_stored(response: Response) -> bool:
+    """Whether code ran and every call it made was answered from the store."""
+    calls = response.metadata.get("calls")
+    return isinstance(calls, dict) and calls.get("asked") == 0
 
 
 def _cost(response: Response, model: Model) -> float | None:

@@ -22,6 +22,7 @@ from pytest_evals.canonical import to_json
 from pytest_evals.case import Case
 from pytest_evals.config import Settings
 from pytest_evals.dataset import Dataset
+from pytest_evals.engine.around import Around, Surroundings
 from pytest_evals.engine.ask import Asker, Line
 from pytest_evals.engine.budget import Breaker
 from pytest_evals.engine.limits import Limiter
@@ -88,6 +89,8 @@ class Tools:
     """Which part of the session's limits and budgets is this engine's."""
     recorded: Mapping[str, Recorded] = field(default_factory=dict)
     """Answers of an earlier run, by the dataset's name: its models under test are not asked."""
+    around: Around | None = None
+    """Calls plugins before and after each trial; None where none wants to be called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -428,7 +431,7 @@ class Engine:
         """Run one trial and hand its result over."""
         try:
             spared = await self._early_stops().unneeded(trial) if trial.least else None
-            result = spared or await self._runner.run(trial)
+            result = spared or await self._surrounded(trial)
         except (Exception, asyncio.CancelledError) as error:  # nothing may leave the host waiting
             if self._stopping:
                 raise
@@ -440,6 +443,19 @@ class Engine:
             self._done[trial.id] = result
             if self._wanted == trial.id:
                 self._lock.notify_all()
+
+    async def _surrounded(self, trial: Trial) -> TrialResult:
+        """Run one trial, with what plugins do before and after it."""
+        if self._tools.around is None or self._asker.refusal is not None:
+            return await self._runner.run(trial)
+        surroundings = Surroundings(
+            self._tools.around,
+            self._pool.run,
+            self._tools.redactor.json_text,
+            self._settings.trial_timeout,
+            self._asker.notes,
+        )
+        return await surroundings.run(trial, self._runner.run)
 
     def stop(self) -> None:
         """Cancel what is running, close connections, and end the thread."""

@@ -56,7 +56,7 @@ class Loader(Protocol):
 
 
 class Checker(Protocol):
-    """Knows the registered scorers, providers and gates; finds what a Dataset cannot know."""
+    """Knows what is registered; finds what is wrong with a Dataset that it cannot know itself."""
 
     def check(self, dataset: Dataset) -> Iterable[tuple[Loc, str]]:
         """Return every problem as the way to it and a message."""
@@ -64,6 +64,14 @@ class Checker(Protocol):
 
     def names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the names of all scorers and of all providers."""
+        ...
+
+    def loader(self, suffix: str) -> type[Loader] | None:
+        """Return the loader of files whose names end so; None where there is none."""
+        ...
+
+    def suffixes(self) -> tuple[str, ...]:
+        """Return the endings of the names of files that can be loaded."""
         ...
 
 

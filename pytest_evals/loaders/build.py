@@ -90,7 +90,7 @@ class _Build:
     def __init__(self, path: Path, context: LoadContext) -> None:
         self._path = path
         self._checker = context.checker
-        self._files = Files(context.rootdir)
+        self._files = Files(context.rootdir, context.checker)
         self._shown = self._files.shown(path)
         self._report = Report(self._shown)
         self._doubtful = False

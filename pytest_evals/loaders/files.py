@@ -5,22 +5,13 @@ Knows paths and which loader reads which ending, nothing of what stands in a dat
 
 import os
 import stat
-from importlib import import_module
 from pathlib import Path
 
 from pytest_evals.errors import DatasetError, EvalsError, Position, suggest
-from pytest_evals.loaders.base import Document, Loader
+from pytest_evals.loaders.base import Checker, Document, Loader
 
-_LOADERS = {
-    ".yaml": "yaml:YamlLoader",
-    ".yml": "yaml:YamlLoader",
-    ".json": "json:JsonLoader",
-    ".jsonl": "jsonl:JsonlLoader",
-    ".ndjson": "jsonl:JsonlLoader",
-    ".csv": "csv:CsvLoader",
-    ".tsv": "csv:CsvLoader",
-}
-"""The loader of each file name ending; imported when first needed."""
+_WHOLE = frozenset({".yaml", ".yml", ".json"})
+"""Endings of files that hold a dataset as one mapping; a list in any other is rows of cases."""
 
 
 class BadReferenceError(EvalsError):
@@ -33,9 +24,11 @@ class Files:
     Args:
         rootdir: what is named in a dataset stays below it, links followed; shown paths are relative
             to it.
+        formats: knows the loader of each ending.
     """
 
-    def __init__(self, rootdir: Path) -> None:
+    def __init__(self, rootdir: Path, formats: Checker) -> None:
+        self._formats = formats
         self._rootdir = rootdir.absolute()
         self._real = rootdir.resolve()
 
@@ -102,27 +95,24 @@ class Files:
             DatasetError: it cannot be read, or no loader reads files of this name.
         """
         content = self.read(path)
-        return loader_of(path, self.shown(path)).parse(content, self.shown(path))
+        return self._loader(path).parse(content, self.shown(path))
 
+    def _loader(self, path: Path) -> Loader:
+        """Make the loader for a file by its name's ending.
 
-def loader_of(path: Path, shown: str) -> Loader:
-    """Return the loader for a file by its name's ending.
-
-    Raises:
-        DatasetError: there is none.
-    """
-    home = _LOADERS.get(path.suffix.lower())
-    if home is None:
-        raise DatasetError.at(
-            Position(shown),
-            f"found a file whose name ends in {path.suffix or 'nothing'!r}, expected one of "
-            f"{', '.join(_LOADERS)}",
-        )
-    module, _, name = home.partition(":")
-    loader: Loader = getattr(import_module(f"pytest_evals.loaders.{module}"), name)()
-    return loader
+        Raises:
+            DatasetError: there is none.
+        """
+        found = self._formats.loader(path.suffix.lower())
+        if found is None:
+            raise DatasetError.at(
+                Position(self.shown(path)),
+                f"found a file whose name ends in {path.suffix or 'nothing'!r}, expected one of "
+                f"{', '.join(self._formats.suffixes())}",
+            )
+        return found()
 
 
 def is_rows(path: Path) -> bool:
-    """Whether a file holds cases only, one a row."""
-    return path.suffix.lower() in {".jsonl", ".ndjson", ".csv", ".tsv"}
+    """Whether a list in a file is its cases, one a row."""
+    return path.suffix.lower() not in _WHOLE

@@ -16,6 +16,13 @@ from pytest_evals.config import FILES_DEFAULT, OPTIONS
 _SUFFIXES = (".yaml", ".yml", ".json", ".jsonl", ".csv")
 
 
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Add our hooks, also without ``--evals``: a ``conftest.py`` may have them."""
+    from pytest_evals import hookspecs
+
+    pluginmanager.add_hookspecs(hookspecs)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add ``--evals``, ``--evals-*`` and the ini options."""
     group = parser.getgroup("evals", "evals that are tests (pytest-evals-matrix)")

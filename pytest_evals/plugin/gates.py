@@ -16,6 +16,7 @@ from pytest_evals.judgement import Bench, Judgement, judge_run, plan_again
 from pytest_evals.plaintext import neutral
 from pytest_evals.plugin.compare import Compared, bring_up_to_date, find
 from pytest_evals.plugin.confirm import ask_again
+from pytest_evals.plugin.hooks import with_notes
 from pytest_evals.plugin.judges import known_errors, told_of
 from pytest_evals.plugin.session import Evals
 from pytest_evals.plugin.terminal import fresh_line
@@ -77,7 +78,7 @@ class Gates:
             compared = self._evals.compared.get(info.path)
             try:
                 compared = compared or find(self._evals.settings, info, self._evals.run_id)
-                judged = self._judgement(session, info, table, compared)
+                judged = with_notes(self._evals, self._judgement(session, info, table, compared))
                 judgement = clean(judged, self._evals.redactor)
                 note = bring_up_to_date(self._evals.settings, compared, table, info)
             except StoreError as error:

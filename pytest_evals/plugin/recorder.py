@@ -249,6 +249,8 @@ class Recorder:
             self.note(problem)
             if session.exitstatus == 0:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        for text in reports.wrong:
+            self.note(text)
 
     def _judged(self) -> dict[str, Any]:
         """Return the gates' verdicts and the decision, as the run keeps them."""

@@ -11,8 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from pytest_evals.errors import ReportError, SettingsError
+from pytest_evals.errors import EvalsError, ReportError, SettingsError
 from pytest_evals.judgement import Judgement
+from pytest_evals.plugin.hooks import check_reports, with_context
 from pytest_evals.plugin.session import Evals
 from pytest_evals.report import Report, redacted
 from pytest_evals.result import TrialResult
@@ -34,7 +35,8 @@ class Reports:
     """Keeps the records of a session, and gives them to the reporters asked for.
 
     Raises:
-        SettingsError: a report cannot be written where it is to go.
+        SettingsError: a report cannot be written where it is to go, or nobody can write it.
+        PluginError: a plugin's reporter is not right.
     """
 
     def __init__(self, evals: Evals) -> None:
@@ -42,6 +44,9 @@ class Reports:
         self._places: dict[str, tuple[int, int]] = {}
         self._end = 0
         self._lost: str | None = None
+        self.wrong: list[str] = []
+        """What plugins could not add to the reports."""
+        check_reports(evals)
         for name, path in evals.settings.reports.items():
             if path.is_dir():
                 raise SettingsError(f"--evals-{name}: {path} is a folder; name a file in it")
@@ -83,6 +88,7 @@ class Reports:
 
         known = certificates_of(run, self._evals.settings.rootdir)
         made = Report(run, judgements, self._trials_in(order), known)
+        made, self.wrong = with_context(self._evals, made)
         report = redacted(made, self._evals.redactor)
         asked: list[tuple[str, Path, Callable[[], None]]] = [
             (f"the {name} report", path, partial(_write, self._evals, name, report, path))
@@ -96,7 +102,7 @@ class Reports:
                 if self._lost is not None:
                     raise ReportError(self._lost)
                 write()
-            except (ReportError, OSError) as error:
+            except (EvalsError, OSError) as error:
                 yield f"{what} was not written to {path}: {error}"
 
     def close(self) -> None:
@@ -122,7 +128,13 @@ def _write(evals: Evals, name: str, report: Report, path: Path) -> None:
     """Let a reporter write."""
     reporter: Any = evals.registry.reporter(name)
     assert reporter is not None
-    reporter().write(report, path)
+    try:
+        reporter().write(report, path)
+    except (EvalsError, OSError):
+        raise
+    except Exception as error:
+        origin = evals.registry.origin_of_reporter(name)
+        raise ReportError(f"the plugin {origin} failed: {type(error).__name__}: {error}") from error
 
 
 def _append(report: Report, summary: Path) -> None:

@@ -46,7 +46,7 @@ class Runner:
         name = file_path.name
         matches = any(fnmatch(name, pattern) for pattern in self._patterns)
         if not matches and not (
-            file_path.suffix.lower() in {".yaml", ".yml", ".json", ".jsonl", ".csv"}
+            file_path.suffix.lower() in self._evals.registry.suffixes()
             and parent.session.isinitpath(file_path)
         ):
             return None

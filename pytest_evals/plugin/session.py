@@ -15,13 +15,15 @@ from pytest_evals.engine import Engine, Tools
 from pytest_evals.engine.engine import Finder
 from pytest_evals.engine.recorded import Recorded
 from pytest_evals.engine.share import Share
-from pytest_evals.errors import EvalsError, SettingsError, StoreError, suggest
+from pytest_evals.errors import EvalsError, PluginError, SettingsError, StoreError, suggest
 from pytest_evals.loaders.base import LoadContext
 from pytest_evals.loaders.build import load
 from pytest_evals.matrix import Matrix, script_model
 from pytest_evals.model import Model
+from pytest_evals.plaintext import neutral
 from pytest_evals.redact import Redactor
 from pytest_evals.registry import Registry
+from pytest_evals.registry.told import trial_hooks
 from pytest_evals.responses.base import ResponseStore
 from pytest_evals.result import TrialResult
 from pytest_evals.run import DatasetInfo, new_run_id
@@ -189,6 +191,7 @@ class Evals:
                     chain=self.chain,
                     share=self.share,
                     recorded=self.recorded,
+                    around=trial_hooks(self.registry.hooks),
                 ),
             )
         return self.engine
@@ -217,6 +220,7 @@ class Evals:
                 redactor=self.redactor,
                 chain=self.chain,
                 share=share,
+                around=trial_hooks(self.registry.hooks),
             ),
         )
 
@@ -250,6 +254,7 @@ def _http_clients() -> Any:
 
 def begin(config: pytest.Config) -> None:
     """Start the session's state and register its plugin objects."""
+    from pytest_evals.plugin.hooks import LatePlugins, find_plugins
     from pytest_evals.plugin.runner import Runner
 
     try:
@@ -260,15 +265,17 @@ def begin(config: pytest.Config) -> None:
             ini={o.name: config.getini(o.ini) for o in OPTIONS},
         )
         redactor = make_redactor(settings)
+        registry = find_plugins(config)
+        redactor.learn(*registry.redactions())
     except EvalsError as error:
-        raise pytest.UsageError(str(error)) from None
+        raise pytest.UsageError(neutral(str(error))) from None
     workerinput: dict[str, Any] | None = getattr(config, "workerinput", None)
     if workerinput and settings.timeout is not None:
         settings = replace(settings, timeout=max(0.001, workerinput["evals_seconds"]))
     evals = Evals(
         config=config,
         settings=settings,
-        registry=Registry.builtin(),
+        registry=registry,
         run_id=workerinput["evals_run"] if workerinput else new_run_id(time()),
         chain=workerinput["evals_chain"] if workerinput else "",
         worker=workerinput["workerid"] if workerinput else None,
@@ -278,6 +285,7 @@ def begin(config: pytest.Config) -> None:
     config.stash[EVALS] = evals
     config.add_cleanup(gc.unfreeze)  # runs after pytest's own last look for garbage
     config.pluginmanager.register(Runner(evals), "evals-runner")
+    config.pluginmanager.register(LatePlugins(evals), "evals-late-plugins")
     if config.pluginmanager.hasplugin("allure_pytest"):
         from pytest_evals.plugin.allure import Allure
 
@@ -306,7 +314,7 @@ def _register_session(evals: Evals) -> None:
     if wanted(evals) and not config.option.collectonly:
         try:
             register(Reports(evals), "evals-reports")
-        except SettingsError as error:
+        except (SettingsError, PluginError) as error:
             raise pytest.UsageError(str(error)) from None
     if getattr(config.option, "verbose", -1) >= 0:
         from pytest_evals.plugin.progress import LiveLine

@@ -8,6 +8,7 @@ from pytest_evals.dataset import Dataset
 from pytest_evals.engine.recorded import Recorded
 from pytest_evals.errors import SettingsError, StoreError, suggest
 from pytest_evals.model import Model
+from pytest_evals.plugin.hooks import open_shared
 from pytest_evals.plugin.session import Evals
 from pytest_evals.responses.base import ResponseStore, StoredAnswer
 from pytest_evals.run import Run
@@ -92,23 +93,31 @@ def open_responses(evals: Evals) -> ResponseStore | None:
         The store; None where no answers are kept.
 
     Raises:
-        StoreError: what answers are to be replayed from, or the cassette, cannot be read.
-        SettingsError: a folder of cassettes, and several datasets.
+        StoreError: what answers are to be replayed from, the cassette or the shared store cannot
+            be read.
+        SettingsError: a folder of cassettes, and several datasets; no such shared store.
     """
     settings = evals.settings
     if settings.responses == "off":
         return None
     path = cassette_path(evals, {matrix.dataset.name for matrix in evals.matrices.values()})
     if path is None:
-        return _own_store(evals)
+        return _over(evals, _own_store(evals), open_shared(evals))
     cassette = open_cassette(evals, path, merge=evals.worker is None)
-    own = _own_store(evals)
+    kept = _over(evals, _own_store(evals), open_shared(evals))
     evals.cassette = cassette
-    if own is None:
-        return cassette
+    return _over(evals, cassette, kept)
+
+
+def _over(
+    evals: Evals, front: ResponseStore | None, back: ResponseStore | None
+) -> ResponseStore | None:
+    """Put one store before another, where there are both."""
+    if front is None or back is None:
+        return front or back
     from pytest_evals.responses.layered import LayeredResponseStore
 
-    return LayeredResponseStore(cassette, own, fill=settings.responses != "replay")
+    return LayeredResponseStore(front, back, fill=evals.settings.responses != "replay")
 
 
 def _own_store(evals: Evals) -> ResponseStore | None:
@@ -125,7 +134,7 @@ def _own_store(evals: Evals) -> ResponseStore | None:
     try:
         return SqliteResponseStore(settings.store_path, write=not replay)
     except StoreError as error:
-        if replay and settings.cassette is None:
+        if replay and settings.cassette is None and settings.shared is None:
             raise
         if not replay:
             evals.notes.append(f"answers are not being stored: {error}")

@@ -56,3 +56,19 @@ class ResponseStore(Protocol):
     def close(self) -> None:
         """Write what is pending and let go of the file."""
         ...
+
+
+class AnswerStore(ResponseStore, Protocol):
+    """A `ResponseStore` that a plugin brings, made of an address."""
+
+    def __init__(self, address: str, *, write: bool) -> None:
+        """Open it.
+
+        Args:
+            address: what stands behind its scheme in ``--evals-shared``.
+            write: whether answers may be put into it.
+
+        Raises:
+            StoreError: it cannot be opened.
+        """
+        ...

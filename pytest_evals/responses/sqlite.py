@@ -131,6 +131,15 @@ class SqliteResponseStore:
             ) from error
 
 
+class SharedSqlite(SqliteResponseStore):
+    """The same, made of an address: ``--evals-shared sqlite:PATH``."""
+
+    def __init__(self, address: str, *, write: bool) -> None:
+        if not address.strip("/"):
+            raise StoreError("names no file; write sqlite:PATH")
+        super().__init__(Path(address), write=write)
+
+
 def _first(error: Exception) -> str:
     """Return the first thing that is wrong."""
     return error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)

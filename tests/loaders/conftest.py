@@ -9,12 +9,16 @@ from pytest_evals.dataset import Dataset
 from pytest_evals.errors import DatasetError
 from pytest_evals.loaders.base import LoadContext, Loc
 from pytest_evals.loaders.build import load
+from pytest_evals.registry import Registry
 
 
 class FakeChecker:
-    """Knows a few names, and says what the test wants said."""
+    """Knows a few names and every format, and says what the test wants said."""
 
     def __init__(self) -> None:
+        registry = Registry.builtin()
+        self.loader = registry.loader
+        self.suffixes = registry.suffixes
         self.says: Callable[[Dataset], Iterable[tuple[Loc, str]]] = lambda _dataset: ()
 
     def check(self, dataset: Dataset) -> Iterable[tuple[Loc, str]]:

@@ -1,12 +1,10 @@
-"""Registry: every provider, scorer and loader by name, built-in or a plugin's.
+"""Registry: every provider, scorer, loader, reporter and store by name, and all other hooks.
 
-Built-ins are named as ``module:Class`` and imported when a dataset first uses them, so that knowing
-all of them costs nothing. What a Dataset cannot know by itself is checked here.
+Built-ins and plugins come in by the same hooks. What a Dataset cannot know by itself is checked
+here.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from importlib import import_module
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import ValidationError
@@ -14,73 +12,116 @@ from pydantic import ValidationError
 from pytest_evals.case import Case, ScorerSpec
 from pytest_evals.dataset import Dataset
 from pytest_evals.errors import TemplateError, suggest
+from pytest_evals.hooks import OURS, Hooks, InstalledPlugins
 from pytest_evals.loaders.base import Loader, Loc
 from pytest_evals.matrix import script_model
 from pytest_evals.message import Message
 from pytest_evals.model import MODEL_FIELDS, Model
 from pytest_evals.providers.base import Provider
+from pytest_evals.registry.builtin import LOADERS, PROVIDERS, REPORTERS, STORES, Builtin
+from pytest_evals.registry.family import KINDS, Family
+from pytest_evals.registry.told import secrets_of
 from pytest_evals.scorers.base import Scorer
 from pytest_evals.scorers.bound import Bound, SpecError, bind
-from pytest_evals.scorers.catalogue import SCORERS
 from pytest_evals.templates import check as check_template
 
 if TYPE_CHECKING:
-    from pytest_evals.reporters.base import Reporter
+    import re
 
-PROVIDERS: Mapping[str, str] = {
-    "anthropic": "pytest_evals.providers.anthropic:AnthropicProvider",
-    "command": "pytest_evals.providers.command:CommandProvider",
-    "embeddings": "pytest_evals.providers.embeddings:EmbeddingsProvider",
-    "http": "pytest_evals.providers.http:HttpProvider",
-    "openai": "pytest_evals.providers.openai:OpenAIProvider",
-    "python": "pytest_evals.providers.python:PythonProvider",
-    "script": "pytest_evals.providers.script:ScriptProvider",
-}
-LOADERS: Mapping[str, str] = {
-    "csv": "pytest_evals.loaders.csv:CsvLoader",
-    "json": "pytest_evals.loaders.json:JsonLoader",
-    "jsonl": "pytest_evals.loaders.jsonl:JsonlLoader",
-    "yaml": "pytest_evals.loaders.yaml:YamlLoader",
-}
-REPORTERS: Mapping[str, str] = {
-    "csv": "pytest_evals.reporters.csv:CsvReporter",
-    "html": "pytest_evals.reporters.html:HtmlReporter",
-    "json": "pytest_evals.reporters.json:JsonReporter",
-    "md": "pytest_evals.reporters.markdown:MarkdownReporter",
-    "parquet": "pytest_evals.reporters.parquet:ParquetReporter",
-}
+    from pytest_evals.reporters.base import Reporter
+    from pytest_evals.responses.base import AnswerStore
+
+__all__ = ["LOADERS", "PROVIDERS", "REPORTERS", "STORES", "Registry"]
 
 
 class Registry:
-    """Every provider, scorer and loader by name.
+    """Every member of every family by name.
 
     Args:
-        providers: names and classes, or ``module:Class``.
-        scorers: the same.
-        loaders: the same.
-        reporters: the same.
+        hooks: the plugins.
+
+    Raises:
+        PluginError: a plugin fails, or brings what it must not.
     """
 
-    def __init__(
-        self,
-        *,
-        providers: Mapping[str, str | type[Provider]],
-        scorers: Mapping[str, str | type[Scorer]],
-        loaders: Mapping[str, str | type[Loader]],
-        reporters: "Mapping[str, str | type[Reporter]]" = MappingProxyType({}),
-    ) -> None:
-        self._providers = dict(providers)
-        self._scorers = dict(scorers)
-        self._loaders = dict(loaders)
-        self._reporters = dict(reporters)
+    def __init__(self, hooks: Hooks) -> None:
+        self.hooks = hooks
+        self._providers: Family[Provider] = Family(KINDS["providers"])
+        self._scorers: Family[Scorer] = Family(KINDS["scorers"])
+        self._loaders: Family[Loader] = Family(KINDS["loaders"])
+        self._reporters: Family[Reporter] = Family(KINDS["reporters"])
+        self._stores: Family[AnswerStore] = Family(KINDS["stores"])
         self._bound: dict[str, Bound] = {}
         self._seen: set[str] = set()
         """The models of judges that were looked at, each once a dataset."""
+        self._asked: set[tuple[str, int]] = set()
+        """The plugins that were asked, by hook."""
+        self.take()
 
     @classmethod
     def builtin(cls) -> Self:
         """Make the registry of what this package brings."""
-        return cls(providers=PROVIDERS, scorers=SCORERS, loaders=LOADERS, reporters=REPORTERS)
+        hooks = Hooks(InstalledPlugins())
+        hooks.register(Builtin(), "evals-builtin")
+        return cls(hooks)
+
+    @classmethod
+    def installed(cls) -> Self:
+        """Make the registry of this package and of all plugins with an entry point.
+
+        Raises:
+            PluginError: a plugin cannot be imported, fails, or brings what it must not.
+        """
+        hooks = Hooks(InstalledPlugins())
+        hooks.register(Builtin(), "evals-builtin")
+        hooks.load_entry_points()
+        return cls(hooks)
+
+    @property
+    def families(self) -> "tuple[Family[Any], ...]":
+        """All families."""
+        return self._providers, self._scorers, self._loaders, self._reporters, self._stores
+
+    def take(self) -> None:
+        """Take in what plugins bring that have not been asked yet.
+
+        Raises:
+            PluginError: a plugin fails, or brings what it must not.
+        """
+        for family in self.families:
+            found = list(self.hooks.each(family.kind.hook))
+            for one in reversed(found):  # in the order in which they were registered: ours first
+                mark = (one.hook, id(one.impl.plugin))
+                if mark not in self._asked:
+                    self._asked.add(mark)
+                    family.take(one.plugin, one())
+
+    def redactions(self) -> "tuple[list[str], list[re.Pattern[str]]]":
+        """Return the secrets and patterns of the plugins that have not been asked yet.
+
+        Raises:
+            PluginError: a plugin fails, or says what cannot be looked for.
+        """
+        secrets: list[str] = []
+        patterns: list[re.Pattern[str]] = []
+        for one in self.hooks.each("pytest_evals_redact"):
+            mark = (one.hook, id(one.impl.plugin))
+            if mark not in self._asked:
+                self._asked.add(mark)
+                texts, compiled = secrets_of(one)
+                secrets += texts
+                patterns += compiled
+        return secrets, patterns
+
+    def brought(self) -> dict[str, dict[str, list[str]]]:
+        """Return what plugins bring: plugin -> kind -> names; what this package brings left out."""
+        found: dict[str, dict[str, list[str]]] = {}
+        for family in self.families:
+            for name in family:
+                plugin = family.origin(name)
+                if plugin != OURS:
+                    found.setdefault(plugin, {}).setdefault(family.kind.noun, []).append(name)
+        return found
 
     def names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the names of all scorers and of all providers."""
@@ -88,23 +129,43 @@ class Registry:
 
     def provider(self, name: str) -> type[Provider] | None:
         """Return a provider's class; None where there is none of that name."""
-        found: type[Provider] | None = _found(self._providers, name)
-        return found
+        return self._providers.find(name)
 
     def scorer(self, name: str) -> type[Scorer] | None:
         """Return a scorer's class; None where there is none of that name."""
-        found: type[Scorer] | None = _found(self._scorers, name)
-        return found
+        return self._scorers.find(name)
 
-    def loader(self, name: str) -> type[Loader] | None:
-        """Return a loader's class; None where there is none of that name."""
-        found: type[Loader] | None = _found(self._loaders, name)
-        return found
+    def loader(self, suffix: str) -> type[Loader] | None:
+        """Return the loader of files whose names end so; None where there is none."""
+        return self._loaders.find(suffix)
+
+    def suffixes(self) -> tuple[str, ...]:
+        """Return the endings of the names of files that can be loaded."""
+        return tuple(self._loaders)
 
     def reporter(self, name: str) -> "type[Reporter] | None":
         """Return a reporter's class; None where there is none of that name."""
-        found: type[Reporter] | None = _found(self._reporters, name)
-        return found
+        return self._reporters.find(name)
+
+    def reporters(self) -> tuple[str, ...]:
+        """Return the names of all reporters."""
+        return tuple(self._reporters)
+
+    def store(self, scheme: str) -> "type[AnswerStore] | None":
+        """Return the store of a scheme; None where there is none."""
+        return self._stores.find(scheme)
+
+    def stores(self) -> tuple[str, ...]:
+        """Return the schemes of all stores."""
+        return tuple(self._stores)
+
+    def origin_of_store(self, scheme: str) -> str:
+        """Return which plugin brought a store."""
+        return self._stores.origin(scheme)
+
+    def origin_of_reporter(self, name: str) -> str:
+        """Return which plugin brought a reporter."""
+        return self._reporters.origin(name)
 
     def bind(self, spec: ScorerSpec) -> Bound:
         """Make the scorer of a spec, once for all equal specs.
@@ -254,15 +315,6 @@ class Registry:
         if case.input is None and not case.turns and not case.script and dataset.prompt is None:
             yield where, f"case {case.id!r} asks nothing; give it `input` or `turns`"
         yield from _check_prompt(dataset, case, where)
-
-
-def _found(table: dict[str, Any], name: str) -> Any:
-    """Look a name up, importing its class when it is first asked for."""
-    entry = table.get(name)
-    if isinstance(entry, str):
-        module, _, attribute = entry.partition(":")
-        entry = table[name] = getattr(import_module(module), attribute)
-    return entry
 
 
 def _option_message(model: Model, detail: Mapping[str, Any], known: Iterable[str]) -> str:
