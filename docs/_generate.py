@@ -35,12 +35,13 @@ argument (`pytest --evals my.evals.yaml`); without one, files whose names fit `e
 (`{" ".join(FILES_DEFAULT)}`).
 
 Where an option is given in several places, the first of these counts: command line, environment, ini
-file. Ini options stand where pytest's own do: in `pytest.ini`, or under `[tool.pytest.ini_options]`
-in `pyproject.toml`. TIME is seconds, or a number with `s`, `m` or `h`; a PATH begins at pytest's
-rootdir. A list has an entry a line in the ini file, and commas in the environment.
+file. A row has its names for the command line, the ini file and the environment. Ini options stand
+where pytest's own do: in `pytest.ini`, or under `[tool.pytest.ini_options]` in `pyproject.toml`.
+TIME is seconds, or a number with `s`, `m` or `h`; a PATH begins at pytest's rootdir. A list has an
+entry a line in the ini file, and commas in the environment.
 
-| command line | environment | ini | default | what it does |
-|---|---|---|---|---|
+| names | default | what it does |
+|---|---|---|
 """
 
 PROVIDERS_HEAD = f"""\
@@ -62,10 +63,10 @@ missing are told at once, before the first call.
 
 def options_page() -> str:
     """Return the page of options."""
-    files = f"`{' '.join(FILES_DEFAULT)}`"
+    files = " ".join(f"`{name}`" for name in FILES_DEFAULT)
     rows = [
-        "| `--evals` | | | | Collect eval datasets and run them. |\n",
-        f"| | | `evals_files` | {files} | File names (globs) that are collected as datasets. |\n",
+        "| `--evals` | | Collect eval datasets and run them. |\n",
+        f"| `evals_files` | {files} | File names (globs) that are collected as datasets. |\n",
         *map(_option, OPTIONS),
     ]
     return OPTIONS_HEAD + "".join(rows)
@@ -74,9 +75,10 @@ def options_page() -> str:
 def _option(option: Option) -> str:
     """Return an option's row."""
     value = "" if option.switch or not option.metavar else f" {option.metavar}"
-    flag = f"`{option.flag}{value}`" if option.command_line else ""
-    cells = [flag, f"`{option.variable}`", f"`{option.ini}`", _default(option.default), option.help]
-    return f"| {' | '.join(map(_cell, cells))} |\n"
+    flag = [f"{option.flag}{value}"] if option.command_line else []
+    names = "<br>".join(_cell(f"`{name}`") for name in (*flag, option.ini, option.variable))
+    cells = [names, _cell(_default(option.default)), _cell(option.help)]
+    return f"| {' | '.join(cells)} |\n"
 
 
 def providers_page() -> str:

@@ -34,7 +34,7 @@ def test_every_option_and_every_provider_is_on_its_page():
     options = (DOCS / "reference/options.md").read_text(encoding="utf-8")
     providers = (DOCS / "reference/providers.md").read_text(encoding="utf-8")
     for option in OPTIONS:
-        assert f"`{option.variable}` | `{option.ini}`" in options
+        assert f"`{option.ini}`<br>`{option.variable}`" in options
         assert option.help
     assert re.findall(r"^## (\w+)$", providers, re.MULTILINE) == sorted(PROVIDERS)
 

@@ -1,0 +1,84 @@
+"""How Sphinx makes the site of these pages: ``tox -e docs``.
+
+The pages are plain Markdown, readable as they stand. What a site needs besides is derived here: the
+navigation from the lists of `index.md`, the captions of files from the words behind a block's
+language. Everything a page shows is in the site's own folder: it works from ``file://``.
+"""
+
+import re
+from importlib.metadata import version as installed_version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+project = "pytest_evals"
+author = "The pytest_evals developers"
+copyright = author  # noqa: A001 - the name that Sphinx reads
+release = version = installed_version("pytest-evals-matrix")
+
+extensions = ["myst_parser", "sphinx_copybutton"]
+source_suffix = {".md": "markdown"}
+master_doc = "index"
+exclude_patterns = ["_build", "**/__pycache__"]
+nitpicky = True
+
+myst_enable_extensions = ["strikethrough"]
+myst_heading_anchors = 4  # links to headings, as GitHub makes them
+myst_linkify_fuzzy_links = False
+
+html_theme = "furo"
+html_title = "pytest_evals"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_copy_source = False
+html_show_sourcelink = False
+copybutton_prompt_text = "$ "
+copybutton_only_copy_prompt_lines = True
+copybutton_remove_prompts = True
+
+_GROUP = re.compile(r"^\*\*(.+)\*\*$")
+_ENTRY = re.compile(r"^- \[[^\]]+\]\(([^):]+)\.md\)")
+_FILE = re.compile(r"^```(\w+) (\+?)(\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def navigation(index: str) -> str:
+    """Return hidden tables of contents: a caption for each bold line of the index, and its links."""
+    groups: dict[str, list[str]] = {}
+    caption = ""
+    for line in index.splitlines():
+        if found := _GROUP.match(line):
+            caption = found[1]
+        elif found := _ENTRY.match(line):
+            groups.setdefault(caption, []).append(found[1])
+    return "".join(
+        f"\n```{{toctree}}\n:hidden:\n:caption: {name}\n\n{chr(10).join(pages)}\n```\n"
+        for name, pages in groups.items()
+    )
+
+
+def captioned(page: str) -> str:
+    """Give each block that is a file its name as a caption."""
+    return _FILE.sub(_with_caption, page)
+
+
+def _with_caption(block: "re.Match[str]") -> str:
+    """Write one block with a caption; a part of a file is shown without one."""
+    language, added, name, text = block.groups()
+    if "." not in name:
+        return f"```{language}\n{text}```"
+    told = f"{name} (added at its end)" if added else name
+    return f"```{{code-block}} {language}\n:caption: {told}\n\n{text}```"
+
+
+def _read(_: "Sphinx", page: str, source: list[str]) -> None:
+    """Derive what the site needs from a page as it was read."""
+    if page == "index":
+        source[0] += navigation(source[0])
+    source[0] = captioned(source[0])
+
+
+def setup(app: "Sphinx") -> dict[str, bool]:
+    """Hear of each page that is read."""
+    app.connect("source-read", _read)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
