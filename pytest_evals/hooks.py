@@ -11,7 +11,8 @@ from typing import Any
 
 import pluggy
 
-from pytest_evals.errors import PluginError
+from pytest_evals.errors import PluginError, suggest
+from pytest_evals.hookspecs import hooks
 from pytest_evals.user_code import user_traceback
 
 GROUP = "pytest_evals"
@@ -86,9 +87,27 @@ class Hooks:
                     f"{type(error).__name__}: {error}; turn it off with -p no:{entry.name}",
                     detail=user_traceback(error),
                 ) from error
-            if not self._manager.is_registered(plugin):
-                self._manager.register(plugin, name=entry.name)
             self._origins[id(plugin)] = f"{entry.name}{package}"
+            self._refuse_unknown(plugin)
+            try:
+                if not self._manager.is_registered(plugin):
+                    self._manager.register(plugin, name=entry.name)
+            except pluggy.PluginValidationError as error:
+                raise PluginError(f"the plugin {entry.name}{package}: {error}") from error
+
+    def _refuse_unknown(self, plugin: object) -> None:
+        """Refuse functions that look like hooks and are none.
+
+        Raises:
+            PluginError: there is one, with a suggestion.
+        """
+        known = hooks()
+        for name in dir(plugin):
+            if name.startswith(PREFIX) and name not in known and callable(getattr(plugin, name)):
+                raise PluginError(
+                    f"the plugin {self._origins[id(plugin)]} has {name}, which is no hook."
+                    + suggest(name, known)
+                )
 
     def register(self, plugin: object, name: str) -> None:
         """Register a plugin of this package."""

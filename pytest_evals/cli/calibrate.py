@@ -130,7 +130,7 @@ def _load(args: argparse.Namespace) -> "tuple[Dataset, Path, Path]":
     from pytest_evals.registry import Registry
 
     root = (args.rootdir or find_root(args.dataset)).absolute()
-    dataset = load(args.dataset, LoadContext(rootdir=root, checker=Registry.builtin()))
+    dataset = load(args.dataset, LoadContext(rootdir=root, checker=Registry.installed()))
     return dataset, args.dataset.absolute().parent, root
 
 

@@ -40,8 +40,9 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     )
     parser.add_argument(
         "--format",
-        choices=FORMATS,
-        help="by default what the ending of --output says, else json",
+        metavar="FORMAT",
+        help=f"one of {', '.join(FORMATS)}, or a plugin's; by default what the ending of --output "
+        "says, else json",
     )
     parser.add_argument(
         "-o", "--output", metavar="PATH", default="-", help="the file; `-`, the default, prints it"
@@ -58,7 +59,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run(args: argparse.Namespace) -> int:
     """Write the report."""
-    from pytest_evals.cli.judged import Stored, rootdir_of
+    from pytest_evals.cli.judged import Stored, rootdir_of, with_sections
     from pytest_evals.cli.stored import open_runs, store_path
 
     form = _format(args.format, args.output)
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     store = open_runs(args)
     try:
         stored = Stored(store, rootdir_of(store_path(args.store)))
-        report = stored.report(store.run(args.run_id), args.baseline)
+        report = with_sections(stored.report(store.run(args.run_id), args.baseline))
         if not printed:
             _write(reporter, report, Path(args.output))
             return 0
@@ -96,16 +97,20 @@ def _reporter(form: str) -> "Reporter":
     """Make the reporter of a format.
 
     Raises:
-        SettingsError: this installation has none.
+        SettingsError: there is none, or this installation lacks what it needs.
+        PluginError: a plugin's is not right.
     """
-    from pytest_evals.errors import SettingsError
+    from pytest_evals.errors import SettingsError, suggest
     from pytest_evals.registry import Registry
 
     try:
-        found = Registry.builtin().reporter(form)
+        registry = Registry.installed()
+        found = registry.reporter(form)
     except ModuleNotFoundError as error:
         raise SettingsError(f"--format {form} needs {error.name}, which is not installed") from None
-    assert found is not None
+    if found is None:
+        known = suggest(form, registry.reporters())
+        raise SettingsError(f"--format {form}: no reporter is called so.{known}")
     return found()
 
 

@@ -1,8 +1,9 @@
 """A stored run as a Report: as its session judged it, or judged again against a baseline."""
 
 import os
+import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_evals.baseline import Baseline
@@ -105,12 +106,34 @@ def _add(tables: dict[str, Table], result: TrialResult) -> None:
     tables.setdefault(result.dataset, Table(result.dataset)).add(tally(result))
 
 
+def with_sections(report: Report) -> Report:
+    """Return a report with the sections of plugins that have an entry point, redacted.
+
+    What goes wrong is told on the standard error; the report stands without it.
+    """
+    from pytest_evals.plaintext import neutral
+    from pytest_evals.registry import Registry
+    from pytest_evals.registry.told import report_context
+
+    context, wrong = report_context(Registry.installed().hooks, report)
+    for text in wrong:
+        print(f"warning: {neutral(text)}", file=sys.stderr)  # noqa: T201 - the command's own voice
+    return redacted(replace(report, context=context), _redactor()) if context else report
+
+
 def _redactor() -> Redactor:
-    """Make the redaction of what did not pass it with the records: keys from the environment."""
+    """Make the redaction of what did not pass it with the records.
+
+    That is keys from the environment, and what plugins with an entry point say is secret.
+    """
+    from pytest_evals.registry import Registry
+
     secrets = [
         value for name, value in os.environ.items() if any(mark in name.upper() for mark in _SECRET)
     ]
-    return Redactor(secrets, ())
+    redactor = Redactor(secrets, ())
+    redactor.learn(*Registry.installed().redactions())
+    return redactor
 
 
 def rootdir_of(store: Path) -> Path:

@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the problems; 1 where there are any."""
     from pytest_evals.registry import Registry
 
-    problems = find_problems(args.files, Registry.builtin(), rootdir=args.rootdir)
+    problems = find_problems(args.files, Registry.installed(), rootdir=args.rootdir)
     if args.json:
         rows = [
             {

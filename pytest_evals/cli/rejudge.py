@@ -135,7 +135,7 @@ def rejudge(
         Trial(only, _bare(item.case), _played(item.model), i, len(items) + 1)
         for i, item in enumerate(items)
     ]
-    registry = Registry.builtin()
+    registry = Registry.installed()
     _check(registry, trials)
     finder = _Finder(registry, recorded_provider([item.responses for item in items]))
     tools = Tools(finder=finder, http=_http_clients, store=store, redactor=_redactor())

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the schema."""
     from pytest_evals.registry import Registry
 
-    text = report_schema_text() if args.of == "report" else schema_text(Registry.builtin())
+    text = report_schema_text() if args.of == "report" else schema_text(Registry.installed())
     print(text, end="")  # noqa: T201 - the command's output
     return 0
 

@@ -66,7 +66,7 @@ def load_dataset(path: Path) -> "Dataset":
     from pytest_evals.loaders.build import load
     from pytest_evals.registry import Registry
 
-    return load(path, LoadContext(rootdir=find_root(path), checker=Registry.builtin()))
+    return load(path, LoadContext(rootdir=find_root(path), checker=Registry.installed()))
 
 
 def check(named: "Named") -> Checked:
@@ -133,7 +133,7 @@ def _compare(found: Checked, baseline: "Baseline", dataset: "Dataset") -> None:
     from pytest_evals.matrix import script_model
     from pytest_evals.registry import Registry
 
-    registry = Registry.builtin()
+    registry = Registry.installed()
     by_case: dict[str, list[Line]] = {}
     for line in baseline.lines:
         by_case.setdefault(line.case, []).append(line)
