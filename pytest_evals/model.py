@@ -63,3 +63,6 @@ class Model(Frozen):
 
 MODEL_FIELDS: frozenset[str] = frozenset(Model.model_fields) - {"options"}
 """The keys of a model in a dataset that every provider has."""
+
+RECORD_OPTIONS: frozenset[str] = frozenset({"record_http", "record_env"})
+"""The options by which the calls that a model's own code makes are recorded."""

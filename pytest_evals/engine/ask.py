@@ -68,9 +68,11 @@ class Line:
     chain: str | None = None
     """Where answers are only good for finishing an interrupted run (or for a replay): that run's
     mark."""
-    runs: bool = False
-    """Whether code runs each time, also in a replay, and the calls it makes are stored and counted
-    in its place."""
+    code: Provider | None = None
+    """What runs the user's code, where it runs each time, also in a replay, and the calls that it
+    makes are stored and counted in its place."""
+    priced: bool = False
+    """Whether such calls have prices of their own."""
     within: bool = False
     """Whether this is such a call: who asks it holds a place in the session already."""
 
@@ -178,7 +180,7 @@ class Asker:
             )
         attempts: list[ErrorInfo] = []
         try:
-            if self.mode == "replay" and not line.runs:
+            if self.mode == "replay" and line.code is None:
                 raise AnswerError("stale", self._stale(line, request, question))
             cost_usd, response = await self._attempts(line, request, clock, question, attempts)
         except AnswerError as error:
@@ -196,7 +198,7 @@ class Asker:
 
     def _stored(self, line: Line, question: "_Question") -> StoredAnswer | None:
         """Return the stored answer that may be used."""
-        if self.store is None or self.mode == "off" or line.runs:
+        if self.store is None or self.mode == "off" or line.code is not None:
             return None
         if self.mode == "refresh" and question.key not in self._refreshed:
             return None
@@ -277,7 +279,7 @@ class Asker:
         line.breaker.succeeded()
         line.limiter.succeeded(tokens, expected)
         _heed(line.limiter, response.metadata.get("rate_limit"))
-        if not line.runs:
+        if line.code is None:
             self.budget.add(cost_usd, tokens, model_id=line.model.id)
         return cost_usd
 
@@ -361,7 +363,7 @@ class Asker:
         cost_usd: float | None,
     ) -> None:
         """Store an answer before anybody uses it."""
-        if self.store is None or self.mode == "off" or line.runs:
+        if self.store is None or self.mode == "off" or line.code is not None:
             return
         answer = StoredAnswer(
             key=question.key,

@@ -34,7 +34,7 @@ from pytest_evals.engine.trial import TrialRunner
 from pytest_evals.errors import AnswerError, SettingsError
 from pytest_evals.exchange import ErrorInfo, Response
 from pytest_evals.matrix import Trial
-from pytest_evals.model import Model
+from pytest_evals.model import RECORD_OPTIONS, Model
 from pytest_evals.providers.base import HttpClients, Provider, ProviderContext
 from pytest_evals.redact import Redactor
 from pytest_evals.responses.base import ResponseStore
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from pytest_evals.certificate import Certificate
+    from pytest_evals.engine.calls import Recordings
     from pytest_evals.engine.early import EarlyStops
 
 T = TypeVar("T")
@@ -123,6 +124,7 @@ class Engine:
         self._by_trial: dict[_Mark, Line] = {}
         self._certificates: dict[int, Mapping[str, Certificate]] = {}
         self._http: HttpClients | None = None
+        self._recordings: Recordings | None = None
         self._lock = threading.Condition()
         self._queue: deque[Trial] = deque()
         self._planned: dict[str, int] = {}
@@ -209,7 +211,8 @@ class Engine:
                     lines[id(line)] = line
         problems = [*self._missing_keys(lines.values()), *self._missing_prices(lines.values())]
         for line in lines.values():
-            if self._settings.responses == "replay" and not line.provider.recorded:
+            played = line.provider.recorded or line.code is not None
+            if self._settings.responses == "replay" and not played:
                 continue  # it is not called, so its code need not even be here
             try:
                 line.provider.prepare()
@@ -224,7 +227,7 @@ class Engine:
             return []
         missing: dict[str, list[str]] = {}
         for line in lines:
-            for name in type(line.provider).required_env(line.model):
+            for name in type(line.code or line.provider).required_env(line.model):
                 if not self._tools.environ.get(name):
                     missing.setdefault(name, []).append(line.model.id)
         if not missing:
@@ -240,7 +243,7 @@ class Engine:
         if self._settings.max_cost is None or self._settings.responses == "replay":
             return []
         unpriced = sorted(
-            {line.model.id for line in lines if line.model.price is None}
+            {line.model.id for line in lines if line.model.price is None and not line.priced}
             - {line.model.id for line in lines if line.provider.recorded}
         )
         if not unpriced:
@@ -459,6 +462,8 @@ class Engine:
 
     def stop(self) -> None:
         """Cancel what is running, close connections, and end the thread."""
+        if self._recordings is not None:
+            self._recordings.undo()
         loop, thread = self._loop, self._thread
         if loop is None or thread is None:
             return
@@ -486,6 +491,8 @@ class Engine:
         for line in self._lines.values():
             with suppress(Exception):
                 await line.provider.aclose()
+        if self._recordings is not None:
+            await self._recordings.aclose()
         if self._http is not None:
             await self._http.aclose()
         await self._io.run(lambda: None)  # what was still to be written has been written now
@@ -516,11 +523,36 @@ class Engine:
             text = model.model_dump_json()
             # Models on one server share their limits, wherever the datasets that name them lie.
             key = f"{folder}:{text}" if kind.local else text
+            records = not RECORD_OPTIONS.isdisjoint(model.options)
+            if records:  # what its calls cost stands in its own dataset
+                key = f"{trial.dataset.path}:{key}"
             line = self._lines.get(key)
             if line is None:
-                line = self._lines[key] = self._new_line(model, kind, folder)
+                line = self._new_line(model, kind, folder)
+                line = self._lines[key] = (
+                    self._recorder().of(line, trial.dataset) if records else line
+                )
             self._by_trial[mark] = line
         return line
+
+    def _recorder(self) -> "Recordings":
+        """Return what records the calls of user code, made when first needed."""
+        if self._recordings is None:
+            from pytest_evals.engine.calls import Recordings
+
+            http = _LateClients(self._clients)
+            self._recordings = Recordings(self._asker, http, self._limiter_at)
+        return self._recordings
+
+    def _limiter_at(self, url: str) -> Limiter:
+        """Return the limit of the server at an address."""
+        shared = self._host_limiter(url)
+        if shared is not None:
+            return shared
+        name = urlsplit(url).netloc
+        if name not in self._hosts:
+            self._hosts[name] = Limiter(self._tools.share.part(self._settings.concurrency))
+        return self._hosts[name]
 
     def _model_of(self, dataset: Dataset, name: str | Model) -> Model:
         """Return the model a judge names or writes out."""

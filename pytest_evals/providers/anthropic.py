@@ -280,7 +280,7 @@ def _response(reply: Reply) -> Response:
         tool_calls=tuple(_tool_calls(blocks, reply)),
         finish_reason=_FINISH_REASONS.get(reason, reason) if isinstance(reason, str) else None,
         refusal=(text or "the model refused") if reason == "refusal" else None,
-        usage=_usage(body.get("usage")),
+        usage=usage_of(body.get("usage")),
         latency_s=reply.latency_s,
         model=body["model"] if isinstance(body.get("model"), str) else None,
         metadata=_metadata(reply, body, blocks),
@@ -319,7 +319,7 @@ def _tool_calls(blocks: Iterable[Mapping[str, Any]], reply: Reply) -> list[ToolC
     return calls
 
 
-def _usage(written: object) -> Usage:
+def usage_of(written: object) -> Usage:
     """Count the tokens; the API's `input_tokens` leave out what the cache read and wrote."""
     usage = written if isinstance(written, dict) else {}
     fresh = count(usage.get("input_tokens"))

@@ -21,6 +21,7 @@ from pytest_evals.exchange import Request, Response
 from pytest_evals.model import Model
 from pytest_evals.providers.base import ProviderContext
 from pytest_evals.providers.plain import clean_text, parse_json, response_of, to_json
+from pytest_evals.providers.recording import RecordEnv, RecordHttp, environ_here
 from pytest_evals.providers.wire import Value, names_in, open_values, read_values
 
 MOST_OUTPUT_BYTES = 10 * 1024 * 1024
@@ -52,6 +53,14 @@ class CommandOptions(Frozen):
     """The folder it runs in, from the rootdir."""
     env: dict[str, Value] = Field(default_factory=dict)
     """Environment variables beside the session's own, all of which it gets."""
+    record_http: RecordHttp = False
+    """Whether the calls it makes to model APIs are stored, and answered from the store the next
+    time; or the addresses of which that is true, by their beginnings. They are led to a server on
+    this machine by OPENAI_BASE_URL, ANTHROPIC_BASE_URL and `record_env`. The program itself then
+    runs each time, also in a replay."""
+    record_env: RecordEnv = Field(default_factory=dict)
+    """Further environment variables from which it reads where an API is, and where that is
+    (`{MISTRAL_BASE_URL: "https://api.mistral.ai/v1"}`)."""
     output: Literal["auto", "text", "json"] = "auto"
     """What it writes: ``text``, ``json`` (then anything else is an error), or ``auto``: a JSON
     object is read as one, anything else is text."""
@@ -173,7 +182,8 @@ class CommandProvider:
 
     async def _start(self) -> "_Run":
         """Start the program, in a process group of its own so that all of it can be ended."""
-        environ = {**self._context.environ, **read_values(self._options.env, self._context.environ)}
+        own = read_values(self._options.env, self._context.environ)
+        environ = dict(await environ_here({**self._context.environ, **own}))
         group: dict[str, Any] = {"start_new_session": True}
         if sys.platform == "win32":
             group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}

@@ -11,7 +11,7 @@ from threading import current_thread, main_thread
 from time import monotonic
 from typing import Any, ClassVar, Self
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from pytest_evals.canonical import Frozen, Json
 from pytest_evals.errors import AnswerError
@@ -20,6 +20,7 @@ from pytest_evals.model import Model
 from pytest_evals.providers.base import ProviderContext
 from pytest_evals.providers.otel import Recording, ready, recording
 from pytest_evals.providers.plain import response_of, shown, to_json
+from pytest_evals.providers.recording import RecordEnv, RecordHttp
 from pytest_evals.trace.convert import Converted
 from pytest_evals.trace.text import lines
 from pytest_evals.trace.tree import with_trace
@@ -67,6 +68,14 @@ class PythonOptions(Frozen):
     trace: bool = True
     """Whether the OpenTelemetry spans that the callable makes are kept with its answer; they are
     only where opentelemetry-sdk is installed."""
+    record_http: RecordHttp = False
+    """Whether the calls it makes to model APIs through httpx (the SDKs of OpenAI and Anthropic do)
+    are stored, and answered from the store the next time; or the addresses of which that is true,
+    by their beginnings. The code itself then runs each time, also in a replay."""
+    record_env: RecordEnv = Field(default_factory=dict)
+    """For calls by other means than httpx: environment variables from which it reads where an API
+    is, and where that is (`{OPENAI_BASE_URL: "https://api.openai.com/v1"}`). They lead to a server
+    on this machine that records; one trial runs at a time."""
 
     @field_validator("target")
     @classmethod

@@ -16,6 +16,8 @@ _WORDS = {
     "version": "the model's version",
     "case": "the case",
     "variables": "the case's variables",
+    "url": "the address",
+    "again": "how often it was asked before",
 }
 
 
