@@ -23,6 +23,7 @@ GROUPS = {
     "Reference metrics": ("metrics", "embedding"),
     "Numbers and choices": ("number", "mathematics", "choices"),
     "Tools and trajectories": ("tools", "toolargs", "bfcl"),
+    "Traces": ("spans",),
     "Operations": ("limits", "operations"),
     "Own code": ("own", "command", "webhook"),
     "Groups": ("group", "expect"),
@@ -95,6 +96,13 @@ TRANSFORM_WORDS = {
 
 
 NOTES = {
+    "Traces": """
+What happened inside an application that makes OpenTelemetry spans: see
+[Test an agent](../how-to/test-an-agent.md). Spans have a `kind` (`agent_turn`, `llm_call`,
+`tool_call`, `retrieval`, `embedding`, `guardrail_check`, `custom`), read from the GenAI semantic
+conventions. An answer without a trace is an error of these scorers, and so is one whose spans were
+not all kept where the verdict rests on what is not there.
+""",
     "Numbers and choices": """
 Scorers that give a label beside the right one (`label`, the judge `classifier` with `expected`)
 have a confusion matrix over the dataset, shown with `-v`, and metrics for gates: `accuracy(label)`,

@@ -61,6 +61,13 @@ _HOMES = {
     "pii": {"no_pii": "NoPii", "contains_pii": "ContainsPii"},
     "refusal": {"is_refusal": "IsRefusal"},
     "similarity": {"levenshtein": "Levenshtein", "similarity": "Similarity"},
+    "spans": {
+        "span": "HasSpan",
+        "span_order": "SpanOrder",
+        "no_error_spans": "NoErrorSpans",
+        "max_span_duration_s": "MaxSpanDuration",
+        "valid_trace": "ValidTrace",
+    },
     "text": {
         "equals": "Equals",
         "equals_any": "EqualsAny",

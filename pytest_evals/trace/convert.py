@@ -24,6 +24,8 @@ DEEPEST = 20
 """How deep a value may be nested."""
 LEFT_OUT = "spans were left out"
 """What a note says where spans are missing."""
+STILL_OPEN = "still open when the answer was there"
+"""What a note says where spans had not ended."""
 CUT = "… [cut]"
 """How a text that was cut ends."""
 
@@ -131,7 +133,7 @@ def convert(
         names = ", ".join(repr(name[:60]) for name in still_open[:3])
         more = f" and {len(still_open) - 3} more" if len(still_open) > 3 else ""
         what = "1 span was" if len(still_open) == 1 else f"{len(still_open)} spans were"
-        notes.append(f"{what} still open when the answer was there: {names}{more}")
+        notes.append(f"{what} {STILL_OPEN}: {names}{more}")
     return Converted(kept, notes)
 
 

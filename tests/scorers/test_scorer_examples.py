@@ -9,8 +9,9 @@ import pytest
 import yaml
 
 from pytest_evals.canonical import field_docs
-from pytest_evals.exchange import Usage
+from pytest_evals.exchange import Response, Usage
 from pytest_evals.scorers.catalogue import SCORERS
+from pytest_evals.span import Span
 
 ROOT = Path(__file__).parents[2]
 SENTENCE = "You have 30 days to return it, in the original box."
@@ -31,6 +32,19 @@ WEATHER = {
 }
 PARIS, ROME = ("get_weather", {"city": "Paris"}), ("get_weather", {"city": "Rome"})
 BROKEN = ("book", {}, {"error": "sold out"})
+AGENT = Span(id="a", name="invoke_agent bot", kind="agent_turn", end_s=4)
+LOOKUP = Span(id="b", parent="a", name="lookup", kind="retrieval", end_s=1)
+CHAT = Span(id="c", parent="a", name="chat small", kind="llm_call", start_s=1, end_s=2)
+TOOL = Span(id="d", parent="a", name="execute_tool book", kind="tool_call", start_s=2, end_s=3)
+SLOW = LOOKUP.model_copy(update={"end_s": 3.5})
+FAILED = TOOL.model_copy(update={"error": "sold out"})
+
+
+def traced(*spans):
+    """Make an answer with a trace."""
+    return {"response": Response(text="Booked.", trace=spans)}
+
+
 RIGHT_AND_WRONG = {
     "all_of": (SENTENCE, "30 days, or never"),
     "any_of": (SENTENCE, "a month"),
@@ -73,6 +87,11 @@ RIGHT_AND_WRONG = {
     "language": ("Sie haben dreißig Tage Zeit.", "You have thirty days to return it."),
     "levenshtein": ("30 day", "thirty days"),
     "matches_model": ('{"id": 7}', '{"id": "seven"}'),
+    "max_span_duration_s": (traced(AGENT, LOOKUP, CHAT), traced(AGENT, SLOW)),
+    "no_error_spans": (traced(AGENT, TOOL), traced(AGENT, FAILED)),
+    "span": (traced(AGENT, CHAT), traced(CHAT, TOOL)),
+    "span_order": (traced(AGENT, LOOKUP, CHAT, TOOL), traced(AGENT, CHAT, TOOL)),
+    "valid_trace": (traced(AGENT, LOOKUP), traced(AGENT, LOOKUP, CHAT, CHAT)),
     "math_equal": ("The answer is 0.5.", "The answer is 2."),
     "max_cost_usd": ({"cost_usd": 0.01}, {"cost_usd": 0.02}),
     "max_latency_s": ({"latency_s": 4.9}, {"latency_s": 5.1}),

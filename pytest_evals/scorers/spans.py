@@ -1,0 +1,207 @@
+"""What happened inside the application, by the spans of its trace."""
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from typing import ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from pytest_evals.case import Case
+from pytest_evals.dataset import Dataset
+from pytest_evals.scorers.base import ScoreContext, Scorer, Verdict
+from pytest_evals.scorers.spanmatch import (
+    SpanQuery,
+    duration,
+    in_order,
+    need_all,
+    spans_of,
+    told,
+)
+from pytest_evals.scorers.words import quoted
+from pytest_evals.trace.convert import STILL_OPEN
+from pytest_evals.trace.tree import problems
+
+
+class HasSpan(SpanQuery, Scorer):
+    """The trace has such a span; `min` and `max` say how many. All that is given must hold."""
+
+    type: ClassVar[str] = "span"
+    graded: ClassVar[bool | None] = False
+    cheap: ClassVar[bool] = False
+    shorthand: ClassVar[str | None] = "name"
+    example: ClassVar[str] = "span: {kind: llm_call, max: 3, has_ancestor: invoke_agent*}"
+
+    min: int = Field(default=1, ge=0)
+    """The least number of such spans; by default 1, or 0 where `max` is 0."""
+    max: int | None = Field(default=None, ge=0)
+    """The greatest number of such spans; 0 forbids them."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _none(cls, data: object) -> object:
+        """Let `max: 0` stand alone."""
+        if isinstance(data, dict) and data.get("max") == 0:
+            return {"min": 0, **data}
+        return data
+
+    @model_validator(mode="after")
+    def _order(self) -> Self:
+        """The least is not greater than the greatest."""
+        if self.max is not None and self.min > self.max:
+            raise ValueError(f"`min` {self.min} is greater than `max` {self.max}: it cannot pass")
+        return self
+
+    def score(self, ctx: ScoreContext) -> Verdict:
+        """Count the spans."""
+        placed = spans_of(ctx)
+        found = sum(map(self.matches, placed))
+        if found < self.min or (self.max is not None and found <= self.max):
+            need_all(ctx)
+        most = "" if self.max is None else f", <= {self.max}"
+        what = "1 span is" if found == 1 else f"{found} spans are"
+        return Verdict(
+            passed=found >= self.min and (self.max is None or found <= self.max),
+            bar=f">= {self.min}{most}",
+            reason=f"{what} such ({SpanQuery.__str__(self)}); the spans: {told(placed)}",
+        )
+
+    def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
+        """Any number of spans is no assertion."""
+        if self.min == 0 and self.max is None:
+            yield "`span` with `min: 0` cannot fail"
+
+
+class SpanOrder(Scorer):
+    """These spans began in this order, others between them, all turns together.
+
+    Its value is the share of them that is met before the first that is not.
+    """
+
+    type: ClassVar[str] = "span_order"
+    graded: ClassVar[bool | None] = True
+    cheap: ClassVar[bool] = False
+    shorthand: ClassVar[str | None] = "spans"
+    example: ClassVar[str] = 'span_order: [{kind: retrieval}, "chat *", {kind: tool_call}]'
+
+    spans: tuple[SpanQuery, ...] = Field(min_length=2)
+    """Each a name, or what `span` takes: `{kind: llm_call, attributes: {…}}`."""
+
+    def score(self, ctx: ScoreContext) -> Verdict:
+        """Look for them one after another."""
+        placed = spans_of(ctx)
+        met = in_order(self.spans, placed)
+        right = met == len(self.spans)
+        if right:
+            reason = f"the spans came in this order; all of them: {told(placed)}"
+        else:
+            need_all(ctx)
+            missing = self.spans[met]
+            first = "" if not met else f" after {self.spans[met - 1]}"
+            reason = f"no span ({missing}) began{first}; the spans: {told(placed)}"
+        return Verdict(passed=right, value=met / len(self.spans), reason=reason)
+
+
+class NoErrorSpans(Scorer):
+    """No span of the trace has an error."""
+
+    type: ClassVar[str] = "no_error_spans"
+    graded: ClassVar[bool | None] = False
+    shorthand: ClassVar[str | None] = "allow"
+    example: ClassVar[str] = "no_error_spans"
+
+    allow: tuple[str, ...] = ()
+    """Names of spans that may fail; `*` stands for any letters."""
+
+    def score(self, ctx: ScoreContext) -> Verdict:
+        """Look for errors."""
+        placed = spans_of(ctx)
+        failed = [
+            span
+            for _, span in placed
+            if span.error is not None and not any(fnmatchcase(span.name, n) for n in self.allow)
+        ]
+        if failed:
+            words = "; ".join(f"{quoted(s.name)}: {quoted(s.error or '')}" for s in failed[:5])
+            more = f" and {len(failed) - 5} more" if len(failed) > 5 else ""
+            what = "1 span has an error" if len(failed) == 1 else f"{len(failed)} spans have errors"
+            return Verdict(passed=False, reason=f"{what}: {words}{more}")
+        need_all(ctx)
+        return Verdict(passed=True, reason=f"none of {len(placed)} spans has an error")
+
+    def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
+        """Allowing all asserts nothing."""
+        if "*" in self.allow:
+            yield "`no_error_spans` that allows every span to fail cannot fail"
+
+
+class MaxSpanDuration(Scorer):
+    """Every span, or every one that is meant, ended within so many seconds."""
+
+    type: ClassVar[str] = "max_span_duration_s"
+    graded: ClassVar[bool | None] = False
+    cheap: ClassVar[bool] = False
+    shorthand: ClassVar[str | None] = "max"
+    example: ClassVar[str] = "max_span_duration_s: {max: 2, span: {kind: retrieval}}"
+
+    max: float = Field(ge=0)
+    """The most seconds."""
+    span: SpanQuery | None = None
+    """Which spans are meant: a name, or what `span` takes; by default all. One at least is."""
+
+    def score(self, ctx: ScoreContext) -> Verdict:
+        """Compare each."""
+        placed = spans_of(ctx)
+        meant = [one for one in placed if self.span is None or self.span.matches(one)]
+        took = [(duration(span), span) for _, span in meant]
+        still = [span.name for seconds, span in took if seconds is None]
+        late = [(seconds, span) for seconds, span in took if seconds and seconds > self.max]
+        bar = f"<= {self.max:g} s"
+        if late or still:
+            words = [f"{quoted(s.name)} took {seconds:.3g} s" for seconds, s in late[:5]]
+            words += [f"{quoted(name)} had not ended" for name in still[:5]]
+            return Verdict(passed=False, bar=bar, reason="; ".join(words))
+        need_all(ctx)
+        if not meant:
+            reason = f"no span is such ({self.span}); the spans: {told(placed)}"
+            return Verdict(passed=False, bar=bar, reason=reason)
+        longest = max(seconds or 0.0 for seconds, _ in took)
+        return Verdict(
+            passed=True, bar=bar, reason=f"the longest of {len(meant)} spans took {longest:.3g} s"
+        )
+
+
+class ValidTrace(Scorer):
+    """The trace is whole: every parent exists, every span ended, none before it started.
+
+    A trace that was cut, or whose spans still ran when the answer was there, is not whole.
+    """
+
+    type: ClassVar[str] = "valid_trace"
+    graded: ClassVar[bool | None] = False
+    shorthand: ClassVar[str | None] = "allow_open"
+    example: ClassVar[str] = "valid_trace"
+
+    allow_open: bool = False
+    """Whether spans may still run when the answer is there."""
+
+    def score(self, ctx: ScoreContext) -> Verdict:
+        """Look for what is wrong."""
+        placed = spans_of(ctx)
+        wrong: list[str] = []
+        for exchange in ctx.exchanges:
+            if exchange.response is None:
+                continue
+            spans = exchange.response.trace
+            wrong += problems(spans)
+            open_spans = [span.name for span in spans if span.end_s is None]
+            if open_spans and not self.allow_open:
+                wrong.append(f"{len(open_spans)} spans had not ended: {quoted(open_spans[0])}")
+            if not spans:
+                wrong.append(f"turn {exchange.request.turn + 1} has no spans")
+            known = (STILL_OPEN, *problems(spans))
+            notes = exchange.response.trace_notes
+            wrong += [note for note in notes if not any(part in note for part in known)]
+        return Verdict(
+            passed=not wrong,
+            reason="; ".join(dict.fromkeys(wrong)) or f"{len(placed)} spans, and all is right",
+        )
