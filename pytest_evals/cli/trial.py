@@ -10,6 +10,7 @@ from pytest_evals.plaintext import format_cost, format_count, format_seconds
 from pytest_evals.result import AnyScore, TrialResult
 from pytest_evals.score import ScoreError
 from pytest_evals.storage.base import HumanScore
+from pytest_evals.trace.text import lines
 
 
 def describe(attempts: Sequence[TrialResult], labels: Sequence[HumanScore]) -> Iterator[str]:
@@ -86,6 +87,10 @@ def _exchange(exchange: Exchange) -> Iterator[str]:
     if response.finish_reason:
         facts.append(response.finish_reason)
     yield from _block(f"answer{by} ({', '.join(facts)})", "\n".join([*calls, text]))
+    if response.trace or response.trace_notes:
+        told = "\n".join(lines(response.trace, response.trace_notes))
+        what = "1 span" if len(response.trace) == 1 else f"{len(response.trace):,} spans"
+        yield from _block(f"trace{turn}, {what}", told)
 
 
 def _messages(messages: Sequence[Message]) -> Iterator[str]:

@@ -14,6 +14,9 @@ from pytest_evals.plaintext import format_cost, format_count, format_seconds, ne
 from pytest_evals.result import FirstTry, TrialResult
 from pytest_evals.run import Run
 from pytest_evals.score import Score, ScoreError
+from pytest_evals.trace.conventions import tokens_of
+from pytest_evals.trace.text import DEEPEST, took
+from pytest_evals.trace.tree import Tree
 
 Plain = dict[str, Any]
 
@@ -133,6 +136,7 @@ class Detail:
             faults=[self._text(fault) for fault in response.faults],
             output=self._text(response.output),
             trace=_timeline(response.trace, self._json),
+            trace_notes=[self._text(note) for note in response.trace_notes],
             metadata=self._json(response.metadata) if response.metadata else None,
         )
 
@@ -206,31 +210,35 @@ def _exchange_facts(exchange: Exchange, response: Response) -> list[str]:
 
 
 def _timeline(spans: tuple[Span, ...], shown: Callable[[Any], str | None]) -> list[Plain]:
-    """Return a trace's spans in order, each with its depth, its place and its length (0..1)."""
+    """Return a trace's spans as its tree has them, each with its depth, its place and its length.
+
+    Place and length are parts of the whole (0..1).
+    """
     whole = max((span.end_s or span.start_s for span in spans), default=0.0) or 1.0
-    parents = {span.id: span.parent for span in spans}
     return [
         _full(
             name=neutral(span.name),
             kind=neutral(span.kind),
-            depth=_depth(span.id, parents),
+            depth=min(depth, DEEPEST),
             start=round(max(0.0, span.start_s) / whole, 4),
-            length=None if span.end_s is None else round((span.end_s - span.start_s) / whole, 4),
-            took=None if span.end_s is None else format_seconds(span.end_s - span.start_s),
+            length=None
+            if span.end_s is None
+            else round(max(0.0, span.end_s - span.start_s) / whole, 4),
+            took=took(span),
+            tokens=_span_tokens(span),
             error=shown(span.error) if span.error else None,
             attributes=shown(span.attributes) if span.attributes else None,
         )
-        for span in sorted(spans, key=lambda span: span.start_s)
+        for span, depth in Tree(spans).walk()
     ]
 
 
-def _depth(span_id: str, parents: dict[str, str | None]) -> int:
-    """Return how deep a span lies; a circle of parents ends."""
-    depth, seen, parent = 0, {span_id}, parents.get(span_id)
-    while parent is not None and parent in parents and parent not in seen and depth < 12:
-        seen.add(parent)
-        depth, parent = depth + 1, parents[parent]
-    return depth
+def _span_tokens(span: Span) -> str | None:
+    """Return the tokens that a span reports, in words."""
+    usage = tokens_of(span)
+    if usage.total_tokens is None:
+        return None
+    return f"{format_count(usage.input_tokens)} in, {format_count(usage.output_tokens)} out"
 
 
 def _rerun_options(run: Run) -> list[str]:

@@ -68,14 +68,25 @@ function score(one) {
 }
 
 function span(one) {
+  const depth = one.depth || 0;
   const bar = make("i", { class: one.error ? "bad" : "" });
-  bar.style.left = `${100 * one.start}%`;
+  bar.style.left = `${100 * Math.min(1, one.start)}%`;
   bar.style.width = `${Math.max(0.4, 100 * (one.length || 0))}%`;
-  const name = make("span", {}, one.name, make("span", { class: "muted" }, " " + (one.kind || "")));
-  name.style.paddingLeft = `${12 * (one.depth || 0)}px`;
+  const name = make("span", {}, one.name, make("span", { class: "muted" }, " " + [one.kind, one.tokens].filter(Boolean).join(" · ")));
+  name.style.paddingLeft = `${12 * depth}px`;
   const row = make("div", { class: "span" }, name, make("span", { class: "lane" }, bar), make("span", { class: "took" }, one.took || ""));
-  const more = [one.error && said(one.error, "bad"), one.attributes && said(one.attributes, "code")].filter(Boolean);
-  return more.length ? [row, folded("Attributes of " + one.name, more)] : [row];
+  const more = one.attributes && folded("Attributes of " + one.name, said(one.attributes, "code"));
+  return make("div", { role: "listitem", "aria-level": String(depth + 1) }, [row, one.error && said(one.error, "bad"), more].filter(Boolean));
+}
+
+function traced(turns) {
+  const answers = turns.map((one) => one.answer || {});
+  const many = answers.filter((one) => one.trace).length > 1;
+  return answers.flatMap((one, turn) => [
+    many && one.trace && by("turn " + (turn + 1)),
+    (one.trace_notes || []).map((note) => by(note)),
+    one.trace && make("div", { role: "list" }, one.trace.map(span)),
+  ]).flat();
 }
 
 function compared(change) {
@@ -105,7 +116,6 @@ function command(text) {
 function whole(trial, found) {
   const row = data.rows[data.trials.case[trial]];
   const turns = found.talk || [];
-  const traces = turns.flatMap((one) => (one.answer || {}).trace || []);
   const judges = found.judges || [];
   return [
     make("dl", { class: "facts" }, found.facts.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value)))),
@@ -114,7 +124,7 @@ function whole(trial, found) {
     part("Scores", (found.scores || []).map(score)),
     found.first && part("The first answer, which metrics count", make("p", {}, found.first.outcome), (found.first.scores || []).map(score)),
     part("Conversation", turns.map((one, turn) => [turns.length > 1 && by("turn " + (turn + 1)), exchange(one)]).flat(2)),
-    part("Trace", traces.flatMap(span)),
+    part("Trace", traced(turns)),
     part("Judges", judges.map((one) => folded(`${one.role.replace("judge:", "")} asks ${one.model || "a model"}`, exchange(one)))),
     part("Printed", said(found.output, "code")),
     part("Run this again", command(found.rerun)),
