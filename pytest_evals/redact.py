@@ -16,7 +16,7 @@ it stays valid JSON. A word alone ("authorization", "sk-") is never taken for a 
 import base64
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from urllib.parse import quote, quote_plus
 
 from pytest_evals.errors import SettingsError
@@ -26,6 +26,9 @@ MARK = "[redacted]"
 
 LEAST = 6
 """The least length of a known secret that is looked for."""
+
+_SECRET_MARKS = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
+"""What the name of a variable with a secret holds."""
 
 _HEADERS = frozenset(
     {
@@ -77,6 +80,15 @@ _LITERAL = re.compile(
     r'"(?:[^"\\]|\\.)*"(?P<key>\s*:)?|[\[\]{}]|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?', re.DOTALL
 )
 _SCHEME = re.compile(r"(?i:Bearer|Basic|Digest|Token|Negotiate)\s")
+
+
+def secrets_in(environ: Mapping[str, str]) -> list[str]:
+    """Return the values of the variables whose names say that they are secrets."""
+    return [
+        value
+        for name, value in environ.items()
+        if any(mark in name.upper() for mark in _SECRET_MARKS)
+    ]
 
 
 class Redactor:

@@ -20,11 +20,15 @@ COMMANDS = (
     "leaderboard",
     "baseline",
     "export",
+    "import",
     "score",
     "calibrate",
     "merge",
     "prune",
 )
+
+_MODULES = {"import": "import_"}
+"""The files of commands whose names Python keeps for itself."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,7 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"pytest-evals-matrix {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name in COMMANDS:
-        import_module(f"{__name__}.{name}").add(subparsers)
+        import_module(f"{__name__}.{_MODULES.get(name, name)}").add(subparsers)
     return parser
 
 

@@ -1,4 +1,4 @@
-"""``pytest-evals export RUN --format FORMAT``: a stored run, written by any reporter."""
+"""``pytest-evals export RUN --format FORMAT``: a stored run as a report, or as a bundle to move."""
 
 import argparse
 import sys
@@ -6,18 +6,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pytest_evals.report import Report
     from pytest_evals.reporters.base import Reporter
 
 FORMATS = ("csv", "html", "json", "md", "parquet")
 _BINARY = {"parquet"}
+BUNDLE = "bundle"
+"""The format that is no report: the run itself, for `pytest-evals import`."""
 
+_ENDINGS = {"jsonl": BUNDLE}
 
 _EPILOG = """\
 examples:
   pytest-evals export latest -o report.html
   pytest-evals export latest --format csv
   pytest-evals export latest --baseline main: -o report.md
+  pytest-evals export latest -o run.jsonl            to be imported elsewhere
+  pytest-evals export latest --answers -o run.jsonl  with its stored answers
+
+A bundle (`.jsonl`) holds the run whole: every attempt, its judges' calls, what people said, and
+with --answers the stored answers, so that the other machine asks nothing again.
 
 exit status: 0, or 1 where it cannot be written; 4 for usage."""
 
@@ -29,9 +39,11 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
     parser = subparsers.add_parser(
         "export",
-        help="write a stored run as HTML, Markdown, JSON, CSV or Parquet",
-        description="Write a stored run as a report. Gates stand as the session judged them; with "
-        "--baseline the run is compared and judged again. JUnit is pytest's own: --junitxml.",
+        help="write a stored run as a report, or as a bundle to import elsewhere",
+        description="Write a stored run as HTML, Markdown, JSON, CSV or Parquet, or as a bundle "
+        "that `pytest-evals import` takes in on another machine. In reports gates stand as the "
+        "session judged them; with --baseline the run is compared and judged again. JUnit is "
+        "pytest's own: --junitxml.",
         epilog=_EPILOG,
         formatter_class=Help,
     )
@@ -41,8 +53,8 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.add_argument(
         "--format",
         metavar="FORMAT",
-        help=f"one of {', '.join(FORMATS)}, or a plugin's; by default what the ending of --output "
-        "says, else json",
+        help=f"one of {', '.join(FORMATS)}, {BUNDLE}, or a plugin's; by default what the ending of "
+        "--output says (.jsonl: bundle), else json",
     )
     parser.add_argument(
         "-o", "--output", metavar="PATH", default="-", help="the file; `-`, the default, prints it"
@@ -52,6 +64,9 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         metavar="SOURCE",
         help="compare with this, as --evals-baseline: a file or a folder of baselines, "
         "REVISION:PATH, a run's id, or `latest` (the complete run before)",
+    )
+    parser.add_argument(
+        "--answers", action="store_true", help="in a bundle: the stored answers too"
     )
     add_store(parser)
     parser.set_defaults(run=run)
@@ -63,6 +78,9 @@ def run(args: argparse.Namespace) -> int:
     from pytest_evals.cli.stored import open_runs, store_path
 
     form = _format(args.format, args.output)
+    if form == BUNDLE:
+        return _bundle(args)
+    _refuse_answers(args)
     reporter = _reporter(form)
     printed = args.output == "-"
     store = open_runs(args)
@@ -78,6 +96,69 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _refuse_answers(args: argparse.Namespace) -> None:
+    """Refuse what has a meaning for bundles alone.
+
+    Raises:
+        SettingsError: it is asked for.
+    """
+    from pytest_evals.errors import SettingsError
+
+    if args.answers:
+        raise SettingsError("--answers belongs to a bundle: -o run.jsonl, or --format bundle")
+
+
+def _bundle(args: argparse.Namespace) -> int:
+    """Write the run itself.
+
+    Raises:
+        SettingsError: it is to be compared with a baseline.
+        StoreError: a record cannot be read, or the run is still going.
+        ReportError: the file cannot be written.
+    """
+    from pytest_evals.cli.bundle import encoded, stored_lines
+    from pytest_evals.cli.host import redactor
+    from pytest_evals.cli.stored import open_runs
+    from pytest_evals.errors import SettingsError
+    from pytest_evals.responses.sqlite import SqliteResponseStore
+
+    if args.baseline is not None:
+        raise SettingsError("a bundle holds the run as it is: leave --baseline to reports")
+    store = open_runs(args)
+    answers = SqliteResponseStore(store.path, write=False) if args.answers else None
+    try:
+        lines = encoded(stored_lines(store, store.run(args.run_id), answers), redactor())
+        if args.output == "-":
+            for line in lines:
+                sys.stdout.write(line)  # in ASCII
+        else:
+            _write_lines(Path(args.output), lines)
+    finally:
+        store.close()
+        if answers is not None:
+            answers.close()
+    return 0
+
+
+def _write_lines(path: Path, lines: "Iterable[str]") -> None:
+    """Write a file, whole or not at all.
+
+    Raises:
+        ReportError: it cannot be written, naming the file.
+    """
+    from pytest_evals.errors import ReportError
+    from pytest_evals.files import replacing
+
+    if path.is_dir():
+        raise ReportError(f"{path} is a folder; name a file in it")
+    try:
+        with replacing(path) as file:
+            for line in lines:
+                file.write(line.encode("ascii"))
+    except OSError as error:
+        raise ReportError(f"{path} was not written: {error}") from None
+
+
 def _format(given: str | None, output: str) -> str:
     """Return the format that is meant.
 
@@ -87,7 +168,7 @@ def _format(given: str | None, output: str) -> str:
     from pytest_evals.errors import SettingsError
 
     ending = Path(output).suffix.removeprefix(".")
-    form = given or (ending if ending in FORMATS else "json")
+    form = given or _ENDINGS.get(ending, ending if ending in FORMATS else "json")
     if form in _BINARY and output == "-" and sys.stdout.isatty():
         raise SettingsError(f"{form} is no text; name a file with -o")
     return form

@@ -251,6 +251,17 @@ class SqliteRunStore:
         self._write(write)
         self._own.pop(run_id, None)
 
+    def abandon(self, run_id: str) -> None:
+        """Take out a run that this store began and has not sealed, as if it had never been.
+
+        Raises:
+            StoreError: there is no such run, or it cannot be taken out.
+        """
+        own = self._own.pop(run_id, None)
+        if own is not None and own.claim is not None:
+            own.claim.release(remove=True)
+        self.forget(run_id)
+
     def compact(self) -> None:
         """Give the room of what was taken out back to the file system.
 
