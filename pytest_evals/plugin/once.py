@@ -19,9 +19,12 @@ NOTE = (
 
 
 class Once:
-    """Runs trials as pytest itself does, before a plugin of reruns can."""
+    """Runs trials as pytest itself does, before a plugin of reruns can.
 
-    @pytest.hookimpl(tryfirst=True)
+    Registered after the installed plugins, it is called before them, but after those that only
+    note what runs next and have asked to be first.
+    """
+
     def pytest_runtest_protocol(
         self, item: pytest.Item, nextitem: pytest.Item | None
     ) -> bool | None:
