@@ -21,6 +21,7 @@ COMMANDS = (
     "baseline",
     "export",
     "import",
+    "curate",
     "score",
     "calibrate",
     "merge",
