@@ -60,12 +60,13 @@ class Surroundings:
         else:
             result = await inner(trial)
         told = self._clean(result)
+        wrong: list[PluginError] = []
         try:
             wrong = await self._within(trial, lambda: self.around.after(trial, told))
         except PluginError as error:
             wrong = [error]
-        for error in wrong or ():
-            note = f"after a trial, {error}; its result stands"
+        for one in wrong:
+            note = f"after a trial, {one}; its result stands"
             if note not in self.notes:
                 self.notes.append(note)
         return result

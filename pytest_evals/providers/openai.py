@@ -165,16 +165,16 @@ class OpenAIProvider:
         Raises:
             AnswerError: it cannot be read, or holds an error.
         """
-        return _response(reply, self._key)
+        return read_response(reply, self._key)
 
     def _body(self, request: Request) -> dict[str, Any]:
         """Return what is sent."""
         check_params(request.params, _OURS)
         body: dict[str, Any] = {} if self._model.model is None else {"model": self._model.model}
-        body["messages"] = [_message(message) for message in request.messages]
+        body["messages"] = [written_message(message) for message in request.messages]
         body.update(request.params)
         if request.tools:
-            body["tools"] = [_tool(tool) for tool in request.tools]
+            body["tools"] = [written_tool(tool) for tool in request.tools]
         if request.response_format is not None:
             body["response_format"] = request.response_format
         return body
@@ -189,7 +189,7 @@ def _key_name(options: OpenAIOptions) -> str | None:
     return KEY if own_server and not sends_own else None
 
 
-def _message(message: Message) -> dict[str, Any]:
+def written_message(message: Message) -> dict[str, Any]:
     """Write a message as the server expects it."""
     written: dict[str, Any] = {"role": message.role, "content": message.content}
     if message.name is not None:
@@ -213,12 +213,12 @@ def _call(call: ToolCall, index: int) -> dict[str, Any]:
     }
 
 
-def _tool(tool: Mapping[str, Any]) -> dict[str, Any]:
+def written_tool(tool: Mapping[str, Any]) -> dict[str, Any]:
     """Write a tool's definition: ours is wrapped, one that has a `type` is the server's own."""
     return dict(tool) if "type" in tool else {"type": "function", "function": dict(tool)}
 
 
-def _response(reply: Reply, key: str | None) -> Response:
+def read_response(reply: Reply, key: str | None) -> Response:
     """Read the answer.
 
     Raises:

@@ -13,6 +13,7 @@ PROVIDERS: Mapping[str, str] = {
     "command": "pytest_evals.providers.command:CommandProvider",
     "embeddings": "pytest_evals.providers.embeddings:EmbeddingsProvider",
     "http": "pytest_evals.providers.http:HttpProvider",
+    "litellm": "pytest_evals.providers.litellm:LiteLLMProvider",
     "openai": "pytest_evals.providers.openai:OpenAIProvider",
     "python": "pytest_evals.providers.python:PythonProvider",
     "script": "pytest_evals.providers.script:ScriptProvider",

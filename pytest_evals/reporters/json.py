@@ -1,5 +1,6 @@
 """JsonReporter: everything, for programs. The shape is in `shape`, its schema is published."""
 
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import ClassVar
@@ -45,7 +46,8 @@ def pieces(report: Report) -> Iterator[str]:
     yield f',\n"confusions": [{_lines(found for one in judged for found in one.confusions)}]'
     yield f',\n"gates": [{_lines(verdicts_of(report))}]'
     yield f',\n"diff": {"null" if diff is None else diff.model_dump_json()}'
-    yield f',\n"decision": {"null" if decision is None else decision.model_dump_json()}\n}}\n'
+    yield f',\n"decision": {"null" if decision is None else decision.model_dump_json()}'
+    yield f',\n"context": {json.dumps(report.context)}\n}}\n'
 
 
 def _lines(nouns: Iterable[Frozen]) -> str:

@@ -12,7 +12,7 @@ from typing import ClassVar
 from pytest_evals.decision import Decision
 from pytest_evals.diff import DiffEntry
 from pytest_evals.gate.spec import GateVerdict
-from pytest_evals.report import Report
+from pytest_evals.report import ContextValue, Report
 from pytest_evals.reporters.fit import Section, fit
 from pytest_evals.reporters.markup import code, fence, in_html, labelled, prefixed, prose
 from pytest_evals.reporters.mdtables import comparisons, head, models, row, slices
@@ -104,6 +104,7 @@ def markdown(report: Report, limit: int = LIMIT) -> str:
         _all_gates(verdicts, several=several),
         comparisons(report),
         _quiet(_of(entries, _QUIET), several=several),
+        *map(_context, report.context, report.context.values()),
         _facts(report),
     ]
     return fit([one for one in sections if one is not None], limit)
@@ -373,6 +374,20 @@ def _quiet(entries: Sequence[tuple[Key, DiffEntry]], *, several: bool) -> Sectio
     ]
     folded = f"Other changes against the baseline: {len(items):,}"
     return Section("", items, "cases", between="\n", folded=folded)
+
+
+def _context(title: str, value: ContextValue) -> Section:
+    """Return a section that a plugin adds."""
+    if isinstance(value, str):
+        return Section(f"### {prose(title)}", [prose(value, 2_000)], "parts")
+    items = [row([prose(name), prose(_shown_value(one))]) for name, one in value.items()]
+    return Section(f"### {prose(title)}", items, "values", before=head(["", ""]), between="\n")
+
+
+def _shown_value(value: object) -> str:
+    if value is None:
+        return "-"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _facts(report: Report) -> Section:

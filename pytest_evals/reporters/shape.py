@@ -207,6 +207,8 @@ class ReportShape(Frozen):
     """What changed; null where there is no baseline."""
     decision: Decision | None
     """What the gates come to; null where there are none."""
+    context: dict[str, str | dict[str, str | int | float | bool | None]]
+    """Sections that plugins add, by their titles."""
 
 
 def trial_shape(result: TrialResult) -> TrialShape:

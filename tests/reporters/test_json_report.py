@@ -44,7 +44,17 @@ def test_the_whole_shape() -> None:
         before=[trial("a"), trial("b"), trial("c")],
     )
     told = written(made)
-    keys = ["schema", "run", "trials", "metrics", "confusions", "gates", "diff", "decision"]
+    keys = [
+        "schema",
+        "run",
+        "trials",
+        "metrics",
+        "confusions",
+        "gates",
+        "diff",
+        "decision",
+        "context",
+    ]
     assert keys == list(told)
     assert ("shop", "0" * 64, "complete") == (
         told["run"]["dataset"],

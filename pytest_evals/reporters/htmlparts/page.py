@@ -86,6 +86,7 @@ def _view(report: Report, seen: Survey) -> dict[str, Any]:
         "cases": [_case(case, several=several) for case in worst[:STATIC_ROWS]],
         "total": len(worst),
         "figures": list(_figures(report, seen)),
+        "context": report.context,
         "cut": seen.cut,
     }
 
