@@ -29,7 +29,7 @@ from pytest_evals.providers.recording import KNOWN_ENV, RecordOptions, Send, ent
 
 REFUSED = 400
 """The status an application gets for a call that is not made: no SDK tries again after it."""
-MOST_ROLE = "call:"
+ROLE = "call:"
 """How the role of such a call begins in the store; its number in the trial follows."""
 
 
@@ -282,7 +282,7 @@ class Calls:
         wire = _Wire(call, {**identity, "again": again, "turn": self.request.turn}, send)
         exchange: Exchange | None = None
         try:
-            role = f"{MOST_ROLE}{number:03}"
+            role = f"{ROLE}{number:03}"
             exchange = await self.desk.asker.ask(
                 self._line(wire), self._asked(), self._clock(), role=role
             )

@@ -319,9 +319,15 @@ def _read_journal(path: Path) -> tuple[list[Line], list[str] | None]:
 
 def _drop_unused(lines: dict[str, Line], used: set[str]) -> None:
     """Drop the answers that nobody used at places where others were."""
-    asked = {place_of(lines[key].answer) for key in used if key in lines}
-    for key in [k for k, line in lines.items() if k not in used and place_of(line.answer) in asked]:
+    asked = {_spot(lines[key].answer) for key in used if key in lines}
+    for key in [k for k, line in lines.items() if k not in used and _spot(line.answer) in asked]:
         del lines[key]
+
+
+def _spot(answer: StoredAnswer) -> Place:
+    """Return an answer's place; the calls of one run of an application share one."""
+    case, model, role, sample, turn = place_of(answer)
+    return case, model, "call" if role.startswith("call:") else role, sample, turn
 
 
 def _wait_for(path: Path, cassette: Path) -> Claim:
