@@ -332,6 +332,12 @@ OPTIONS: tuple[Option, ...] = (
         command_line=False,
     ),
     Option(
+        "judge",
+        "The model that judges in Python evals whose dataset names none: provider:model.",
+        str,
+        metavar="MODEL",
+    ),
+    Option(
         "breaker",
         "Stop asking a model after so many equal errors in a row.",
         _number(int, 1, "a whole number"),
@@ -406,6 +412,7 @@ class Settings:
     attempt_timeout: float = 120.0
     """Seconds."""
     max_retries: int = 4
+    judge: str | None = None
     breaker: int = 5
     host_concurrency: int | None = None
     redact: tuple[str, ...] = ()

@@ -50,6 +50,11 @@ class Trial:
         return f"{self.case.id}[{self.model.id}-{self.sample}]"
 
     @property
+    def group(self) -> str:
+        """What it is counted under: its dataset's path, or its test function's node id."""
+        return self.nodeid.partition("[")[0] or self.dataset.path
+
+    @property
     def id(self) -> str:
         """The node id: ``path::name``, or that of the test function."""
         return self.nodeid or f"{self.dataset.path}::{self.name}"

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from pytest_evals.errors import AnswerError
 from pytest_evals.exchange import ErrorInfo, Exchange, Request
+from pytest_evals.matrix import Trial
 from pytest_evals.result import TrialResult
 
 
@@ -40,6 +41,13 @@ class Recorded:
             return self._stale(model_id, request, f"was asked with another {changed}:", turn)
         source = turn.source if turn.source == "scripted" else "stored"
         return turn.model_copy(update={"request": request, "source": source})
+
+    def asked(self, trial: Trial, request: Request) -> Exchange:
+        """Return the recorded answer to what a test asked of a model of its choice, or why not."""
+        found = self.exchange(trial.model.id, request)
+        if found.response is None or found.model_id == request.model_id:
+            return found
+        return self._stale(request.model_id, request, "asked another model here, not that of")
 
     def _stale(
         self, model_id: str, request: Request, why: str, found: Exchange | None = None

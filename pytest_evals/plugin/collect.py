@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from pytest_evals.plugin.runner import Runner
 
 
+TRIAL = pytest.StashKey[Trial]()
+"""Where a marked test function keeps which trial it is."""
+
+
+def trial_of(item: pytest.Item) -> Trial | None:
+    """Return the trial that an item is; None for any other test."""
+    return item.trial if isinstance(item, EvalItem) else item.stash.get(TRIAL, None)
+
+
 class EvalFile(pytest.File):
     """A dataset."""
 
@@ -24,7 +33,7 @@ class EvalFile(pytest.File):
         """Load the dataset and yield one item a trial."""
         self.add_marker("evals")
         matrix = self.config.stash[EVALS].matrix(self.path, self.nodeid)
-        tags = _markers(self.config, {tag for case in matrix.dataset.cases for tag in case.tags})
+        tags = tag_markers(self.config, {tag for case in matrix.dataset.cases for tag in case.tags})
         prefix = f"{self.nodeid}::"
         for trial in matrix:
             name = trial.name
@@ -45,13 +54,29 @@ class EvalFile(pytest.File):
         return super().repr_failure(excinfo)
 
 
-def _markers(config: pytest.Config, tags: set[str]) -> dict[str, pytest.MarkDecorator]:
+def tag_markers(config: pytest.Config, tags: set[str]) -> dict[str, pytest.MarkDecorator]:
     """Register each tag as a marker once, so that ``--strict-markers`` knows it."""
     markers: dict[str, pytest.MarkDecorator] = {}
     for tag in sorted(tags):
         config.addinivalue_line("markers", f"{tag}: tag of an eval case")
         markers[tag] = getattr(pytest.mark, tag)
     return markers
+
+
+def shown_instead(
+    item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException], text: str
+) -> Any:
+    """Return what pytest shows of a failure: a text, in the place of the traceback.
+
+    It is pytest's own representation, which crosses xdist and feeds the short summary and JUnit.
+    """
+    shown: Any = excinfo.getrepr(style="native", chain=False)
+    shown.reprtraceback.reprentries[:] = shown.reprtraceback.reprentries[:1]
+    shown.reprtraceback.reprentries[0].lines = [text, "\n"]
+    shown.reprcrash.message = str(excinfo.value)
+    path, line, _ = item.reportinfo()
+    shown.reprcrash.path, shown.reprcrash.lineno = str(path), (line or 0) + 1
+    return shown
 
 
 class EvalItem(pytest.Item):
@@ -92,15 +117,7 @@ class EvalItem(pytest.Item):
             return super().repr_failure(excinfo, style)
         evals = self.config.stash[EVALS]
         text = evals.redactor.text(describe(self.result, self.trial.model, evals.settings))
-        # pytest's own representation crosses xdist and feeds the short summary and JUnit: ours
-        # stands in it in the place of the traceback.
-        shown: Any = excinfo.getrepr(style="native", chain=False)
-        shown.reprtraceback.reprentries[:] = shown.reprtraceback.reprentries[:1]
-        shown.reprtraceback.reprentries[0].lines = [text, "\n"]
-        shown.reprcrash.message = str(excinfo.value)
-        path, line, _ = self.reportinfo()
-        shown.reprcrash.path, shown.reprcrash.lineno = str(path), (line or 0) + 1
-        return shown
+        return shown_instead(self, excinfo, text)
 
     def _repr_failure_py(
         self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None

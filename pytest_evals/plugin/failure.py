@@ -1,7 +1,7 @@
 """What is shown of a trial that did not pass: question, answer, every score, how to rerun."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pytest_evals.canonical import canonical
 from pytest_evals.config import Settings
@@ -19,6 +19,8 @@ LONGEST = 4000
 class WrongAnswer(AssertionError):  # noqa: N818 - a verdict on an answer, not an error
     """An assertion on an answer does not hold."""
 
+    __module__ = "builtins"  # as pytest's own: shown by its name alone
+
 
 class NoAnswer(Exception):  # noqa: N818 - the same
     """There is no answer, or it could not be scored."""
@@ -31,7 +33,12 @@ def headline(result: TrialResult) -> str:
     for score in result.scores:
         if isinstance(score, ScoreError) and not score.advisory:
             return shorten(neutral(f"{score.name} could not score: {score.message}"), 200)
-    failed = [score for score in result.scores if _voted_no(score)]
+    return headline_of(result.scores)
+
+
+def headline_of(scores: Iterable[Score | ScoreError]) -> str:
+    """Say in one line which scores fail a trial, and why."""
+    failed = [score for score in scores if _voted_no(score)]
     reasons = "; ".join(f"{score.name}: {_one_line(score)}" for score in failed)
     return shorten(neutral(reasons.replace("\n", " ")), 200)
 

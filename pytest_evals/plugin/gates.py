@@ -5,26 +5,24 @@ Lives where the session is (never on an xdist worker). What a verdict is, is dec
 
 from collections.abc import Generator, Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evals.decision import Decision, decide
 from pytest_evals.errors import StoreError
-from pytest_evals.gate.spec import GateVerdict
-from pytest_evals.judgement import Bench, Judgement, judge_run, plan_again
 from pytest_evals.plaintext import neutral
-from pytest_evals.plugin.compare import Compared, bring_up_to_date, find
-from pytest_evals.plugin.confirm import ask_again
-from pytest_evals.plugin.hooks import with_notes
-from pytest_evals.plugin.judges import known_errors, told_of
-from pytest_evals.plugin.session import Evals
+from pytest_evals.plugin.overview import Measured, measured
+from pytest_evals.plugin.session import Evals, has_bars
 from pytest_evals.plugin.terminal import fresh_line
 from pytest_evals.report import clean
 from pytest_evals.result import TrialResult
 from pytest_evals.run import DatasetInfo
-from pytest_evals.stats.rows import Rules
 from pytest_evals.tally import Table, tally
+
+if TYPE_CHECKING:
+    from pytest_evals.decision import Decision
+    from pytest_evals.gate.spec import GateVerdict
+    from pytest_evals.judgement import Judgement
 
 
 class GateText:
@@ -48,7 +46,7 @@ class Gates:
     def __init__(self, evals: Evals) -> None:
         self._evals = evals
         self.tables: dict[str, Table] = {}
-        self.judgements: dict[str, Judgement] = {}
+        self.judgements: dict[str, Judgement | Measured] = {}
         self.verdicts: list[GateVerdict] = []
         self.decision: Decision | None = None
         self.told: list[str] = []
@@ -75,12 +73,8 @@ class Gates:
             table = self.tables.get(info.name, Table(info.name))
             if session.config.option.collectonly or not info.selected or not len(table):
                 continue
-            compared = self._evals.compared.get(info.path)
             try:
-                compared = compared or find(self._evals.settings, info, self._evals.run_id)
-                judged = with_notes(self._evals, self._judgement(session, info, table, compared))
-                judgement = clean(judged, self._evals.redactor)
-                note = bring_up_to_date(self._evals.settings, compared, table, info)
+                judgement, note = self._judgement(session, info, table)
             except StoreError as error:
                 recorder.note(str(error))
                 session.testsfailed += 1
@@ -110,7 +104,8 @@ class Gates:
         )
         plan, again = None, []
         stopped = bool(session.shouldstop or session.shouldfail)
-        never = settings.confirm == 0 or settings.from_run is not None
+        # What a test function says of an answer is not known before it runs.
+        never = settings.confirm == 0 or settings.from_run is not None or "::" in info.path
         if compared.found is not None and not never and not stopped:
             plan = plan_again(bench)
             again = ask_again(self._evals, info, plan) if plan.cells else []
@@ -145,7 +140,7 @@ class Gates:
                 _run_again(cache, verdict, nodeid)
 
 
-def _run_again(cache: Any, verdict: GateVerdict, nodeid: str) -> None:
+def _run_again(cache: Any, verdict: "GateVerdict", nodeid: str) -> None:
     """Let ``--lf`` run the trials behind a failed gate: a gate cannot be run by itself.
 
     What its cache is keyed by differs between versions of pytest, so it is told by reports.
@@ -159,7 +154,7 @@ def _run_again(cache: Any, verdict: GateVerdict, nodeid: str) -> None:
 
 
 def report_of(
-    verdict: GateVerdict, nodeid: str, location: tuple[str, int | None, str], when: Any
+    verdict: "GateVerdict", nodeid: str, location: tuple[str, int | None, str], when: Any
 ) -> pytest.TestReport:
     """Make the report of one phase of a verdict; the verdict itself is in the call."""
     outcome: Any = "passed"
@@ -176,7 +171,7 @@ def report_of(
     return report
 
 
-def text_of(verdict: GateVerdict) -> str:
+def text_of(verdict: "GateVerdict") -> str:
     """Return a verdict as text: its sentence, its notes, the cases behind it."""
     lines = [verdict.sentence, *verdict.notes]
     if verdict.behind:

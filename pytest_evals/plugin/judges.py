@@ -32,7 +32,7 @@ def known_errors(evals: Evals, path: str) -> dict[str, JudgeError]:
     from pytest_evals.storage.certificates import read_certificates
 
     dataset = matrix.dataset
-    certificates = read_certificates((evals.settings.rootdir / path).parent, dataset)
+    certificates = read_certificates((evals.settings.rootdir / dataset.path).parent, dataset)
     if not certificates:
         return {}
     found: dict[str, JudgeError] = {}

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 
 from pytest_evals import __version__
 from pytest_evals.errors import SettingsError, StoreError
-from pytest_evals.plugin.collect import EvalItem
+from pytest_evals.plugin.collect import trial_of
 from pytest_evals.plugin.session import Evals
 from pytest_evals.plugin.signals import sigterm_interrupts
 from pytest_evals.plugin.stores import cassette_path, open_cassette, open_runs
@@ -144,7 +144,8 @@ class Recorder:
 
     def _is_trial(self, nodeid: str) -> bool:
         """Whether a node id is a trial of one of the datasets."""
-        return nodeid.partition("::")[0] in {info.path for info in self._infos}
+        groups = {info.path for info in self._infos}
+        return nodeid.partition("::")[0] in groups or nodeid.partition("[")[0] in groups
 
     def collected_ids(self, ids: Iterable[str]) -> None:
         """Take over the node ids that xdist's workers have collected."""
@@ -304,7 +305,7 @@ class Recorder:
         if self._evals.config.option.collectonly:
             from pytest_evals.plugin.estimate import estimate, history_of
 
-            trials = [item.trial for item in items if isinstance(item, EvalItem)]
+            trials = [trial for item in items if (trial := trial_of(item)) is not None]
             past = history_of(self._evals.settings.store_path, {info.name for info in infos})
             lines += estimate(trials, past)
         return lines
@@ -340,9 +341,9 @@ def selected_of(items: Iterable[pytest.Item]) -> dict[str, int]:
     """Count the selected trials by their dataset's path."""
     counts: dict[str, int] = {}
     for item in items:
-        if isinstance(item, EvalItem):
-            path = item.trial.dataset.path
-            counts[path] = counts.get(path, 0) + 1
+        trial = trial_of(item)
+        if trial is not None:
+            counts[trial.group] = counts.get(trial.group, 0) + 1
     return counts
 
 

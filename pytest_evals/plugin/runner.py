@@ -5,7 +5,7 @@ record on its report, as one JSON text that crosses to the recorder.
 """
 
 import gc
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from pytest_evals.canonical import to_json
 from pytest_evals.engine import capture
 from pytest_evals.errors import SettingsError, StoreError
 from pytest_evals.matrix import Trial
-from pytest_evals.plugin.collect import EvalFile, EvalItem
+from pytest_evals.plugin.collect import EvalFile, EvalItem, trial_of
 from pytest_evals.plugin.failure import brief, headline, stale
 from pytest_evals.plugin.printed import apart
 from pytest_evals.plugin.session import Evals
@@ -36,7 +36,7 @@ class Runner:
         self._told = False
         self._gated: set[str] = set()
         self._infos = ""
-        self._items: dict[str, EvalItem] = {}
+        self._items: dict[str, pytest.Item] = {}
         self._taken: tuple[TrialResult, str] | None = None
 
     def pytest_collect_file(
@@ -68,7 +68,7 @@ class Runner:
     def pytest_collection_modifyitems(
         self, config: pytest.Config, items: list[pytest.Item]
     ) -> None:
-        """Leave out the cases of other shards; Python tests run in the first one."""
+        """Leave out the cases of other shards; tests that are no evals run in the first one."""
         shard = self._evals.settings.shard
         if shard is None or not self._evals.matrices:
             return
@@ -79,10 +79,8 @@ class Runner:
         kept: list[pytest.Item] = []
         left: list[pytest.Item] = []
         for item in items:
-            if isinstance(item, EvalItem):
-                here = item.trial.case.id in mine[item.trial.dataset.path]
-            else:
-                here = shard.number == 1
+            trial = trial_of(item)
+            here = shard.number == 1 if trial is None else trial.case.id in mine[trial.group]
             (kept if here else left).append(item)
         if left:
             config.hook.pytest_deselected(items=left)
@@ -93,10 +91,10 @@ class Runner:
         """Note what was selected."""
         selected: dict[str, int] = {}
         for item in session.items:
-            if isinstance(item, EvalItem):
+            trial = trial_of(item)
+            if trial is not None:
                 self._items[item.nodeid] = item
-                path = item.trial.dataset.path
-                selected[path] = selected.get(path, 0) + 1
+                selected[trial.group] = selected.get(trial.group, 0) + 1
         if self._evals.matrices and not session.config.option.collectonly:
             infos = self._evals.infos(selected)
             self._infos = INFOS.dump_json(infos).decode()
@@ -107,10 +105,9 @@ class Runner:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """Run the engine around the test loop."""
-        items = [item for item in session.items if isinstance(item, EvalItem)]
-        if not items or session.config.option.collectonly:
+        trials = [trial for item in session.items if (trial := trial_of(item)) is not None]
+        if not trials or session.config.option.collectonly:
             return (yield)
-        trials = [item.trial for item in items]
         try:
             self._find_baselines()
             engine = self._evals.open_engine()
@@ -123,7 +120,7 @@ class Runner:
             with apart(session.config):
                 engine.start()
                 if self._evals.worker is None:
-                    self._begin(trials)
+                    self._begin(_ahead(session.items))
                 return (yield)
         finally:
             engine.stop()
@@ -144,16 +141,16 @@ class Runner:
         Raises:
             StoreError: a baseline is missing or not right.
         """
-        from pytest_evals.plugin.compare import find
-
         for info in INFOS.validate_json(self._infos) if self._infos else ():
-            if info.selected:
+            if info.selected and has_bars(self._evals.settings, info):
+                from pytest_evals.plugin.compare import find
+
                 found = find(self._evals.settings, info, self._evals.run_id)
                 self._evals.compared[info.path] = found
                 if info.selected == self._evals.expected(info) and found.gates:
                     self._gated.add(info.path)
 
-    def _tolerated(self, item: EvalItem, result: TrialResult, report: Any) -> TrialResult:
+    def _tolerated(self, item: pytest.Item, result: TrialResult, report: Any) -> TrialResult:
         """Report a failed trial as tolerated where the gates answer for it."""
         if not report.failed or not self._answered_for(item, result):
             return result
@@ -164,15 +161,15 @@ class Runner:
         report.evals_word = "tolerated"
         return result.model_copy(update={"tolerated": True})
 
-    def _answered_for(self, item: EvalItem, result: TrialResult) -> bool:
+    def _answered_for(self, item: pytest.Item, result: TrialResult) -> bool:
         """Whether the gates answer for a wrong answer; of a narrowed dataset none is judged."""
-        path = item.trial.dataset.path
-        if result.outcome is not Outcome.FAILED or path not in self._gated:
+        trial = trial_of(item)
+        if result.outcome is not Outcome.FAILED or trial is None or trial.group not in self._gated:
             return False
         from pytest_evals.gate.state import covers, is_compared
         from pytest_evals.tally import tally
 
-        compared, one = self._evals.compared[path], tally(result)
+        compared, one = self._evals.compared[trial.group], tally(result)
         return covers(compared.gates, one, compared=is_compared(compared.baseline, one))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -180,11 +177,11 @@ class Runner:
         self, item: pytest.Item, nextitem: pytest.Item | None
     ) -> Generator[None, object, object]:
         """On a worker, look at what it will be given next."""
-        if self._evals.worker is not None and isinstance(item, EvalItem):
+        if self._evals.worker is not None and trial_of(item) is not None:
             self._look_ahead(item, nextitem)
         return (yield)
 
-    def _look_ahead(self, item: EvalItem, nextitem: pytest.Item | None) -> None:
+    def _look_ahead(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
         """Tell the engine which trials this worker holds in its queue."""
         from pytest_evals.plugin.xdist import queued_items
 
@@ -193,18 +190,23 @@ class Runner:
         if ahead is None:
             ahead = []
         coming = [item, *([nextitem] if nextitem is not None else []), *ahead]
-        engine.expect_only([i.trial for i in coming if isinstance(i, EvalItem)])
+        engine.expect_only(_ahead(coming))
 
     def take(self, item: EvalItem) -> TrialResult:
         """Wait for an item's result and note what its report has to say."""
+        result = self._clean(self.wait(item.trial))
+        if self._evals.settings.junit_properties:
+            item.user_properties[:] = properties(result, self._evals.run_id)
+        return result
+
+    def wait(self, trial: Trial) -> TrialResult:
+        """Wait for the engine's result of a trial, as it is."""
         capture.install()
         progress = self._evals.config.pluginmanager.getplugin("evals-progress")
         tick = None if progress is None else progress.tick
-        result = self._clean(self._evals.open_engine().result(item.trial, tick=tick))
+        result = self._evals.open_engine().result(trial, tick=tick)
         if progress is not None:
             progress.clear()
-        if self._evals.settings.junit_properties:
-            item.user_properties[:] = properties(result, self._evals.run_id)
         return result
 
     def _clean(self, result: TrialResult) -> TrialResult:
@@ -223,15 +225,21 @@ class Runner:
         """Put the trial's record on the report of the phase that ends it."""
         report = yield
         capture.install()
+        trial = trial_of(item)
+        if trial is not None and not self._told:
+            self._told = True
+            told: Any = report
+            told.evals_infos = self._infos
         if isinstance(item, EvalItem):
             self._mark(item, report)
+        elif trial is not None:
+            from pytest_evals.plugin.python.report import mark
+
+            mark(self, item, call, report)
         return report
 
     def _mark(self, item: EvalItem, marked: Any) -> None:
         """Say on a report what the session must know of its trial."""
-        if not self._told:
-            self._told = True
-            marked.evals_infos = self._infos
         if item.result is None:
             return
         if marked.when == "teardown":
@@ -244,6 +252,26 @@ class Runner:
                 marked.duration = 0.0
             return
         marked.duration = result.duration_s
+        self._attach(item, result, marked)
+
+    def end(self, item: pytest.Item, result: TrialResult, marked: Any) -> TrialResult:
+        """Put the record of a marked test on the report that ends it; return it without secrets.
+
+        Args:
+            item: the test.
+            result: its trial.
+            marked: the report.
+        """
+        result = self._clean(result)
+        if self._evals.settings.junit_properties:
+            known = dict(properties(result, self._evals.run_id))
+            others = [pair for pair in item.user_properties if pair[0] not in known]
+            item.user_properties[:] = marked.user_properties = [*others, *known.items()]
+        self._attach(item, result, marked)
+        return result
+
+    def _attach(self, item: pytest.Item, result: TrialResult, marked: Any) -> None:
+        """Put the record on a report, with what the terminal says of it."""
         result = self._tolerated(item, result, marked)
         taken, record = self._taken or (None, "")
         marked.evals_record = record if result is taken else to_json(result)[1]
@@ -254,6 +282,20 @@ class Runner:
             marked.evals_word = word
         if result.output:
             marked.sections.append(("Captured output of the trial", result.output))
+
+
+def _ahead(items: Iterable[pytest.Item]) -> list[Trial]:
+    """Return the trials that the engine may run ahead of pytest, in order."""
+    found: list[Trial] = []
+    for item in items:
+        if isinstance(item, EvalItem):
+            found.append(item.trial)
+        elif (trial := trial_of(item)) is not None and not trial.own:
+            from pytest_evals.plugin.python.report import may_be_skipped
+
+            if not may_be_skipped(item):
+                found.append(trial)
+    return found
 
 
 _IN_SETUP = frozenset({Outcome.SKIPPED, Outcome.ERRORED})

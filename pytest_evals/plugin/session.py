@@ -58,6 +58,8 @@ class Evals:
     """The result whose record was made last in this process, to save reading it back."""
     cassette: Any = None
     """The cassette this process records to or replays from."""
+    loaded: dict[Path, Dataset] = field(default_factory=dict)
+    """The datasets that marked tests name, by their files."""
     compared: dict[str, Any] = field(default_factory=dict)
     """What each dataset is compared with (`plugin.compare.Compared`), by its path."""
     notes: list[str] = field(default_factory=list)
@@ -85,7 +87,7 @@ class Evals:
         dataset = load(path, context)
         if dataset.path != nodeid:
             dataset = dataset.model_copy(update={"path": nodeid})
-        matrix = self._planned(dataset)
+        matrix = self.planned(dataset)
         self.matrices[nodeid] = matrix
         return matrix
 
@@ -115,8 +117,12 @@ class Evals:
         cases = (case for case in matrix.dataset.cases if case.id in mine)
         return sum(map(matrix.samples_of, cases)) * len(matrix.models)
 
-    def _planned(self, dataset: Dataset) -> Matrix:
-        """Plan the trials: the dataset's own, or those of the run whose answers are taken."""
+    def planned(self, dataset: Dataset) -> Matrix:
+        """Plan the trials: the dataset's own, or those of the run whose answers are taken.
+
+        Raises:
+            SettingsError: the models asked for do not exist, or there are none.
+        """
         if self.settings.sanity:
             from pytest_evals.plugin.sanity import sanity_matrix
 
@@ -286,12 +292,23 @@ def begin(config: pytest.Config) -> None:
     config.add_cleanup(gc.unfreeze)  # runs after pytest's own last look for garbage
     config.pluginmanager.register(Runner(evals), "evals-runner")
     config.pluginmanager.register(LatePlugins(evals), "evals-late-plugins")
+    _register_python(evals)
     if config.pluginmanager.hasplugin("allure_pytest"):
         from pytest_evals.plugin.allure import Allure
 
         config.pluginmanager.register(Allure(config, redactor), "evals-allure")
     if workerinput is None:
         _register_session(evals)
+
+
+def _register_python(evals: Evals) -> None:
+    """Register what collects and runs evals written in Python, and their fixtures."""
+    from pytest_evals.plugin.python import fixtures
+    from pytest_evals.plugin.python.hooks import PythonEvals
+
+    register = evals.config.pluginmanager.register
+    register(PythonEvals(evals), "evals-python")
+    register(fixtures, "evals-fixtures")
 
 
 def _register_session(evals: Evals) -> None:

@@ -132,9 +132,11 @@ class PythonProvider:
         Raises:
             AnswerError: of type ``target``: it cannot be called so, or give an answer.
         """
-        made = cls.__new__(cls)
-        made._model, made._context = model, context  # noqa: SLF001 - made here
-        made._target, made._loaded = name, _Target.of(found, name)  # noqa: SLF001 - as above
+        here = model.model_copy(update={"options": {"target": "evals:target"}})
+        made = cls(here, context)
+        made._model, made._target = model, name
+        made._loaded = _Target.of(found, name)
+        ready()
         return made
 
     @classmethod

@@ -16,6 +16,7 @@ from pytest_evals.hooks import OURS, Hooks, InstalledPlugins
 from pytest_evals.loaders.base import Loader, Loc
 from pytest_evals.matrix import script_model
 from pytest_evals.message import Message
+from pytest_evals.metric import parse_measure
 from pytest_evals.model import MODEL_FIELDS, Model
 from pytest_evals.providers.base import Provider
 from pytest_evals.registry.builtin import LOADERS, PROVIDERS, REPORTERS, STORES, Builtin
@@ -199,8 +200,14 @@ class Registry:
             )
         return Model(id=written, provider=provider, model=name or None)
 
-    def check(self, dataset: Dataset) -> Iterator[tuple[Loc, str]]:
-        """Yield every problem that only the registry can see, as the way to it and a message."""
+    def check(self, dataset: Dataset, *, code: bool = False) -> Iterator[tuple[Loc, str]]:
+        """Yield every problem that only the registry can see, as the way to it and a message.
+
+        Args:
+            dataset: the dataset.
+            code: whether a test function uses it: that may ask, assert and record on its own, so
+                cases need no question and no scorer, and gates may name what only it records.
+        """
         for i, model in enumerate(dataset.models):
             for loc, message in self.check_model(model):
                 yield ("models", i, *loc), message
@@ -211,10 +218,10 @@ class Registry:
         for i, case in enumerate(dataset.cases):
             where: Loc = ("cases", i)
             yield from self._check_scorers(dataset, case.scorers, case, (*where, "scorers"))
-            yield from self._check_case(dataset, case, where)
+            yield from self._check_case(dataset, case, where, code=code)
         yield from _check_models(dataset)
         if dataset.gates:
-            yield from self._check_gates(dataset)
+            yield from self._check_gates(dataset, code=code)
 
     def _check_judges(self, dataset: Dataset) -> Iterator[tuple[Loc, str]]:
         """Yield what is wrong with the judges that a dataset defines, and with their models."""
@@ -240,7 +247,7 @@ class Registry:
             hint = suggest(provider, (*known, *self._providers))
             yield (), f"no model and no provider is called {provider!r} (in {model!r}).{hint}"
 
-    def _check_gates(self, dataset: Dataset) -> Iterator[tuple[Loc, str]]:
+    def _check_gates(self, dataset: Dataset, *, code: bool) -> Iterator[tuple[Loc, str]]:
         """Yield what is wrong with the gates: names of metrics, scorers, tags, models."""
         from pytest_evals.gate.check import check_gates, check_samples
 
@@ -253,6 +260,8 @@ class Registry:
                     names.add(self.bind(spec).name)
                 except SpecError:
                     continue  # told where the scorer stands
+        if code:
+            names.update(_scorers_of_gates(dataset))
         # With --evals-model the models asked need not be the file's: a name there is told at the
         # end of the session, so only names that no model in the file has are refused.
         models = [model.id for model in dataset.models or script_model(dataset)]
@@ -289,9 +298,11 @@ class Registry:
                 for _, message in self._check_asked(dataset, model):
                     yield (*where, i), f"`{spec.type}`: {message}"
 
-    def _check_case(self, dataset: Dataset, case: Case, where: Loc) -> Iterator[tuple[Loc, str]]:
+    def _check_case(
+        self, dataset: Dataset, case: Case, where: Loc, *, code: bool
+    ) -> Iterator[tuple[Loc, str]]:
         """Yield what is wrong with a case as a whole."""
-        if not dataset.scorers_of(case):
+        if not dataset.scorers_of(case) and not code:
             yield (
                 where,
                 (
@@ -312,7 +323,8 @@ class Registry:
             specs = (ScorerSpec(type="expect", options=case.expect),)
             for loc, message in self._check_scorers(dataset, specs, case, ()):
                 yield (*where, "expect", *loc[1:]), message
-        if case.input is None and not case.turns and not case.script and dataset.prompt is None:
+        asks = case.input is not None or case.turns or case.script or dataset.prompt is not None
+        if not asks and not code:
             yield where, f"case {case.id!r} asks nothing; give it `input` or `turns`"
         yield from _check_prompt(dataset, case, where)
 
@@ -327,6 +339,19 @@ def _option_message(model: Model, detail: Mapping[str, Any], known: Iterable[str
         return f"provider {model.provider!r} needs `{key}`"
     message = str(detail["msg"]).removeprefix("Value error, ")
     return f"{message}, found {detail['input']!r}"
+
+
+def _scorers_of_gates(dataset: Dataset) -> Iterator[str]:
+    """Yield the scorers that gates name, where these can be read."""
+    from pytest_evals.gate.grammar import GateError, parse_gate
+
+    for written in dataset.gates:
+        try:
+            gate = parse_gate(written)
+            scorers = (gate.of, None if gate.compares else parse_measure(gate.metric).scorer)
+        except (GateError, ValueError):
+            continue  # `check_gates` says what is wrong
+        yield from (name for name in scorers if name)
 
 
 def _check_models(dataset: Dataset) -> Iterator[tuple[Loc, str]]:

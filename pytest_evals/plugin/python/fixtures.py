@@ -1,0 +1,88 @@
+"""The fixtures of evals written in Python. Registered only with ``--evals``."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_evals.case import Case
+    from pytest_evals.exchange import Response
+    from pytest_evals.model import Model
+    from pytest_evals.plugin.python.handles import EvalAsk, EvalJudge, EvalTrial
+
+
+@pytest.fixture
+def _evals_trial(request: pytest.FixtureRequest) -> Any:
+    """Which trial this is: what makes an item of each."""
+    return request.param
+
+
+@pytest.fixture
+def case(request: pytest.FixtureRequest) -> "Case":
+    """The case of the dataset that this test is about (a `Case`)."""
+    from pytest_evals.plugin.python.turn import turn_of
+
+    return turn_of(request, "case").trial.case
+
+
+@pytest.fixture
+def model(request: pytest.FixtureRequest) -> "Model":
+    """The model that is asked (a `Model`)."""
+    from pytest_evals.plugin.python.turn import turn_of
+
+    return turn_of(request, "model").trial.model
+
+
+@pytest.fixture
+def sample(request: pytest.FixtureRequest) -> int:
+    """The number of the sample, from 0."""
+    from pytest_evals.plugin.python.turn import turn_of
+
+    return turn_of(request, "sample").trial.sample
+
+
+@pytest.fixture
+def evals_target() -> Callable[..., Any] | None:
+    """Override it to say how a case is answered: return an agent, an app or a chain to call.
+
+    It is called as ``target(input)`` or ``target(input, context)``, as the targets of
+    ``provider: python`` are, sync or async. By default the model is asked.
+    """
+    return None
+
+
+@pytest.fixture
+def response(request: pytest.FixtureRequest, evals_target: Callable[..., Any] | None) -> "Response":
+    """The answer (a `Response`): of `evals_target`, else of the model, asked ahead of the test."""
+    from pytest_evals.plugin.python.answer import answer_of
+    from pytest_evals.plugin.python.turn import turn_of
+
+    return answer_of(turn_of(request, "response"), evals_target)
+
+
+@pytest.fixture
+def trial(request: pytest.FixtureRequest) -> "EvalTrial":
+    """The trial's record, to score, to record and to log (an `EvalTrial`)."""
+    from pytest_evals.plugin.python.handles import EvalTrial
+    from pytest_evals.plugin.python.turn import turn_of
+
+    return EvalTrial(turn_of(request, "trial"))
+
+
+@pytest.fixture
+def judge(request: pytest.FixtureRequest) -> "EvalJudge":
+    """A judge of the answer: ``judge("polite?", min_score=0.8)`` (an `EvalJudge`)."""
+    from pytest_evals.plugin.python.handles import EvalJudge, EvalTrial
+    from pytest_evals.plugin.python.turn import turn_of
+
+    return EvalJudge(EvalTrial(turn_of(request, "judge")))
+
+
+@pytest.fixture
+def ask(request: pytest.FixtureRequest) -> "EvalAsk":
+    """Asks any model: ``ask("openai:gpt-4.1-mini", "...")`` (an `EvalAsk`)."""
+    from pytest_evals.plugin.python.handles import EvalAsk
+    from pytest_evals.plugin.python.turn import turn_of
+
+    return EvalAsk(turn_of(request, "ask"))

@@ -1,0 +1,512 @@
+"""What a marked test is given besides its case and answer: `trial`, `judge` and `ask`.
+
+The classes are public, for annotations; tests get them from the fixtures of these names.
+"""
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from pytest_evals.case import COMMON_SCORER_KEYS, Case, ScorerSpec, slug
+from pytest_evals.engine.conversation import first_messages, request_of
+from pytest_evals.engine.trial import TrialRunner
+from pytest_evals.errors import AnswerError, EvalsError
+from pytest_evals.exchange import ErrorInfo, Exchange, Request, Response
+from pytest_evals.message import Message
+from pytest_evals.model import Model
+from pytest_evals.plugin.failure import WrongAnswer, headline_of
+from pytest_evals.plugin.python.turn import Turn, soon
+from pytest_evals.result import AnyScore
+from pytest_evals.score import Score, ScoreError
+from pytest_evals.scorers.base import ScoringError
+
+if TYPE_CHECKING:
+    from pytest_evals.scorers.bound import Bound
+
+_NONE: Any = object()
+_Scored = Future[tuple[tuple[AnyScore, ...], tuple[Exchange, ...]]]
+
+
+class EvalTrial:
+    """One sample of one case under one model: what the test says of it is recorded here.
+
+    The fixture `trial`.
+    """
+
+    def __init__(self, turn: Turn) -> None:
+        self._turn = turn
+
+    def __repr__(self) -> str:
+        return f"EvalTrial({self.id!r})"
+
+    @property
+    def id(self) -> str:
+        """The node id, under which it is stored and reported."""
+        return self._turn.trial.id
+
+    @property
+    def case(self) -> Case:
+        """What is asked."""
+        return self._turn.trial.case
+
+    @property
+    def model(self) -> Model:
+        """Who is asked."""
+        return self._turn.trial.model
+
+    @property
+    def sample(self) -> int:
+        """The number of the sample, from 0."""
+        return self._turn.trial.sample
+
+    @property
+    def answer(self) -> str:
+        """The text that is scored: the last of `answered`, else `response`, else of `ask`.
+
+        Raises:
+            EvalsError: there is no answer yet.
+        """
+        last = _conversation(self._turn)[-1]
+        return "" if last.response is None else last.response.text
+
+    @property
+    def scores(self) -> tuple[Score | ScoreError, ...]:
+        """The scores so far: of the dataset's own scorers, then what the test scored."""
+        turn = self._turn
+        first = () if turn.result is None else turn.result.scores
+        return (*first, *(turn.own_scores or ()), *turn.scores)
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """The questions and answers that are scored, in order; empty before there are any."""
+        return self._turn.answers
+
+    def answered(self, value: object, *, latency_s: float | None = None) -> Response:
+        """Say what the test's own code answered; from now on that is what is scored and recorded.
+
+        Args:
+            value: a text, a mapping (``text``, ``tool_calls``, ``usage``, ``cost_usd``, ...), any
+                other JSON value, or a `Response`.
+            latency_s: how long it took, in seconds; by default the time since the body of the test
+                began.
+
+        Raises:
+            EvalsError: it is no answer.
+        """
+        from pytest_evals.providers.plain import response_of
+
+        turn = self._turn
+        try:
+            response = response_of(value)
+        except (ValueError, TypeError) as error:
+            raise EvalsError(f"trial.answered: {error}") from None
+        asked = [e.response for e in turn.asked if e.response is not None]
+        if response.latency_s is None:
+            took = monotonic() - turn.began if latency_s is None else latency_s
+            # What `ask` took is counted with its own exchanges.
+            took = max(0.0, took - sum(one.latency_s or 0.0 for one in asked))
+            response = response.model_copy(update={"latency_s": took})
+        cost = response.usage.cost(turn.trial.model.price)
+        if response.cost_usd is not None:
+            cost = response.cost_usd
+        elif asked and response.usage.total_tokens is None:
+            cost = 0.0  # as above
+        exchange = Exchange(
+            request=_request(turn),
+            response=response,
+            model_id=turn.trial.model.id,
+            cost_usd=cost,
+        )
+        turn.given.append(exchange)
+        return response
+
+    def score(
+        self,
+        name: str | Mapping[str, Any],
+        argument: Any = _NONE,
+        *,
+        answer: object = None,
+        check: bool = True,
+        advisory: bool = False,
+        **options: Any,
+    ) -> Score:
+        """Score the answer by any scorer that datasets know, and record what it says.
+
+        Args:
+            name: the scorer (``contains``), or a whole assertion as a dataset writes it
+                (``{"not": {"contains": "sorry"}}``).
+            argument: the shorthand's value: ``trial.score("contains", "30 days")``.
+            answer: scores this instead: a text, a mapping or a `Response`.
+            check: whether a score that fails ends the test at once. Else the test goes on, and
+                fails when it has ended.
+            advisory: only records it: the score passes and fails nothing.
+            options: the long form's keys, and `weight`, `threshold`, `metric`, `transform`.
+
+        Returns:
+            The score.
+
+        Raises:
+            AssertionError: it fails, and `check` is on.
+            ScoringError: the scorer could not score, or its judge gave no answer.
+            EvalsError: the scorer or an option is unknown, or there is no answer yet.
+        """
+        __tracebackhide__ = True
+        bound = self._bound(_spec(name, argument, options))
+        scored = self._turn.score([bound], _conversation(self._turn, answer))
+        return _keep(self._turn, self._turn.wait(scored), check=check, advisory=advisory)
+
+    async def score_async(
+        self,
+        name: str | Mapping[str, Any],
+        argument: Any = _NONE,
+        *,
+        answer: object = None,
+        check: bool = True,
+        advisory: bool = False,
+        **options: Any,
+    ) -> Score:
+        """Do as `score`, without holding up the test's event loop."""
+        __tracebackhide__ = True
+        bound = self._bound(_spec(name, argument, options))
+        scored = self._turn.score([bound], _conversation(self._turn, answer))
+        return _keep(self._turn, await soon(scored), check=check, advisory=advisory)
+
+    def record(self, name: str, value: float, *, reason: str = "") -> None:
+        """Record a number or a yes or no, for metrics and gates (``mean(steps) <= 5``).
+
+        It passes and fails nothing by itself. Recorded again under the same name, the last counts.
+
+        Args:
+            name: what metrics call it: letters, digits and . _ -
+            value: a finite number, or True or False.
+            reason: why it is so, for reports.
+
+        Raises:
+            EvalsError: the name or the value cannot be recorded.
+        """
+        import math
+        import re
+
+        if not re.fullmatch(r"[A-Za-z_][\w.-]*", name):
+            raise EvalsError(
+                f"trial.record: a name is letters, digits and . _ -, and begins with a letter; "
+                f"found {name!r}"
+            )
+        given: object = value
+        if not isinstance(given, int | float) or not math.isfinite(given):
+            raise EvalsError(
+                f"trial.record({name!r}): a value is a finite number, True or False; found "
+                f"{value!r}"
+            )
+        score = Score(name=name, type="record", value=float(value), reason=reason, advisory=True)
+        kept = [s for s in self._turn.scores if (s.type, s.name) != ("record", name)]
+        self._turn.scores[:] = [*kept, score]
+
+    def log(self, *values: object) -> None:
+        """Keep a line with the trial's record, as `print` would write it."""
+        self._turn.log.append(" ".join(map(str, values)))
+
+    def _bound(self, spec: ScorerSpec) -> "Bound":
+        """Make the scorer of an assertion.
+
+        Raises:
+            EvalsError: it is unknown, or not written right.
+        """
+        turn = self._turn
+        bound = turn.evals.registry.bind(spec)
+        problems = list(bound.check(turn.trial.dataset, turn.trial.case))
+        if problems:
+            raise EvalsError("; ".join(problems))
+        return bound
+
+
+class EvalJudge:
+    """Asks a judge about the answer, and records what it says. The fixture `judge`."""
+
+    def __init__(self, trial: EvalTrial) -> None:
+        self._trial = trial
+
+    def __call__(
+        self,
+        rubric: str | None = None,
+        *,
+        min_score: float | None = None,
+        model: str | None = None,
+        use: str | None = None,
+        metric: str | None = None,
+        answer: object = None,
+        check: bool = True,
+        advisory: bool = False,
+        **options: Any,
+    ) -> Score:
+        """Let a judge score the answer.
+
+        Args:
+            rubric: what a good answer is: ``judge("polite?", min_score=0.8)``.
+            min_score: the least score that passes, above 0 and at most 1, whatever the scale.
+            model: who judges; by default the dataset's judge `default`, the mark's `judge`, or
+                ``--evals-judge``.
+            use: the name of one of the dataset's `judges`, instead of a rubric.
+            metric: what metrics call it; by default made of the rubric's words, or `use`.
+            answer: judges this instead.
+            check: whether a score that fails ends the test at once; else it fails when it has
+                ended.
+            advisory: only records it.
+            options: any other option of the `judge` scorer (``scale``, ``repeats``, ``panel``).
+
+        Raises:
+            AssertionError: it fails, and `check` is on.
+            ScoringError: the judge gave no verdict that can be read.
+            EvalsError: no model to judge, an unknown option, or no answer yet.
+        """
+        __tracebackhide__ = True
+        given = _judge_options(rubric, min_score, model, use, metric, options)
+        return self._trial.score("judge", answer=answer, check=check, advisory=advisory, **given)
+
+    async def run_async(
+        self,
+        rubric: str | None = None,
+        *,
+        min_score: float | None = None,
+        model: str | None = None,
+        use: str | None = None,
+        metric: str | None = None,
+        answer: object = None,
+        check: bool = True,
+        advisory: bool = False,
+        **options: Any,
+    ) -> Score:
+        """Do as a call, without holding up the test's event loop."""
+        __tracebackhide__ = True
+        given = _judge_options(rubric, min_score, model, use, metric, options)
+        return await self._trial.score_async(
+            "judge", answer=answer, check=check, advisory=advisory, **given
+        )
+
+
+class EvalAsk:
+    """Asks a model on the test's behalf: stored, limited, counted and priced like any call.
+
+    The fixture `ask`.
+    """
+
+    def __init__(self, turn: Turn) -> None:
+        self._turn = turn
+
+    def __call__(
+        self,
+        model: str | Model,
+        prompt: str | Iterable[Message | Mapping[str, Any]],
+        *,
+        tools: Iterable[Mapping[str, Any]] = (),
+        response_format: Mapping[str, Any] | None = None,
+        sample: int | None = None,
+        **params: Any,
+    ) -> Response:
+        """Ask.
+
+        Args:
+            model: the id of one of the dataset's models, ``provider:model``, or a `Model`.
+            prompt: a text, or chat messages.
+            tools: tool definitions: name, description, parameters (JSON Schema).
+            response_format: the shape wanted, as the provider writes it.
+            sample: the number of the repeat: equal questions of equal numbers are asked once. By
+                default the trial's sample.
+            params: sampling parameters over the model's own (``temperature``, ``max_tokens``).
+
+        Returns:
+            The answer.
+
+        Raises:
+            AnswerError: there is none; the trial is then an error, not a wrong answer.
+            SettingsError: no such model and no such provider.
+        """
+        asked = self._submit(model, prompt, (tools, response_format, sample, params))
+        return self._answer(self._turn.wait(asked))
+
+    async def run_async(
+        self,
+        model: str | Model,
+        prompt: str | Iterable[Message | Mapping[str, Any]],
+        *,
+        tools: Iterable[Mapping[str, Any]] = (),
+        response_format: Mapping[str, Any] | None = None,
+        sample: int | None = None,
+        **params: Any,
+    ) -> Response:
+        """Do as a call, without holding up the test's event loop; several may run at once."""
+        asked = self._submit(model, prompt, (tools, response_format, sample, params))
+        return self._answer(await soon(asked))
+
+    def _submit(
+        self,
+        model: str | Model,
+        prompt: str | Iterable[Message | Mapping[str, Any]],
+        more: tuple[Any, Any, int | None, dict[str, Any]],
+    ) -> "Future[Exchange]":
+        """Ask in the background."""
+        turn, trial = self._turn, self._turn.trial
+        tools, response_format, sample, params = more
+        messages = _messages(prompt)
+        number = len(turn.asked)
+        clock = turn.time()
+        # Beside a `response` it is help on the way; else it is the answer of the model under test.
+        role = "answer" if trial.own else "ask"
+
+        async def work(runner: TrialRunner) -> Exchange:
+            line = runner.line(trial, model)
+            request = Request(
+                messages=messages,
+                input=prompt if isinstance(prompt, str) else None,
+                params={**line.model.params, **params},
+                tools=tuple(map(dict, tools)),
+                response_format=None if response_format is None else dict(response_format),
+                case_id=trial.case.id,
+                model_id=line.model.id,
+                sample=trial.sample if sample is None else sample,
+                turn=number,
+                turns=number + 1,
+                script=trial.case.script,
+            )
+            recorded = runner.recorded.get(trial.dataset.name)
+            if recorded is None or not trial.own:
+                return await runner.asker.ask(line, request, clock, role=role)
+            return recorded.asked(trial, request)
+
+        return turn.evals.open_engine().submit(work)
+
+    def _answer(self, exchange: Exchange) -> Response:
+        """Note what was answered, and return it.
+
+        Raises:
+            AnswerError: there is no answer.
+        """
+        self._turn.asked.append(exchange)
+        error = exchange.error
+        if exchange.response is not None:
+            return exchange.response
+        assert error is not None
+        if error.type == "not_run":
+            self._turn.not_run = ErrorInfo(type="not_run", message=error.message)
+        raise AnswerError(error.type, error.message, status=error.status, detail=error.detail)
+
+
+def _spec(name: str | Mapping[str, Any], argument: Any, options: dict[str, Any]) -> ScorerSpec:
+    """Make an assertion of the arguments of `trial.score`.
+
+    Raises:
+        EvalsError: they do not go together.
+    """
+    written: Any
+    if not isinstance(name, str):
+        if argument is not _NONE:
+            raise EvalsError("trial.score: a whole assertion takes no second argument")
+        written = {**name, **options}
+    elif argument is _NONE:
+        written = {"type": name, **options} if options else name
+    elif options.keys() - COMMON_SCORER_KEYS:
+        own = ", ".join(sorted(options.keys() - COMMON_SCORER_KEYS))
+        raise EvalsError(
+            f"trial.score({name!r}, ...): give either the one value of the short form, or options "
+            f"by their names; found a value and {own}"
+        )
+    else:
+        written = {name: argument, **options}
+    try:
+        return ScorerSpec.model_validate(written)
+    except ValueError as error:
+        first = str(error).splitlines()
+        raise EvalsError(f"trial.score: {first[-1].strip() if first else error}") from None
+
+
+def _judge_options(
+    rubric: str | None,
+    min_score: float | None,
+    model: str | None,
+    use: str | None,
+    metric: str | None,
+    options: dict[str, Any],
+) -> dict[str, Any]:
+    """Return the options of the `judge` scorer."""
+    name = metric or (slug(rubric) if rubric and use is None else None)
+    given = {
+        "rubric": rubric,
+        "min_score": min_score,
+        "model": model,
+        "use": use,
+        "metric": name,
+    }
+    return {**{key: value for key, value in given.items() if value is not None}, **options}
+
+
+def _conversation(turn: Turn, answer: object = None) -> tuple[Exchange, ...]:
+    """Return what is scored.
+
+    Raises:
+        EvalsError: there is no answer.
+    """
+    if answer is not None:
+        from pytest_evals.providers.plain import response_of
+
+        try:
+            response = response_of(answer)
+        except (ValueError, TypeError) as error:
+            raise EvalsError(f"`answer`: {error}") from None
+        return (Exchange(request=_request(turn), response=response, model_id=turn.trial.model.id),)
+    if not turn.answers:
+        raise EvalsError(
+            "there is no answer yet: name `response` among the arguments of the test, so that the "
+            "model is asked, or say what your own code answered by `trial.answered(...)`"
+        )
+    return turn.answers
+
+
+def _request(turn: Turn) -> Request:
+    """Return the question that the case asks, as far as it asks one."""
+    try:
+        messages = first_messages(turn.trial)
+    except AnswerError:
+        messages = ()
+    return request_of(turn.trial, messages, 0)
+
+
+def _keep(
+    turn: Turn,
+    scored: tuple[tuple[AnyScore, ...], tuple[Exchange, ...]],
+    *,
+    check: bool,
+    advisory: bool,
+) -> Score:
+    """Record a score.
+
+    Raises:
+        ScoringError: it could not be scored.
+        WrongAnswer: it fails, and is to be checked.
+    """
+    __tracebackhide__ = True
+    (score,), judged = scored
+    if advisory and not score.advisory:
+        score = score.model_copy(update={"advisory": True})
+    turn.scores.append(score)
+    turn.judged.extend(judged)
+    if isinstance(score, ScoreError):
+        raise ScoringError(f"{score.name} could not score: {score.message}", detail=score.detail)
+    if check and score.passed is False and not score.advisory:
+        turn.raised_by_us = True
+        raise WrongAnswer(headline_of([score]))
+    return score
+
+
+def _messages(prompt: str | Iterable[Message | Mapping[str, Any]]) -> tuple[Message, ...]:
+    """Make the thread of a prompt."""
+    if isinstance(prompt, str):
+        return (Message(role="user", content=prompt),)
+    try:
+        return tuple(
+            one if isinstance(one, Message) else Message.model_validate(one) for one in prompt
+        )
+    except (ValueError, TypeError) as error:
+        raise EvalsError(
+            f"ask: a prompt is a text, or messages with `role` and `content`; {error}"
+        ) from None

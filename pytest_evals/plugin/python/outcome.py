@@ -1,0 +1,204 @@
+"""What became of a marked test: from how its phases ended to the record of its trial.
+
+pytest shows a failure as it shows any; what is decided here is whether it was a wrong answer.
+"""
+
+from collections.abc import Iterator
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from pytest_evals.engine.trial import scorers_digest
+from pytest_evals.errors import AnswerError, EvalsError
+from pytest_evals.exchange import ErrorInfo, Exchange
+from pytest_evals.plaintext import neutral, shorten
+from pytest_evals.plugin.failure import NoAnswer, WrongAnswer, headline_of
+from pytest_evals.plugin.python.turn import Turn
+from pytest_evals.result import AnyScore, Outcome, TrialResult, mean_score
+from pytest_evals.score import Score, ScoreError
+from pytest_evals.scorers.base import ScoringError
+from pytest_evals.user_code import user_traceback
+
+ASSERTION = "assert"
+"""The name of the score that tells what the test's own assertions say."""
+
+
+class Unmet(WrongAnswer):
+    """Scores that fail the trial though the body of the test went through."""
+
+
+def close(turn: Turn, *, passed: bool) -> None:
+    """Let the dataset's scorers speak of an answer that the test gave, and count all scores.
+
+    Args:
+        turn: the test, whose body has ended.
+        passed: whether it went through; else the scores are only recorded.
+
+    Raises:
+        EvalsError: the dataset has scorers, and there is no answer that they could score.
+        ScoringError: a scorer could not score.
+        Unmet: a score fails the trial.
+    """
+    __tracebackhide__ = True
+    bounds = turn.bounds() if turn.result is None else ()
+    if bounds and turn.answers and turn.answers[-1].response is not None:
+        turn.own_scores, judged = turn.wait(turn.score(bounds, turn.answers))
+        turn.judged.extend(judged)
+    elif bounds and passed:
+        names = ", ".join(dict.fromkeys(bound.name for bound in bounds))
+        raise EvalsError(
+            f"the dataset asserts {names} of every answer, but this test has none: name `response` "
+            "among its arguments, say what it answered by `trial.answered(...)`, or write "
+            "`scorers=False` in the mark"
+        )
+    if not passed:
+        return
+    voting = [score for score in _scores(turn) if not score.advisory]
+    for score in voting:
+        if isinstance(score, ScoreError):
+            raise ScoringError(f"{score.name} could not score: {score.message}")
+    failing = [s for s in voting if isinstance(s, Score) and s.passed is False]
+    if failing:
+        turn.raised_by_us = True
+        raise Unmet(headline_of(failing))
+
+
+def ended(turn: Turn, when: str, error: BaseException | None) -> TrialResult | None:
+    """Return the trial's record where this phase of the test ends it; None where it goes on.
+
+    Args:
+        turn: the test.
+        when: ``setup`` or ``call``.
+        error: what ended the phase; None where it went through.
+    """
+    if turn.ended or (when == "setup" and error is None) or when not in {"setup", "call"}:
+        return None
+    turn.ended = True
+    outcome, info = _outcome(turn, when, error)
+    scores = _scores(turn)
+    if when == "call" and outcome in {Outcome.PASSED, Outcome.FAILED}:
+        scores += _assertion(scores, error, ours=turn.raised_by_us)
+    return _record(turn, outcome, info, scores)
+
+
+def _scores(turn: Turn) -> tuple[AnyScore, ...]:
+    first = () if turn.result is None else turn.result.scores
+    return (*first, *(turn.own_scores or ()), *turn.scores)
+
+
+def _outcome(
+    turn: Turn, when: str, error: BaseException | None
+) -> tuple[Outcome, ErrorInfo | None]:
+    """Say what became of the trial, and why where that is no verdict on an answer."""
+    if error is None:
+        return Outcome.PASSED, None
+    if isinstance(error, NoAnswer) and turn.result is not None:
+        return turn.result.outcome, turn.result.error
+    if isinstance(error, pytest.skip.Exception | pytest.xfail.Exception) and (
+        when == "setup" or isinstance(error, pytest.skip.Exception)
+    ):
+        if turn.not_run is not None:
+            skipped = turn.result is not None and turn.result.outcome is Outcome.SKIPPED
+            return Outcome.SKIPPED, turn.result.error if skipped and turn.result else turn.not_run
+        # Left out by whoever wrote the test: nothing is missing, and gates judge the rest.
+        told = shorten(neutral(str(error)), 200) or "no reason given"
+        return Outcome.SKIPPED, ErrorInfo(type="not_needed", message=f"skipped by the test: {told}")
+    if when == "call" and is_wrong_answer(error):
+        return Outcome.FAILED, None
+    return Outcome.ERRORED, _info(when, error)
+
+
+def is_wrong_answer(error: BaseException) -> bool:
+    """Whether what a test raised says that the answer is wrong; else something broke."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(is_wrong_answer, error.exceptions))
+    if isinstance(error, NoAnswer) or "from pytest-timeout" in str(error):
+        return False
+    return isinstance(error, AssertionError | pytest.fail.Exception)
+
+
+def _info(when: str, error: BaseException) -> ErrorInfo:
+    """Make the error of what broke."""
+    if isinstance(error, AnswerError):
+        return ErrorInfo.of(error)
+    if isinstance(error, ScoringError):
+        return ErrorInfo(type="internal", message=error.message, detail=error.detail)
+    if isinstance(error, NoAnswer):
+        return ErrorInfo(type="target", message=str(error))
+    said = " ".join(str(error).split())[:500]
+    if isinstance(error, EvalsError):
+        return ErrorInfo(type="target", message=said)
+    part = "a fixture of the test" if when == "setup" else "the test"
+    return ErrorInfo(
+        type="timeout" if "from pytest-timeout" in said else "target",
+        message=f"{part} raised {type(error).__name__}{': ' if said else ''}{said}",
+        detail=user_traceback(error),
+    )
+
+
+def _assertion(
+    scores: tuple[AnyScore, ...], error: BaseException | None, *, ours: bool
+) -> tuple[Score, ...]:
+    """Return the score of the test's own assertions.
+
+    One that failed is told always; that all hold is told where no other score says so.
+    """
+    if error is not None and not ours:
+        reason = shorten(neutral(" ".join(str(error).split())), 500)
+        told = reason or type(error).__name__
+        return (Score(name=ASSERTION, type=ASSERTION, value=0.0, passed=False, reason=told),)
+    voted = any(isinstance(s, Score) and not s.advisory and s.passed is not None for s in scores)
+    if error is not None or voted:
+        return ()
+    return (Score(name=ASSERTION, type=ASSERTION, value=1.0, passed=True),)
+
+
+def _record(
+    turn: Turn, outcome: Outcome, info: ErrorInfo | None, scores: tuple[AnyScore, ...]
+) -> TrialResult:
+    """Make the trial's record."""
+    trial, base = turn.trial, turn.result
+    used = 0.0 if turn.clock is None else turn.clock.used_s
+    common: dict[str, Any] = {
+        "outcome": outcome,
+        "error": info,
+        "scores": scores,
+        "score": mean_score(scores),
+        "exchanges": tuple(_exchanges(turn)),
+        "output": "".join(_output(turn)),
+    }
+    if base is not None:
+        return base.model_copy(update={**common, "duration_s": base.duration_s + used})
+    return TrialResult(
+        id=trial.id,
+        dataset=trial.dataset.name,
+        case_id=trial.case.id,
+        model_id=trial.model.id,
+        sample=trial.sample,
+        tags=trial.case.tags,
+        metadata=trial.case.metadata,
+        source=trial.case.source,
+        started_at=turn.started_at,
+        duration_s=max(used, monotonic() - turn.began),
+        case_digest=trial.case.digest,
+        scorers_digest=scorers_digest(trial.dataset, trial.case, turn.bounds(), code=trial.code),
+        **common,
+    )
+
+
+def _exchanges(turn: Turn) -> Iterator[Exchange]:
+    """Yield all questions: the answer's, the test's own, the judges'."""
+    base = () if turn.result is None else turn.result.exchanges
+    yield from (e for e in base if e.role == "answer")
+    yield from turn.asked
+    yield from turn.given[-1:]
+    yield from (e for e in base if e.role != "answer")
+    yield from turn.judged
+
+
+def _output(turn: Turn) -> Iterator[str]:
+    """Yield what was printed in the background, and what the test logged."""
+    if turn.result is not None and turn.result.output:
+        yield turn.result.output
+    yield from (f"{line}\n" for line in turn.log)
