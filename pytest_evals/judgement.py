@@ -123,11 +123,9 @@ def judge_run(
     judge = Judge(bench.table, bench.info, diff, bench.rules.strict, bench.no_baseline)
     verdicts = judge_gates(judge, gates)
     named = (parse_measure(gate.metric) for gate in gates if not gate.compares)
-    per_model = bench.info.planned // max(1, len(bench.info.models))
-    planned = {model.id: per_model for model in bench.info.models}
     return Judgement(
         metrics=(
-            *metrics(bench.table, planned=planned, extra=named),
+            *metrics(bench.table, planned=bench.info.planned_by_model, extra=named),
             *corrected_rates(bench.table, bench.judges),
         ),
         gates=tuple(verdicts),

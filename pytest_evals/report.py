@@ -7,13 +7,16 @@ read it. What it holds has passed the redaction point already.
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from pytest_evals.canonical import N
-from pytest_evals.certificate import Certificate
-from pytest_evals.judgement import Judgement
 from pytest_evals.redact import Redactor
 from pytest_evals.result import TrialResult
 from pytest_evals.run import Run
+
+if TYPE_CHECKING:
+    from pytest_evals.certificate import Certificate
+    from pytest_evals.judgement import Judgement
 
 ContextValue = str | Mapping[str, str | int | float | bool | None]
 """What a section of `Report.context` holds: a text, or named values."""
@@ -25,12 +28,12 @@ class Report:
 
     run: Run
     """The sealed run; its `datasets` say what was planned and selected, and with which models."""
-    judgements: Mapping[str, Judgement]
+    judgements: "Mapping[str, Judgement]"
     """By the dataset's name: metrics, verdicts of gates, diff and decision. A dataset of which
     nothing was recorded has none."""
     trials: Callable[[], Iterable[TrialResult]] = field(repr=False)
     """Yields the recorded trials in the order they were planned; can be called again."""
-    certificates: tuple[Certificate, ...] = ()
+    certificates: "tuple[Certificate, ...]" = ()
     """How the judges agree with people, of those that have a certificate on file."""
 
     context: Mapping[str, ContextValue] = field(default_factory=dict)

@@ -51,6 +51,12 @@ class DatasetInfo(Frozen):
     max_error_rate: float = 0.0
     """The share of trials that may be errored, 0..1."""
 
+    @property
+    def planned_by_model(self) -> dict[str, int]:
+        """Trials planned of each model; every one is asked the same."""
+        each = self.planned // max(1, len(self.models))
+        return {model.id: each for model in self.models}
+
 
 class Counts(Frozen):
     """Trials by outcome."""

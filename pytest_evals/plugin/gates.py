@@ -85,42 +85,38 @@ class Gates:
             self.verdicts += judgement.gates
             self._report(session, info, judgement.gates)
         if self.verdicts:
+            from pytest_evals.decision import decide
+
             self.decision = decide(self.verdicts)
 
     def _judgement(
-        self, session: pytest.Session, info: DatasetInfo, table: Table, compared: Compared
-    ) -> Judgement:
-        """Judge a dataset; where cases look broken, ask these again first."""
-        settings = self._evals.settings
-        bench = Bench(
-            table,
-            info,
-            baseline=compared.baseline,
-            baseline_name="" if compared.found is None else compared.found.name,
-            rules=Rules(strict=settings.strict, confirm=settings.confirm_samples),
-            replayed=settings.responses == "replay",
-            no_baseline=compared.why_none,
-            judges=known_errors(self._evals, info.path),
-        )
-        plan, again = None, []
+        self, session: pytest.Session, info: DatasetInfo, table: Table
+    ) -> "tuple[Judgement | Measured, str | None]":
+        """Judge a dataset; where nothing is to be judged, its metrics are enough.
+
+        Returns:
+            What is said of it, and a note for the user.
+        """
+        evals = self._evals
+        if not (has_bars(evals.settings, info) or self._is_read(session)):
+            shows = evals.config.option.verbose >= 0
+            return measured(table, info) if shows else Measured(), None
+        from pytest_evals.plugin.judging import judge_dataset
+
         stopped = bool(session.shouldstop or session.shouldfail)
-        # What a test function says of an answer is not known before it runs.
-        never = settings.confirm == 0 or settings.from_run is not None or "::" in info.path
-        if compared.found is not None and not never and not stopped:
-            plan = plan_again(bench)
-            again = ask_again(self._evals, info, plan) if plan.cells else []
-        judgement = judge_run(bench, plan=plan, again=again)
-        verbose = getattr(self._evals.config.option, "verbose", 0) > 0
-        self.told += told_of(judgement, bench.judges, verbose=verbose)
-        if judgement.diff is not None:
-            found = judgement.diff.counts.items()
-            counts = ", ".join(f"{n} {kind.replace('_', ' ')}" for kind, n in found)
-            against = judgement.diff.baseline
-            self.told.append(f"{info.name} against {against}: {counts or 'nothing in common'}")
-        return judgement
+        judgement, told, note = judge_dataset(evals, info, table, stopped=stopped)
+        self.told += told
+        return clean(judgement, evals.redactor), note
+
+    def _is_read(self, session: pytest.Session) -> bool:
+        """Whether anybody reads more than the table of models."""
+        judged = any(matrix.dataset.judges for matrix in self._evals.matrices.values())
+        manager = session.config.pluginmanager
+        verbose = session.config.option.verbose > 0
+        return judged or verbose or manager.hasplugin("evals-reports")
 
     def _report(
-        self, session: pytest.Session, info: DatasetInfo, verdicts: Sequence[GateVerdict]
+        self, session: pytest.Session, info: DatasetInfo, verdicts: "Sequence[GateVerdict]"
     ) -> None:
         """Report verdicts as tests, on a fresh line."""
         reporter: Any = session.config.pluginmanager.getplugin("terminalreporter")

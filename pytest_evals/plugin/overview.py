@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
-from pytest_evals.judgement import Judgement
-from pytest_evals.metric import Metric
 from pytest_evals.plaintext import (
     columns,
     format_cost,
@@ -13,15 +12,37 @@ from pytest_evals.plaintext import (
     neutral,
     table,
 )
+from pytest_evals.run import DatasetInfo
 from pytest_evals.summary import Row, Summary
 from pytest_evals.tally import Table
+
+if TYPE_CHECKING:
+    from pytest_evals.judgement import Judgement
+    from pytest_evals.metric import Metric
 
 GAP = 2
 WORST = 5
 """Cases that are named for each model."""
 
-Judgements = Mapping[str, Judgement]
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What is said of a dataset's run that nothing was compared with."""
+
+    metrics: "tuple[Metric, ...]" = ()
+    gates: tuple[()] = ()
+    diff: None = None
+
+
+Judgements: TypeAlias = "Mapping[str, Judgement | Measured]"
 """What was judged, by the dataset's name."""
+
+
+def measured(table: Table, info: DatasetInfo) -> Measured:
+    """Return a dataset's metrics."""
+    from pytest_evals.measure import metrics
+
+    return Measured(tuple(metrics(table, planned=info.planned_by_model)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +137,7 @@ def _samples(rows: Sequence[Row], judgements: Judgements) -> int | None:
     return max(map(int, found)) if len(found) == 1 else None
 
 
-def _metric(judgements: Judgements, row: Row, name: str) -> Metric | None:
+def _metric(judgements: Judgements, row: Row, name: str) -> "Metric | None":
     judgement = judgements.get(row.dataset)
     if judgement is None:
         return None
@@ -126,13 +147,13 @@ def _metric(judgements: Judgements, row: Row, name: str) -> Metric | None:
     return next(mine, None)
 
 
-def _interval(found: Metric | None) -> str:
+def _interval(found: "Metric | None") -> str:
     if found is None or found.low is None or found.high is None:
         return ""
     return f"{percent(found.low).rstrip('%')}-{percent(found.high)}"
 
 
-def _value(found: Metric | None) -> str:
+def _value(found: "Metric | None") -> str:
     return "-" if found is None or found.value is None else percent(found.value)
 
 

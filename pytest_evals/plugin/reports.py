@@ -9,15 +9,17 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from pytest_evals.errors import EvalsError, ReportError, SettingsError
-from pytest_evals.judgement import Judgement
 from pytest_evals.plugin.hooks import check_reports, with_context
 from pytest_evals.plugin.session import Evals
 from pytest_evals.report import Report, redacted
 from pytest_evals.result import TrialResult
 from pytest_evals.run import Run
+
+if TYPE_CHECKING:
+    from pytest_evals.judgement import Judgement
 
 
 def step_summary(environ: Mapping[str, str]) -> Path | None:
@@ -72,7 +74,7 @@ class Reports:
         self._end += len(text)
 
     def write(
-        self, run: Run, judgements: Mapping[str, Judgement], order: list[str]
+        self, run: Run, judgements: "Mapping[str, Judgement]", order: list[str]
     ) -> Iterator[str]:
         """Write every report, and the step's summary in a GitHub Action.
 

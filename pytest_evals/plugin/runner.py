@@ -20,7 +20,7 @@ from pytest_evals.matrix import Trial
 from pytest_evals.plugin.collect import EvalFile, EvalItem, trial_of
 from pytest_evals.plugin.failure import brief, headline, stale
 from pytest_evals.plugin.printed import apart
-from pytest_evals.plugin.session import Evals
+from pytest_evals.plugin.session import Evals, has_bars
 from pytest_evals.result import Outcome, TrialResult
 from pytest_evals.run import DatasetInfo
 

@@ -261,6 +261,7 @@ def _http_clients() -> Any:
 def begin(config: pytest.Config) -> None:
     """Start the session's state and register its plugin objects."""
     from pytest_evals.plugin.hooks import LatePlugins, find_plugins
+    from pytest_evals.plugin.once import NOTE, Once, reruns
     from pytest_evals.plugin.runner import Runner
 
     try:
@@ -293,6 +294,9 @@ def begin(config: pytest.Config) -> None:
     config.pluginmanager.register(Runner(evals), "evals-runner")
     config.pluginmanager.register(LatePlugins(evals), "evals-late-plugins")
     _register_python(evals)
+    config.pluginmanager.register(Once(), "evals-once")
+    if workerinput is None and reruns(config):
+        evals.notes.append(NOTE)
     if config.pluginmanager.hasplugin("allure_pytest"):
         from pytest_evals.plugin.allure import Allure
 
@@ -338,10 +342,16 @@ def _register_session(evals: Evals) -> None:
 
         live = LiveLine(config, lambda: None if evals.engine is None else evals.engine.progress)
         register(live, "evals-progress")
-    if config.pluginmanager.hasplugin("xdist"):
+    if getattr(config.option, "dist", "no") != "no":
         from pytest_evals.plugin.xdist import Controller
 
         register(Controller(evals), "evals-xdist")
+
+
+def has_bars(settings: Settings, info: DatasetInfo) -> bool:
+    """Whether a dataset has gates, or is compared with a baseline or becomes one."""
+    writes = settings.update_baseline or settings.reset_baseline
+    return bool(info.gates) or writes or settings.baseline is not None
 
 
 def share_of(workerinput: dict[str, Any]) -> Share:
