@@ -99,6 +99,7 @@ class Recordings:
         """Take the logs out of the way; a second time changes nothing."""
         while self._made:
             self._made.pop().undo()
+        self._loopback.release()
 
 
 class Recording:

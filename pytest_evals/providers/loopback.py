@@ -68,6 +68,7 @@ class Loopback:
         self._socket: socket.socket | None = None
         self._server: asyncio.Server | None = None
         self._starting: asyncio.Task[None] | None = None
+        self._connections: set[asyncio.Task[None]] = set()
         self._desks: dict[str, _Desk] = {}
         self._before: dict[str, str | None] = {}
         self._users = 0
@@ -156,24 +157,42 @@ class Loopback:
         self._server = await asyncio.start_server(self._connected, sock=self._socket)
 
     async def aclose(self) -> None:
-        """Stop serving."""
+        """Stop serving, and end what is still connected."""
         if self._server is not None:
             self._server.close()
-        elif self._socket is not None:
+        tasks = list(self._connections)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=1.0)
+        await asyncio.sleep(0)  # transports that were aborted let go of their sockets now
+
+    def release(self) -> None:
+        """Let go of its address, where it did not come to serving."""
+        if self._socket is not None and self._server is None:
             self._socket.close()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection."""
         connection = _Connection(reader, writer)
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
         try:
             while (call := await connection.request()) is not None:
                 await connection.reply(await self._answer(call))
                 connection.next()
-        except (OSError, h11.ProtocolError, asyncio.IncompleteReadError):
+        except (OSError, h11.ProtocolError):
             pass
+        except asyncio.CancelledError:  # its trial has ended, or the session: nobody waits for it
+            connection.over = False
         finally:
-            with suppress(Exception):
-                writer.close()
+            self._connections.discard(task)
+            if connection.over:
+                with suppress(OSError):
+                    writer.close()
+                    await writer.wait_closed()
+            writer.transport.abort()
 
     async def _answer(self, call: HttpCall) -> HttpAnswer:
         """Find out whose a call is and answer it."""
@@ -230,6 +249,8 @@ class _Connection:
         self._reader = reader
         self._writer = writer
         self._http = h11.Connection(h11.SERVER)
+        self.over = False
+        """Whether an answer was written that is the last one here."""
 
     async def request(self) -> HttpCall | None:
         """Read the next request, whole; None where there is none any more."""
@@ -269,6 +290,7 @@ class _Connection:
             await self._writer.drain()
         self._writer.write(self._http.send(h11.EndOfMessage()) or b"")
         await self._writer.drain()
+        self.over = True
 
     def next(self) -> None:
         """Begin the next exchange, where the connection is kept.
@@ -277,3 +299,4 @@ class _Connection:
             h11.ProtocolError: it is not.
         """
         self._http.start_next_cycle()
+        self.over = False

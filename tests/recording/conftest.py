@@ -4,14 +4,13 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import anthropic  # noqa: F401 - kept loaded, see tests/plugin/conftest.py
-import openai  # noqa: F401 - the same
+import anthropic
+import openai
 import pytest
 
 import pytest_evals.engine.calls  # noqa: F401 - the same
 from tests.plugin.conftest import evals, evals_process, write  # noqa: F401 - fixtures
 from tests.recording._api import Api, serving
-
 
 # SDKs load their parts when these are first used; what is loaded here stays
 _client = openai.OpenAI(api_key="none")
