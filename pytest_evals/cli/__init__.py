@@ -25,6 +25,7 @@ COMMANDS = (
     "score",
     "calibrate",
     "merge",
+    "rescore",
     "prune",
 )
 

@@ -38,8 +38,7 @@ usage."""
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the command."""
-    from pytest_evals.cli.runs import number
-    from pytest_evals.cli.stored import add_store
+    from pytest_evals.cli.stored import add_calls, add_json, add_store
     from pytest_evals.cli.tables import Help
     from pytest_evals.config import RESPONSE_MODES
 
@@ -75,15 +74,10 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         default="auto",
         help="stored answers of the judge, as with --evals-responses (default: auto)",
     )
-    parser.add_argument(
-        "--concurrency", type=number, default=10, metavar="N", help="calls at once (default: 10)"
-    )
-    parser.add_argument(
-        "--max-cost", type=float, metavar="USD", help="stop asking when so much is spent"
-    )
+    add_calls(parser)
     parser.add_argument("--rootdir", type=Path, metavar="DIR", help="included files lie below it")
     parser.add_argument("--no-write", action="store_true", help="write no certificate")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_json(parser)
     parser.set_defaults(run=run)
 
 

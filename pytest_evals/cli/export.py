@@ -34,7 +34,7 @@ exit status: 0, or 1 where it cannot be written; 4 for usage."""
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the command."""
-    from pytest_evals.cli.stored import add_store
+    from pytest_evals.cli.stored import add_run, add_store
     from pytest_evals.cli.tables import Help
 
     parser = subparsers.add_parser(
@@ -47,9 +47,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         epilog=_EPILOG,
         formatter_class=Help,
     )
-    parser.add_argument(
-        "run_id", metavar="RUN", help="a run's id, the beginning of one, or `latest`"
-    )
+    add_run(parser)
     parser.add_argument(
         "--format",
         metavar="FORMAT",

@@ -7,10 +7,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from time import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pytest_evals.judgement import Judgement
     from pytest_evals.result import TrialResult
     from pytest_evals.run import DatasetInfo, Run
     from pytest_evals.shard import Shard
@@ -28,7 +27,7 @@ a shard is missing, doubled or foreign; 4 for usage."""
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the command."""
-    from pytest_evals.cli.stored import add_store
+    from pytest_evals.cli.stored import add_json, add_judging, add_store
     from pytest_evals.cli.tables import Help
 
     parser = subparsers.add_parser(
@@ -47,13 +46,8 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         help="a run's id, or a store's file, whose newest run is meant, or FILE::RUN",
     )
     add_store(parser)
-    parser.add_argument(
-        "--baseline", metavar="SOURCE", help="what to compare with, as --evals-baseline names it"
-    )
-    parser.add_argument(
-        "--strict", action="store_true", help="fail where a comparison is inconclusive"
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_judging(parser)
+    add_json(parser)
     parser.set_defaults(run=run)
 
 
@@ -78,8 +72,7 @@ def run(args: argparse.Namespace) -> int:
         _check(parts)
         merged = SqliteRunStore(store_path(args.store))
         stack.callback(merged.close)
-        whole, judgements = _merge(parts, merged, args)
-    failed = _failed(whole, judgements)
+        whole, failed = _merge(parts, merged, args)
     if args.json:
         from pytest_evals.cli.stored import say_json
 
@@ -178,16 +171,16 @@ def _datasets(its: "Run") -> dict[str, "DatasetInfo"]:
 
 def _merge(
     parts: Sequence[_Part], store: "SqliteRunStore", args: argparse.Namespace
-) -> tuple["Run", dict[str, "Judgement"]]:
-    """Write the union as a run of its own, judged and sealed.
+) -> "tuple[Run, bool]":
+    """Write the union as a run of its own, judged and sealed; returns it and whether it fails.
 
     Raises:
         StoreError: a trial stands in two shards, or something cannot be read or written.
     """
-    from pytest_evals.decision import decide
-    from pytest_evals.run import Run, RunStatus, new_run_id
-    from pytest_evals.summary import Summary
-    from pytest_evals.tally import Table, tally
+    from pytest_evals.cli.judged import rootdir_of
+    from pytest_evals.cli.newrun import Bars, NewRun
+    from pytest_evals.cli.stored import store_path
+    from pytest_evals.run import Run, new_run_id
 
     first = parts[0].run
     infos = tuple(info.model_copy(update={"selected": info.planned}) for info in first.datasets)
@@ -201,34 +194,18 @@ def _merge(
         versions=first.versions,
         options=options,
     )
-    tables = {info.name: Table(info.name) for info in infos}
-    summary = Summary()
     results = _union(parts)
-    store.begin(whole)
-    for result in results:
-        store.append(whole.id, result.model_dump_json(), result)
-        summary.add(result)
-        tables[result.dataset].add(tally(result))
-    judgements = {info.name: _judge(info, tables[info.name], args) for info in infos}
-    gates = [gate for judgement in judgements.values() for gate in judgement.gates]
-    planned = sum(info.planned for info in infos)
-    recorded = summary.counts.total - summary.counts.skipped
-    sealed = whole.model_copy(
-        update={
-            "status": RunStatus.COMPLETE if recorded >= planned else RunStatus.INTERRUPTED,
-            "ended_at": max(part.run.ended_at or part.run.started_at for part in parts),
-            "counts": summary.counts,
-            "tokens": summary.tokens,
-            "cost_usd": summary.cost_usd,
-            "spent_usd": summary.spent_usd,
-            "gates": tuple(gate.model_dump(mode="json") for gate in gates),
-            "decision": decide(gates).model_dump(mode="json") if gates else None,
-            "notes": tuple(f"shard {p.shard}: {note}" for p in parts for note in p.run.notes),
-        }
-    )
-    sealed = sealed.model_copy(update={"exit_status": int(_failed(sealed, judgements))})
-    store.seal(sealed)
-    return sealed, judgements
+    bars = Bars(rootdir_of(store_path(args.store)), args.baseline, args.strict)
+    found = {info.name: bars.found(whole, info) for info in infos}
+    with NewRun(store, whole) as made:
+        for result in results:
+            made.add(result)
+        sealed = made.seal(
+            made.judged(found, strict=args.strict),
+            ended_at=max(part.run.ended_at or part.run.started_at for part in parts),
+            notes=[f"shard {p.shard}: {note}" for p in parts for note in p.run.notes],
+        )
+    return sealed, bool(sealed.exit_status)
 
 
 def _union(parts: Sequence[_Part]) -> "list[TrialResult]":
@@ -254,72 +231,12 @@ def _union(parts: Sequence[_Part]) -> "list[TrialResult]":
     return results
 
 
-def _judge(info: "DatasetInfo", table: Any, args: argparse.Namespace) -> "Judgement":
-    """Judge one dataset of the union."""
-    from pytest_evals.cli.judged import rootdir_of
-    from pytest_evals.cli.stored import store_path
-    from pytest_evals.gate.judge import gates_of
-    from pytest_evals.judgement import Bench, judge_run
-    from pytest_evals.stats.rows import Rules
-    from pytest_evals.storage.baseline_file import (
-        Found,
-        baseline_path,
-        find_baseline,
-        load_baseline,
-    )
-
-    rootdir = rootdir_of(store_path(args.store))
-    file = rootdir / info.path
-    found = None
-    if args.baseline is not None:
-        found = find_baseline(
-            args.baseline, rootdir=rootdir, dataset=info.name, dataset_path=file, run=_no_run
-        )
-    elif any(gate.compares for gate in gates_of(info)):
-        path = baseline_path(file, info.name)
-        if path.is_file():
-            found = Found(load_baseline(path, dataset=info.name), str(path))
-    bench = Bench(
-        table,
-        info,
-        baseline=None if found is None else found.baseline,
-        baseline_name="" if found is None else found.name,
-        rules=Rules(strict=args.strict),
-    )
-    return judge_run(bench)
-
-
-def _no_run(source: str) -> Any:
-    from pytest_evals.errors import StoreError
-
-    raise StoreError(f"{source}: merge compares with a file or REVISION:PATH, not with a run")
-
-
-def _failed(whole: "Run", judgements: "dict[str, Judgement]") -> bool:
-    """Whether the union fails: a gate, or without gates a trial; or not all of it was run."""
-    from pytest_evals.run import RunStatus
-
-    ungated = any(not info.gates for info in whole.datasets)
-    bad = whole.counts.failed + whole.counts.errored
-    return (
-        whole.status is not RunStatus.COMPLETE
-        or bool(ungated and bad)
-        or any(judgement.failed for judgement in judgements.values())
-    )
-
-
 def _print(whole: "Run", shards: int) -> None:
     """Print the run, its models and its verdicts."""
-    from pytest_evals.cli.show import header
-    from pytest_evals.cli.stored import color, say
-    from pytest_evals.plaintext import neutral
+    from pytest_evals.cli.show import tell_header, tell_verdicts
+    from pytest_evals.cli.stored import say
 
-    for line in header(whole):
-        say(neutral(line, lines=False))
+    tell_header(whole)
     say(f"shards   {shards} of {shards}")
-    for gate in whole.gates:
-        text = neutral(f"gate {gate['gate']} [{gate['model']}]: {gate['sentence']}")
-        say(color(text, "red") if gate["blocking"] else text)
-    if whole.decision is not None:
-        say(color(f"decision: {whole.decision['decision']}", "bold"))
+    tell_verdicts(whole)
     say(f"kept: pytest-evals show {whole.id}")

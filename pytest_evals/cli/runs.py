@@ -50,7 +50,7 @@ exit status: 0, or 1 where no run is meant; 4 for usage."""
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the command."""
     from pytest_evals.cli.chosen import commit, moment, share, until
-    from pytest_evals.cli.stored import add_store
+    from pytest_evals.cli.stored import add_json, add_store, number
     from pytest_evals.cli.tables import Help
 
     parser = subparsers.add_parser(
@@ -92,7 +92,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.add_argument(
         "--offset", type=number, default=0, metavar="N", help="leave out the newest N"
     )
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_json(parser)
     parser.set_defaults(run=run)
 
 
@@ -185,11 +185,3 @@ def commit_of(item: "Run") -> str:
     if item.git is None:
         return "-"
     return item.git.commit[:8] + ("+" if item.git.dirty else "")
-
-
-def number(text: str) -> int:
-    """Parse a number of runs."""
-    value = int(text) if text.isdecimal() else -1
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"expected a whole number, 0 or more, found {text!r}")
-    return value

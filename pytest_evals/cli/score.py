@@ -25,7 +25,7 @@ exit status: 0, or 1 where something could not be taken; 4 for usage."""
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the command."""
-    from pytest_evals.cli.stored import add_store
+    from pytest_evals.cli.stored import add_run, add_store, add_trial
     from pytest_evals.cli.tables import Help
 
     parser = subparsers.add_parser(
@@ -37,15 +37,8 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         epilog=_EPILOG,
         formatter_class=Help,
     )
-    parser.add_argument(
-        "run_id", metavar="RUN", help="a run's id, the beginning of one, or `latest`"
-    )
-    parser.add_argument(
-        "trial",
-        metavar="TRIAL",
-        nargs="?",
-        help="a trial's node id, its name, or a part of it that no other trial has",
-    )
+    add_run(parser)
+    add_trial(parser)
     add_store(parser)
     parser.add_argument("--rater", metavar="WHO", help="who says it")
     parser.add_argument(

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from pytest_evals.cli.runs import commit_of, number, when
+from pytest_evals.cli.runs import commit_of, when
 
 if TYPE_CHECKING:
     from pytest_evals.run import Run
@@ -31,7 +31,7 @@ exit status: 0, or 1 where there is no such run or trial; 4 for usage."""
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the command."""
-    from pytest_evals.cli.stored import add_store
+    from pytest_evals.cli.stored import add_json, add_run, add_store, add_trial, number
     from pytest_evals.cli.tables import Help
 
     parser = subparsers.add_parser(
@@ -42,22 +42,15 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         epilog=_EPILOG,
         formatter_class=Help,
     )
-    parser.add_argument(
-        "run_id", metavar="RUN", help="a run's id, the beginning of one, or `latest`"
-    )
-    parser.add_argument(
-        "trial",
-        metavar="TRIAL",
-        nargs="?",
-        help="a trial's node id, its name, or a part of it that no other trial has",
-    )
+    add_run(parser)
+    add_trial(parser)
     add_store(parser)
     parser.add_argument("--failed", action="store_true", help="only trials that did not pass")
     parser.add_argument("--limit", type=number, metavar="N", help="at most so many trials")
     parser.add_argument(
         "--offset", type=number, default=0, metavar="N", help="leave out the first N trials"
     )
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_json(parser)
     parser.set_defaults(run=run)
 
 
@@ -80,10 +73,9 @@ def run(args: argparse.Namespace) -> int:
 def _show_run(store: "SqliteRunStore", found: "Run", args: argparse.Namespace) -> int:
     """Print the header and the table of trials."""
     from pytest_evals.cli.stored import color, say, width
-    from pytest_evals.plaintext import neutral, table
+    from pytest_evals.plaintext import table
 
-    for line in header(found):
-        say(neutral(line, lines=False))
+    tell_header(found)
     rows = list(_chosen(store, found, args))
     shown = rows[args.offset : None if args.limit is None else args.offset + args.limit]
     say()
@@ -207,6 +199,27 @@ def _show_trial(store: "SqliteRunStore", found: "Run", args: argparse.Namespace)
     for line in describe(attempts, labels):
         say(neutral(line))
     return 0
+
+
+def tell_header(found: "Run") -> None:
+    """Print what a run was."""
+    from pytest_evals.cli.stored import say
+    from pytest_evals.plaintext import neutral
+
+    for line in header(found):
+        say(neutral(line, lines=False))
+
+
+def tell_verdicts(found: "Run") -> None:
+    """Print what the gates said, and the decision."""
+    from pytest_evals.cli.stored import color, say
+    from pytest_evals.plaintext import neutral
+
+    for gate in found.gates:
+        text = neutral(f"gate {gate['gate']} [{gate['model']}]: {gate['sentence']}")
+        say(color(text, "red") if gate["blocking"] else text)
+    if found.decision is not None:
+        say(color(f"decision: {found.decision['decision']}", "bold"))
 
 
 def find_trial(wanted: str, trials: Sequence[str], run_id: str) -> str:

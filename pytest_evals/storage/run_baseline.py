@@ -11,7 +11,7 @@ from pytest_evals.baseline import Baseline, baseline_of, update_baseline
 from pytest_evals.errors import StoreError, suggest
 from pytest_evals.run import DatasetInfo, Run, RunStatus
 from pytest_evals.storage.base import RunStore
-from pytest_evals.storage.baseline_file import save_baseline
+from pytest_evals.storage.baseline_file import Found, baseline_path, load_baseline, save_baseline
 from pytest_evals.tally import Table
 
 _PAGE = 50
@@ -99,6 +99,42 @@ class Target:
     """What it is called in messages."""
     old: Baseline | None
     """What it held; None where it was not there."""
+
+    @property
+    def found(self) -> Found | None:
+        """It as what a run is compared with; None where it was not there."""
+        return None if self.old is None else Found(self.old, self.shown)
+
+    def required(self) -> Found:
+        """Return it as what a run is compared with.
+
+        Raises:
+            StoreError: it is not there.
+        """
+        return self.found or Found(load_baseline(self.path, shown=self.shown), self.shown)
+
+
+def shown_in(rootdir: Path, path: Path) -> str:
+    """Return what a file is called in messages: by its way from the rootdir, where it is below."""
+    return path.relative_to(rootdir).as_posix() if path.is_relative_to(rootdir) else str(path)
+
+
+def own_target(info: DatasetInfo, rootdir: Path, *, read: bool = True) -> Target:
+    """Return a dataset's own baseline as it is now.
+
+    Args:
+        info: the dataset.
+        rootdir: where its path begins.
+        read: False says only where it is; then what it holds is None.
+
+    Raises:
+        StoreError: the file that is there is not right.
+    """
+    path = baseline_path(rootdir / info.path, info.name)
+    shown = shown_in(rootdir, path)
+    there = read and path.is_file()
+    old = load_baseline(path, dataset=info.name, shown=shown) if there else None
+    return Target(path, shown, old)
 
 
 @dataclass(frozen=True, slots=True)
