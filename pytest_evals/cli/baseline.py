@@ -59,11 +59,14 @@ Accepting a run again changes nothing.
 exit status: 0 when the files hold the run, 1 when they cannot, 4 for usage."""
 
 
+_PATHS = (
+    "a baseline's file, a folder of them, or a dataset's file; by default every baseline below "
+    "this folder"
+)
+
+
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the command."""
-    from pytest_evals.cli.runs import number
-    from pytest_evals.cli.stored import add_store
-
     parser = subparsers.add_parser(
         "baseline",
         help="show, check or add to the committed baselines",
@@ -72,8 +75,14 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         formatter_class=Help,
     )
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    paths = "a baseline's file, a folder of them, or a dataset's file; by default every baseline "
-    paths += "below this folder"
+    _add_show(verbs)
+    _add_check(verbs)
+    _add_accept(verbs)
+
+
+def _add_show(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    from pytest_evals.cli.stored import number
+
     show = verbs.add_parser(
         "show",
         help="show baselines: cases, runs added, pass rates",
@@ -82,7 +91,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         epilog=_SHOW,
         formatter_class=Help,
     )
-    show.add_argument("paths", nargs="*", metavar="PATH", help=f"{paths}; or REVISION:PATH of git")
+    show.add_argument("paths", nargs="*", metavar="PATH", help=f"{_PATHS}; or REVISION:PATH of git")
     show.add_argument(
         "--limit",
         type=number,
@@ -92,6 +101,9 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     )
     add_output(show)
     show.set_defaults(run=run_show)
+
+
+def _add_check(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     check = verbs.add_parser(
         "check",
         help="say what is wrong with baselines, and which lines are stale",
@@ -100,10 +112,15 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         epilog=_CHECK,
         formatter_class=Help,
     )
-    check.add_argument("paths", nargs="*", metavar="PATH", help=paths)
+    check.add_argument("paths", nargs="*", metavar="PATH", help=_PATHS)
     check.add_argument("--strict", action="store_true", help="exit with 1 for stale lines too")
     add_output(check)
     check.set_defaults(run=run_check)
+
+
+def _add_accept(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    from pytest_evals.cli.stored import add_dataset, add_run, add_store
+
     accept = verbs.add_parser(
         "accept",
         help="add a stored run to its datasets' baselines",
@@ -111,11 +128,9 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         epilog=_ACCEPT,
         formatter_class=Help,
     )
-    accept.add_argument(
-        "run_id", metavar="RUN", help="a run's id, the beginning of one, or `latest`"
-    )
+    add_run(accept)
     add_store(accept)
-    accept.add_argument("--dataset", metavar="NAME", help="only this dataset of the run")
+    add_dataset(accept)
     accept.add_argument(
         "--reset", action="store_true", help="begin anew: the lines of what ran hold this run alone"
     )
@@ -435,8 +450,7 @@ def _target(info: "DatasetInfo", rootdir: Path) -> "Target":
         StoreError: the dataset's folder is gone, or the file that is there is not right.
     """
     from pytest_evals.errors import StoreError
-    from pytest_evals.storage.baseline_file import baseline_path, load_baseline
-    from pytest_evals.storage.run_baseline import Target
+    from pytest_evals.storage.run_baseline import own_target
 
     file = rootdir / info.path
     if not file.parent.is_dir():
@@ -444,7 +458,4 @@ def _target(info: "DatasetInfo", rootdir: Path) -> "Target":
             f"{file.parent}: the folder of dataset {info.name!r} is not there; is this the project "
             "that the store is of?"
         )
-    path = baseline_path(file, info.name)
-    shown = path.relative_to(rootdir).as_posix() if path.is_relative_to(rootdir) else str(path)
-    old = load_baseline(path, dataset=info.name, shown=shown) if path.is_file() else None
-    return Target(path, shown, old)
+    return own_target(info, rootdir)

@@ -39,8 +39,7 @@ many errors to tell, or when there is nothing to compare with; an inconclusive c
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the command."""
-    from pytest_evals.cli.runs import number
-    from pytest_evals.cli.stored import add_store
+    from pytest_evals.cli.stored import add_dataset, add_store, number
 
     parser = subparsers.add_parser(
         "diff",
@@ -59,7 +58,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         help="what is compared with (see below), and a run's id, the beginning of one, or `latest`",
     )
     add_store(parser)
-    parser.add_argument("--dataset", metavar="NAME", help="only this dataset of the run")
+    add_dataset(parser)
     parser.add_argument(
         "--strict", action="store_true", help="exit with 1 where a comparison is inconclusive"
     )
@@ -268,20 +267,13 @@ def _baseline(asked: _Asked, info: "DatasetInfo") -> "tuple[Found, Texts]":
     Raises:
         StoreError: there is none, or it is not right.
     """
-    from pytest_evals.storage.baseline_file import (
-        Found,
-        baseline_path,
-        find_baseline,
-        load_baseline,
-    )
+    from pytest_evals.storage.baseline_file import Found, find_baseline
+    from pytest_evals.storage.run_baseline import own_target
 
     store = asked.runs.store
     file = asked.rootdir / info.path
     if asked.source is None:
-        path = baseline_path(file, info.name)
-        inside = path.is_relative_to(asked.rootdir)
-        shown = path.relative_to(asked.rootdir).as_posix() if inside else str(path)
-        return Found(load_baseline(path, dataset=info.name, shown=shown), shown), Texts(store)
+        return own_target(info, asked.rootdir).required(), Texts(store)
     others: list[Run] = []
     source = asked.source
     if Path(source).exists():  # a path is meant from here, as anywhere else on a command line

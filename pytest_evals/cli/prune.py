@@ -30,8 +30,8 @@ exit status: 0, or 1 where a record or a baseline cannot be read; 4 for usage.""
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the command."""
     from pytest_evals.cli.chosen import moment
-    from pytest_evals.cli.runs import STATUSES, number
-    from pytest_evals.cli.stored import add_store
+    from pytest_evals.cli.runs import STATUSES
+    from pytest_evals.cli.stored import add_store, number
     from pytest_evals.cli.tables import Help, add_output
 
     parser = subparsers.add_parser(
@@ -169,11 +169,11 @@ class _Named:
 
     def __init__(self, rootdir: Path, old: "Sequence[Run]") -> None:
         from pytest_evals.storage.baseline_file import load_baseline
+        from pytest_evals.storage.run_baseline import shown_in
 
         self._lines: dict[_Cell, list[tuple[Counter[str], bool, str]]] = {}
         for path in dict.fromkeys(_baselines(rootdir, old)):
-            inside = path.is_relative_to(rootdir)
-            shown = path.relative_to(rootdir).as_posix() if inside else str(path)
+            shown = shown_in(rootdir, path)
             self._add(load_baseline(path, shown=shown), shown)
 
     def _add(self, baseline: "Baseline", shown: str) -> None:

@@ -20,6 +20,7 @@ from pytest_evals.storage.baseline_file import (
     find_baseline,
     load_baseline,
 )
+from pytest_evals.storage.run_baseline import own_target, shown_in
 from pytest_evals.tally import Table
 
 
@@ -56,19 +57,17 @@ def find(settings: Settings, info: DatasetInfo, run_id: str) -> Compared:
         StoreError: the baseline asked for is not there, or one that is there is not right.
     """
     gates = gates_of(info)
-    file = settings.rootdir / info.path
-    path = baseline_path(file, info.name)
     writes = settings.update_baseline or settings.reset_baseline
     compares = any(gate.compares for gate in gates)
-    own = None
-    if path.is_file() and (writes or (compares and settings.baseline is None)):
-        own = load_baseline(path, dataset=info.name, shown=_shown(path, settings.rootdir))
+    read = writes or (compares and settings.baseline is None)
+    target = own_target(info, settings.rootdir, read=read)
+    own, path = target.old, target.path
     if settings.baseline is not None:
         found = find_baseline(
             settings.baseline,
             rootdir=settings.rootdir,
             dataset=info.name,
-            dataset_path=file,
+            dataset_path=settings.rootdir / info.path,
             run=_run_reader(settings, info.name, run_id),
         )
         return Compared(gates, found, own, path)
@@ -77,11 +76,7 @@ def find(settings: Settings, info: DatasetInfo, run_id: str) -> Compared:
     if own is None:
         first = "this run writes the first baseline" if writes else None
         return Compared(gates, None, None, path, first)
-    return Compared(gates, Found(own, _shown(path, settings.rootdir)), own, path)
-
-
-def _shown(path: Path, rootdir: Path) -> str:
-    return path.relative_to(rootdir).as_posix() if path.is_relative_to(rootdir) else str(path)
+    return Compared(gates, target.found, own, path)
 
 
 def _run_reader(settings: Settings, dataset: str, own_run: str) -> RunReader:
@@ -113,7 +108,7 @@ def seconds_a_sample(settings: Settings, dataset: Dataset) -> dict[str, float]:
     if not path.is_file():
         return {}
     found: dict[str, float] = {}
-    shown = _shown(path, settings.rootdir)
+    shown = shown_in(settings.rootdir, path)
     for line in load_baseline(path, dataset=dataset.name, shown=shown).lines:
         times = [run.latency_s for run in line.runs if run.latency_s is not None]
         if times:
@@ -136,7 +131,7 @@ def bring_up_to_date(
         return None
     from pytest_evals.storage.run_baseline import Target, add_to_baseline
 
-    target = Target(compared.path, _shown(compared.path, settings.rootdir), compared.own)
+    target = Target(compared.path, shown_in(settings.rootdir, compared.path), compared.own)
     replayed = settings.responses == "replay"
     reset = settings.reset_baseline
     return add_to_baseline(target, table, info, replayed=replayed, reset=reset).sentence
