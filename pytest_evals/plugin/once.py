@@ -43,7 +43,7 @@ def is_trial(item: pytest.Item) -> bool:
 
 def reruns(config: pytest.Config) -> bool:
     """Whether pytest-rerunfailures was asked to run failed tests again."""
-    if not config.pluginmanager.hasplugin("rerunfailures"):
-        return False
-    given = config.getoption("reruns", None)
-    return bool(config.getini("reruns") if given is None else given)
+    if not hasattr(config.option, "reruns"):
+        return False  # it is not there
+    given = config.option.reruns
+    return bool(int(config.getini("reruns") or 0) if given is None else given)
