@@ -50,6 +50,7 @@ def pytest_evals_providers() -> "Mapping[str, type[Provider] | str]":  # type: i
         class EchoOptions(Frozen):
             times: int = 1
 
+
         class Echo:
             name = "echo"
             Options = EchoOptions

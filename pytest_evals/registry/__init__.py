@@ -90,8 +90,8 @@ class Registry:
             PluginError: a plugin fails, or brings what it must not.
         """
         for family in self.families:
-            found = list(self.hooks.each(family.kind.hook))
-            for one in reversed(found):  # in the order in which they were registered: ours first
+            found = reversed(list(self.hooks.each(family.kind.hook)))
+            for one in sorted(found, key=lambda one: one.plugin != OURS):  # a name is first ours
                 mark = (one.hook, id(one.impl.plugin))
                 if mark not in self._asked:
                     self._asked.add(mark)

@@ -1,0 +1,3 @@
+"""The tests run pytest in pytest."""
+
+pytest_plugins = ["pytester"]

@@ -1,0 +1,115 @@
+"""examples/plugin as its users have it: built, installed, and found by its entry point."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "plugin"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """Install it by pip, with a real build, without any index; return where it is."""
+    source = tmp_path_factory.mktemp("source") / "plugin"
+    shutil.copytree(EXAMPLE, source, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    site = tmp_path_factory.mktemp("site")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    how = ["--no-deps", "--no-build-isolation", "--no-index", "--target", str(site)]
+    done = subprocess.run([*pip, *how, str(source)], capture_output=True, text=True, check=False)
+    assert 0 == done.returncode, done.stdout + done.stderr
+    return site
+
+
+@pytest.fixture
+def run(site, tmp_path):
+    """Run Python in a copy of the example, with the installed plugin, its sources out of sight."""
+    left = shutil.ignore_patterns("__pycache__", ".*", "src")
+    folder = Path(shutil.copytree(EXAMPLE, tmp_path / "plugin", ignore=left))
+
+    def run(*args, **environ):
+        done = subprocess.run(
+            [sys.executable, *args],
+            capture_output=True,
+            text=True,
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(site), "COLUMNS": "200", **environ},
+            check=False,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    run.folder = folder
+    return run
+
+
+def evals(run, *args, **environ):
+    """Run ``pytest --evals`` on its dataset."""
+    quiet = ("-p", "no:randomly", "-p", "no:hypothesispytest")
+    return run("-m", "pytest", "--evals", "evals", *quiet, *args, **environ)
+
+
+def test_its_dataset_passes(run):
+    """The session says what was found, and the provider and the scorer do their work."""
+    status, told = evals(run)
+    assert 0 == status, told
+    brought = "provider eliza, scorer reading_ease"
+    assert f"evals plugin eliza (pytest-evals-eliza 1.0): {brought}" in told
+    assert "3 passed" in told
+
+
+def test_its_dataset_passes_with_workers(run):
+    """Every xdist worker finds it too."""
+    pytest.importorskip("xdist")
+    status, told = evals(run, "-n", "2")
+    assert 0 == status, told
+    assert "3 passed" in told
+
+
+def test_its_own_tests_pass(run):
+    """The package is tested as its authors would."""
+    status, told = run("-m", "pytest", "tests", "-q", "-p", "no:randomly")
+    assert 0 == status, told
+
+
+@pytest.mark.parametrize("way", ["by its name", "with all others"])
+def test_it_can_be_turned_off(run, way):
+    """The dataset then names what nobody knows."""
+    if way == "by its name":
+        status, told = evals(run, "-p", "no:eliza")
+    else:
+        alone = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "pytest_evals.plugin"}
+        status, told = evals(run, **alone)
+    assert 0 != status
+    assert "no provider is called 'eliza'" in told
+    assert "no scorer is called 'reading_ease'" in told
+
+
+def test_the_command_line_finds_it(run):
+    """Mistakes have places and suggestions, and the schema its options, as for built-ins."""
+    dataset = run.folder / "evals" / "chat.evals.yaml"
+    assert 0 == run("-m", "pytest_evals.cli", "lint", str(dataset))[0]
+    text = dataset.read_text(encoding="utf-8").replace("otherwise:", "otherwize:")
+    dataset.write_text(text.replace("reading_ease: 70", "reading_eese: 70"), encoding="utf-8")
+    status, told = run("-m", "pytest_evals.cli", "lint", str(dataset))
+    assert 1 == status
+    assert "chat.evals.yaml:8:5: unknown key 'otherwize' for provider 'eliza'. Did you" in told
+    assert "chat.evals.yaml:10:5: no scorer is called 'reading_eese'. Did you mean" in told
+    schema = json.loads(run("-m", "pytest_evals.cli", "schema")[1])
+    text = json.dumps(schema)
+    assert '"reading_ease"' in text
+    assert "60 is plain English" in text
+    assert "What it answers where no rule fits." in text
+
+
+def test_without_evals_it_is_not_even_imported(run):
+    """It costs those sessions nothing."""
+    (run.folder / "test_plain.py").write_text(
+        "import sys\ndef test_plain():\n"
+        "    assert not [m for m in sys.modules if m.startswith('pytest_evals_eliza')]\n"
+    )
+    status, told = run("-m", "pytest", "test_plain.py", "-q", "-p", "no:randomly")
+    assert 0 == status, told
