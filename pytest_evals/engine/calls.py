@@ -8,6 +8,7 @@ everybody, so that it is stored under a Key of its own, limited, counted and pri
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from threading import get_ident
 from time import monotonic
 from typing import Any, ClassVar
 
@@ -124,6 +125,8 @@ class Recording:
         self._options = options
         self._desk = desk
         self._prepared = False
+        self._ours: int | None = None
+        """The thread of the engine, whose calls are not the code's."""
 
     @classmethod
     def required_env(cls, model: Model) -> tuple[str, ...]:  # noqa: ARG003 - the Protocol's
@@ -148,7 +151,7 @@ class Recording:
             )
         if not self._prepared:
             self._prepared = True
-            intercept.install()
+            intercept.install(self._stray)
             if self.serial:
                 self._desk.loopback.take_environ(self._options.env)
         self._inner.prepare()
@@ -172,6 +175,7 @@ class Recording:
         if not self._prepared:
             self.prepare()
         intercept.look_again()
+        self._ours = get_ident()
         calls = Calls(self._desk, self._model, self._options, request)
         token = enter(calls)
         loopback = self._desk.loopback if self.serial else None
@@ -191,6 +195,21 @@ class Recording:
             raise calls.refused
         return calls.told(response)
 
+    def _stray(self, method: str, url: str) -> HttpAnswer | None:
+        """Look at a call of no trial: it is not stored, and in a replay not made."""
+        if get_ident() == self._ours or not self._options.wants(method, url):
+            return None
+        place = HttpCall(method, url, {}).place()
+        told = (
+            f"{self._model.id!r}: {method} {place} was called by a thread that was there before "
+            "its trial, so it belongs to none"
+        )
+        if self._desk.asker.mode == "replay":
+            self._desk.asker.note(f"{told} and was not made in this replay")
+            return _refusal(told)
+        self._desk.asker.note(f"{told} and was not stored")
+        return None
+
     async def aclose(self) -> None:
         """Let the code's own provider let go."""
         await self._inner.aclose()
@@ -199,7 +218,7 @@ class Recording:
         """Take the log out of the way."""
         if self._prepared:
             self._prepared = False
-            intercept.remove()
+            intercept.remove(self._stray)
             if self.serial:
                 self._desk.loopback.give_environ()
 

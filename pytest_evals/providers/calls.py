@@ -72,9 +72,12 @@ class HttpCall:
         if not self.body:
             return None
         try:
-            return parse_json(self.body)
-        except ValueError:
+            value = parse_json(self.body)
+            json.dumps(value, allow_nan=False)
+        except (ValueError, RecursionError):
             pass
+        else:
+            return value
         body = self.body
         form = _BOUNDARY.match(self.headers.get("content-type", "").encode("latin-1", "replace"))
         if form is not None:  # it is drawn anew for each request

@@ -28,17 +28,23 @@ from pytest_evals.providers.recording import CallLog, current
 _LIBRARIES = ("httpx", "httpx2")
 _LATER = ("httpx_aiohttp", "anthropic._vendor.httpx_aiohttp")
 """Transports for aiohttp: put in the way where somebody has imported them."""
+Stray = Callable[[str, str], HttpAnswer | None]
+"""Looks at a call (method and address) of no trial; an answer stands in the place of sending it."""
+
 _lock = threading.Lock()
-_users = 0
+_users: list[Stray] = []
 _undo: dict[tuple[type, str], Any] = {}
 
 
-def install() -> None:
-    """Put the log in the way of httpx. Counted: as many `remove` take it away again."""
-    global _users  # noqa: PLW0603 - what is patched is the process's, so is the count
+def install(stray: Stray) -> None:
+    """Put the log in the way of httpx. As many `remove` take it away again.
+
+    Args:
+        stray: is asked about calls of no trial, as threads make them that were there before.
+    """
     with _lock:
-        _users += 1
-        if _users > 1:
+        _users.append(stray)
+        if len(_users) > 1:
             return
         for name in _LIBRARIES:
             if find_spec(name) is not None:
@@ -64,12 +70,11 @@ def look_again() -> None:
                 _replace(transport, "handle_async_request", _async(library))
 
 
-def remove() -> None:
+def remove(stray: Stray) -> None:
     """Take the log out of the way, with the last `remove`."""
-    global _users  # noqa: PLW0603 - as above
     with _lock:
-        _users -= 1
-        if _users == 0:
+        _users.remove(stray)
+        if not _users:
             for (owner, name), original in _undo.items():
                 setattr(owner, name, original)
             _undo.clear()
@@ -80,6 +85,14 @@ def _replace(owner: type, name: str, make: Callable[[Any], Any]) -> None:
     original = getattr(owner, name)
     _undo[owner, name] = original
     setattr(owner, name, functools.wraps(original)(make(original)))
+
+
+def _stray(request: Any) -> HttpAnswer | None:
+    """Ask about a call of no trial. The main thread runs tests, not what is under test."""
+    if threading.current_thread() is threading.main_thread():
+        return None
+    answers = (stray(request.method, str(request.url)) for stray in tuple(_users))
+    return next((answer for answer in answers if answer is not None), None)
 
 
 def _start(original: Any) -> Any:
@@ -111,6 +124,8 @@ def _sync(library: Any) -> Callable[[Any], Any]:
     def make(original: Any) -> Any:
         def handle_request(self: Any, request: Any) -> Any:
             log = current()
+            if log is None and (refused := _stray(request)) is not None:
+                return _response(library, refused, [])
             if log is None or not log.wants(request.method, str(request.url)):
                 return original(self, request)
             body = request.read()
@@ -141,6 +156,8 @@ def _async(library: Any) -> Callable[[Any], Any]:
     def make(original: Any) -> Any:
         async def handle_async_request(self: Any, request: Any) -> Any:
             log = current()
+            if log is None and (refused := _stray(request)) is not None:
+                return _response(library, refused, [])
             if log is None or not log.wants(request.method, str(request.url)):
                 return await original(self, request)
             body = await request.aread()

@@ -42,12 +42,12 @@ def dataset(write) -> Callable[..., str]:  # noqa: F811 - the fixture
         **keys: Any,
     ) -> str:
         write("app.py", app)
+        keys = {"scorers": [{"regex": "."}], **keys}
         more = "".join(f"{name}: {json.dumps(value)}\n" for name, value in keys.items())
         return write(
             "app.evals.yaml",
             "name: app\n"
             f'models: [{{id: app, provider: python, target: "app.py:answer", {model}}}]\n'
-            "scorers: [{regex: .}]\n"
             f"cases: {cases}\n{more}",
         )
 

@@ -148,6 +148,32 @@ def test_threads_of_the_code_belong_to_its_trial(dataset, trials, api):
     assert 12 == len(api.asked)
 
 
+def test_a_thread_that_was_there_before_is_told_of(dataset, evals, api):
+    """Whose its calls are nobody can know: they are not stored, and not made in a replay."""
+    app = f"""{APP}
+    import queue, threading
+    asked, said = queue.Queue(), queue.Queue()
+    def work():
+        while True:
+            try:
+                said.put(say(asked.get()))
+            except openai.BadRequestError as error:
+                said.put(error.body["message"])
+    threading.Thread(target=work, daemon=True).start()
+    def answer(text):
+        asked.put(text)
+        return said.get()
+    """
+    data = dataset(app, scorers=[{"contains": "You said"}])
+    result = evals(data)
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["*'app': POST * a thread that was there before*not stored*"])
+    result = evals(data, REPLAY)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*not made in this replay*"])
+    assert 1 == len(api.asked)
+
+
 def test_fifty_at_once_get_their_own(dataset, trials, api):
     """Trials side by side, on threads and on the event loop, are not mixed up."""
     app = f"""{APP}
