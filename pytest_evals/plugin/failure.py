@@ -12,6 +12,14 @@ from pytest_evals.plaintext import format_cost, format_count, format_seconds, ne
 from pytest_evals.result import Outcome, TrialResult
 from pytest_evals.score import Score, ScoreError
 
+MOST_SPANS = 25
+"""Spans of a turn that a failure shows."""
+
+SPAN_SCORERS = frozenset(
+    {"span", "span_order", "no_error_spans", "max_span_duration_s", "valid_trace"}
+)
+"""Scorers that speak of the trace."""
+
 LONGEST = 4000
 """Characters of a question or an answer that are shown."""
 
@@ -54,6 +62,7 @@ def _lines(result: TrialResult, model: Model, settings: Settings) -> Iterator[st
     yield f"model   {model_line(model)}   sample {result.sample}"
     for exchange in result.answers:
         yield from _exchange(exchange)
+    yield from _trace(result)
     if result.error is not None:
         yield "error"
         yield from _indented(f"{result.error.type}: {result.error.message}")
@@ -68,6 +77,24 @@ def _lines(result: TrialResult, model: Model, settings: Settings) -> Iterator[st
         yield from _indented(result.output)
     yield "        " + facts(result)
     yield f"rerun   {rerun(result, settings)}"
+
+
+def _trace(result: TrialResult) -> Iterator[str]:
+    """Yield the spans of every turn, where an assertion on them does not hold."""
+    if not any(
+        score.type in SPAN_SCORERS and (isinstance(score, ScoreError) or score.passed is False)
+        for score in result.scores
+    ):
+        return
+    from pytest_evals.trace.text import lines
+
+    for exchange in result.answers:
+        response = exchange.response
+        if response is not None and (response.trace or response.trace_notes):
+            turn = f" of turn {exchange.request.turn + 1}" if exchange.request.turns > 1 else ""
+            yield f"trace{turn}"
+            told = lines(response.trace, response.trace_notes, most=MOST_SPANS)
+            yield from (f"    {line}" for line in told)
 
 
 def _exchange(exchange: Exchange) -> Iterator[str]:

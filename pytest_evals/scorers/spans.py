@@ -58,7 +58,7 @@ class HasSpan(SpanQuery, Scorer):
         if found < self.min or (self.max is not None and found <= self.max):
             need_all(ctx)
         most = "" if self.max is None else f", <= {self.max}"
-        what = "1 span is" if found == 1 else f"{found} spans are"
+        what = {0: "no span is", 1: "1 span is"}.get(found, f"{found} spans are")
         return Verdict(
             passed=found >= self.min and (self.max is None or found <= self.max),
             bar=f">= {self.min}{most}",

@@ -18,6 +18,8 @@ LONGEST_TEXT = 32_000
 """Characters of one attribute that are kept."""
 MOST_TEXT = 1_000_000
 """Characters of all attributes of one answer that are kept."""
+BRIEF = 200
+"""Characters of what counts as a name."""
 MOST_ITEMS = 1_000
 """Attributes, events or items of a list that are kept of one span."""
 DEEPEST = 20
@@ -65,8 +67,10 @@ class _Room:
     def text(self, text: str) -> str:
         """Return a text that can be encoded, cut to what there is room for."""
         text = text.encode("utf-8", "replace").decode("utf-8")
-        most = min(self.of_one, self.left)
-        if len(text) <= most:
+        most = max(0, min(self.of_one, self.left))
+        # Names and numbers of tools and models are short: they are the last to go.
+        brief = len(text) <= BRIEF and self.left > -MOST_TEXT
+        if len(text) <= most or brief:
             self.left -= len(text)
             return text
         self.cut += 1
@@ -82,7 +86,7 @@ class _Room:
             return value
         if depth < DEEPEST and isinstance(value, Mapping):
             return {
-                self.text(str(key)): self.value(item, depth + 1)
+                _key(key): self.value(item, depth + 1)
                 for key, item in self.first(list(value.items()))
             }
         if depth < DEEPEST and isinstance(value, list | tuple):
@@ -93,6 +97,11 @@ class _Room:
         """Return as many items as may be kept."""
         self.cut += len(items) > self.items
         return items[: self.items]
+
+
+def _key(key: object) -> str:
+    """Return an attribute's name, which is never so long that it had to be cut in earnest."""
+    return str(key)[:BRIEF].encode("utf-8", "replace").decode("utf-8")
 
 
 def _finite(value: object) -> bool:

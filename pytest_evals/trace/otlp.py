@@ -64,6 +64,8 @@ def read_text(text: str) -> list[OtlpTrace]:
             except (ValueError, RecursionError) as error:
                 where = f"line {number}: {error}" if number > 1 else str(whole)
                 raise OtlpError(f"this is not JSON: {where}") from None
+    if not values:
+        raise OtlpError("it is empty")
     return read(*values)
 
 

@@ -87,7 +87,8 @@ def problems(spans: Sequence[Span]) -> tuple[str, ...]:
     counts = Counter(span.id for span in spans)
     twice = [key for key, n in counts.items() if n > 1]
     if twice:
-        found.append(f"{_spans(len(twice))} ids stand more than once: {_some(twice)}")
+        what = "1 id stands" if len(twice) == 1 else f"{len(twice)} ids stand"
+        found.append(f"{what} more than once: {_some(twice)}")
     orphans = [s.name for s in spans if s.parent is not None and s.parent not in counts]
     if orphans:
         found.append(f"the parent of {_spans(len(orphans))} is not in the trace: {_some(orphans)}")
@@ -96,7 +97,9 @@ def problems(spans: Sequence[Span]) -> tuple[str, ...]:
         found.append(f"{_spans(len(early))} ended before starting: {_some(early)}")
     circular = _circular(spans)
     if circular:
-        found.append(f"{_spans(len(circular))} stand below themselves: {_some(circular)}")
+        one = len(circular) == 1
+        what = "1 span stands below itself" if one else f"{len(circular)} spans below themselves"
+        found.append(f"{what}: {_some(circular)}")
     return tuple(found)
 
 
