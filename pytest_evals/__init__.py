@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pytest_evals.exchange import Exchange, Request, Response, Usage
     from pytest_evals.message import Message, ToolCall
     from pytest_evals.model import Model, Price
+    from pytest_evals.plugin.python.handles import EvalAsk, EvalJudge, EvalTrial
     from pytest_evals.providers.base import Provider, ProviderContext
     from pytest_evals.providers.python import TargetContext
     from pytest_evals.result import Outcome, TrialResult
@@ -33,6 +34,9 @@ _HOMES = {
     "Case": "case",
     "Dataset": "dataset",
     "DatasetError": "errors",
+    "EvalAsk": "plugin.python.handles",
+    "EvalJudge": "plugin.python.handles",
+    "EvalTrial": "plugin.python.handles",
     "EvalsError": "errors",
     "Exchange": "exchange",
     "Message": "message",
@@ -65,6 +69,9 @@ __all__ = [
     "Case",
     "Dataset",
     "DatasetError",
+    "EvalAsk",
+    "EvalJudge",
+    "EvalTrial",
     "EvalsError",
     "Exchange",
     "Message",

@@ -3,15 +3,17 @@
 The classes are public, for annotations; tests get them from the fixtures of these names.
 """
 
+import math
+import re
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pytest_evals.case import COMMON_SCORER_KEYS, Case, ScorerSpec, slug
 from pytest_evals.engine.conversation import first_messages, request_of
 from pytest_evals.engine.trial import TrialRunner
-from pytest_evals.errors import AnswerError, EvalsError
+from pytest_evals.errors import AnswerError, EvalsError, SettingsError
 from pytest_evals.exchange import ErrorInfo, Exchange, Request, Response
 from pytest_evals.message import Message
 from pytest_evals.model import Model
@@ -20,9 +22,7 @@ from pytest_evals.plugin.python.turn import Turn, soon
 from pytest_evals.result import AnyScore
 from pytest_evals.score import Score, ScoreError
 from pytest_evals.scorers.base import ScoringError
-
-if TYPE_CHECKING:
-    from pytest_evals.scorers.bound import Bound
+from pytest_evals.scorers.bound import Bound, SpecError
 
 _NONE: Any = object()
 _Scored = Future[tuple[tuple[AnyScore, ...], tuple[Exchange, ...]]]
@@ -96,6 +96,7 @@ class EvalTrial:
         """
         from pytest_evals.providers.plain import response_of
 
+        __tracebackhide__ = True
         turn = self._turn
         try:
             response = response_of(value)
@@ -185,8 +186,7 @@ class EvalTrial:
         Raises:
             EvalsError: the name or the value cannot be recorded.
         """
-        import math
-        import re
+        __tracebackhide__ = True
 
         if not re.fullmatch(r"[A-Za-z_][\w.-]*", name):
             raise EvalsError(
@@ -207,17 +207,24 @@ class EvalTrial:
         """Keep a line with the trial's record, as `print` would write it."""
         self._turn.log.append(" ".join(map(str, values)))
 
-    def _bound(self, spec: ScorerSpec) -> "Bound":
+    def _bound(self, spec: ScorerSpec) -> Bound:
         """Make the scorer of an assertion.
 
         Raises:
             EvalsError: it is unknown, or not written right.
         """
+        __tracebackhide__ = True
         turn = self._turn
-        bound = turn.evals.registry.bind(spec)
-        problems = list(bound.check(turn.trial.dataset, turn.trial.case))
+        try:
+            bound = turn.evals.registry.bind(spec)
+        except SpecError as error:
+            raise EvalsError(f"trial.score: {'; '.join(str(error).splitlines())}") from None
+        dataset = turn.trial.dataset
+        problems = list(bound.check(dataset, turn.trial.case))
+        for model in () if problems else bound.scorer.models(dataset):
+            problems.extend(_unusable(turn, model))
         if problems:
-            raise EvalsError("; ".join(problems))
+            raise EvalsError(f"trial.score: {'; '.join(problems)}")
         return bound
 
 
@@ -320,8 +327,9 @@ class EvalAsk:
 
         Raises:
             AnswerError: there is none; the trial is then an error, not a wrong answer.
-            SettingsError: no such model and no such provider.
+            EvalsError: no such model and no such provider, or the prompt is none.
         """
+        __tracebackhide__ = True
         asked = self._submit(model, prompt, (tools, response_format, sample, params))
         return self._answer(self._turn.wait(asked))
 
@@ -349,6 +357,8 @@ class EvalAsk:
         turn, trial = self._turn, self._turn.trial
         tools, response_format, sample, params = more
         messages = _messages(prompt)
+        if problems := _unusable(turn, model):
+            raise EvalsError(f"ask: {'; '.join(problems)}")
         number = len(turn.asked)
         clock = turn.time()
         # Beside a `response` it is help on the way; else it is the answer of the model under test.
@@ -358,7 +368,9 @@ class EvalAsk:
             line = runner.line(trial, model)
             request = Request(
                 messages=messages,
-                input=prompt if isinstance(prompt, str) else None,
+                input=prompt
+                if isinstance(prompt, str)
+                else [m.model_dump(mode="json", exclude_defaults=True) for m in messages],
                 params={**line.model.params, **params},
                 tools=tuple(map(dict, tools)),
                 response_format=None if response_format is None else dict(response_format),
@@ -382,6 +394,7 @@ class EvalAsk:
         Raises:
             AnswerError: there is no answer.
         """
+        __tracebackhide__ = True
         self._turn.asked.append(exchange)
         error = exchange.error
         if exchange.response is not None:
@@ -398,6 +411,7 @@ def _spec(name: str | Mapping[str, Any], argument: Any, options: dict[str, Any])
     Raises:
         EvalsError: they do not go together.
     """
+    __tracebackhide__ = True
     written: Any
     if not isinstance(name, str):
         if argument is not _NONE:
@@ -446,6 +460,7 @@ def _conversation(turn: Turn, answer: object = None) -> tuple[Exchange, ...]:
     Raises:
         EvalsError: there is no answer.
     """
+    __tracebackhide__ = True
     if answer is not None:
         from pytest_evals.providers.plain import response_of
 
@@ -496,6 +511,19 @@ def _keep(
         turn.raised_by_us = True
         raise WrongAnswer(headline_of([score]))
     return score
+
+
+def _unusable(turn: Turn, model: str | Model) -> list[str]:
+    """Return what is wrong with a model that a test names; nothing of the dataset's own."""
+    known = {one.id for one in turn.trial.dataset.models}
+    if isinstance(model, str):
+        if model in known:
+            return []
+        try:
+            model = turn.evals.registry.parse_model(model)
+        except SettingsError as error:
+            return [str(error)]
+    return [message for _, message in turn.evals.registry.check_model(model)]
 
 
 def _messages(prompt: str | Iterable[Message | Mapping[str, Any]]) -> tuple[Message, ...]:
