@@ -1,13 +1,16 @@
 """Write the pages made of the code: ``python docs/_generate.py``.
 
 ``reference/options.md`` comes from the table of options, ``reference/providers.md`` from the
-providers, ``reference/cli.md`` from the parser of the command line. A test fails where a page is not what this script writes. (The scorers' page has a script
+providers, ``reference/cli.md`` from the parser of the command line, ``reference/hooks.md`` from the
+docstrings of the hooks. A test fails where a page is not what this script writes. (The scorers' page has a script
 of its own.)
 """
 
 import argparse
 import inspect
-from collections.abc import Iterator
+import re
+import textwrap
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -17,6 +20,7 @@ from pydantic_core import PydanticUndefined
 from pytest_evals.canonical import field_docs
 from pytest_evals.cli import build_parser
 from pytest_evals.config import FILES_DEFAULT, OPTIONS, Option
+from pytest_evals.hookspecs import hooks
 from pytest_evals.model import MODEL_FIELDS, Model, Price
 from pytest_evals.providers.base import Provider
 from pytest_evals.registry import PROVIDERS
@@ -267,7 +271,90 @@ def _plain(text: str | None) -> str:
     return "`".join(parts)
 
 
-PAGES = {"options.md": options_page, "providers.md": providers_page, "cli.md": cli_page}
+HOOKS_HEAD = f"""\
+# Hooks
+
+{GENERATED}
+
+What a plugin can bring, be told of, and add. A plugin is
+
+- a `conftest.py`, for a project of its own,
+- a module that is named with `-p my_package.my_plugin`,
+- a package with an entry point in the group `pytest_evals`. It is loaded with `--evals` alone, and by
+  the [command line](cli.md), which knows no `conftest.py`. `-p no:NAME` turns it off,
+- a pytest plugin (group `pytest11`), which the command line does not know.
+
+[Write a plugin](../how-to/write-a-plugin.md) shows one step by step. What this package brings itself
+comes in by the same hooks. A plugin whose functions run where this package may not be installed marks
+them with `@pytest.hookimpl(optionalhook=True)`.
+
+The rules of all hooks:
+
+- Each implementation is called by itself. What goes wrong is told with the plugin's name; nothing
+  that was paid for is lost by it.
+- An argument that is not needed may be left out.
+- Two plugins that bring one name are an error that names both.
+- A `conftest.py` of a folder below is found when that folder is collected: it can bring providers,
+  scorers and loaders for the datasets there, secrets, and be called around trials. What is asked of
+  where the session is (reporters, shared stores, verdicts, sections of reports) is asked of plugins
+  that there are when it begins.
+- With `-n`, every worker loads plugins like a session of its own. Each hook says where it is called.
+- `--evals-confirm` asks again from where the session is, and `pytest-evals calibrate` and
+  `pytest-evals rescore` ask from the command line: plugins of entry points are known there.
+
+| hook | in short |
+|---|---|
+"""
+
+
+def hooks_page() -> str:
+    """Return the page of hooks."""
+    rows = (
+        f"| [`{name}`](#{name}) | {_cell(_first(_hook_words(spec)[0]))} |\n"
+        for name, spec in hooks().items()
+    )
+    return HOOKS_HEAD + "".join([*rows, *(_hook(*one) for one in hooks().items())])
+
+
+def _hook(name: str, spec: Callable[..., object]) -> str:
+    """Return what the page says of one hook."""
+    words, arguments, returns, code = _hook_words(spec)
+    signature = ", ".join(inspect.signature(spec).parameters)
+    returned = inspect.signature(spec).return_annotation
+    arrow = f" -> {returned}" if isinstance(returned, str) else ""
+    text = f"\n## {name}\n\n```text\n{name}({signature}){arrow}\n```\n\n{words}\n"
+    if arguments:
+        text += f"\n{arguments}\n"
+    if returns:
+        text += f"\nIt returns {returns[0].lower()}{returns[1:]}\n"
+    return f"{text}\n```python\n{code}```\n"
+
+
+def _hook_words(spec: Callable[..., object]) -> tuple[str, str, str, str]:
+    """Return a hook's words, its arguments as a list, what it returns, and its example."""
+    doc, _, code = (inspect.getdoc(spec) or "").partition("\n\nExample::\n\n")
+    doc, _, returns = doc.partition("\n\nReturns:\n")
+    doc, _, arguments = doc.partition("\n\nArgs:\n")
+    listed = "\n".join(
+        f"- `{name}`: {' '.join(said.split())}"
+        for name, said in re.findall(r"^    (\w+): (.*(?:\n     .*)*)", arguments, re.MULTILINE)
+    )
+    plain = " ".join(returns.split())
+    doc, listed, plain = (part.replace("``", "`") for part in (doc, listed, plain))
+    return doc, listed, plain, f"{textwrap.dedent(code).rstrip()}\n"
+
+
+def _first(text: str) -> str:
+    """Return the first sentence."""
+    return text.partition("\n")[0]
+
+
+PAGES = {
+    "options.md": options_page,
+    "providers.md": providers_page,
+    "cli.md": cli_page,
+    "hooks.md": hooks_page,
+}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():

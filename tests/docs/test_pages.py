@@ -13,7 +13,7 @@ GENERATED = runpy.run_path(str(DOCS / "_generate.py"))["PAGES"]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
 PLAYED = ["tutorial.md", "reference/dataset.md", "reference/files.md", "reference/exit-status.md",
           "reference/gates.md", "how-to/gate-a-pull-request.md",
-          "how-to/check-your-assertions.md", "how-to/compare-models.md", "reference/cli.md",
+          "how-to/check-your-assertions.md", "how-to/compare-models.md", "how-to/write-a-scorer.md", "reference/cli.md",
           "explanation/what-counts-as-a-pass.md"]  # fmt: skip
 SHOWN = [
     pytest.param(block, id=f"{page}-{block.line}")

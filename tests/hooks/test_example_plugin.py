@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs._pages import DOCS, blocks, first_missing, normal
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "plugin"
 
 
@@ -31,12 +33,12 @@ def run(site, tmp_path):
     left = shutil.ignore_patterns("__pycache__", ".*", "src")
     folder = Path(shutil.copytree(EXAMPLE, tmp_path / "plugin", ignore=left))
 
-    def run(*args, **environ):
+    def run(*args, cwd=folder, **environ):
         done = subprocess.run(
             [sys.executable, *args],
             capture_output=True,
             text=True,
-            cwd=folder,
+            cwd=cwd,
             env={**os.environ, "PYTHONPATH": str(site), "COLUMNS": "200", **environ},
             check=False,
         )
@@ -67,6 +69,31 @@ def test_its_dataset_passes_with_workers(run):
     status, told = evals(run, "-n", "2")
     assert 0 == status, told
     assert "3 passed" in told
+
+
+def test_its_readme_shows_what_happens(run):
+    """The commands are run where a reader stands; what is shown of their output is real."""
+    (run.folder.parent / "examples").mkdir()
+    run.folder.rename(run.folder.parent / "examples" / "plugin")
+    (page,) = blocks(EXAMPLE / "README.md", "console")
+    commands = dict(part.split("\n", 1) for part in page.text.split("$ ")[1:])
+    shown = commands["pytest --evals examples/plugin/evals"]
+    quiet = ("-p", "no:randomly", "-p", "no:hypothesispytest")
+    _, told = run(
+        *("-m", "pytest", "--evals", "examples/plugin/evals", *quiet),
+        cwd=run.folder.parent,
+        COLUMNS="80",
+    )
+    assert first_missing(normal(shown), normal(told)) is None, told
+    assert {"pip install ./examples/plugin", "pytest examples/plugin/tests"} < commands.keys()
+
+
+def test_the_page_shows_the_files_as_they_are():
+    """Its blocks with the names of files are those files."""
+    shown = blocks(DOCS / "how-to/write-a-plugin.md")
+    named = {block.name: block.text for block in shown if "." in block.name}
+    assert named == {name: (EXAMPLE / name).read_text(encoding="utf-8") for name in named}
+    assert 5 == len(named)
 
 
 def test_its_own_tests_pass(run):
