@@ -26,6 +26,7 @@ COMMANDS = (
     "calibrate",
     "merge",
     "rescore",
+    "estimate",
     "prune",
 )
 

@@ -303,11 +303,11 @@ class Recorder:
         infos = self._evals.infos(selected_of(items), digests=False)
         lines = [matrix_line(info) for info in infos]
         if self._evals.config.option.collectonly:
-            from pytest_evals.plugin.estimate import estimate, history_of
+            from pytest_evals.engine.estimate import estimate, history_of
 
             trials = [trial for item in items if (trial := trial_of(item)) is not None]
             past = history_of(self._evals.settings.store_path, {info.name for info in infos})
-            lines += estimate(trials, past)
+            lines += estimate(trials, past, self._evals.registry.scorers_of)
         return lines
 
     @pytest.hookimpl(tryfirst=True)

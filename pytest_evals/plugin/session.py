@@ -15,13 +15,13 @@ from pytest_evals.engine import Engine, Tools
 from pytest_evals.engine.engine import Finder
 from pytest_evals.engine.recorded import Recorded
 from pytest_evals.engine.share import Share
-from pytest_evals.errors import EvalsError, PluginError, SettingsError, StoreError, suggest
+from pytest_evals.errors import EvalsError, PluginError, SettingsError, StoreError
 from pytest_evals.loaders.base import LoadContext
 from pytest_evals.loaders.build import load
-from pytest_evals.matrix import Matrix, script_model
+from pytest_evals.matrix import Matrix
 from pytest_evals.model import Model
 from pytest_evals.plaintext import neutral
-from pytest_evals.redact import Redactor
+from pytest_evals.redact import Redactor, secrets_in
 from pytest_evals.registry import Registry
 from pytest_evals.registry.told import trial_hooks
 from pytest_evals.responses.base import ResponseStore
@@ -137,29 +137,9 @@ class Evals:
 
     def _models(self, dataset: Dataset) -> tuple[Model, ...]:
         """Return the models that are asked: the file's, or those that were selected."""
-        known = {model.id: model for model in dataset.models}
-        if not self.settings.model:
-            models = dataset.models or script_model(dataset)
-            if not models:
-                raise SettingsError(
-                    f"{dataset.path}: no model to ask. Give the dataset `models`, or name one "
-                    "with --evals-model provider:model"
-                )
-            return models
-        chosen: list[Model] = []
-        for name in self.settings.model:
-            if name in known:
-                chosen.append(known[name])
-                continue
-            provider = name.partition(":")[0]
-            if self.registry.provider(provider) is None:
-                _, providers = self.registry.names()
-                raise SettingsError(
-                    f"--evals-model {name}: {dataset.path} has no such model, and "
-                    f"{provider!r} is no provider.{suggest(name, (*known, *providers))}"
-                )
-            chosen.append(self.registry.parse_model(name))
-        return tuple({model.id: model for model in chosen}.values())
+        from pytest_evals.registry.chosen import chosen_models
+
+        return chosen_models(self.registry, dataset, self.settings.model)
 
     def infos(self, selected: dict[str, int], *, digests: bool = True) -> tuple[DatasetInfo, ...]:
         """Return what the run keeps of its datasets.
@@ -390,8 +370,4 @@ def make_redactor(settings: Settings) -> Redactor:
             re.compile(pattern)
         except re.error as error:
             raise SettingsError(f"evals_redact: {pattern!r} is no pattern: {error}") from None
-    marks = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
-    secrets = [
-        value for name, value in os.environ.items() if any(mark in name.upper() for mark in marks)
-    ]
-    return Redactor(secrets, settings.redact)
+    return Redactor(secrets_in(os.environ), settings.redact)
