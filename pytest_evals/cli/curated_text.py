@@ -72,7 +72,11 @@ def _flow(value: Any) -> str:
         return "{" + ", ".join(f"{_scalar(str(k))}: {_flow(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_flow, value)) + "]"
-    return _scalar(value) if isinstance(value, str) else json.dumps(value)
+    if isinstance(value, str):
+        return _scalar(value)
+    text = json.dumps(value)
+    # YAML 1.1 knows no 1e5 without a point.
+    return text.replace("e", ".0e") if isinstance(value, float) and "." not in text else text
 
 
 def _scalar(text: str) -> str:

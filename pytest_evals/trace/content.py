@@ -28,6 +28,13 @@ _ROLES: Mapping[str, Role] = {
     "function": "tool",
 }
 _DETAILS = "gen_ai.client.inference.operation.details"
+_PART_TYPES = frozenset(
+    {
+        *("text", "input_text", "output_text", "refusal", "reasoning", "thinking"),
+        *("image", "image_url", "input_image", "input_audio", "audio", "file", "blob", "uri"),
+        *("tool_call", "tool_use", "tool_result", "tool_call_response"),
+    }
+)
 _UNSAID = frozenset({"reasoning", "thinking", "redacted_thinking"})
 """Parts that are no part of the answer."""
 
@@ -209,18 +216,26 @@ def _messages(item: Mapping[str, Any], role: Role, at: str, lost: list[str]) -> 
 def _parts(item: Mapping[str, Any]) -> Iterator[str | Mapping[str, Any]]:
     """Yield the parts of a message, in whatever way they are written."""
     for key in ("parts", "content", "contents"):
-        value = read_json(item.get(key))
+        value = item.get(key)
+        if isinstance(value, str) and _holds_parts(read_json(value)):
+            value = read_json(value)
         if isinstance(value, list):
             for part in value:
                 inner = part.get("message_content", part) if isinstance(part, Mapping) else part
                 yield inner if isinstance(inner, Mapping) else as_text(inner)
         elif value is not None:
-            own = item[key]  # a JSON object as content is a text that the model wrote
-            yield own if isinstance(own, str) else as_text(own)
+            yield as_text(value)
     calls = read_json(item.get("tool_calls"))
     for call in calls if isinstance(calls, list) else ():
         if isinstance(call, Mapping):
             yield {**call, "type": "tool_call"}
+
+
+def _holds_parts(value: Any) -> bool:
+    """Whether a text's JSON is a message's parts, and not a list that the model wrote."""
+    return isinstance(value, list) and all(
+        isinstance(part, Mapping) and part.get("type") in _PART_TYPES for part in value
+    )
 
 
 def _call(part: Mapping[str, Any], at: str, lost: list[str]) -> ToolCall:
