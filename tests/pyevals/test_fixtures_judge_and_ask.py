@@ -50,7 +50,7 @@ def test_judge_of_the_dataset(refunds, write, evals, trials):
 @pytest.mark.parametrize(
     ("call", "told"),
     [
-        ('judge("polite?", model="openai:x")', "*min_score*"),
+        ('judge("polite?", min_score=5, model="openai:x")', "*min_score*"),
         ('judge("polite?", min_score=0.5)', "*model*"),
         ('judge(use="pollite")', "*no judge is called 'pollite'*'polite'*"),
         ('judge("polite?", min_scor=1)', "*min_scor*min_score*"),
@@ -203,8 +203,9 @@ TARGET = """
     [
         "answer = lambda text: text.upper()",
         "def answer(text, context): return {'text': text.upper(), 'cost_usd': 0.1}",
-        "def answer(text):\n            assert threading.current_thread() is connection\n"
-        "            return text.upper()",
+        """def answer(text):
+            assert threading.current_thread() is connection
+            return text.upper()""",
         "async def answer(text):\n            await asyncio.sleep(0)\n            return text.upper()",
     ],
 )

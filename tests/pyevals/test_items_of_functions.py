@@ -69,7 +69,7 @@ def test_classes_and_other_parameters(refunds, write, evals, trials, report):
         found.keys()
     )
     assert "window[formal]" == found["formal-window-good"]["case"]
-    assert "formal window[formal]\n" == found["formal-window-good"]["output"]
+    assert "formal window\n" == found["formal-window-good"]["output"]
     (dataset,) = report()["run"]["datasets"]
     assert ("test_a.TestTone.test_tone", 4) == (dataset["name"], dataset["planned"])
 

@@ -23,7 +23,7 @@ def case(request: pytest.FixtureRequest) -> "Case":
     """The case of the dataset that this test is about (a `Case`)."""
     from pytest_evals.plugin.python.turn import turn_of
 
-    return turn_of(request, "case").trial.case
+    return turn_of(request, "case").case
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from pytest_evals.exchange import ErrorInfo, Exchange, Request, Response
 from pytest_evals.message import Message
 from pytest_evals.model import Model
 from pytest_evals.plugin.failure import WrongAnswer, headline_of
+from pytest_evals.plugin.python.plan import written
 from pytest_evals.plugin.python.turn import Turn, soon
 from pytest_evals.result import AnyScore
 from pytest_evals.score import Score, ScoreError
@@ -48,7 +49,7 @@ class EvalTrial:
     @property
     def case(self) -> Case:
         """What is asked."""
-        return self._turn.trial.case
+        return self._turn.case
 
     @property
     def model(self) -> Model:
@@ -239,7 +240,7 @@ class EvalJudge:
         rubric: str | None = None,
         *,
         min_score: float | None = None,
-        model: str | None = None,
+        model: str | Model | None = None,
         use: str | None = None,
         metric: str | None = None,
         answer: object = None,
@@ -276,7 +277,7 @@ class EvalJudge:
         rubric: str | None = None,
         *,
         min_score: float | None = None,
-        model: str | None = None,
+        model: str | Model | None = None,
         use: str | None = None,
         metric: str | None = None,
         answer: object = None,
@@ -412,13 +413,14 @@ def _spec(name: str | Mapping[str, Any], argument: Any, options: dict[str, Any])
         EvalsError: they do not go together.
     """
     __tracebackhide__ = True
-    written: Any
+    options = {key: written(v) if isinstance(v, Model) else v for key, v in options.items()}
+    told: Any
     if not isinstance(name, str):
         if argument is not _NONE:
             raise EvalsError("trial.score: a whole assertion takes no second argument")
-        written = {**name, **options}
+        told = {**name, **options}
     elif argument is _NONE:
-        written = {"type": name, **options} if options else name
+        told = {"type": name, **options} if options else name
     elif options.keys() - COMMON_SCORER_KEYS:
         own = ", ".join(sorted(options.keys() - COMMON_SCORER_KEYS))
         raise EvalsError(
@@ -426,9 +428,9 @@ def _spec(name: str | Mapping[str, Any], argument: Any, options: dict[str, Any])
             f"by their names; found a value and {own}"
         )
     else:
-        written = {name: argument, **options}
+        told = {name: argument, **options}
     try:
-        return ScorerSpec.model_validate(written)
+        return ScorerSpec.model_validate(told)
     except ValueError as error:
         first = str(error).splitlines()
         raise EvalsError(f"trial.score: {first[-1].strip() if first else error}") from None
@@ -437,7 +439,7 @@ def _spec(name: str | Mapping[str, Any], argument: Any, options: dict[str, Any])
 def _judge_options(
     rubric: str | None,
     min_score: float | None,
-    model: str | None,
+    model: str | Model | None,
     use: str | None,
     metric: str | None,
     options: dict[str, Any],

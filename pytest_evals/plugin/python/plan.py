@@ -163,7 +163,7 @@ def dataset_of(evals: "Evals", mark: Mark, test: Subject) -> Dataset:
         changes["gates"] = mark.gates
     judge = mark.judge or evals.settings.judge
     if judge is not None and (mark.judge is not None or "default" not in dataset.judges):
-        default = {**dataset.judges.get("default", {}), "model": _written(judge)}
+        default = {**dataset.judges.get("default", {}), "model": written(judge)}
         changes["judges"] = {**dataset.judges, "default": default}
     made = _whole({**dict(dataset), **changes}, mark.where)
     changed = changes.keys() - {"name"}
@@ -305,7 +305,7 @@ def _model(evals: "Evals", dataset: Dataset, wanted: str | Model, where: Positio
         ) from None
 
 
-def _written(model: str | Model) -> str | dict[str, Any]:
+def written(model: str | Model) -> str | dict[str, Any]:
     """Return a judge's model as a dataset writes it."""
     if isinstance(model, str):
         return model

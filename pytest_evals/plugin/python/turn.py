@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from pytest_evals.case import Case
 from pytest_evals.engine.ask import Clock
 from pytest_evals.engine.engine import SLICE_S
 from pytest_evals.engine.trial import TrialRunner
@@ -64,6 +65,12 @@ class Turn:
         if self.result is not None:
             return self.result.answers
         return tuple(self.asked)
+
+    @property
+    def case(self) -> Case:
+        """The case as the dataset has it, whatever other parameters make of its id."""
+        case = self.trial.case
+        return case.model_copy(update={"id": case.id.partition("[")[0]})
 
     def time(self) -> Clock:
         """Return the trial's time: what the test asks uses it up."""
