@@ -110,7 +110,8 @@ def _turn(trace: OtlpTrace, *, kept: bool) -> _Turn:
     made = convert(trace.spans, whole=True)
     tree = Tree(made.spans)
     turn.lost += [note for note in made.notes if STILL_OPEN in note or "dropped" in note]
-    turn.lost += problems(made.spans)
+    if not _has_remote_parent(made.spans):
+        turn.lost += problems(made.spans)
     calls = _model_calls(tree)
     if not calls:
         turn.lost.append(
@@ -124,6 +125,14 @@ def _turn(trace: OtlpTrace, *, kept: bool) -> _Turn:
     model = named.get("gen_ai.response.model") or named.get("gen_ai.request.model")
     turn.model = None if model is None else str(model)
     return turn
+
+
+def _has_remote_parent(spans: Sequence[Span]) -> bool:
+    """Whether all is right but for one parent above everything, in a service that is not ours."""
+    known = {span.id for span in spans}
+    top = {span.parent for span in spans if span.parent not in known}
+    mended = [s.model_copy(update={"parent": None}) if s.parent in top else s for s in spans]
+    return len(top) == 1 and top != {None} and not problems(mended)
 
 
 def _model_calls(tree: Tree) -> list[Span]:

@@ -166,7 +166,7 @@ class _Taps:
         api, context = self._api, self._context
         trace_id, span_id = self._ids.generate_trace_id(), self._ids.generate_span_id()
         sampled = api.TraceFlags(api.TraceFlags.SAMPLED)
-        around = api.SpanContext(trace_id, span_id, is_remote=False, trace_flags=sampled)
+        around = api.SpanContext(trace_id, span_id, is_remote=True, trace_flags=sampled)
         record.root = f"{span_id:016x}"
         token = context.attach(api.set_span_in_context(api.NonRecordingSpan(around)))
         with _lock:
