@@ -14,8 +14,9 @@ The tree::
 This module may import nothing of the package.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, Self
 
 ErrorType = Literal[
@@ -166,6 +167,19 @@ class AnswerError(EvalsError):
         self.retry_after_s = retry_after_s
         self.transient = type in TRANSIENT if transient is None else transient
         self.detail = detail
+
+    def __reduce__(self) -> "tuple[Callable[..., AnswerError], tuple[()]]":
+        """Cross to another process whole."""
+        made = partial(
+            AnswerError,
+            self.type,
+            self.message,
+            status=self.status,
+            retry_after_s=self.retry_after_s,
+            transient=self.transient,
+            detail=self.detail,
+        )
+        return made, ()
 
 
 def suggest(word: str, known: Iterable[str], *, most: int = 12) -> str:

@@ -583,6 +583,7 @@ class Engine:
         share, host = self._tools.share, provider.host()
         turns = share.turns(model.model_dump_json(), model.concurrency or share.workers)
         most = model.concurrency or self._settings.concurrency
+        most = min(most, getattr(provider, "most", None) or most)
         reuse = model.stored if model.stored is not None else not provider.opaque
         return Line(
             model=model,

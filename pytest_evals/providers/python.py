@@ -4,14 +4,16 @@ import asyncio
 import copy
 import functools
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from threading import current_thread, main_thread
 from time import monotonic
 from typing import Any, ClassVar, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from pytest_evals.canonical import Frozen, Json
 from pytest_evals.errors import AnswerError
@@ -25,6 +27,7 @@ from pytest_evals.trace.convert import Converted
 from pytest_evals.trace.text import lines
 from pytest_evals.trace.tree import with_trace
 from pytest_evals.user_code import UserCodeError, load_callable, split_target, user_traceback
+from pytest_evals.user_process import Job, ProcessError, Processes
 
 MOST_TOLD = 30
 """Spans that an error's detail tells of."""
@@ -77,6 +80,22 @@ class PythonOptions(Frozen):
     is, and where that is (`{OPENAI_BASE_URL: "https://api.openai.com/v1"}`). They lead to a server
     on this machine that records; one trial runs at a time."""
 
+    processes: int | None = Field(default=None, ge=1, le=256)
+    """How many processes run it; None is threads of this one. For code that keeps a processor busy
+    or must be stopped for certain: a call that overruns its time is killed. Its input and its
+    answer must be picklable, and what the module keeps in variables is each process's own. No more
+    calls run at once than there are processes."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        """Refuse to record in other processes what only this one could see."""
+        if self.processes is not None and (self.record_http or self.record_env):
+            raise ValueError(
+                "processes and record_http or record_env exclude each other: calls are recorded "
+                "in the session's own process"
+            )
+        return self
+
     @field_validator("target")
     @classmethod
     def _written(cls, value: str) -> str:
@@ -116,6 +135,9 @@ class PythonProvider:
             recording if options.trace else _nothing
         )
         self._loaded: _Target | None = None
+        self.most = options.processes
+        """Calls at once, at the most; None is no limit of its own."""
+        self._processes = None if self.most is None else Processes(self.most)
 
     @classmethod
     def calling(
@@ -155,9 +177,8 @@ class PythonProvider:
             AnswerError: of type ``target``: it cannot be imported, called so, or give an answer.
         """
         if self._loaded is None:
-            roots = [self._context.rootdir, self._context.folder or self._context.rootdir]
             try:
-                found = load_callable(self._target, list(dict.fromkeys(roots)))
+                found = load_callable(self._target, self._roots())
             except UserCodeError as error:
                 raise AnswerError("target", error.message, detail=error.detail) from None
             self._loaded = _Target.of(found, self._target)
@@ -191,21 +212,48 @@ class PythonProvider:
         target = self._loaded
         assert target is not None
         arguments = self._arguments(target, request)
+        if self._processes is not None:
+            return await self._elsewhere(self._processes, arguments)
         attempt = _Attempt(functools.partial(target.call, *arguments[0], **arguments[1]))
         with self._record() as record:
             await self._run(target, attempt)
         trace = None if record is None else record.finish()
         error = attempt.error
-        if isinstance(error, AnswerError):
-            raise error
-        if isinstance(error, asyncio.CancelledError):
-            raise AnswerError("target", f"target {self._target!r} cancelled itself")
         if error is not None:
-            raise self._blamed(error, trace) from error
-        response = self._response(attempt.value, attempt.used_s)
+            blamed = _blamed(self._target, error, trace)
+            raise blamed from None if blamed is error else error
+        return self._answer(attempt.value, attempt.used_s, trace)
+
+    async def _elsewhere(
+        self, processes: Processes, arguments: tuple[tuple[Any, ...], dict[str, Any]]
+    ) -> Response:
+        """Call in a process; one that is given up is killed."""
+        traced = self._record is recording
+        job = Job(_in_process, (self._target, self._roots(), arguments, traced))
+        try:
+            done, printed = await self._context.run_sync(functools.partial(processes.call, job))
+        except asyncio.CancelledError:
+            job.stop()
+            raise
+        except ProcessError as error:
+            message = f"target {self._target!r} has no answer: {error.message}"
+            raise AnswerError("target", message, detail=error.detail) from None
+        sys.stdout.write(printed)
+        if isinstance(done, AnswerError):
+            raise done
+        return self._answer(*done)
+
+    def _answer(self, value: object, used_s: float, trace: Converted | None) -> Response:
+        """Read what came back, with the spans that were made meanwhile."""
+        response = self._response(value, used_s)
         if trace is None or response.trace or not (trace.spans or trace.notes):
             return response
         return with_trace(response, trace.spans, trace.notes)
+
+    def _roots(self) -> list[Path]:
+        """Return the folders in which the target is looked for."""
+        roots = (self._context.rootdir, self._context.folder or self._context.rootdir)
+        return list(dict.fromkeys(roots))
 
     async def _run(self, target: "_Target", attempt: "_Attempt") -> None:
         """Call, and await what has to be awaited, off the engine's loop."""
@@ -218,17 +266,9 @@ class PythonProvider:
             await self._context.run_async(attempt.run_async)
 
     async def aclose(self) -> None:
-        """Nothing is held."""
-
-    def _blamed(self, error: BaseException, trace: Converted | None) -> AnswerError:
-        """Make the error of an exception in user code, with its own frames and spans only."""
-        said = " ".join(str(error).split())
-        named = type(error).__name__ + (f": {said[:500]}" if said else "")
-        detail = user_traceback(error)
-        if trace is not None and trace.spans:
-            told = "\n".join(lines(trace.spans, trace.notes, most=MOST_TOLD))
-            detail = f"{detail}\n\nits trace until then:\n{told}"
-        return AnswerError("target", f"target {self._target!r} raised {named}", detail=detail)
+        """End the processes."""
+        if self._processes is not None:
+            await asyncio.to_thread(self._processes.close)
 
     def _arguments(
         self, target: "_Target", request: Request
@@ -273,6 +313,47 @@ class PythonProvider:
         if response.latency_s is not None:
             return response
         return response.model_copy(update={"latency_s": used_s})
+
+
+def _blamed(written: str, error: BaseException, trace: Converted | None) -> AnswerError:
+    """Make the error of an exception in user code, with its own frames and spans only."""
+    if isinstance(error, AnswerError):
+        return error
+    if isinstance(error, asyncio.CancelledError):
+        return AnswerError("target", f"target {written!r} cancelled itself")
+    said = " ".join(str(error).split())
+    named = type(error).__name__ + (f": {said[:500]}" if said else "")
+    detail = user_traceback(error)
+    if trace is not None and trace.spans:
+        told = "\n".join(lines(trace.spans, trace.notes, most=MOST_TOLD))
+        detail = f"{detail}\n\nits trace until then:\n{told}"
+    return AnswerError("target", f"target {written!r} raised {named}", detail=detail)
+
+
+def _in_process(
+    written: str,
+    roots: Sequence[Path],
+    arguments: tuple[tuple[Any, ...], dict[str, Any]],
+    traced: bool,  # noqa: FBT001 - crosses as a tuple
+) -> tuple[Any, float, Converted | None] | AnswerError:
+    """Call a target in the process that this runs in.
+
+    Returns:
+        What it gave, the seconds it took and its spans; or the error of what it raised.
+    """
+    target = _Target.of(load_callable(written, roots), written)
+    attempt = _Attempt(functools.partial(target.call, *arguments[0], **arguments[1]))
+    if traced:
+        ready()
+    with recording() if traced else _nothing() as record:
+        attempt.run()
+        if attempt.error is None and inspect.isawaitable(attempt.value):
+            attempt.call = functools.partial(_same, attempt.value)
+            asyncio.run(attempt.run_async())
+    trace = None if record is None else record.finish()
+    if attempt.error is not None:
+        return _blamed(written, attempt.error, trace)
+    return attempt.value, attempt.used_s, trace
 
 
 def _nothing() -> nullcontext[None]:

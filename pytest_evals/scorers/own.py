@@ -1,7 +1,11 @@
 """A user's own Python function as an assertion."""
 
+import atexit
 import inspect
+import os
+import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,6 +15,7 @@ from pytest_evals.score import Score, ScoreError
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
 from pytest_evals.scorers.words import shown
 from pytest_evals.user_code import UserCodeError, load_callable, split_target, user_traceback
+from pytest_evals.user_process import Job, ProcessError, Processes
 
 _FILLED = ("answer", "case", "expected", "input", "response", "ctx", "context")
 _KEYS = frozenset({"passed", "value", "score", "label", "reason", "metadata"})
@@ -39,6 +44,11 @@ class Python(Scorer):
     the dataset."""
     args: dict[str, Any] = Field(default_factory=dict)
     """More arguments, by name."""
+    process: bool = False
+    """Whether it runs in a process (there are as many as processors) and not in a thread: for code
+    that keeps a processor busy. It cannot take `ctx` then, and what it returns is pickled."""
+    timeout_s: float = Field(default=60, gt=0)
+    """Seconds after which a process is stopped; a thread ends with its trial's time."""
 
     @field_validator("target")
     @classmethod
@@ -53,6 +63,8 @@ class Python(Scorer):
     def score(self, ctx: ScoreContext) -> Verdict:
         """Call it and read what it returns."""
         function = self._function(ctx)
+        if self.process:
+            return verdict_of(self._in_process(function, ctx), self.target)
         try:
             given = function(**self._arguments(function, ctx))
             if inspect.isawaitable(given):
@@ -66,11 +78,31 @@ class Python(Scorer):
             ) from None
         return verdict_of(given, self.target)
 
+    def _in_process(self, function: Any, ctx: ScoreContext) -> Any:
+        """Call it in a process; what it prints is the trial's.
+
+        Raises:
+            ScoringError: it takes what cannot be sent, raised, took too long or its process died.
+        """
+        arguments = self._arguments(function, ctx)
+        if any(value is ctx for value in arguments.values()):
+            raise ScoringError(
+                f"{self.target} takes the whole context, which cannot leave the session's process; "
+                "with `process: true` it takes answer, case, expected, input or response"
+            )
+        job = Job(_call, (self.target, _roots(ctx), arguments), self.timeout_s)
+        try:
+            given, printed = _processes().call(job)
+        except ProcessError as error:
+            message = f"{self.target} has no result: {error.message}"
+            raise ScoringError(message, detail=error.detail) from None
+        sys.stdout.write(printed)
+        return given
+
     def _function(self, ctx: ScoreContext) -> Any:
         """Import it."""
-        roots = (ctx.rootdir, ctx.rootdir / Path(ctx.dataset.path).parent)
         try:
-            return load_callable(self.target, roots)
+            return load_callable(self.target, _roots(ctx))
         except UserCodeError as error:
             raise ScoringError(error.message, detail=error.detail) from None
 
@@ -93,6 +125,24 @@ class Python(Scorer):
             parameter: values[source] for parameter, source in names.items() if source in values
         }
         return {**filled, **self.args}
+
+
+def _roots(ctx: ScoreContext) -> tuple[Path, Path]:
+    return ctx.rootdir, ctx.rootdir / Path(ctx.dataset.path).parent
+
+
+def _call(target: str, roots: tuple[Path, Path], arguments: dict[str, Any]) -> Any:
+    """Import and call a function, in the process that this runs in."""
+    given = load_callable(target, roots)(**arguments)
+    return _run(given) if inspect.isawaitable(given) else given
+
+
+@cache
+def _processes() -> Processes:
+    """Return the processes of all such scorers; they end with this one."""
+    made = Processes(os.cpu_count() or 1)
+    atexit.register(made.close)
+    return made
 
 
 def _parameters(

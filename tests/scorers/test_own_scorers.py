@@ -1,6 +1,7 @@
 """A user's own function, program or service as an assertion."""
 
 import json
+import os
 import sys
 import threading
 import time
@@ -8,6 +9,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+
+from pytest_evals.score import ScoreError
 
 FUNCTIONS = """
 import asyncio
@@ -426,3 +429,51 @@ def test_a_service_that_is_not_there_is_an_error(bench):
 def test_an_address_of_no_service_is_refused(bench, url):
     """Nor one with a password in it."""
     assert bench.problems({"webhook": url})
+
+
+SLOW = """
+import os, time
+from pytest_evals import Verdict
+
+def elsewhere(answer, case, expected):
+    print("scored", case.id)
+    return Verdict(passed=answer == expected, reason=str(os.getpid()))
+async def later(answer): return len(answer) / 10
+def hangs(answer):
+    while True: pass
+def raises(answer): return {}[answer]
+def context(ctx): return True
+def dies(answer): os._exit(4)
+"""
+
+
+def test_in_a_process(bench, capsys):
+    """The same answers, from another process; what it prints comes back."""
+    (bench.rootdir / "slow.py").write_text(SLOW)
+    spec = {"type": "python", "target": "slow.py:elsewhere", "process": True}
+    scored = bench.score(spec, "yes", expected="yes")
+    assert scored.passed
+    assert int(scored.reason) != os.getpid()
+    assert "scored" in capsys.readouterr().out
+    spec["target"] = "slow.py:later"
+    assert bench.score(spec, "yes").value == 0.3
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("hangs", "it took over 0.5 s and was stopped"),
+        ("raises", "KeyError: 'yes'"),
+        ("context", "takes the whole context"),
+        ("dies", "its process ended with exit status 4"),
+    ],
+)
+def test_in_a_process_without_a_result(bench, name, said):
+    """Is an error, never a wrong answer, and a hang ends."""
+    (bench.rootdir / "slow.py").write_text(SLOW)
+    spec = {"type": "python", "target": f"slow.py:{name}", "process": True}
+    if name == "hangs":
+        spec["timeout_s"] = 0.5
+    scored = bench.score(spec, "yes")
+    assert isinstance(scored, ScoreError)
+    assert said in scored.message
