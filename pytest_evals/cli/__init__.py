@@ -11,8 +11,10 @@ from importlib import import_module
 from pytest_evals import __version__
 
 COMMANDS = (
+    "init",
     "lint",
     "schema",
+    "completion",
     "runs",
     "show",
     "diff",
