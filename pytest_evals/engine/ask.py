@@ -191,7 +191,7 @@ class Asker:
             role=question.role,
             model_id=line.model.id,
             key=question.key,
-            source="stored" if _only_stored(response) else "asked",
+            source="stored" if line.code and _only_stored(response) else "asked",
             cost_usd=cost_usd,
             attempts=tuple(attempts),
         )
@@ -487,7 +487,7 @@ def _failed(
 
 def _only_stored(response: Response) -> bool:
     """Whether code ran and every call it made was answered from the store."""
-    calls = response.metadata.get("calls")
+    calls = response.metadata.get("recorded_calls")
     return isinstance(calls, dict) and calls.get("asked") == 0
 
 

@@ -262,7 +262,7 @@ class Calls:
         if self._token is None:
             known = {name: environ.get(name) or url for name, url in KNOWN_ENV.items()}
             self._token = loopback.open(self, {**known, **self.options.env})
-        return loopback.environ(self._token)
+        return loopback.environ(self._token, environ)
 
     async def ask(self, call: HttpCall, send: Send) -> HttpAnswer:
         """Return the stored answer to a call; else send it and store what comes back.
@@ -303,9 +303,10 @@ class Calls:
         exchange: Exchange | None = None
         try:
             role = f"{ROLE}{number:03}"
-            exchange = await self.desk.asker.ask(
-                self._line(wire), self._asked(), self._clock(), role=role
-            )
+            while exchange is None or wire.failed_elsewhere(exchange):
+                exchange = await self.desk.asker.ask(
+                    self._line(wire), self._asked(), self._clock(), role=role
+                )
             return self._answer(exchange, wire, number)
         finally:
             if exchange is None or exchange.response is None:
@@ -410,7 +411,7 @@ class Calls:
             update["trace"] = (*response.trace, *self._spans)  # else it tells of them itself
         made = sum(self._counts.values())
         if made:
-            update["metadata"] = {**response.metadata, "calls": dict(self._counts)}
+            update["metadata"] = {**response.metadata, "recorded_calls": dict(self._counts)}
             known = [cost for cost in self._costs if cost is not None]
             if response.cost_usd is None:
                 update["cost_usd"] = sum(known) if len(known) == made else None
@@ -443,12 +444,18 @@ class _Wire:
     data: Json = None
     """The form of it that is stored."""
     raised: Exception | None = None
+    sent: bool = False
 
     name: ClassVar[str] = "http call"
     Options: ClassVar[type[Frozen]] = Frozen
     opaque: ClassVar[bool] = False
     recorded: ClassVar[bool] = False
     local: ClassVar[bool] = False
+
+    def failed_elsewhere(self, exchange: Exchange) -> bool:
+        """Whether another trial asked the same at the same time and failed: no reason not to."""
+        error = exchange.error
+        return error is not None and not self.sent and error.type not in _OURS
 
     def identity(self, request: Request) -> Json:
         """Return what can change the answer."""
@@ -460,6 +467,7 @@ class _Wire:
         Raises:
             AnswerError: nothing came back, or what is no answer that may be stored.
         """
+        self.sent = True
         try:
             self.raw = answer = await self.send()
         except Exception as error:
@@ -496,6 +504,10 @@ class _Wire:
 
     async def aclose(self) -> None:
         """Nothing is held."""
+
+
+_OURS: frozenset[str] = frozenset({"stale", "not_run"})
+"""Why a call is not made at all."""
 
 
 def _refusal(message: str) -> HttpAnswer:

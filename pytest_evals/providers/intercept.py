@@ -271,7 +271,11 @@ async def ask_from_loop(
     log: CallLog, call: HttpCall, send: Callable[[], Awaitable[HttpAnswer]]
 ) -> HttpAnswer:
     """Let the log answer a call of a coroutine; what must be sent is sent on this loop."""
-    here = asyncio.get_running_loop()
+    try:
+        here = asyncio.get_running_loop()
+    except RuntimeError:
+        told = "`record_http` knows coroutines of asyncio alone; this code runs under another loop"
+        raise RuntimeError(told) from None
     inbox: asyncio.Queue[_Errand | None] = asyncio.Queue()
 
     def tell(errand: _Errand | None) -> None:

@@ -43,6 +43,7 @@ _HOP = frozenset(
     }
 )
 """Headers that speak of one connection only."""
+_PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
 _SHARED = "here"
 """The name of the address that code in this process has."""
 
@@ -102,9 +103,19 @@ class Loopback:
         """Close an address."""
         self._desks.pop(token, None)
 
-    def environ(self, token: str) -> dict[str, str]:
-        """Return the variables that lead to an address."""
-        return {name: f"{self.url}/{token}/{name}" for name in self._desks[token].upstreams}
+    def environ(self, token: str, environ: Mapping[str, str]) -> dict[str, str]:
+        """Return the variables that lead to an address, past any proxy.
+
+        Args:
+            token: tells the address apart.
+            environ: the variables there are.
+        """
+        led = {name: f"{self.url}/{token}/{name}" for name in self._desks[token].upstreams}
+        if any(name.lower() in _PROXIES for name in environ):
+            for name in ("NO_PROXY", "no_proxy"):
+                before = environ.get(name, "")
+                led[name] = f"{before},127.0.0.1" if before else "127.0.0.1"
+        return led
 
     def take_environ(self, upstreams: Mapping[str, str]) -> None:
         """Lead this process's own code here, until as many calls of `give_environ`.
@@ -121,7 +132,7 @@ class Loopback:
                     f"one {upstream}; one process has one environment, so they must agree",
                 )
         self._users += 1
-        for name, url in self.environ(_SHARED).items():
+        for name, url in self.environ(_SHARED, os.environ).items():
             self._before.setdefault(name, os.environ.get(name))
             os.environ[name] = url
 

@@ -91,6 +91,31 @@ def _message(body: Any, text: str) -> tuple[str, bytes]:
     )
 
 
+def _responses(body: Any, text: str) -> tuple[str, bytes]:
+    """Answer OpenAI's responses, as a stream."""
+    head = {"id": "r", "object": "response", "created_at": 1.0, "model": body["model"], "tools": []}
+    head |= {"parallel_tool_calls": False, "tool_choice": "auto", "error": None, "output": []}
+    place = {"item_id": "i", "output_index": 0, "content_index": 0, "logprobs": []}
+    part = {"type": "output_text", "text": text, "annotations": []}
+    item = {"id": "i", "type": "message", "role": "assistant", "status": "completed"}
+    usage = {"input_tokens": 6, "output_tokens": 2, "total_tokens": 8}
+    usage |= {"input_tokens_details": {"cached_tokens": 0}}
+    usage |= {"output_tokens_details": {"reasoning_tokens": 0}}
+    done = {**head, "output": [{**item, "content": [part]}], "usage": usage}
+    values = [
+        {"type": "response.created", "response": head},
+        {"type": "response.output_item.added", "output_index": 0, "item": {**item, "content": []}},
+        {"type": "response.content_part.added", **place, "part": {**part, "text": ""}},
+        *(
+            {"type": "response.output_text.delta", **place, "delta": piece}
+            for piece in text.split("|")
+        ),
+        {"type": "response.completed", "response": done},
+    ]
+    numbered = [{**value, "sequence_number": n} for n, value in enumerate(values)]
+    return "text/event-stream", _events(*numbered, named=True)
+
+
 class _Handler(BaseHTTPRequestHandler):
     """Serves one connection."""
 
@@ -124,6 +149,8 @@ class _Handler(BaseHTTPRequestHandler):
             vector = [{"object": "embedding", "index": 0, "embedding": [0.5, float(number)]}]
             whole = {"object": "list", "data": vector, "model": "e", "usage": USAGE}
             self._say(200, "application/json", json.dumps(whole).encode())
+        elif path.endswith("/responses"):
+            self._say(200, *_responses(body, f"Re| {body['input'][-1]['content']}| #{number}"))
         else:
             asked = body["messages"][-1]["content"]
             answer = _message if path.endswith("/messages") else _chat

@@ -55,8 +55,12 @@ def program(write, api, monkeypatch):
     return program
 
 
-def test_a_program_with_an_sdk_is_recorded(program, trials, api):
-    """Each run of it has an address of its own, so samples have their own answers."""
+def test_a_program_with_an_sdk_is_recorded(program, trials, api, monkeypatch):
+    """Each run of it has an address of its own, so samples have their own answers.
+
+    A proxy that the environment names is not asked for this machine.
+    """
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     data = program(sdk=True, samples=2)
     first = [t["answer"] for t in trials(data, passed=2)]
     assert 2 == len(set(first))

@@ -8,10 +8,10 @@ import pytest
 APP = """
 import os, openai
 client = openai.OpenAI(base_url=os.environ["API_URL"] + "/v1")
-aclient = openai.AsyncOpenAI(base_url=os.environ["API_URL"] + "/v1")
+def aclient(): return openai.AsyncOpenAI(base_url=os.environ["API_URL"] + "/v1")
 import anthropic, httpx
 claude = anthropic.Anthropic(base_url=os.environ["API_URL"])
-aclaude = anthropic.AsyncAnthropic(base_url=os.environ["API_URL"])
+def aclaude(): return anthropic.AsyncAnthropic(base_url=os.environ["API_URL"])
 
 def ask(name, text):
     messages = [{"role": "user", "content": f"{name} {text}"}]
@@ -22,8 +22,9 @@ def openai_sync(text):
     return reply.choices[0].message.content
 
 async def openai_async(text):
-    reply = await aclient.chat.completions.create(**ask("openai async", text))
-    return reply.choices[0].message.content
+    async with aclient() as other:
+        reply = await other.chat.completions.create(**ask("openai async", text))
+        return reply.choices[0].message.content
 
 def openai_stream(text):
     chunks = client.chat.completions.create(stream=True, **ask("openai stream", text))
@@ -31,8 +32,9 @@ def openai_stream(text):
 
 async def openai_async_stream(text):
     asked = ask("openai async stream", text)
-    chunks = await aclient.chat.completions.create(stream=True, **asked)
-    return "/".join([c.choices[0].delta.content or "" async for c in chunks if c.choices])
+    async with aclient() as other:
+        chunks = await other.chat.completions.create(stream=True, **asked)
+        return "/".join([c.choices[0].delta.content or "" async for c in chunks if c.choices])
 
 def openai_tools(text):
     tool = {"type": "function", "function": {"name": "find", "parameters": {"type": "object"}}}
@@ -54,16 +56,34 @@ def anthropic_sync(text):
     return claude.messages.create(**ask("anthropic", text)).content[0].text
 
 async def anthropic_async(text):
-    reply = await aclaude.messages.create(**ask("anthropic async", text))
-    return reply.content[0].text
+    async with aclaude() as other:
+        reply = await other.messages.create(**ask("anthropic async", text))
+        return reply.content[0].text
 
 def anthropic_stream(text):
     with claude.messages.stream(**ask("anthropic stream", text)) as stream:
         return "/".join(stream.text_stream)
 
 async def anthropic_async_stream(text):
-    async with aclaude.messages.stream(**ask("anthropic async stream", text)) as stream:
+    asked = ask("anthropic async stream", text)
+    async with aclaude() as other, other.messages.stream(**asked) as stream:
         return "/".join([text async for text in stream.text_stream])
+
+async def openai_aiohttp(text):
+    async with openai.DefaultAioHttpClient() as http:
+        other = openai.AsyncOpenAI(base_url=os.environ["API_URL"] + "/v1", http_client=http)
+        reply = await other.chat.completions.create(**ask("openai aiohttp", text))
+        return reply.choices[0].message.content
+
+async def anthropic_aiohttp(text):
+    async with anthropic.DefaultAioHttpClient() as http:
+        other = anthropic.AsyncAnthropic(base_url=os.environ["API_URL"], http_client=http)
+        async with other.messages.stream(**ask("anthropic aiohttp", text)) as stream:
+            return "/".join([text async for text in stream.text_stream])
+
+def openai_responses(text):
+    with client.responses.stream(model="m", input=[{"role": "user", "content": text}]) as events:
+        return "/".join(e.delta for e in events if e.type == "response.output_text.delta")
 
 def plain_httpx(text):
     url = os.environ["API_URL"] + "/v1/chat/completions"

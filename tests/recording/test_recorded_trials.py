@@ -43,6 +43,15 @@ def test_equal_questions_of_two_cases_are_one_call(dataset, trials, api):
     assert 1 == len(api.asked)
 
 
+def test_a_call_that_failed_for_another_trial_is_made_again(dataset, trials, api):
+    """Who waited for the same call of another trial does not share its failure."""
+    app = f"{APP.replace('max_retries=2', 'max_retries=0')}    def answer(text): return say('x')\n"
+    api.failures, api.pause_s = [500], 0.2
+    data = dataset(app, cases="[{id: a, input: one}, {id: b, input: two}]")
+    trials(data, passed=1, errors=1)
+    assert 2 == len(api.asked)
+
+
 def test_changed_code_runs_for_free_and_a_changed_prompt_is_asked(dataset, trials, api):
     """Only what is asked of the model decides."""
     trials(dataset(ONCE))
@@ -178,10 +187,10 @@ def test_fifty_at_once_get_their_own(dataset, trials, api):
     """Trials side by side, on threads and on the event loop, are not mixed up."""
     app = f"""{APP}
     import asyncio
-    other = openai.AsyncOpenAI(base_url=os.environ["API_URL"] + "/v1")
     async def one(text):
         asked = [{{"role": "user", "content": text}}]
-        reply = await other.chat.completions.create(model="gpt-x", messages=asked)
+        async with openai.AsyncOpenAI(base_url=os.environ["API_URL"] + "/v1") as other:
+            reply = await other.chat.completions.create(model="gpt-x", messages=asked)
         return reply.choices[0].message.content
     async def answer(text):
         both = await asyncio.gather(one(text + " p"), asyncio.to_thread(say, text + " q"))
@@ -203,14 +212,14 @@ def test_a_call_the_code_gives_up_is_not_stored(dataset, trials, api):
     """A cancelled request leaves nothing behind that a replay could take for an answer."""
     app = """
     import asyncio, os, openai
-    client = openai.AsyncOpenAI(base_url=os.environ["API_URL"] + "/v1", max_retries=0)
     async def answer(text):
         asked = [{"role": "user", "content": text}]
-        call = client.chat.completions.create(model="gpt-x", messages=asked)
-        try:
-            await asyncio.wait_for(call, 0.3)
-        except TimeoutError:
-            return "gave up"
+        async with openai.AsyncOpenAI(base_url=os.environ["API_URL"] + "/v1") as client:
+            call = client.chat.completions.create(model="gpt-x", messages=asked)
+            try:
+                await asyncio.wait_for(call, 0.3)
+            except TimeoutError:
+                return "gave up"
     """
     api.pause_s = 1.0
     data = dataset(app)
