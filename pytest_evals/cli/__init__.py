@@ -14,6 +14,7 @@ COMMANDS = (
     "init",
     "lint",
     "schema",
+    "plugins",
     "completion",
     "runs",
     "show",
@@ -39,7 +40,8 @@ _MODULES = {"import": "import_"}
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status.
 
-    0 when all is well, 1 when something was found (lint problems, nothing matched), 4 for usage.
+    0 when all is well, 1 when something was found (lint problems, nothing matched), 4 for usage,
+    130 after Ctrl-C.
     """
     parser = build_parser()
     args = parser.parse_args(argv)
@@ -50,6 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except EvalsError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the command's own voice
         return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)  # noqa: T201 - the same
+        return 130
     except BrokenPipeError:
         sys.stderr.close()
         return 0

@@ -114,13 +114,17 @@ class Registry:
                 patterns += compiled
         return secrets, patterns
 
-    def brought(self) -> dict[str, dict[str, list[str]]]:
-        """Return what plugins bring: plugin -> kind -> names; what this package brings left out."""
+    def brought(self, *, ours: bool = False) -> dict[str, dict[str, list[str]]]:
+        """Return what plugins bring: plugin -> kind -> names.
+
+        Args:
+            ours: whether what this package brings is among it.
+        """
         found: dict[str, dict[str, list[str]]] = {}
         for family in self.families:
             for name in family:
                 plugin = family.origin(name)
-                if plugin != OURS:
+                if ours or plugin != OURS:
                     found.setdefault(plugin, {}).setdefault(family.kind.noun, []).append(name)
         return found
 

@@ -132,6 +132,48 @@ def test_the_command_line_finds_it(run):
     assert "What it answers where no rule fits." in text
 
 
+def test_it_is_listed_beside_what_is_built_in(run):
+    """With its package and version, for people and for programs."""
+    status, told = run("-m", "pytest_evals.cli", "plugins")
+    assert 0 == status, told
+    assert "\neliza (pytest-evals-eliza 1.0)\n  provider          eliza\n" in told
+    assert max(map(len, told.splitlines())) <= 80
+    found = json.loads(run("-m", "pytest_evals.cli", "plugins", "--json")[1])
+    assert {"provider": ["eliza"], "scorer": ["reading_ease"]} == found.pop(
+        "eliza (pytest-evals-eliza 1.0)"
+    )
+    ((ours, kinds),) = found.items()
+    assert "pytest-evals-matrix itself" == ours
+    assert {"openai", "script"} < set(kinds["provider"])
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("def pytest_evals_scorers", "def pytest_evals_scorer"), "no hook. Did you mean"),
+        (
+            ("def pytest_evals_scorers(", "def pytest_evals_scorers(config"),
+            "Argument(s) {'config'}",
+        ),
+        (('"""What pytest_evals', 'import nowhere\n"""What'), "No module named 'nowhere'"),
+        (("reading_ease", "contains"), "two plugins bring the scorer 'contains'"),
+    ],
+)
+def test_a_package_that_is_not_right_is_named(run, site, tmp_path, change, told):
+    """In a session and on the command line, in one line, with its version."""
+    broken = Path(shutil.copytree(site, tmp_path / "site"))
+    module = broken / "pytest_evals_eliza" / "plugin.py"
+    module.write_text(module.read_text(encoding="utf-8").replace(*change), encoding="utf-8")
+    for status, found in (
+        evals(run, PYTHONPATH=str(broken)),
+        run("-m", "pytest_evals.cli", "plugins", PYTHONPATH=str(broken)),
+    ):
+        assert status in {1, 4}
+        assert told in found
+        assert "eliza (pytest-evals-eliza 1.0)" in found
+        assert "Traceback" not in found
+
+
 def test_without_evals_it_is_not_even_imported(run):
     """It costs those sessions nothing."""
     (run.folder / "test_plain.py").write_text(
