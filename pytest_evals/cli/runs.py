@@ -114,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
         store.close()
     if args.json:
         shown = [item.model_dump(mode="json") for item in found]
-        say_json({"total": total, "offset": args.offset, "runs": shown})
+        say_json({"schema": 1, "total": total, "offset": args.offset, "runs": shown})
         return 0 if total else 1
     if not total:
         chosen = [

@@ -25,7 +25,7 @@ exit status: 0, or 1 where something could not be taken; 4 for usage."""
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the command."""
-    from pytest_evals.cli.stored import add_run, add_store, add_trial
+    from pytest_evals.cli.stored import add_json, add_run, add_store, add_trial
     from pytest_evals.cli.tables import Help
 
     parser = subparsers.add_parser(
@@ -62,6 +62,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         action="store_true",
         help="with --export: also the trials that nobody has scored yet, to be filled in",
     )
+    add_json(parser)
     parser.set_defaults(run=run)
 
 
@@ -105,7 +106,7 @@ def _one(store: "SqliteRunStore", run_id: str, args: argparse.Namespace) -> int:
         SettingsError: who says what is not said.
     """
     from pytest_evals.cli.show import find_trial
-    from pytest_evals.cli.stored import say
+    from pytest_evals.cli.stored import say, say_json
     from pytest_evals.errors import SettingsError
     from pytest_evals.plaintext import neutral
     from pytest_evals.storage.base import HumanScore
@@ -125,6 +126,10 @@ def _one(store: "SqliteRunStore", run_id: str, args: argparse.Namespace) -> int:
         at=time(),
     )
     store.label(run_id, trial, score)
+    if args.json:
+        given = score.model_dump(mode="json")
+        say_json({"schema": 1, "run": run_id, "trial": trial, "score": given})
+        return 0
     told = " ".join(str(part) for part in (args.label, args.value) if part is not None)
     say(neutral(f"{trial}: {args.name} {told} by {args.rater}", lines=False))
     return 0
@@ -136,7 +141,7 @@ def _import(store: "SqliteRunStore", run_id: str, args: argparse.Namespace) -> i
     Raises:
         DatasetError: rows that are not right.
     """
-    from pytest_evals.cli.stored import say
+    from pytest_evals.cli.stored import say, say_json
     from pytest_evals.errors import DatasetError, Position, Problem
     from pytest_evals.storage.labels import read_labels
 
@@ -156,6 +161,10 @@ def _import(store: "SqliteRunStore", run_id: str, args: argparse.Namespace) -> i
     new = [(trial, score) for trial, score in kept if (trial, _same(score)) not in known]
     for trial, score in new:
         store.label(run_id, trial, score)
+    if args.json:
+        there = len(kept) - len(new)
+        say_json({"schema": 1, "run": run_id, "added": len(new), "there_already": there})
+        return 0
     again = f", {len(kept) - len(new)} were there already" if len(new) < len(kept) else ""
     say(f"{len(new)} scores added to run {run_id}{again}")
     return 0
@@ -210,7 +219,7 @@ def _scored(
 
 def _export(store: "SqliteRunStore", run_id: str, args: argparse.Namespace) -> int:
     """Write the scores of a run with what was asked and answered."""
-    from pytest_evals.cli.stored import say
+    from pytest_evals.cli.stored import say, say_json
     from pytest_evals.errors import SettingsError
     from pytest_evals.storage.labels import SUFFIXES, write_labels
 
@@ -225,6 +234,9 @@ def _export(store: "SqliteRunStore", run_id: str, args: argparse.Namespace) -> i
         print(f"run {run_id} has no scores of people", file=sys.stderr)  # noqa: T201 - its voice
         return 1
     write_labels(args.target, rows)
+    if args.json:
+        say_json({"schema": 1, "run": run_id, "rows": len(rows), "path": str(args.target)})
+        return 0
     say(f"{len(rows)} rows written to {args.target}")
     return 0
 

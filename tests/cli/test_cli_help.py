@@ -3,6 +3,7 @@
 import argparse
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -45,3 +46,23 @@ def test_examples_are_right(name):
     for example in examples:
         words = shlex.split(re.split(r" {2,}| > ", example)[0])
         assert callable(build_parser().parse_args(words).run)
+
+
+def test_every_command_has_its_statuses_on_their_page():
+    """The page's table names each command that does something, and no other."""
+    page = Path(__file__).parents[2] / "docs/reference/exit-status.md"
+    rows = re.findall(r"^\| (`[a-z].*?) \|", page.read_text(encoding="utf-8"), re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+    assert set(LEAVES) - {"serve"} == named - {"serve"}
+
+
+def test_ctrl_c_is_no_traceback(monkeypatch, capsys):
+    """130, as of any program that was interrupted."""
+    from pytest_evals.cli import lint, main
+
+    def interrupted(_args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(lint, "run", interrupted)
+    assert main(["lint", "x"]) == 130
+    assert capsys.readouterr() == ("", "interrupted\n")
