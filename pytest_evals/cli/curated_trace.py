@@ -22,9 +22,8 @@ from pytest_evals.trace.otlp import OtlpTrace
 from pytest_evals.trace.tree import Tree, problems
 
 NO_CONTENT = (
-    "was recorded without its messages; record with content capture on "
-    "(OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=true, or your instrumentation's own "
-    "setting)"
+    "was recorded without its messages; record with content capture on, into spans "
+    "(OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=SPAN_ONLY, older ones: =true)"
 )
 _THREADS = ("gen_ai.conversation.id", "session.id")
 _ERRORS = (

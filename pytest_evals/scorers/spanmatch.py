@@ -138,7 +138,9 @@ class SpanQuery(Frozen):
     def __str__(self) -> str:
         given = {name: getattr(self, name) for name in SpanQuery.model_fields}
         parts = [
-            f"{name} {shown(str(value) if isinstance(value, SpanQuery) else value, most=60)}"
+            f"{name} ({value})"
+            if isinstance(value, SpanQuery)
+            else f"{name} {shown(value, most=60)}"
             for name, value in given.items()
             if value not in (None, (), {})
         ]

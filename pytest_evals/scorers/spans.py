@@ -57,13 +57,19 @@ class HasSpan(SpanQuery, Scorer):
         found = sum(map(self.matches, placed))
         if found < self.min or (self.max is not None and found <= self.max):
             need_all(ctx)
-        most = "" if self.max is None else f", <= {self.max}"
         what = {0: "no span is", 1: "1 span is"}.get(found, f"{found} spans are")
         return Verdict(
             passed=found >= self.min and (self.max is None or found <= self.max),
-            bar=f">= {self.min}{most}",
+            bar=self._bar(),
             reason=f"{what} such ({SpanQuery.__str__(self)}); the spans: {told(placed)}",
         )
+
+    def _bar(self) -> str:
+        """Return how many there must be, in short."""
+        if self.min == self.max:
+            return f"== {self.min}"
+        least = [f">= {self.min}"] if self.min else []
+        return ", ".join([*least, *([] if self.max is None else [f"<= {self.max}"])])
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
         """Any number of spans is no assertion."""

@@ -15,9 +15,12 @@ from pytest_evals.registry import Registry
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-FENCE = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(
+    r"^(?:<!-- not run: (?P<why>.+) -->\n+)?```(?P<language>\w+)(?: (?P<name>\S+))?\n(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
 ENDED_BADLY = re.compile(
-    r"^(error:|ERROR:|[= ]*\d+ (failed|errors?)\b.* in .*$|\S+:\d+:\d+: )", re.MULTILINE
+    r"^(error:|ERROR:|refused:|[= ]*\d+ (failed|errors?)\b.* in .*$|\S+:\d+:\d+: )", re.MULTILINE
 )
 """What a reader takes for a failure in an output."""
 
@@ -32,6 +35,8 @@ class Block:
     text: str
     line: int
     """1-based, where its text begins."""
+    not_run: str = ""
+    """Why it is not run: what a comment above it says (``<!-- not run: ... -->``)."""
 
     def __str__(self) -> str:
         return f"line {self.line}"
@@ -41,7 +46,13 @@ def blocks(page: Path, *languages: str) -> list[Block]:
     """Return a page's blocks in order, of some languages or all."""
     text = page.read_text(encoding="utf-8")
     found = [
-        Block(m[1], m[2] or "", m[3], text.count("\n", 0, m.start()) + 2)
+        Block(
+            m["language"],
+            m["name"] or "",
+            m["text"],
+            text.count("\n", 0, m.start("text")) + 1,
+            m["why"] or "",
+        )
         for m in FENCE.finditer(text)
     ]
     return [block for block in found if not languages or block.language in languages]
@@ -77,6 +88,8 @@ QUICK = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "-p evals-matr
 def play(page: Path, folder: Path, settings: Mapping[str, str] = QUICK) -> None:
     """Do what a page tells its reader: write its named files, run its console blocks, in order."""
     for block in blocks(page):
+        if block.not_run:
+            continue
         if block.language == "console":
             run_console(block, folder, settings)
         elif block.name and "." in block.name:

@@ -7,19 +7,27 @@ import pytest
 
 from pytest_evals.config import OPTIONS
 from pytest_evals.registry import PROVIDERS
-from tests.docs._pages import DOCS, QUICK, ROOT, blocks, dataset_of, play
+from tests.docs._pages import DOCS, QUICK, ROOT, blocks, dataset_of, play, run
 
 GENERATED = runpy.run_path(str(DOCS / "_generate.py"))["PAGES"]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
-PLAYED = ["tutorial.md", "reference/dataset.md", "reference/files.md", "reference/exit-status.md",
-          "reference/gates.md", "how-to/gate-a-pull-request.md",
-          "how-to/check-your-assertions.md", "how-to/compare-models.md", "how-to/write-a-scorer.md", "reference/cli.md",
-          "explanation/what-counts-as-a-pass.md"]  # fmt: skip
+ELSEWHERE = {
+    "how-to/calibrate-a-judge.md": "tests/judges/test_example_judge.py",
+    "how-to/record-an-sdk.md": "tests/recording/test_example_sdk_agent.py",
+    "how-to/report-on-a-pull-request.md": "tests/reporters/test_report_pages.py",
+    "how-to/write-a-plugin.md": "tests/hooks/test_example_plugin.py",
+    "reference/hooks.md": "tests/hooks/test_hook_docs.py",
+    "reference/reports.md": "tests/reporters/test_report_pages.py",
+    "reference/scorers.md": "tests/scorers/test_scorer_examples.py",
+}
+"""Pages whose blocks are run by tests of their own, with the files these bring."""
+PLAYED = [name for page in sorted(DOCS.rglob("*.md")) if blocks(page, "console")
+          and (name := page.relative_to(DOCS).as_posix()) not in ELSEWHERE]  # fmt: skip
 SHOWN = [
     pytest.param(block, id=f"{page}-{block.line}")
-    for page in (*PLAYED, "reference/providers.md", "explanation/how-a-session-runs.md")
+    for page in (p.relative_to(DOCS).as_posix() for p in sorted(DOCS.rglob("*.md")))
     for block in blocks(DOCS / page, "yaml")
-    if "." not in block.name
+    if page not in ELSEWHERE and "." not in block.name and not block.not_run
 ]
 
 
@@ -37,6 +45,41 @@ def test_every_option_and_every_provider_is_on_its_page():
         assert f"`{option.ini}`<br>`{option.variable}`" in options
         assert option.help
     assert re.findall(r"^## (\w+)$", providers, re.MULTILINE) == sorted(PROVIDERS)
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.stem)
+def test_every_block_is_run_or_says_why_not(page):
+    """A block is played, checked as a dataset, run by a test that knows its page, or marked."""
+    name = page.relative_to(DOCS).as_posix()
+    if name in ELSEWHERE:
+        assert page.name in (ROOT / ELSEWHERE[name]).read_text(encoding="utf-8")
+        return
+    for block in blocks(page):
+        played = name in PLAYED and (block.language == "console" or "." in block.name)
+        shown = block.language == "yaml" and "." not in block.name
+        words = block.language == "text" and not block.name  # an output or a form, no code
+        words = words or block.text.startswith("pip install ")  # as each environment was made
+        assert played or shown or words or block.not_run, f"{name}: {block} is not run"
+
+
+@pytest.mark.parametrize("page", ["pydantic-evals", "deepeval", "inspect"])
+def test_suites_of_other_tools_are_real(page, tmp_path):
+    """What is shown under Before runs where the tool is installed, and passes."""
+    pytest.importorskip({"inspect": "inspect_ai"}.get(page, page.replace("-", "_")))
+    for block in blocks(DOCS / f"migrate/{page}.md", "python"):
+        path = tmp_path / block.name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(block.text, encoding="utf-8")
+    command = {
+        "pydantic-evals": "python before/suite.py",
+        "deepeval": "python -m pytest -q -p no:cacheprovider before",
+        "inspect": "python -c 'from before.capitals import capitals; print(len(capitals().dataset))'",
+    }[page]
+    quiet = {"PYTHONPATH": str(tmp_path), "DEEPEVAL_TELEMETRY_OPT_OUT": "YES"}
+    done = run(command, tmp_path, {**quiet, "PYTEST_ADDOPTS": "-p no:evals-matrix"})
+    told = {"pydantic-evals": "100.0%", "deepeval": "2 passed", "inspect": "2"}[page]
+    assert told in done.stdout
+    assert 0 == done.returncode, done.stdout
 
 
 @pytest.mark.parametrize("page", PLAYED)

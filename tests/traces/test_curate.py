@@ -270,7 +270,7 @@ IMAGE = {
     ("value", "reason"),
     [
         (wrapped(AGENT), "has no span of a model call"),
-        (wrapped(chat(2, parent=None)), "span 'chat' was recorded without its messages; record with content capture on"),
+        (wrapped(chat(2, parent=None)), "span 'chat' was recorded without its messages; record with content capture on, into spans"),
         (wrapped(chat(2, [USER], parent=None)), "span 'chat' was recorded without its messages"),
         (wrapped(chat(2, [USER], [{"role": "assistant", "parts": []}], parent=None)), "has no content"),
         (wrapped(chat(2, [USER], [text("assistant", "")], parent=None)), "has an empty answer: no final answer was recorded"),
