@@ -46,7 +46,9 @@ class Implementation:
             )
         try:
             found = self.impl.function(*(given[name] for name in self.impl.argnames))
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # `pytest.skip()` and `sys.exit()` would stop the engine
             raise PluginError(
                 f"{self} raised {type(error).__name__}: {error}", detail=user_traceback(error)
             ) from error

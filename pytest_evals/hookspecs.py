@@ -258,7 +258,9 @@ def pytest_evals_before_trial(trial: "Trial") -> None:
     Called in the process that runs the trial, in a thread of the engine's, so it may wait; several
     trials run at a time, each in a thread of its own. Where it raises, nothing is asked: the trial
     is an error that names the plugin, and the others go on. So is one that takes longer than a
-    trial may. Of several plugins the one registered last is called first.
+    trial may. Of several plugins the one registered last is called first. Sessions alone call it,
+    those of ``--evals-from`` and ``--evals-sanity`` included, and cases that are asked again before
+    a verdict too; a trial that is never begun is not among them.
 
     Args:
         trial: what is about to run: `case`, `model`, `sample`, `dataset` and `id`.

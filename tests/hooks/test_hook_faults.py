@@ -195,6 +195,21 @@ def test_a_hook_after_a_trial_cannot_change_its_verdict(project):
     assert "but it is told, not asked: nothing comes of it" in " ".join(result.outlines)
 
 
+@pytest.mark.parametrize("call", ["pytest.skip('no')", "sys.exit(3)", "pytest.fail('no')"])
+def test_a_hook_before_a_trial_cannot_skip_it(project, call):
+    """A trial that is left out is no green one: it is an error that says what was tried."""
+    project.write(
+        "conftest.py",
+        f"""
+        import sys, pytest
+        def pytest_evals_before_trial(trial): {call}
+        """,
+    )
+    result = project.run()
+    result.assert_outcomes(errors=2)
+    assert re.search("conftest.py raised (Skipped|SystemExit|Failed)", "".join(result.outlines))
+
+
 def test_a_hook_before_a_trial_that_hangs_is_named(project):
     """It takes the time of that trial and no more; nobody is asked."""
     project.write(
