@@ -1,19 +1,17 @@
 """The calls that an application under test makes itself: stored, limited and counted one by one.
 
-A `Recording` stands in the place of a provider that runs the user's code. The code runs each time;
-what it asks of model APIs by HTTP comes through `Calls.ask`, which asks by the same `Asker` as
-everybody, so that it is stored under a Key of its own, limited, counted and priced like any call.
+What the user's code asks of model APIs by HTTP comes through `Calls.ask`, which asks by the same
+`Asker` as everybody, so that it is stored under a Key of its own, limited, counted and priced like
+any call. This module does not know how such calls are caught.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from threading import get_ident
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, ClassVar
 
 from pytest_evals.canonical import Frozen, Json, digest
-from pytest_evals.dataset import Dataset
 from pytest_evals.engine.ask import Asker, Clock, Line
 from pytest_evals.engine.budget import Breaker
 from pytest_evals.engine.limits import Limiter
@@ -21,12 +19,10 @@ from pytest_evals.engine.retry import RetryPolicy
 from pytest_evals.errors import AnswerError
 from pytest_evals.exchange import Exchange, Request, Response, Span, Usage
 from pytest_evals.model import Model, Price
-from pytest_evals.providers import intercept
-from pytest_evals.providers.base import HttpClients, Provider
 from pytest_evals.providers.calls import MOST_KEPT_BYTES, HttpAnswer, HttpCall, kept, read, replayed
 from pytest_evals.providers.faults import fault
 from pytest_evals.providers.loopback import Loopback
-from pytest_evals.providers.recording import KNOWN_ENV, RecordOptions, Send, enter, leave
+from pytest_evals.providers.recording import KNOWN_ENV, RecordOptions, Send
 
 REFUSED = 400
 """The status an application gets for a call that is not made: no SDK tries again after it."""
@@ -47,180 +43,6 @@ class Desk:
     """The server that leads the calls of programs here."""
     timeout_s: float
     """Seconds one call may take, unless the application's own limit is shorter."""
-
-
-class Recordings:
-    """Makes the recordings of one session, and takes back what they changed in this process.
-
-    Args:
-        asker: asks the calls.
-        http: sends on what comes to the loopback server.
-        limiter: gives the limit of the server at an address.
-    """
-
-    def __init__(self, asker: Asker, http: HttpClients, limiter: Callable[[str], Limiter]) -> None:
-        self._asker = asker
-        self._limiter = limiter
-        self._loopback = Loopback(http)
-        self._alone = Limiter(1)
-        self._made: list[Recording] = []
-
-    def of(self, line: Line, dataset: Dataset) -> Line:
-        """Return the way to a model with its calls recorded; the very same where none are."""
-        options = RecordOptions.of(line.model)
-        if options is None:
-            return line
-        prices = {
-            model.model or model.id: model.price
-            for model in dataset.models
-            if model.price is not None and RecordOptions.of(model) is None
-        }
-        desk = Desk(
-            asker=self._asker,
-            limiter=self._limiter,
-            prices=prices,
-            loopback=self._loopback,
-            timeout_s=line.attempt_timeout_s,
-        )
-        recording = Recording(line.provider, line.model, options, desk)
-        self._made.append(recording)
-        return replace(
-            line,
-            provider=recording,
-            code=line.provider,
-            priced=bool(prices),
-            host=self._alone if recording.serial else line.host,
-        )
-
-    async def aclose(self) -> None:
-        """Stop serving."""
-        await self._loopback.aclose()
-
-    def undo(self) -> None:
-        """Take the logs out of the way; a second time changes nothing."""
-        while self._made:
-            self._made.pop().undo()
-        self._loopback.release()
-
-
-class Recording:
-    """A `Provider` that runs another one and records the HTTP calls of the code it runs.
-
-    Args:
-        inner: runs the user's code.
-        model: its model.
-        options: which calls are recorded.
-        desk: what the session's recordings share.
-    """
-
-    name: ClassVar[str] = "recording"
-    Options: ClassVar[type[Frozen]] = Frozen
-    opaque: ClassVar[bool] = True
-    recorded: ClassVar[bool] = False
-    local: ClassVar[bool] = True
-
-    def __init__(self, inner: Provider, model: Model, options: RecordOptions, desk: Desk) -> None:
-        self._inner = inner
-        self._model = model
-        self._options = options
-        self._desk = desk
-        self._prepared = False
-        self._ours: int | None = None
-        """The thread of the engine, whose calls are not the code's."""
-
-    @classmethod
-    def required_env(cls, model: Model) -> tuple[str, ...]:  # noqa: ARG003 - the Protocol's
-        """The code's own provider knows."""
-        return ()
-
-    def host(self) -> str | None:
-        """The code's own provider knows."""
-        return self._inner.host()
-
-    def prepare(self) -> None:
-        """Put the log in the way before the code is imported, then let the code be looked at.
-
-        Raises:
-            AnswerError: of type ``target``: it will not work.
-        """
-        if self._model.stored:
-            raise AnswerError(
-                "target",
-                "`record_http` runs the code each time and stores the calls it makes; "
-                "`stored: true` stores its answer in place of running it. Leave one of them out",
-            )
-        if not self._prepared:
-            self._prepared = True
-            intercept.install(self._stray)
-            if self.serial:
-                self._desk.loopback.take_environ(self._options.env)
-        self._inner.prepare()
-
-    @property
-    def serial(self) -> bool:
-        """Whether the code is led here by this process's environment, so one trial at a time."""
-        return bool(self._options.env) and self._model.provider == "python"
-
-    def identity(self, request: Request) -> Json:
-        """Return what the code is given."""
-        return self._inner.identity(request)
-
-    async def complete(self, request: Request) -> Response:
-        """Run the code once.
-
-        Raises:
-            AnswerError: what the code's provider raises; of type ``stale`` or ``not_run`` where
-                one of its calls may not be made, whatever the code made of that.
-        """
-        if not self._prepared:
-            self.prepare()
-        intercept.look_again()
-        self._ours = get_ident()
-        calls = Calls(self._desk, self._model, self._options, request)
-        token = enter(calls)
-        loopback = self._desk.loopback if self.serial else None
-        try:
-            if loopback is not None:
-                await loopback.serve()
-                loopback.lead_environ(calls)
-            response = await self._inner.complete(request)
-        except AnswerError as error:
-            raise calls.refused or error from None
-        finally:
-            calls.close()
-            if loopback is not None:
-                loopback.lead_environ(None)
-            leave(token)
-        if calls.refused is not None:
-            raise calls.refused
-        return calls.told(response)
-
-    def _stray(self, method: str, url: str) -> HttpAnswer | None:
-        """Look at a call of no trial: it is not stored, and in a replay not made."""
-        if get_ident() == self._ours or not self._options.wants(method, url):
-            return None
-        place = HttpCall(method, url, {}).place()
-        told = (
-            f"{self._model.id!r}: {method} {place} was called by a thread that was there before "
-            "its trial, so it belongs to none"
-        )
-        if self._desk.asker.mode == "replay":
-            self._desk.asker.note(f"{told} and was not made in this replay")
-            return _refusal(told)
-        self._desk.asker.note(f"{told} and was not stored")
-        return None
-
-    async def aclose(self) -> None:
-        """Let the code's own provider let go."""
-        await self._inner.aclose()
-
-    def undo(self) -> None:
-        """Take the log out of the way."""
-        if self._prepared:
-            self._prepared = False
-            intercept.remove(self._stray)
-            if self.serial:
-                self._desk.loopback.give_environ()
 
 
 @dataclass(eq=False)
@@ -283,7 +105,7 @@ class Calls:
     async def _ask_late(self, send: Send) -> HttpAnswer:
         """Answer a call that is made after its trial has ended: it is nobody's."""
         if self.desk.asker.mode == "replay":
-            return _refusal("this call came after its trial had ended")
+            return refusal("this call came after its trial had ended")
         self.desk.asker.note(
             f"{self.model.id!r} made calls after their trial had ended; they were not stored"
         )
@@ -292,7 +114,7 @@ class Calls:
     async def _ask(self, call: HttpCall, send: Send) -> HttpAnswer:
         """Ask, and take note of what became of it."""
         if self.refused is not None:
-            return _refusal(self.refused.message)
+            return refusal(self.refused.message)
         identity = call.identity()
         given = self._given.setdefault(digest(identity), set())
         again = next(n for n in range(len(given) + 1) if n not in given)
@@ -357,7 +179,7 @@ class Calls:
         told = f"{'STALE: ' if error.type == 'stale' else ''}{place}: {message}"
         if self.refused is None:
             self.refused = AnswerError(error.type, told, transient=False)
-        return _refusal(told)
+        return refusal(told)
 
     def _note(self, number: int, wire: "_Wire", exchange: Exchange | None, began: float) -> None:
         """Make the span of a call, and count it."""
@@ -510,7 +332,7 @@ _OURS: frozenset[str] = frozenset({"stale", "not_run"})
 """Why a call is not made at all."""
 
 
-def _refusal(message: str) -> HttpAnswer:
+def refusal(message: str) -> HttpAnswer:
     """Make the answer to a call that is not made; SDKs raise it and do not try again."""
     import json
 

@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from pytest_evals.certificate import Certificate
-    from pytest_evals.engine.calls import Recordings
     from pytest_evals.engine.early import EarlyStops
+    from pytest_evals.engine.recordings import Recordings
 
 T = TypeVar("T")
 
@@ -355,7 +355,12 @@ class Engine:
         provider = make(self._context(folder))
         line = self._lines.get(key)
         if line is None:
-            line = self._lines[key] = self._way(trial.model, provider)
+            line = self._way(trial.model, provider)
+            if not RECORD_OPTIONS.isdisjoint(trial.model.options):
+                line = self._recorder().of(line, trial.dataset)
+            self._lines[key] = line
+        if line.code is not None:
+            return self._recorder().again(line, provider)
         return replace(line, provider=provider)
 
     def _pass(self, place: int) -> None:
@@ -538,7 +543,7 @@ class Engine:
     def _recorder(self) -> "Recordings":
         """Return what records the calls of user code, made when first needed."""
         if self._recordings is None:
-            from pytest_evals.engine.calls import Recordings
+            from pytest_evals.engine.recordings import Recordings
 
             http = _LateClients(self._clients)
             self._recordings = Recordings(self._asker, http, self._limiter_at)

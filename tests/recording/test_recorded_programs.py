@@ -130,3 +130,30 @@ def test_a_server_that_is_gone_is_the_codes_own_error(dataset, evals, api):
     result = evals(data)
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*raised HTTPError: 502*"])
+
+
+FIXTURE = """
+    import os, openai, pytest
+    client = openai.OpenAI(base_url=os.environ["API_URL"] + "/v1")
+
+    @pytest.fixture
+    def evals_target():
+        def answer(text):
+            asked = [{"role": "user", "content": text}]
+            reply = client.chat.completions.create(model="gpt-x", messages=asked)
+            return reply.choices[0].message.content
+        return answer
+
+    @pytest.mark.evals("app.evals.yaml", samples=3)
+    def test_it(response):
+        assert "You said| one" in response.text
+"""
+
+
+def test_a_target_of_a_test_is_recorded(dataset, write, evals, api, pytester):
+    """The code of a fixture `evals_target`, in the thread of the tests, by the same option."""
+    dataset("def answer(text): raise AssertionError")
+    write("test_app.py", FIXTURE)
+    evals("--evals-cassette=c.jsonl", "test_app.py").assert_outcomes(passed=3)
+    evals("--evals-cassette=c.jsonl", REPLAY, "test_app.py").assert_outcomes(passed=3)
+    assert 3 == len(api.asked) == len((pytester.path / "c.jsonl").read_text().splitlines())
