@@ -223,7 +223,7 @@ def _timeline(spans: tuple[Span, ...], shown: Callable[[Any], str | None]) -> li
             start=round(max(0.0, span.start_s) / whole, 4),
             length=None
             if span.end_s is None
-            else round(max(0.0, span.end_s - span.start_s) / whole, 4),
+            else round(min(1.0, max(0.0, span.end_s - span.start_s) / whole), 4),
             took=took(span),
             tokens=_span_tokens(span),
             error=shown(span.error) if span.error else None,
