@@ -99,7 +99,7 @@ class Gates:
         """
         evals = self._evals
         if not (has_bars(evals.settings, info) or self._is_read(session)):
-            shows = evals.config.option.verbose >= 0
+            shows = getattr(evals.config.option, "verbose", 0) >= 0
             return measured(table, info) if shows else Measured(), None
         from pytest_evals.plugin.judging import judge_dataset
 
@@ -112,7 +112,7 @@ class Gates:
         """Whether anybody reads more than the table of models."""
         judged = any(matrix.dataset.judges for matrix in self._evals.matrices.values())
         manager = session.config.pluginmanager
-        verbose = session.config.option.verbose > 0
+        verbose = getattr(session.config.option, "verbose", 0) > 0
         return judged or verbose or manager.hasplugin("evals-reports")
 
     def _report(

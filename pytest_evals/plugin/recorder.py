@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 from pytest_evals import __version__
 from pytest_evals.errors import SettingsError, StoreError
 from pytest_evals.plugin.collect import trial_of
+from pytest_evals.plugin.keeper import Keeper
 from pytest_evals.plugin.session import Evals
 from pytest_evals.plugin.signals import sigterm_interrupts
 from pytest_evals.plugin.stores import cassette_path, open_cassette, open_runs
@@ -40,6 +41,7 @@ class Recorder:
         self.summary = Summary()
         self.notes: list[str] = []
         self._store: RunStore | None = None
+        self._keeper: Keeper | None = None
         self._infos: tuple[DatasetInfo, ...] = ()
         self._planned: list[str] = []
         self._recorded: set[str] = set()
@@ -130,12 +132,8 @@ class Recorder:
             controller.spent(worker, result)
         if (reports := plugin("evals-reports")) is not None:
             reports.add(result.id, record)
-        if self._store is not None:
-            try:
-                self._store.append(self._evals.run_id, record, result)
-            except StoreError as error:
-                self.note(f"this run is not being kept any further: {error}")
-                self._store = None
+        if self._keeper is not None:
+            self._keeper.add(record, result)
 
     @property
     def infos(self) -> tuple[DatasetInfo, ...]:
@@ -160,6 +158,8 @@ class Recorder:
         if self._store is not None:
             try:
                 self._store.begin(clean(self.run, self._evals.redactor))
+                self._keeper = Keeper(self._store, self.run.id)
+                self._evals.closing.insert(0, self._keeper)
             except StoreError as error:
                 self.note(f"this run is not being kept: {error}")
                 self._store = None
@@ -201,6 +201,12 @@ class Recorder:
     def _seal(self, session: pytest.Session, *, missing: bool) -> None:
         """Write the run's final record."""
         assert self.run is not None
+        if self._keeper is not None:
+            try:
+                self._keeper.close()
+            except StoreError as error:
+                self.note(f"this run is not being kept any further: {error}")
+                self._store = None
         self.summary.arrange((info.name, model.id) for info in self._infos for model in info.models)
         engine = self._evals.engine
         for text in (

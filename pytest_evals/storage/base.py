@@ -1,6 +1,6 @@
 """RunStore: the runs, their trials, and what people said of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from pydantic import Field
@@ -72,6 +72,18 @@ class RunStore(Protocol):
 
         Raises:
             StoreError: it could not be kept, there is no such run, or the run is sealed.
+        """
+        ...
+
+    def append_all(self, run_id: str, trials: Sequence[tuple[str, TrialResult]]) -> None:
+        """Keep several trials before returning, in their order, or none of them.
+
+        Args:
+            run_id: the run they belong to.
+            trials: each one's record and result, as for `append`.
+
+        Raises:
+            StoreError: as `append`.
         """
         ...
 

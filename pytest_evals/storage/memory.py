@@ -1,6 +1,6 @@
 """MemoryRunStore: runs kept as long as the process lives; what tests and scripts use."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pytest_evals.errors import StoreError
@@ -46,6 +46,11 @@ class MemoryRunStore:
         """Keep one trial before returning."""
         kept = self._unsealed(run_id)
         kept.attempts.append((result.id, record, row_of(result)))
+
+    def append_all(self, run_id: str, trials: Sequence[tuple[str, TrialResult]]) -> None:
+        """Keep several trials before returning, or none of them."""
+        kept = self._unsealed(run_id)
+        kept.attempts += [(result.id, record, row_of(result)) for record, result in trials]
 
     def seal(self, run: Run) -> None:
         """Replace the run's record by its final one."""

@@ -8,7 +8,7 @@ number can lie about it. A store that was copied elsewhere shows its unsealed ru
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,24 +105,30 @@ class SqliteRunStore:
 
     def append(self, run_id: str, record: str, result: TrialResult) -> None:
         """Keep one trial before returning."""
-        row = row_of(result)
+        self.append_all(run_id, [(record, result)])
 
-        def write(db: sqlite3.Connection) -> tuple[_Own, int]:
+    def append_all(self, run_id: str, trials: Sequence[tuple[str, TrialResult]]) -> None:
+        """Keep several trials before returning, or none of them."""
+        rows = [(record, row_of(result), result.scores) for record, result in trials]
+
+        def write(db: sqlite3.Connection) -> tuple[_Own, dict[str, int]]:
             own = self._own.get(run_id) or self._adopted(db, run_id)
-            earlier = own.trials.get(row.trial)
-            if earlier is not None:
-                db.execute(_SUPERSEDE, (earlier,))
-            trial = db.execute(_INSERT_TRIAL, (own.seq, record, *row)).lastrowid
-            assert trial is not None
-            if result.scores:
-                db.executemany(
-                    _INSERT_SCORE,
-                    [_score_row(own.seq, trial, i, it) for i, it in enumerate(result.scores)],
-                )
-            return own, trial
+            added: dict[str, int] = {}
+            scores: list[tuple[Any, ...]] = []
+            for record, row, given in rows:
+                earlier = added.get(row.trial) or own.trials.get(row.trial)
+                if earlier is not None:
+                    db.execute(_SUPERSEDE, (earlier,))
+                trial = db.execute(_INSERT_TRIAL, (own.seq, record, *row)).lastrowid
+                assert trial is not None
+                added[row.trial] = trial
+                scores += (_score_row(own.seq, trial, i, it) for i, it in enumerate(given))
+            if scores:
+                db.executemany(_INSERT_SCORE, scores)
+            return own, added
 
-        own, trial = self._write(write, run_id=run_id)
-        own.trials[row.trial] = trial
+        own, added = self._write(write, run_id=run_id)
+        own.trials.update(added)
 
     def seal(self, run: Run) -> None:
         """Replace the run's record by its final one."""

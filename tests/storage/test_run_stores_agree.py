@@ -94,7 +94,7 @@ class RunStores(RuleBasedStateMachine):
         expected = call(self.memory)
         actual = call(self.file)
         assert expected == actual
-        if name not in {"begin", "append", "seal", "label"}:
+        if name not in {"begin", "append", "append_all", "seal", "label"}:
             assert expected == call(self.reader)
         return expected
 
@@ -115,6 +115,12 @@ class RunStores(RuleBasedStateMachine):
     def append(self, run_id: str, result: TrialResult) -> None:
         """Append a trial, perhaps for the second time, perhaps to a run that is not open."""
         self.both("append", run_id, result.model_dump_json(exclude_defaults=True), result)
+
+    @rule(run_id=RUN_IDS, trials=st.lists(results(), max_size=4))
+    def append_all(self, run_id: str, trials: list[TrialResult]) -> None:
+        """Append several at once, a trial perhaps twice among them."""
+        told = [(one.model_dump_json(exclude_defaults=True), one) for one in trials]
+        self.both("append_all", run_id, told)
 
     @rule(run=begun, status=st.sampled_from(RunStatus))
     def seal(self, run: Run, status: RunStatus) -> None:
