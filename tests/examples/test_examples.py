@@ -15,7 +15,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 ALONE = ("csv", "python_app", "quickstart")
 """Examples that need no server."""
 SERVED = ("local_model", "openai_server")
-ELSEWHERE = ("judge", "sdk_agent")
+ELSEWHERE = ("judge", "python_tests", "sdk_agent")
 """Examples that have tests of their own."""
 TRIALS = {"csv": 3, "python_app": 8, "quickstart": 24}
 FAILED = ["quickstart/support.evals.yaml::gift-card[v1-1]",

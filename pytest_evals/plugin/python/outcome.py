@@ -145,8 +145,9 @@ def _assertion(
     One that failed is told always; that all hold is told where no other score says so.
     """
     if error is not None and not ours:
-        reason = shorten(neutral(" ".join(str(error).split())), 500)
-        told = reason or type(error).__name__
+        # pytest's words on an assertion: what follows are the values in it, and a diff of them.
+        first = str(error).strip().partition("\n\n")[0].partition("\n +  where ")[0]
+        told = shorten(neutral(" ".join(first.split())), 500) or type(error).__name__
         return (Score(name=ASSERTION, type=ASSERTION, value=0.0, passed=False, reason=told),)
     voted = any(isinstance(s, Score) and not s.advisory and s.passed is not None for s in scores)
     if error is not None or voted:

@@ -224,7 +224,7 @@ def _cases(evals: "Evals", mark: Mark, test: Subject) -> Dataset:
             f"returns one of the last two; found {type(given).__name__}",
         )
     cases = _made_cases(tuple(given), mark.where)
-    return Dataset(name=mark.name or test.name, path=test.shown, cases=cases)
+    return Dataset(name=test.name, path=test.shown, cases=cases)
 
 
 def _called(make: Callable[[], Any], where: Position) -> Any:
