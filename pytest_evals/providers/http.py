@@ -1,6 +1,7 @@
 """http: any endpoint that takes a question and gives JSON or text."""
 
 import json
+import secrets
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -126,6 +127,9 @@ class HttpOptions(Frozen):
     """Where a list of tool calls stands: names, or mappings with name, arguments, result."""
     trace: Path | None = None
     """Where a trace stands: OTLP/JSON (an object with ``resourceSpans``) or a list of spans."""
+    traceparent: bool = False
+    """Whether each call has a W3C ``traceparent`` header of its own, sampled, whose trace id is
+    kept in the answer's metadata as ``trace_id``: by it the trace is found in your backend."""
     metadata: dict[str, Path] = Field(default_factory=dict)
     """What else is kept, by the name it is kept under."""
 
@@ -218,6 +222,9 @@ class HttpProvider:
         headers = self._table(options.headers, known)
         if raw and not any(name.lower() == "content-type" for name in headers):
             headers["content-type"] = kind
+        trace_id = secrets.token_hex(16) if options.traceparent else None
+        if trace_id is not None:
+            headers["traceparent"] = f"00-{trace_id}-{secrets.token_hex(8)}-01"
         call = Call(
             options.method,
             self._rendered(options.url, known),
@@ -230,7 +237,11 @@ class HttpProvider:
         reply = await exchange(self._context, call)
         if not reply.ok:
             raise self._refused(reply)
-        return self._response(reply)
+        response = self._response(reply)
+        if trace_id is None:
+            return response
+        kept = {**response.metadata, "trace_id": trace_id}
+        return response.model_copy(update={"metadata": kept})
 
     async def aclose(self) -> None:
         """Nothing is held: the connections are the pool's."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import sys
 
 import pytest
@@ -101,6 +102,18 @@ def test_an_endpoint_without_a_trace_has_none(ask):
         pytest.raises(AnswerError, match=r"`trace` is a list of spans.* found '7'"),
     ):
         ask("http", url=server.url, answer="text", trace="spans")
+
+
+def test_a_call_can_carry_its_trace_id(ask):
+    """As W3C's header, another one each time, and kept with the answer; not unless it is asked."""
+    with Loopback(says=[Say(body={"text": "hi"})]).running() as server:
+        answers = [ask("http", url=server.url, traceparent=True) for _ in range(2)]
+        ask("http", url=server.url)
+    first, second, none = (seen.headers.get("traceparent") for seen in server.seen)
+    assert re.fullmatch("00-[0-9a-f]{32}-[0-9a-f]{16}-01", first)
+    assert [first[3:35], second[3:35]] == [one.metadata["trace_id"] for one in answers]
+    assert first[3:35] != second[3:35]
+    assert none is None
 
 
 def test_a_program_hands_its_trace_over(ask, tmp_path):
