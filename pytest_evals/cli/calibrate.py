@@ -118,13 +118,13 @@ def run(args: argparse.Namespace) -> int:
 
 def _load(args: argparse.Namespace) -> "tuple[Dataset, Path, Path]":
     """Load the dataset; returns it with its folder and the rootdir."""
+    from pytest_evals.cli.host import registry
     from pytest_evals.cli.lint import find_root
     from pytest_evals.loaders.base import LoadContext
     from pytest_evals.loaders.build import load
-    from pytest_evals.registry import Registry
 
     root = (args.rootdir or find_root(args.dataset)).absolute()
-    dataset = load(args.dataset, LoadContext(rootdir=root, checker=Registry.installed()))
+    dataset = load(args.dataset, LoadContext(rootdir=root, checker=registry()))
     return dataset, args.dataset.absolute().parent, root
 
 

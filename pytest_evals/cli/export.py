@@ -179,17 +179,17 @@ def _reporter(form: str) -> "Reporter":
         SettingsError: there is none, or this installation lacks what it needs.
         PluginError: a plugin's is not right.
     """
+    from pytest_evals.cli.host import registry
     from pytest_evals.errors import SettingsError, suggest
-    from pytest_evals.registry import Registry
 
     try:
-        registry = Registry.installed()
-        found = registry.reporter(form)
+        known = registry()
+        found = known.reporter(form)
     except ModuleNotFoundError as error:
         raise SettingsError(f"--format {form} needs {error.name}, which is not installed") from None
     if found is None:
-        known = suggest(form, registry.reporters())
-        raise SettingsError(f"--format {form}: no reporter is called so.{known}")
+        hint = suggest(form, (*known.reporters(), BUNDLE))
+        raise SettingsError(f"--format {form}: no reporter is called so.{hint}")
     return found()
 
 

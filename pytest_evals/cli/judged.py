@@ -1,15 +1,14 @@
 """A stored run as a Report: as its session judged it, or judged again against a baseline."""
 
-import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_evals.baseline import Baseline
+from pytest_evals.cli.host import redactor, registry
 from pytest_evals.gate.spec import GateVerdict
 from pytest_evals.judgement import Bench, Judgement, judge_run
-from pytest_evals.redact import Redactor
 from pytest_evals.report import Report, redacted
 from pytest_evals.result import TrialResult
 from pytest_evals.run import DatasetInfo, Run
@@ -19,8 +18,6 @@ from pytest_evals.storage.baseline_file import Found, find_baseline
 from pytest_evals.storage.certificates import certificates_of
 from pytest_evals.storage.run_baseline import find_run, is_replayed, run_baseline
 from pytest_evals.tally import Table, tally
-
-_SECRET = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +49,7 @@ class Stored:
         }
         known = certificates_of(run, self.rootdir)
         report = Report(run, judgements, lambda: self._trials(run), known)
-        return redacted(report, _redactor())
+        return redacted(report, redactor())
 
     def _trials(self, run: Run) -> Iterable[TrialResult]:
         """Yield a run's trials; those of a store stand in the order in which they ended."""
@@ -112,28 +109,12 @@ def with_sections(report: Report) -> Report:
     What goes wrong is told on the standard error; the report stands without it.
     """
     from pytest_evals.plaintext import neutral
-    from pytest_evals.registry import Registry
     from pytest_evals.registry.told import report_context
 
-    context, wrong = report_context(Registry.installed().hooks, report)
+    context, wrong = report_context(registry().hooks, report)
     for text in wrong:
         print(f"warning: {neutral(text)}", file=sys.stderr)  # noqa: T201 - the command's own voice
-    return redacted(replace(report, context=context), _redactor()) if context else report
-
-
-def _redactor() -> Redactor:
-    """Make the redaction of what did not pass it with the records.
-
-    That is keys from the environment, and what plugins with an entry point say is secret.
-    """
-    from pytest_evals.registry import Registry
-
-    secrets = [
-        value for name, value in os.environ.items() if any(mark in name.upper() for mark in _SECRET)
-    ]
-    redactor = Redactor(secrets, ())
-    redactor.learn(*Registry.installed().redactions())
-    return redactor
+    return redacted(replace(report, context=context), redactor()) if context else report
 
 
 def rootdir_of(store: Path) -> Path:

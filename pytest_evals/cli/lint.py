@@ -48,9 +48,9 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run(args: argparse.Namespace) -> int:
     """Print the problems; 1 where there are any."""
-    from pytest_evals.registry import Registry
+    from pytest_evals.cli.host import registry
 
-    problems = find_problems(args.files, Registry.installed(), rootdir=args.rootdir)
+    problems = find_problems(args.files, registry(), rootdir=args.rootdir)
     if args.json:
         rows = [
             {

@@ -4,7 +4,6 @@ The recorded answers are played by a provider of their own, so that a judge sees
 it did, or would have done, in a run: with their tools, traces and turns.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import Any, ClassVar
 
 from pytest_evals.canonical import Frozen, Json
 from pytest_evals.case import Case, ScorerSpec
+from pytest_evals.cli.host import http_clients, redactor
+from pytest_evals.cli.host import registry as installed
 from pytest_evals.cli.labelled import Labelled
 from pytest_evals.config import Settings
 from pytest_evals.dataset import Dataset
@@ -20,15 +21,13 @@ from pytest_evals.errors import DatasetError, Position, Problem
 from pytest_evals.exchange import Request, Response
 from pytest_evals.matrix import Trial
 from pytest_evals.model import Model
-from pytest_evals.providers.base import HttpClients, Provider, ProviderContext
-from pytest_evals.redact import Redactor
+from pytest_evals.providers.base import Provider, ProviderContext
 from pytest_evals.registry import Registry
 from pytest_evals.responses.base import ResponseStore
 from pytest_evals.result import TrialResult
 from pytest_evals.scorers.bound import Bound
 
 RECORDED = "recorded"
-_SECRET = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
 
 
 class _NoOptions(Frozen):
@@ -135,10 +134,10 @@ def rejudge(
         Trial(only, _bare(item.case), _played(item.model), i, len(items) + 1)
         for i, item in enumerate(items)
     ]
-    registry = Registry.installed()
+    registry = installed()
     _check(registry, trials)
     finder = _Finder(registry, recorded_provider([item.responses for item in items]))
-    tools = Tools(finder=finder, http=_http_clients, store=store, redactor=_redactor())
+    tools = Tools(finder=finder, http=http_clients, store=store, redactor=redactor())
     engine = Engine(settings, tools)
     engine.prepare(trials)
     engine.start()
@@ -184,21 +183,6 @@ def _check(registry: Registry, trials: Sequence[Trial]) -> None:
             )
     if problems:
         raise DatasetError(problems)
-
-
-def _http_clients() -> HttpClients:
-    """Make the HTTP clients."""
-    from pytest_evals.providers.transport import HttpClientPool
-
-    return HttpClientPool()
-
-
-def _redactor() -> Redactor:
-    """Make the redaction of what is stored: keys from the environment."""
-    secrets = [
-        value for name, value in os.environ.items() if any(mark in name.upper() for mark in _SECRET)
-    ]
-    return Redactor(secrets, ())
 
 
 def open_responses(path: Path, mode: str) -> ResponseStore | None:

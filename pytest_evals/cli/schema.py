@@ -41,9 +41,9 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run(args: argparse.Namespace) -> int:
     """Print the schema."""
-    from pytest_evals.registry import Registry
+    from pytest_evals.cli.host import registry
 
-    text = report_schema_text() if args.of == "report" else schema_text(Registry.installed())
+    text = report_schema_text() if args.of == "report" else schema_text(registry())
     print(text, end="")  # noqa: T201 - the command's output
     return 0
 

@@ -61,12 +61,12 @@ def load_dataset(path: Path) -> "Dataset":
     Raises:
         DatasetError: every problem of the file.
     """
+    from pytest_evals.cli.host import registry
     from pytest_evals.cli.lint import find_root
     from pytest_evals.loaders.base import LoadContext
     from pytest_evals.loaders.build import load
-    from pytest_evals.registry import Registry
 
-    return load(path, LoadContext(rootdir=find_root(path), checker=Registry.installed()))
+    return load(path, LoadContext(rootdir=find_root(path), checker=registry()))
 
 
 def check(named: "Named") -> Checked:
@@ -130,10 +130,10 @@ def _dataset(named: "Named", name: str) -> "tuple[Dataset, str]":
 def _compare(found: Checked, baseline: "Baseline", dataset: "Dataset") -> None:
     """Say which lines are stale, which cases have none, and what else changed."""
     from pytest_evals.baseline import model_digest
+    from pytest_evals.cli.host import registry
     from pytest_evals.matrix import script_model
-    from pytest_evals.registry import Registry
 
-    registry = Registry.installed()
+    known = registry()
     by_case: dict[str, list[Line]] = {}
     for line in baseline.lines:
         by_case.setdefault(line.case, []).append(line)
@@ -142,7 +142,7 @@ def _compare(found: Checked, baseline: "Baseline", dataset: "Dataset") -> None:
     models = {model.id: model for model in dataset.models or script_model(dataset)}
     for name, case in cases.items():
         lines = by_case.get(name, [])
-        changed = _changed(lines, dataset, case, registry)
+        changed = _changed(lines, dataset, case, known)
         if changed:
             found.edited[name] = " and ".join(changed)
         has = {line.model for line in lines}

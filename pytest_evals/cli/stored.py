@@ -10,10 +10,12 @@ import os
 import sys
 from pathlib import Path
 from shutil import get_terminal_size
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_evals.plaintext import paint, use_color
-from pytest_evals.storage.sqlite import SqliteRunStore
+
+if TYPE_CHECKING:
+    from pytest_evals.storage.sqlite import SqliteRunStore
 
 STORE = Path(".evals") / "evals.sqlite"
 
@@ -118,12 +120,14 @@ def store_path(given: Path | None) -> Path:
     return here / STORE
 
 
-def open_runs(args: argparse.Namespace, *, write: bool = False) -> SqliteRunStore:
+def open_runs(args: argparse.Namespace, *, write: bool = False) -> "SqliteRunStore":
     """Open the store that a command line means; it is never made here.
 
     Raises:
         StoreError: there is none, or it cannot be used.
     """
+    from pytest_evals.storage.sqlite import SqliteRunStore
+
     return SqliteRunStore(store_path(args.store), write=write)
 
 
