@@ -25,6 +25,7 @@ examples:
   pytest-evals show latest
   pytest-evals show latest --failed
   pytest-evals show latest refund-window
+  pytest-evals show latest refund-window --transcript
 
 exit status: 0, or 1 where there is no such run or trial; 4 for usage."""
 
@@ -44,6 +45,11 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     )
     add_run(parser)
     add_trial(parser)
+    parser.add_argument(
+        "--transcript",
+        action="store_true",
+        help="of a trial the conversation alone: who said what, with the calls of tools",
+    )
     add_store(parser)
     parser.add_argument("--failed", action="store_true", help="only trials that did not pass")
     parser.add_argument("--limit", type=number, metavar="N", help="at most so many trials")
@@ -51,13 +57,15 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "--offset", type=number, default=0, metavar="N", help="leave out the first N trials"
     )
     add_json(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, usage_error=parser.error)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print a run or a trial; 1 where there is no such thing."""
     from pytest_evals.cli.stored import open_runs
 
+    if args.transcript and args.trial is None:
+        args.usage_error("--transcript needs a TRIAL")
     store = open_runs(args)
     try:
         found = store.run(args.run_id)
@@ -183,6 +191,7 @@ def _print_json(store: "SqliteRunStore", found: "Run", args: argparse.Namespace)
 def _show_trial(store: "SqliteRunStore", found: "Run", args: argparse.Namespace) -> int:
     """Print one trial."""
     from pytest_evals.cli.stored import say, say_json
+    from pytest_evals.cli.transcript import transcript
     from pytest_evals.cli.trial import describe
     from pytest_evals.plaintext import neutral
     from pytest_evals.reporters.shape import trial_json
@@ -196,7 +205,8 @@ def _show_trial(store: "SqliteRunStore", found: "Run", args: argparse.Namespace)
         told["labels"] = [score.model_dump(mode="json") for score in labels]
         say_json({"schema": 1, "run": found.id, "trial": told})
         return 0
-    for line in describe(attempts, labels):
+    lines = transcript(attempts[-1]) if args.transcript else describe(attempts, labels)
+    for line in lines:
         say(neutral(line))
     return 0
 

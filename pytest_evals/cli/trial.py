@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from pytest_evals.cli.transcript import stages
 from pytest_evals.exchange import ErrorInfo, Exchange
 from pytest_evals.message import Message
 from pytest_evals.plaintext import format_cost, format_count, format_seconds
@@ -28,6 +29,8 @@ def describe(attempts: Sequence[TrialResult], labels: Sequence[HumanScore]) -> I
     yield "         " + _facts(result)
     for exchange in result.exchanges:
         yield from _exchange(exchange)
+    if len(result.exchanges) > 1:
+        yield from _titled("stages", [f"    {line}" for line in stages(result.exchanges)])
     if result.error is not None:
         yield from _block("error", _error(result.error))
     first = () if result.first is None else result.first.scores
