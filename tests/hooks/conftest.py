@@ -25,6 +25,10 @@ cases:
 """
 
 
+OURS = ("-p", "evals-matrix")
+"""Loads our plugin, and no others."""
+
+
 class Project:
     """A folder with a dataset and plugins."""
 
@@ -44,9 +48,7 @@ class Project:
 
     def run(self, *args: str) -> pytest.RunResult:
         """Run ``pytest --evals`` in this process."""
-        return self.pytester.runpytest_inprocess(
-            "--evals", "-p", "no:randomly", "-p", "no:hypothesispytest", *args
-        )
+        return self.pytester.runpytest_inprocess(*OURS, "--evals", *args)
 
     def told(self, *args: str) -> str:
         """Run it, and return all it printed, without line breaks that wrap sentences."""
@@ -55,8 +57,9 @@ class Project:
 
 
 @pytest.fixture
-def project(pytester: pytest.Pytester) -> Project:
-    """Return a project with one dataset: one trial passes, one fails."""
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """Return a project with one dataset: one trial passes, one fails; no other plugin is loaded."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     made = Project(pytester)
     made.write("shop.evals.yaml", DATASET)
     return made

@@ -419,7 +419,7 @@ def test_plugins_work_alike_with_workers(project):
         """,
     )
     result = project.pytester.runpytest_subprocess(
-        *("--evals", "-n", "2", "-p", "no:randomly", "--evals-json", "run.json")
+        *("-p", "evals-matrix", "-p", "xdist", "--evals", "-n", "2", "--evals-json", "run.json")
     )
     assert 0 == result.ret, result.outlines
     assert 2 == len(project.read("before").splitlines()) == len(project.read("after").splitlines())
@@ -455,13 +455,13 @@ def test_hooks_do_not_disturb_sessions_without_evals(project):
     """They are known, and nobody calls them."""
     project.write("conftest.py", "def pytest_evals_scorers(): raise SystemExit('called')")
     project.write("test_plain.py", "def test_plain(): pass")
-    project.pytester.runpytest_inprocess("-p", "no:randomly").assert_outcomes(passed=1)
+    project.pytester.runpytest_inprocess("-p", "evals-matrix").assert_outcomes(passed=1)
 
 
 def test_a_hook_that_there_is_not_is_refused(project):
     """A typing mistake is not silence."""
     project.write("conftest.py", "def pytest_evals_scorer(): return {}")
-    result = project.pytester.runpytest_subprocess("--evals", "-p", "no:randomly")
+    result = project.pytester.runpytest_subprocess("-p", "evals-matrix", "--evals")
     assert 0 != result.ret
     assert re.search(
         "unknown hook 'pytest_evals_scorer'", result.stdout.str() + result.stderr.str()
