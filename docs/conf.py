@@ -7,6 +7,7 @@ language. Everything a page shows is in the site's own folder: it works from ``f
 
 import re
 from importlib.metadata import version as installed_version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ copybutton_remove_prompts = True
 
 _GROUP = re.compile(r"^\*\*(.+)\*\*$")
 _ENTRY = re.compile(r"^- \[[^\]]+\]\(([^):]+)\.md\)")
+_FOLDER = re.compile(r"\[([^\]]+)\]\((\.\./[^):]+)\)")
 _FILE = re.compile(r"^```(\w+) (\+?)(\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -71,8 +73,14 @@ def _with_caption(block: "re.Match[str]") -> str:
     return f"```{{code-block}} {language}\n:caption: {told}\n\n{text}```"
 
 
-def _read(_: "Sphinx", page: str, source: list[str]) -> None:
+def without_folders(text: str, home: Path) -> str:
+    """Leave the words of links to folders: a site cannot show these, as a repository does."""
+    return _FOLDER.sub(lambda link: link[1] if (home / link[2]).is_dir() else link[0], text)
+
+
+def _read(app: "Sphinx", page: str, source: list[str]) -> None:
     """Derive what the site needs from a page as it was read."""
+    source[0] = without_folders(source[0], (Path(app.srcdir) / page).parent)
     if page == "index":
         source[0] += navigation(source[0])
     source[0] = captioned(source[0])

@@ -37,6 +37,12 @@ def test_generated_pages_are_up_to_date(name):
     assert GENERATED[name]() == (DOCS / "reference" / name).read_text(encoding="utf-8")
 
 
+def test_the_schema_is_up_to_date():
+    """`python docs/_generate_schema.py` writes it anew, from the schema that is shipped."""
+    made = runpy.run_path(str(DOCS / "_generate_schema.py"))["page"]()
+    assert made == (DOCS / "reference/schema.md").read_text(encoding="utf-8")
+
+
 def test_every_option_and_every_provider_is_on_its_page():
     """An option or a provider without a word about it is not there for its users."""
     options = (DOCS / "reference/options.md").read_text(encoding="utf-8")
