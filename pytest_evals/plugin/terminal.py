@@ -69,9 +69,18 @@ def _draw_gates(reporter: "pytest.TerminalReporter", run: Run, differences: Sequ
         calm = gate["verdict"] == "passed"
         reporter.write_line(neutral(text), red=gate["blocking"], yellow=not calm)
     if run.decision is not None:
-        reporter.write_line(f"decision: {run.decision['decision']}", bold=True)
-        for reason in run.decision["reasons"]:
+        word = run.decision["decision"]
+        reporter.write_line(f"decision: {word}", bold=True)
+        for reason in () if word == "accept" else _not_repeated(run):
             reporter.write_line(f"  {neutral(reason)}")
+
+
+def _not_repeated(run: Run) -> list[str]:
+    """Return the decision's reasons; of gates whose sentence stands above, the names alone."""
+    reasons: list[str] = [] if run.decision is None else run.decision["reasons"]
+    said = tuple(f": {gate['sentence']}" for gate in run.gates)
+    found = [next((r.removesuffix(end) for end in said if r.endswith(end)), r) for r in reasons]
+    return [", ".join(found)] if found != reasons else found
 
 
 def fresh_line(reporter: Any) -> None:
