@@ -49,7 +49,7 @@ def test_file_below_the_rootdir(write, evals):
     ("mark", "told"),
     [
         ("'refund.evals.yaml'", "*no dataset 'refund.evals.yaml'*'refunds.evals.yaml'?"),
-        ("cases, sampels=3", "*takes no 'sampels'. Did you mean 'samples'?"),
+        ("cases, sampels=3", "*takes no 'sampels'. Did you mean 'samples'*"),
         ("models=['x']", "*needs a dataset*"),
         ("cases, samples=0", "*`samples` is a whole number of at least 1, found 0"),
         ("cases, samples=True", "*`samples` is a whole number*found True"),
@@ -57,7 +57,7 @@ def test_file_below_the_rootdir(write, evals):
         ("cases, models=[3]", "*`models` holds*found 3"),
         ("cases, models=['openia:gpt']", "*no model and no provider is called*'openai'*"),
         ("cases, gates=['pass@1 > 0.5 per']", "*gates*"),
-        ("cases, gates=['pass@1 >= 0.5 on nobody']", "*nobody*"),
+        ("'refunds.evals.yaml', gates=['pass@1 >= 0.5 on nobody']", "*nobody*"),
         ("cases, judge=3", "*`judge` is*found 3"),
         ("cases, name='a/b'", "*name*'a/b'*"),
         ("cases, models=[Model(id='m', provider='python')]", "*needs `target`*"),
@@ -83,7 +83,7 @@ def test_wrong_marks(refunds, write, evals, mark, told):
     result = evals("test_a.py")
     assert pytest.ExitCode.INTERRUPTED == result.ret
     result.stdout.fnmatch_lines([told if told.startswith("wrong") else f"test_a.py:11: {told}"])
-    result.stdout.no_fnmatch_line("*Traceback*")
+    result.stdout.no_fnmatch_line("*plan.py*")
 
 
 @pytest.mark.parametrize("place", ["class", "module"])

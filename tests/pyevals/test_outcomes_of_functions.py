@@ -117,3 +117,40 @@ def test_last_failed_runs_only_these(refunds, write, evals, trials):
     evals("test_a.py", "cache").assert_outcomes(passed=1, failed=1)
     evals("test_a.py", "--lf").assert_outcomes(failed=1)
     assert {"card-good"} == trials().keys()
+
+
+def test_traceback_of_what_broke(refunds, write, evals, trials):
+    """The record has the traceback of the user's own code, without pytest's machinery."""
+    text = BODY.replace("LINE", "open('/nowhere/at/all')").replace("FIXTURE", "request")
+    write("test_a.py", text.replace("MARK", ""))
+    evals("test_a.py")
+    detail = trials()["card-good"]["error"]["detail"]
+    assert detail.startswith("Traceback (most recent call last):\n  File ")
+    assert ["test_a.py"] == [
+        line.split('"')[1].rpartition("/")[2] for line in detail.splitlines() if "File " in line
+    ]
+    assert detail.endswith("No such file or directory: '/nowhere/at/all'")
+
+
+def test_answers_that_act_on_terminals_do_not(write, evals, pytester):
+    """Control characters in answers reach neither the terminal nor the reports as such."""
+    write(
+        "test_a.py",
+        r"""
+        import pytest
+        from pytest_evals import Case
+
+        @pytest.mark.evals([Case(id="x", input="\x1b[31mred\x07")])
+        def test_hostile(case, trial):
+            trial.answered("\x1b[2J\x00 ]]> <script>alert(1)</script>")
+            trial.log("\x1b[31m")
+            trial.score("equals", "\x1b[2J", check=False)
+        """,
+    )
+    result = evals("test_a.py", "--evals-html=o.html", "--junitxml=o.xml", "--evals-md=o.md")
+    result.assert_outcomes(failed=1)
+    told = result.stdout.str()
+    assert "\x1b[2J" not in told
+    assert "\x00" not in told
+    assert "<script>alert" not in (pytester.path / "o.html").read_text()
+    assert "]]> <script>" not in (pytester.path / "o.xml").read_text()

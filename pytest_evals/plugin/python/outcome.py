@@ -3,7 +3,11 @@
 pytest shows a failure as it shows any; what is decided here is whether it was a wrong answer.
 """
 
+import re
+import traceback
 from collections.abc import Iterator
+from itertools import dropwhile
+from linecache import getline
 from time import monotonic
 from typing import Any
 
@@ -18,7 +22,6 @@ from pytest_evals.plugin.python.turn import Turn
 from pytest_evals.result import AnyScore, Outcome, TrialResult, mean_score
 from pytest_evals.score import Score, ScoreError
 from pytest_evals.scorers.base import ScoringError
-from pytest_evals.user_code import user_traceback
 
 ASSERTION = "assert"
 """The name of the score that tells what the test's own assertions say."""
@@ -133,8 +136,29 @@ def _info(when: str, error: BaseException) -> ErrorInfo:
     return ErrorInfo(
         type="timeout" if "from pytest-timeout" in said else "target",
         message=f"{part} raised {type(error).__name__}{': ' if said else ''}{said}",
-        detail=user_traceback(error),
+        detail=_detail(error),
     )
+
+
+def _detail(error: BaseException) -> str | None:
+    """Return the traceback of what a test raised, from the first frame that is not pytest's.
+
+    Without columns: to underline them Python parses, as another thread may do.
+    """
+    frames = []
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        file, name = frame.f_code.co_filename, frame.f_code.co_name
+        frames.append((file, line, name, getline(file, line)))
+    ours = list(dropwhile(lambda frame: _MACHINERY.search(frame[0]) is not None, frames))
+    if not ours:
+        return None
+    shown = "".join(traceback.StackSummary.from_list(ours).format())
+    ended = "".join(traceback.format_exception_only(error))
+    return f"Traceback (most recent call last):\n{shown}{ended}".rstrip()
+
+
+_MACHINERY = re.compile(r"[/\\](_pytest|pluggy|pytest_evals|asyncio|anyio|pytest_asyncio)[/\\]")
+"""Files whose frames stand before those of a test."""
 
 
 def _assertion(
