@@ -124,7 +124,7 @@ class _Reader:
             raise StoreError(f"{self.path}: cannot be read: {error.strerror}") from None
         if self.kind != "end":
             self.number += 1
-            raise self._wrong("the bundle ends before its last line; was it copied whole?")
+            raise self._wrong("the bundle ends before its last line: it was not copied whole")
 
     def _taken(self, raw: bytes) -> Iterator[tuple[str, Any]]:
         """Check one line and yield what it holds."""
@@ -165,7 +165,7 @@ class _Reader:
     def _what_else(self, raw: bytes) -> str:
         """Say what a file is that is no bundle."""
         if self.number > 1:
-            return "the line is cut off or is no JSON; was the bundle copied whole?"
+            return "the line is cut off or is no JSON: the bundle was not copied whole"
         if raw.startswith(b"SQLite format 3"):
             return (
                 "this is a store, not a bundle; write one with `pytest-evals export RUN --store "
@@ -191,8 +191,8 @@ class _Reader:
             first = error.errors(include_url=False, include_input=False)[0]
             place = ".".join(map(str, first["loc"]))
             raise self._wrong(
-                f"the {self.kind} does not fit: {place}: {first['msg']}; was it written by another "
-                "version of pytest-evals-matrix?"
+                f"the {self.kind} does not fit: {place}: {first['msg']}; perhaps it was written by "
+                "another version of pytest-evals-matrix"
             ) from None
 
     def _check(self, noun: Frozen) -> None:

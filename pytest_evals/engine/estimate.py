@@ -163,13 +163,13 @@ def line_of(one: Expected) -> str:
         return f"{name}: {own}, about {format_count(one.tokens)} tokens, {usd} (by run {past.run})"
     more = f"; and {judged} of judges or more, not counted" if one.judge_calls else ""
     if one.scripted:
-        return f"{name}: {own}{more} (no run is stored)"
+        return f"{name}: {own}{more} (no stored run tells)"
     told = f"{name}: {own}, about {format_count(one.prompt_tokens)} tokens of prompts"
     if one.bounded:
         told += f" and at most {format_count(one.answers)} of answers"
     if one.model_usd is not None:
         told += f", {'at most' if one.bounded else 'at least'} {format_cost(one.model_usd)}"
-    return f"{told}{more} (by the prompts' length; no run is stored)"
+    return f"{told}{more} (by the prompts' length; no stored run tells)"
 
 
 def _calls(number: int) -> str:

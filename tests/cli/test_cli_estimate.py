@@ -26,7 +26,7 @@ cases:
      script: [{kind: chat_response, content: x}, {kind: chat_response, content: x}]}
 """
 LENGTHS = "about 80 tokens of prompts"
-BY = "(by the prompts' length; no run is stored)"
+BY = "(by the prompts' length; no stored run tells)"
 JUDGED = """
 name: judged
 models: [{id: m, provider: openai, model: x, base_url: "http://127.0.0.1:9/v1",

@@ -180,7 +180,7 @@ def test_nothing_of_a_refused_bundle_is_stored(bundle, other, cli):
         ),
         (
             [("bundle", {"format": 1}), ("run", {"id": "a", "moon": 1.0})],
-            ":2: the run does not fit: started_at: Field required; was it written by another",
+            ":2: the run does not fit: started_at: Field required; perhaps it was written by another",
         ),
     ],
 )
