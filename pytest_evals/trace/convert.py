@@ -186,8 +186,8 @@ def _span(raw: RawSpan, began: int, root: str | None, room: _Room) -> Span:
         }
         for name, at, own in room.first(raw.events)
     ]
-    if events and "events" not in attributes:
-        attributes["events"] = events
+    if events:
+        attributes["span.events" if "events" in attributes else "events"] = events
     return Span(
         id=raw.id,
         name=room.text(raw.name),

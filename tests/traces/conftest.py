@@ -1,14 +1,17 @@
 """What the tests of traces share: a folder with an application, run by pytest as users run it."""
 
+import io
 import os
 import subprocess
 import sys
 import textwrap
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 import yaml
 
+from pytest_evals.cli import main
 from pytest_evals.result import TrialResult
 from pytest_evals.storage.sqlite import SqliteRunStore
 
@@ -30,26 +33,27 @@ class Folder:
         return self.write("app.evals.yaml", yaml.safe_dump({"name": "app", **keys}))
 
     def evals(self, *args: str, **environ: str) -> str:
-        """Run ``pytest --evals``; return what it prints."""
-        plain = ("-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:hypothesispytest")
-        return self._run("pytest", "--evals", "-q", *plain, *args, environ=environ)
-
-    def cli(self, *args: str) -> str:
-        """Run ``pytest-evals``; return what it prints, the errors behind it, and the status."""
-        return self._run("pytest_evals.cli", *args, environ={})
-
-    def _run(self, module: str, *args: str, environ: dict[str, str]) -> str:
+        """Run ``pytest --evals`` as a process with our plugin alone; return what it prints."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "PYTEST_"))}
+        alone = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONIOENCODING": "utf-8"}
+        plain = ("-p", "evals-matrix", "-p", "no:cacheprovider")
         done = subprocess.run(
-            [sys.executable, "-m", module, *args],
+            [sys.executable, "-m", "pytest", "--evals", "-q", *plain, *args],
             cwd=self.path,
-            env={**kept, "PYTHONIOENCODING": "utf-8", "NO_PROXY": "127.0.0.1", **environ},
+            env={**kept, **alone, "NO_PROXY": "127.0.0.1", **environ},
             capture_output=True,
             encoding="utf-8",
             timeout=120,
             check=False,
         )
         return f"{done.stdout}{done.stderr}\nstatus {done.returncode}"
+
+    def cli(self, *args: str) -> str:
+        """Run ``pytest-evals`` here; return what it prints, the errors behind it, and the status."""
+        out, err = io.StringIO(), io.StringIO()
+        with chdir(self.path), redirect_stdout(out), redirect_stderr(err):
+            status = main(list(args))
+        return f"{out.getvalue()}{err.getvalue()}\nstatus {status}"
 
     def results(self) -> dict[str, TrialResult]:
         """Return the trials of the last run, by their names."""
