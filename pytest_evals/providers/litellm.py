@@ -252,6 +252,7 @@ def _litellm() -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # those of its own imports are not the user's
             litellm = import_module("litellm")
+            litellm.ModelResponse()  # made once, so that pydantic's warnings of it come here too
     except ImportError as error:
         raise AnswerError(
             "invalid_request",
