@@ -50,7 +50,23 @@ cases:
   - {id: good, input: "gated: good?"}
   - {id: bad, input: "gated: fail?"}
 """
+PYTHON = """
+import pytest
+from app import answer
+from pytest_evals import Case
+
+@pytest.fixture
+def evals_target():
+    return answer
+
+@pytest.mark.evals([Case(id=id, input=f"python: {id}?") for id in ("good", "fail", "down")])
+def test_python(response):
+    assert "yes" in response.text
+"""
 OUTCOMES = {
+    "test_evals.py::test_python[good-app]": "passed",
+    "test_evals.py::test_python[fail-app]": "failed",
+    "test_evals.py::test_python[down-app]": "errored",
     "strict.evals.yaml::good[app-0]": "passed",
     "strict.evals.yaml::good[app-1]": "passed",
     "strict.evals.yaml::bad[app-0]": "failed",
@@ -60,8 +76,14 @@ OUTCOMES = {
     "gated.evals.yaml::good[app]": "passed",
     "gated.evals.yaml::bad[app]": "failed",
 }
-PAID = {"strict: good?": 2, "strict: fail?": 2, "strict: down?": 2, "gated: good?": 1, "gated: fail?": 1}  # fmt: skip
-FILES = {"app.py": APP, "strict.evals.yaml": STRICT, "gated.evals.yaml": GATED}
+PAID = {"strict: good?": 2, "strict: fail?": 2, "strict: down?": 2, "gated: good?": 1, "gated: fail?": 1,
+        "python: good?": 1, "python: fail?": 1, "python: down?": 1}  # fmt: skip
+FILES = {
+    "app.py": APP,
+    "strict.evals.yaml": STRICT,
+    "gated.evals.yaml": GATED,
+    "test_evals.py": PYTHON,
+}
 ORDINARY = "def test_ordinary(): pass\n"
 
 
@@ -165,7 +187,7 @@ class Session:
         assert {"pass@1 >= 0.5": "passed", "pass@1 >= 0.9": "failed"} == verdicts
         calls = Counter((self.folder / "calls.txt").read_text(encoding="utf-8").split("\n"))
         assert calls == Counter({**PAID, "": calls[""]}), self.output
-        counts = {"passed": 3, "failed": 3, "errored": 2, "skipped": 0, "unneeded": 0}
+        counts = {"passed": 4, "failed": 4, "errored": 3, "skipped": 0, "unneeded": 0}
         assert counts == self.report["run"]["counts"]
         self.is_stored_right()
         assert self.status == 1, self.output
@@ -310,7 +332,7 @@ def test_sugar_draws_our_outcomes(session):
     """Its own summary counts what the gates tolerate as skipped, not as failed."""
     done = session([named("pytest-sugar")])
     counts = re.findall(r"^ +(\d+) (\w+)$", done.output.partition("Results (")[2], re.MULTILINE)
-    assert {"passed": "5", "failed": "3", "error": "2", "skipped": "1"} == {b: a for a, b in counts}
+    assert {"passed": "6", "failed": "4", "error": "3", "skipped": "1"} == {b: a for a, b in counts}
 
 
 WATCH = """
