@@ -148,6 +148,7 @@ class UserLoop:
                 asyncio.set_event_loop(loop)
                 try:
                     loop.run_forever()
+                    _end_tasks(loop)
                 finally:
                     loop.close()
 
@@ -171,6 +172,16 @@ class UserLoop:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(1.0)
             self._loop = None
+
+
+def _end_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancel what user code has left running on a loop: a library's own worker, say."""
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    if left:
+        loop.run_until_complete(asyncio.wait(left, timeout=0.5))
+    loop.run_until_complete(loop.shutdown_asyncgens())
 
 
 def _not_ours(error: KeyboardInterrupt) -> RuntimeError:

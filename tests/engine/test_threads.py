@@ -107,3 +107,27 @@ def test_a_user_coroutine_is_cancelled_when_its_caller_gives_up():
         loop.close()
 
     asyncio.run(scenario())
+
+
+def test_what_a_user_coroutine_leaves_running_is_ended_with_the_loop():
+    """A library's own worker is cancelled, not dropped while it waits."""
+    ended = []
+
+    async def worker() -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            ended.append("cancelled")
+            raise
+
+    async def leaves() -> None:
+        leaves.task = asyncio.create_task(worker())
+        await asyncio.sleep(0)
+
+    async def scenario() -> None:
+        loop = UserLoop()
+        await loop.run(leaves)
+        loop.close()
+
+    asyncio.run(scenario())
+    assert ["cancelled"] == ended
