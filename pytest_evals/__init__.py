@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from pytest_evals.exchange import Exchange, Request, Response, Usage
     from pytest_evals.message import Message, ToolCall
     from pytest_evals.model import Model, Price
-    from pytest_evals.plugin.python.handles import EvalAsk, EvalJudge, EvalTrial
+    from pytest_evals.plugin.python.ask import EvalAsk
+    from pytest_evals.plugin.python.handles import EvalJudge, EvalTrial
     from pytest_evals.providers.base import Provider, ProviderContext
     from pytest_evals.providers.python import TargetContext
     from pytest_evals.result import Outcome, TrialResult
@@ -34,7 +35,7 @@ _HOMES = {
     "Case": "case",
     "Dataset": "dataset",
     "DatasetError": "errors",
-    "EvalAsk": "plugin.python.handles",
+    "EvalAsk": "plugin.python.ask",
     "EvalJudge": "plugin.python.handles",
     "EvalTrial": "plugin.python.handles",
     "EvalsError": "errors",

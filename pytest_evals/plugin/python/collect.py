@@ -14,17 +14,9 @@ from pytest_evals.errors import DatasetError, EvalsError
 from pytest_evals.matrix import Matrix, Trial
 from pytest_evals.plaintext import neutral
 from pytest_evals.plugin.collect import TRIAL, tag_markers
-from pytest_evals.plugin.python.place import digest_of_code, place_of_mark
-from pytest_evals.plugin.python.plan import (
-    Subject,
-    dataset_of,
-    expanded,
-    read_mark,
-    refuse_ranges,
-    with_app,
-)
 
 if TYPE_CHECKING:
+    from pytest_evals.plugin.python.plan import Subject
     from pytest_evals.plugin.session import Evals
 
 PARAMETER = "_evals_trial"
@@ -38,7 +30,7 @@ class _Plan:
     matrix: Matrix
     ids: dict[int, str]
     """Of each trial, by its place: what stands in the item's name."""
-    subject: Subject
+    subject: "Subject"
 
 
 class Collection:
@@ -57,6 +49,8 @@ class Collection:
         mark = metafunc.definition.get_closest_marker("evals")
         if mark is None or self._evals.settings.sanity:
             return
+        from pytest_evals.plugin.python.place import place_of_mark
+
         shown = metafunc.definition.nodeid.partition("::")[0]
         where = place_of_mark(metafunc.function, metafunc.cls, shown)
         try:
@@ -93,6 +87,14 @@ class Collection:
         Raises:
             EvalsError: what is wrong with the mark, the dataset or the models asked for.
         """
+        from pytest_evals.plugin.python.plan import (
+            Subject,
+            dataset_of,
+            read_mark,
+            refuse_ranges,
+            with_app,
+        )
+
         asked = read_mark(mark, where)
         if asked is None:
             return None
@@ -126,6 +128,8 @@ class Collection:
 
     def _settle(self, plan: _Plan, items: Iterable[Any]) -> None:
         """Make a trial of each item; other parameters make other cases."""
+        from pytest_evals.plugin.python.plan import expanded
+
         planned = list(plan.matrix)
         numbers = [(item, item.callspec.params[PARAMETER]) for item in items]
         variants = [
@@ -203,6 +207,8 @@ class Collection:
                 continue
             group = trial.group
             if group not in self._codes:
+                from pytest_evals.plugin.python.place import digest_of_code
+
                 self._codes[group] = digest_of_code(getattr(item, "function"))  # noqa: B009
             item.stash[TRIAL] = replace(trial, code=self._codes[group])
 

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from pytest_evals.case import Case
     from pytest_evals.exchange import Response
     from pytest_evals.model import Model
-    from pytest_evals.plugin.python.handles import EvalAsk, EvalJudge, EvalTrial
+    from pytest_evals.plugin.python.ask import EvalAsk
+    from pytest_evals.plugin.python.handles import EvalJudge, EvalTrial
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ def judge(request: pytest.FixtureRequest) -> "EvalJudge":
 @pytest.fixture
 def ask(request: pytest.FixtureRequest) -> "EvalAsk":
     """Asks any model: ``ask("openai:gpt-4.1-mini", "...")`` (an `EvalAsk`)."""
-    from pytest_evals.plugin.python.handles import EvalAsk
+    from pytest_evals.plugin.python.ask import EvalAsk
     from pytest_evals.plugin.python.turn import turn_of
 
     return EvalAsk(turn_of(request, "ask"))
