@@ -26,8 +26,8 @@ from pytest_evals.providers.calls import (
 from pytest_evals.providers.recording import CallLog, current
 
 _LIBRARIES = ("httpx", "httpx2")
-_LATER = ("httpx_aiohttp", "anthropic._vendor.httpx_aiohttp")
-"""Transports for aiohttp: put in the way where somebody has imported them."""
+_LATER = "httpx_aiohttp"
+"""How modules are called that bring a transport for aiohttp; SDKs bring copies of their own."""
 Stray = Callable[[str, str], HttpAnswer | None]
 """Looks at a call (method and address) of no trial; an answer stands in the place of sending it."""
 
@@ -58,9 +58,9 @@ def install(stray: Stray) -> None:
 def look_again() -> None:
     """Put the log in the way of transports that were imported since."""
     with _lock:
-        for name in _LATER if _users else ():
-            module = sys.modules.get(name)
-            transport = getattr(module, "AiohttpTransport", None)
+        names = [name for name in list(sys.modules) if name.endswith(_LATER)] if _users else []
+        for name in names:
+            transport = getattr(sys.modules[name], "AiohttpTransport", None)
             if transport is not None and (transport, "handle_async_request") not in _undo:
                 library = next(
                     sys.modules[base.__module__.partition(".")[0]]
