@@ -9,7 +9,7 @@ from pytest_evals.errors import AnswerError, ErrorType
 from pytest_evals.message import Message, ToolCall
 from pytest_evals.model import Price
 from pytest_evals.script import Script
-from pytest_evals.span import Span as Span
+from pytest_evals.span import Span as Span  # noqa: PLC0414 - told on to others
 
 
 class Usage(Frozen):

@@ -301,7 +301,7 @@ def _replay(dataset: "Dataset", case_id: str, root: Path, registry: Any) -> None
         SettingsError: it asserts nothing, or its own record does not pass it.
     """
     from pytest_evals.config import Settings
-    from pytest_evals.engine.engine import Engine, Tools
+    from pytest_evals.engine import Engine, Tools
     from pytest_evals.errors import SettingsError
     from pytest_evals.matrix import Trial
     from pytest_evals.model import Model

@@ -6,10 +6,10 @@ Knows no plugin: the host gives the two functions that call them.
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from time import time
 from typing import Any, Protocol
 
 from pytest_evals.canonical import to_json
+from pytest_evals.engine.unanswered import unanswered
 from pytest_evals.errors import PluginError
 from pytest_evals.exchange import ErrorInfo
 from pytest_evals.matrix import Trial
@@ -96,19 +96,7 @@ async def _awaited(found: Awaitable[Any]) -> Any:
 
 def _not_ready(trial: Trial, error: PluginError) -> TrialResult:
     """Make the result of a trial that a plugin could not get ready; nothing was asked."""
-    return TrialResult(
-        id=trial.id,
-        dataset=trial.dataset.name,
-        case_id=trial.case.id,
-        model_id=trial.model.id,
-        sample=trial.sample,
-        outcome=Outcome.ERRORED,
-        error=ErrorInfo(
-            type="target", message=f"before this trial, {error.message}", detail=error.detail
-        ),
-        tags=trial.case.tags,
-        metadata=trial.case.metadata,
-        source=trial.case.source,
-        started_at=time(),
-        case_digest=trial.case.digest,
+    message = f"before this trial, {error.message}"
+    return unanswered(
+        trial, Outcome.ERRORED, ErrorInfo(type="target", message=message, detail=error.detail)
     )

@@ -6,9 +6,9 @@ Everything here runs on the engine's event loop.
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from time import time
 
 from pytest_evals.dataset import Dataset
+from pytest_evals.engine.unanswered import unanswered
 from pytest_evals.exchange import ErrorInfo
 from pytest_evals.gate.early import Verdict, needed, tests_on, verdict_on
 from pytest_evals.gate.grammar import parse_gate
@@ -122,22 +122,9 @@ def _passed(told: Iterable[Outcome | None]) -> Iterator[bool]:
 
 def _not_needed(trial: Trial, passes: int, n: int) -> TrialResult:
     """Make the result of a sample that nothing depends on."""
-    return TrialResult(
-        id=trial.id,
-        dataset=trial.dataset.name,
-        case_id=trial.case.id,
-        model_id=trial.model.id,
-        sample=trial.sample,
-        outcome=Outcome.SKIPPED,
-        error=ErrorInfo(
-            type="not_needed",
-            message=f"not needed: {passes} of {n} samples passed, and no other of the "
-            f"{trial.samples} can change what is said of this case",
-        ),
-        tags=trial.case.tags,
-        metadata=trial.case.metadata,
-        source=trial.case.source,
-        started_at=time(),
-        case_digest=trial.case.digest,
-        beyond=True,
+    message = (
+        f"not needed: {passes} of {n} samples passed, and no other of the {trial.samples} can "
+        "change what is said of this case"
     )
+    error = ErrorInfo(type="not_needed", message=message)
+    return unanswered(trial, Outcome.SKIPPED, error, beyond=True)

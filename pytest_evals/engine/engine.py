@@ -7,46 +7,35 @@ be under way or ready before the host has come to them. That window is what an e
 
 import asyncio
 import itertools
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from time import monotonic, time
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
-from urllib.parse import urlsplit
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_evals.canonical import to_json
-from pytest_evals.case import Case
 from pytest_evals.config import Settings
 from pytest_evals.dataset import Dataset
-from pytest_evals.engine.around import Around, Surroundings
+from pytest_evals.engine.around import Surroundings
 from pytest_evals.engine.ask import Asker, Line
-from pytest_evals.engine.budget import Breaker
 from pytest_evals.engine.limits import Limiter
-from pytest_evals.engine.recorded import Recorded
-from pytest_evals.engine.retry import RetryPolicy
-from pytest_evals.engine.share import Share, Turns
 from pytest_evals.engine.threads import DaemonPool, UserLoop
+from pytest_evals.engine.tools import Tools
 from pytest_evals.engine.trial import TrialRunner
-from pytest_evals.errors import AnswerError, SettingsError
-from pytest_evals.exchange import ErrorInfo, Response
+from pytest_evals.engine.unanswered import broken
+from pytest_evals.engine.ways import Ways
+from pytest_evals.exchange import Response
 from pytest_evals.matrix import Trial
-from pytest_evals.model import RECORD_OPTIONS, Model
-from pytest_evals.providers.base import HttpClients, Provider, ProviderContext
-from pytest_evals.redact import Redactor
-from pytest_evals.responses.base import ResponseStore
-from pytest_evals.result import Outcome, TrialResult
-from pytest_evals.scorers.bound import Bound
+from pytest_evals.providers.base import Provider, ProviderContext
+from pytest_evals.result import TrialResult
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from pytest_evals.certificate import Certificate
     from pytest_evals.engine.early import EarlyStops
-    from pytest_evals.engine.recordings import Recordings
 
 T = TypeVar("T")
 
@@ -56,42 +45,6 @@ STOP_S = 2.0
 """Seconds running calls have to let go when the engine stops."""
 WRITE_S = 12.0
 """Seconds the last answers have to be stored when the engine stops (another session may write)."""
-
-
-class Finder(Protocol):
-    """Knows the registered providers and scorers."""
-
-    def provider(self, name: str) -> type[Provider] | None:
-        """Return a provider's class."""
-        ...
-
-    def parse_model(self, written: str) -> Model:
-        """Make a model of ``provider:model``."""
-        ...
-
-    def scorers_of(self, dataset: Dataset, case: Case) -> tuple[Bound, ...]:
-        """Return the scorers of a case."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
-    """What a host puts into an engine."""
-
-    finder: Finder
-    http: Callable[[], HttpClients]
-    """Makes the HTTP clients, when the first provider needs one."""
-    store: ResponseStore | None = None
-    redactor: Redactor = field(default_factory=lambda: Redactor((), ()))
-    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    chain: str = ""
-    """The mark under which answers of user code may be used again: an interrupted run's."""
-    share: Share = field(default_factory=Share)
-    """Which part of the session's limits and budgets is this engine's."""
-    recorded: Mapping[str, Recorded] = field(default_factory=dict)
-    """Answers of an earlier run, by the dataset's name: its models under test are not asked."""
-    around: Around | None = None
-    """Calls plugins before and after each trial; None where none wants to be called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +72,7 @@ class Engine:
     def __init__(self, settings: Settings, tools: Tools) -> None:
         self._settings = settings
         self._tools = tools
-        self._lines: dict[str, Line] = {}
-        self._hosts: dict[str, Limiter] = {}
-        self._by_trial: dict[_Mark, Line] = {}
         self._certificates: dict[int, Mapping[str, Certificate]] = {}
-        self._http: HttpClients | None = None
-        self._recordings: Recordings | None = None
         self._lock = threading.Condition()
         self._queue: deque[Trial] = deque()
         self._planned: dict[str, int] = {}
@@ -137,7 +85,6 @@ class Engine:
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
         self._stopping = False
-        self._turns = tools.share.turns("session", settings.concurrency)
         size = settings.concurrency
         self._pool = DaemonPool(max(size, 1), "evals-target")
         self._io = DaemonPool(1, "evals-store")
@@ -151,10 +98,11 @@ class Engine:
             run_io=self._io.run,
             redact=self._redacted,
         )
+        self._ways = Ways(settings, tools, self._asker, self._pool, self._user_loop)
         self._early: EarlyStops | None = None
         self._runner = TrialRunner(
             asker=self._asker,
-            line=self._line_of,
+            line=self._ways.to,
             scorers=lambda trial: tools.finder.scorers_of(trial.dataset, trial.case),
             run_sync=self._pool.run,
             rootdir=settings.rootdir,
@@ -196,63 +144,17 @@ class Engine:
             SettingsError: keys that are not set, prices that a cap needs, targets that cannot be
                 imported, programs that do not exist.
         """
-        lines: dict[int, Line] = {}
-        seen: set[_Mark] = set()
-        for trial in trials:
-            played = trial.dataset.name in self._tools.recorded
-            wanted: list[str | Model | None] = [] if played or trial.own else [None]
-            for bound in self._tools.finder.scorers_of(trial.dataset, trial.case):
-                wanted.extend(bound.scorer.models(trial.dataset))
-            for name in wanted:
-                mark = _mark(trial, name)
-                if mark not in seen:
-                    seen.add(mark)
-                    line = self._line_of(trial, name)
-                    lines[id(line)] = line
-        problems = [*self._missing_keys(lines.values()), *self._missing_prices(lines.values())]
-        for line in lines.values():
-            played = line.provider.recorded or line.code is not None
-            if self._settings.responses == "replay" and not played:
-                continue  # it is not called, so its code need not even be here
-            try:
-                line.provider.prepare()
-            except AnswerError as error:
-                problems.append(f"model {line.model.id!r}: {error}")
-        if problems:
-            raise SettingsError("\n".join(problems))
+        self._ways.prepare(trials)
 
-    def _missing_keys(self, lines: Iterable[Line]) -> list[str]:
-        """Name every environment variable that is not set, with the models that need it."""
-        if self._settings.responses == "replay":
-            return []
-        missing: dict[str, list[str]] = {}
-        for line in lines:
-            for name in type(line.code or line.provider).required_env(line.model):
-                if not self._tools.environ.get(name):
-                    missing.setdefault(name, []).append(line.model.id)
-        if not missing:
-            return []
-        needed = "; ".join(
-            f"{name} (for {', '.join(sorted(set(ids)))})" for name, ids in sorted(missing.items())
-        )
-        told = f"environment variables with keys are not set: {needed}. "
-        return [told + "Set them, or leave the models out with --evals-model"]
+    def line_to(self, trial: Trial, make: Callable[[ProviderContext], Provider]) -> Line:
+        """Return the way to user code that answers in the place of a trial's model.
 
-    def _missing_prices(self, lines: Iterable[Line]) -> list[str]:
-        """Name every model without a price, where there is a cap on cost."""
-        if self._settings.max_cost is None or self._settings.responses == "replay":
-            return []
-        unpriced = sorted(
-            {line.model.id for line in lines if line.model.price is None and not line.priced}
-            - {line.model.id for line in lines if line.provider.recorded}
-        )
-        if not unpriced:
-            return []
-        told = f"--evals-max-cost cannot be kept: no price is known for {', '.join(unpriced)}. "
-        return [
-            told + "Give each a `price: {input: ..., output: ...}` in USD per million tokens "
-            "(0 where it is free, or where the application reports its own cost_usd)"
-        ]
+        Args:
+            trial: the trial.
+            make: makes the provider, one for each trial; limits and the breaker are those of all
+                trials of its dataset and model.
+        """
+        return self._ways.own(trial, make)
 
     def start(self) -> None:
         """Start the background event loop."""
@@ -342,27 +244,6 @@ class Engine:
             raise RuntimeError("the engine is not running")
         return asyncio.run_coroutine_threadsafe(work(self._runner), self._loop)
 
-    def line_to(self, trial: Trial, make: Callable[[ProviderContext], Provider]) -> Line:
-        """Return the way to user code that answers in the place of a trial's model.
-
-        Args:
-            trial: the trial.
-            make: makes the provider, one for each trial; limits and the breaker are those of all
-                trials of its dataset and model.
-        """
-        key = f"{trial.dataset.path}:{trial.model.id}"
-        folder = (self._settings.rootdir / trial.dataset.path).parent
-        provider = make(self._context(folder))
-        line = self._lines.get(key)
-        if line is None:
-            line = self._way(trial.model, provider)
-            if not RECORD_OPTIONS.isdisjoint(trial.model.options):
-                line = self._recorder().of(line, trial.dataset)
-            self._lines[key] = line
-        if line.code is not None:
-            return self._recorder().again(line, provider)
-        return replace(line, provider=provider)
-
     def _pass(self, place: int) -> None:
         """Give the host's place in the window free, and those it left out on its way here."""
         while self._ahead:
@@ -443,7 +324,7 @@ class Engine:
         except (Exception, asyncio.CancelledError) as error:  # nothing may leave the host waiting
             if self._stopping:
                 raise
-            result = _broken(trial, error)
+            result = broken(trial, error)
         if trial.least:
             self._early_stops().ended(trial, result)
         with self._lock:
@@ -467,8 +348,7 @@ class Engine:
 
     def stop(self) -> None:
         """Cancel what is running, close connections, and end the thread."""
-        if self._recordings is not None:
-            self._recordings.undo()
+        self._ways.undo()
         loop, thread = self._loop, self._thread
         if loop is None or thread is None:
             return
@@ -493,13 +373,7 @@ class Engine:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=STOP_S)
-        for line in self._lines.values():
-            with suppress(Exception):
-                await line.provider.aclose()
-        if self._recordings is not None:
-            await self._recordings.aclose()
-        if self._http is not None:
-            await self._http.aclose()
+        await self._ways.aclose()
         await self._io.run(lambda: None)  # what was still to be written has been written now
         await asyncio.sleep(0)
 
@@ -515,171 +389,8 @@ class Engine:
             self._certificates[id(dataset)] = known
         return known
 
-    def _line_of(self, trial: Trial, judge: str | Model | None) -> Line:
-        """Return the way to a trial's model, or to the model a judge asks."""
-        mark = _mark(trial, judge)
-        line = self._by_trial.get(mark)
-        if line is None:
-            model = trial.model if judge is None else self._model_of(trial.dataset, judge)
-            kind = self._tools.finder.provider(model.provider)
-            if kind is None:
-                raise SettingsError(f"no provider is called {model.provider!r}")
-            folder = (self._settings.rootdir / trial.dataset.path).parent
-            text = model.model_dump_json()
-            # Models on one server share their limits, wherever the datasets that name them lie.
-            key = f"{folder}:{text}" if kind.local else text
-            records = not RECORD_OPTIONS.isdisjoint(model.options)
-            if records:  # what its calls cost stands in its own dataset
-                key = f"{trial.dataset.path}:{key}"
-            line = self._lines.get(key)
-            if line is None:
-                line = self._new_line(model, kind, folder)
-                line = self._lines[key] = (
-                    self._recorder().of(line, trial.dataset) if records else line
-                )
-            self._by_trial[mark] = line
-        return line
-
-    def _recorder(self) -> "Recordings":
-        """Return what records the calls of user code, made when first needed."""
-        if self._recordings is None:
-            from pytest_evals.engine.recordings import Recordings
-
-            http = _LateClients(self._clients)
-            self._recordings = Recordings(self._asker, http, self._limiter_at)
-        return self._recordings
-
-    def _limiter_at(self, url: str) -> Limiter:
-        """Return the limit of the server at an address."""
-        shared = self._host_limiter(url)
-        if shared is not None:
-            return shared
-        name = urlsplit(url).netloc
-        if name not in self._hosts:
-            self._hosts[name] = Limiter(self._tools.share.part(self._settings.concurrency))
-        return self._hosts[name]
-
-    def _model_of(self, dataset: Dataset, name: str | Model) -> Model:
-        """Return the model a judge names or writes out."""
-        if isinstance(name, Model):
-            return name
-        for model in dataset.models:
-            if model.id == name:
-                return model
-        return self._tools.finder.parse_model(name)
-
-    def _new_line(self, model: Model, kind: type[Provider], folder: Path) -> Line:
-        """Make the way to a model."""
-        return self._way(model, kind(model, self._context(folder)))
-
-    def _context(self, folder: Path) -> ProviderContext:
-        """Return what a provider is given."""
-        return ProviderContext(
-            rootdir=self._settings.rootdir,
-            environ=self._tools.environ,
-            http=_LateClients(self._clients),
-            run_sync=self._pool.run,
-            run_async=self._user_loop.run,
-            folder=folder,
-        )
-
-    def _way(self, model: Model, provider: Provider) -> Line:
-        """Put a provider behind its limits."""
-        share, host = self._tools.share, provider.host()
-        turns = share.turns(model.model_dump_json(), model.concurrency or share.workers)
-        most = model.concurrency or self._settings.concurrency
-        most = min(most, getattr(provider, "most", None) or most)
-        reuse = model.stored if model.stored is not None else not provider.opaque
-        return Line(
-            model=model,
-            provider=provider,
-            limiter=Limiter(
-                share.part(most),
-                requests_per_minute=share.rate(model.requests_per_minute),
-                tokens_per_minute=share.rate(model.tokens_per_minute),
-            ),
-            breaker=Breaker(model.id, self._settings.breaker),
-            policy=RetryPolicy(
-                self._settings.max_retries if model.max_retries is None else model.max_retries
-            ),
-            attempt_timeout_s=self._settings.attempt_timeout,
-            host=self._host_limiter(host),
-            turns=(*turns, *self._host_turns(host), *self._turns),
-            chain=None if reuse else self._tools.chain,
-        )
-
-    def _host_limiter(self, host: str | None) -> Limiter | None:
-        """Return the limit that models on one server share."""
-        most = self._settings.host_concurrency
-        if host is None or most is None:
-            return None
-        name = urlsplit(host).netloc or host
-        if name not in self._hosts:
-            self._hosts[name] = Limiter(self._tools.share.part(most))
-        return self._hosts[name]
-
-    def _host_turns(self, host: str | None) -> tuple[Turns, ...]:
-        """Return how that limit is kept where it cannot be divided."""
-        most = self._settings.host_concurrency
-        if host is None or most is None:
-            return ()
-        return self._tools.share.turns(urlsplit(host).netloc or host, most)
-
-    def _clients(self) -> HttpClients:
-        """Return the HTTP clients, made when first needed."""
-        if self._http is None:
-            self._http = self._tools.http()
-        return self._http
-
     def _redacted(self, response: Response) -> Response:
         """Take secrets out of an answer."""
         response, text = to_json(response)
         clean = self._tools.redactor.json_text(text)
         return response if clean == text else Response.model_validate_json(clean)
-
-
-class _LateClients:
-    """Makes the HTTP clients when the first one is lent."""
-
-    def __init__(self, make: Callable[[], HttpClients]) -> None:
-        self._make = make
-
-    def client(self) -> Any:
-        """Lend a client."""
-        return self._make().client()
-
-    async def aclose(self) -> None:
-        """Nothing: the engine closes what was made."""
-
-
-_Mark = tuple[int, int | str]
-"""A dataset, and the model or the judge's model that it asks."""
-
-
-def _mark(trial: Trial, judge: str | Model | None) -> _Mark:
-    """Return under what the way to a model is found again."""
-    if isinstance(judge, Model):
-        return id(trial.dataset), judge.model_dump_json()
-    return id(trial.dataset), id(trial.model) if judge is None else judge
-
-
-def _broken(trial: Trial, error: BaseException) -> TrialResult:
-    """Make the result of a trial that our own code could not run."""
-    from pytest_evals.user_code import whole_traceback
-
-    return TrialResult(
-        id=trial.id,
-        dataset=trial.dataset.name,
-        case_id=trial.case.id,
-        model_id=trial.model.id,
-        sample=trial.sample,
-        outcome=Outcome.ERRORED,
-        error=ErrorInfo(
-            type="internal",
-            message=f"this is a fault of pytest_evals itself: {type(error).__name__}: {error}",
-            detail=whole_traceback(error),
-        ),
-        tags=trial.case.tags,
-        source=trial.case.source,
-        started_at=time(),
-    )

@@ -12,9 +12,9 @@ import pytest
 from pytest_evals.config import OPTIONS, Settings, read_settings
 from pytest_evals.dataset import Dataset
 from pytest_evals.engine import Engine, Tools
-from pytest_evals.engine.engine import Finder
 from pytest_evals.engine.recorded import Recorded
 from pytest_evals.engine.share import Share
+from pytest_evals.engine.tools import Finder
 from pytest_evals.errors import EvalsError, PluginError, SettingsError, StoreError
 from pytest_evals.loaders.base import LoadContext
 from pytest_evals.loaders.build import load
