@@ -21,7 +21,9 @@ DATASET = """
 def test_without_history_the_prompts_length_tells(write, evals):
     """40 characters, then two calls of 8 and 16: ten tokens and six, five times."""
     result = evals("--collect-only", write("bot.evals.yaml", DATASET))
-    assert "of answers, at most $0.0031 (by the prompts' length; no stored run" in result.stdout.str()
+    assert (
+        "of answers, at most $0.0031 (by the prompts' length; no stored run" in result.stdout.str()
+    )
     result.stdout.fnmatch_lines(
         [
             "evals: bot: 2 cases x 2 models (m, free) x 5 samples = 20 trials",
