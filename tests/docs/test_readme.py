@@ -62,3 +62,21 @@ def test_the_table_of_providers_is_whole():
 
     rows = re.findall(r"^\| `(\w+)` \|", README.read_text(encoding="utf-8"), re.MULTILINE)
     assert sorted(rows) == sorted(PROVIDERS)
+
+
+SCRIPTED = """
+models: [{id: app, provider: script}]
+cases:
+  - id: refund-window
+    input: How long do I have to return it?
+    script: [{kind: chat_response, content: You have 30 days.}]
+"""
+
+
+@pytest.mark.parametrize("block", blocks(README, "python"), ids=str)
+def test_tests_shown_pass(block, tmp_path):
+    """They run as they stand, on a dataset of that name."""
+    (tmp_path / "test_shown.py").write_text(block.text)
+    (tmp_path / "support.evals.yaml").write_text(SCRIPTED)
+    done = run("pytest -p no:randomly --evals test_shown.py", tmp_path)
+    assert "3 passed" in done.stdout, done.stdout
