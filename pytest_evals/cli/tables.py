@@ -100,7 +100,8 @@ class Paper:
             first: what stands in these spaces on the first line.
         """
         room = 10_000 if self.width is None else max(24, self.width - indent)
-        lines = wrap(neutral(text, lines=False), room, break_on_hyphens=False) or [""]
+        text = neutral(text, lines=False)
+        lines = wrap(text, room, break_on_hyphens=False, break_long_words=False) or [""]
         for i, line in enumerate(lines):
             before = (first if not i else "").ljust(indent)
             say(f"{before}{self.paint(line, *styles)}")

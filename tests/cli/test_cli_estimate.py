@@ -37,6 +37,12 @@ cases: [{id: a, input: "01234567"}, {id: b, input: "01234567"}]
 """
 
 
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch):
+    """Lines are not broken, however long the temporary folder's name is."""
+    monkeypatch.setenv("COLUMNS", "400")
+
+
 @pytest.fixture
 def estimate(tmp_path, monkeypatch, capsys):
     """Stand in a folder with two datasets; run the command: its status, output, error output."""

@@ -24,6 +24,12 @@ from pytest_evals.storage.sqlite import SqliteRunStore
 RUN = "20261121-051500-3f9a"
 
 
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch):
+    """Lines are not broken, however long the temporary folder's name is."""
+    monkeypatch.setenv("COLUMNS", "400")
+
+
 @pytest.fixture
 def cli(capsys):
     """Run a command line: its status, output and error output."""

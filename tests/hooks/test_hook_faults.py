@@ -401,9 +401,10 @@ def test_a_folders_conftest_brings_what_its_datasets_use(project):
     assert "pytest_evals_scorers of the plugin deep/er/conftest.py returned 3" in project.told()
 
 
-def test_plugins_work_alike_with_workers(project):
+def test_plugins_work_alike_with_workers(project, monkeypatch):
     """Hooks around trials are called once a trial, where it runs; sections once, in the end."""
     pytest.importorskip("xdist")
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)  # of the worker this runs on
     project.write("shop.evals.yaml", project.read("shop.evals.yaml") + "gates: [pass@1 >= 0.4]\n")
     project.write(
         "conftest.py",

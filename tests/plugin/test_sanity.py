@@ -293,5 +293,7 @@ def test_what_it_would_ask_is_told_by_collect_only(judged, evals):
     """No model under test is asked."""
     name, _ = judged
     evals("--evals-sanity", "--collect-only", name).stdout.fnmatch_lines(
-        ["evals: estimate: sanity-empty: no calls, its answers are recorded"]
+        [
+            "evals: estimate: sanity-empty: no calls, its answers are recorded; and 2 calls of judges*"
+        ]
     )
