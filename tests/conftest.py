@@ -1,6 +1,9 @@
 """Fixtures for all tests."""
 
+import gc
 import os
+import warnings
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,3 +17,12 @@ def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.endswith("_API_KEY") or name.startswith(("PYTEST_EVALS_", "GITHUB_STEP_")):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def clients_left_open() -> Iterator[None]:
+    """Let go of what the SDKs of others leave open, so that it is not blamed on the next test."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()

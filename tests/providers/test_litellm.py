@@ -15,7 +15,10 @@ from tests._servers import Say
 if find_spec("litellm") is None:  # it is imported by the provider itself, which sees to warnings
     pytest.skip("litellm is not installed", allow_module_level=True)
 # LiteLLM leaves a task and connections on each event loop, and each test here has its own.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.usefixtures("clients_left_open"),
+]
 
 JSON = ("content-type", "application/json")
 USAGE = {

@@ -20,6 +20,11 @@ _LOADED += (_client.audio.transcriptions, anthropic.Anthropic(api_key="none").me
 CANARY = "sk-canary-4f1d22c0b7aa9e31"
 
 
+@pytest.fixture(autouse=True)
+def _clients(clients_left_open):
+    """Applications under test never close their clients."""
+
+
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
     """Serve the APIs; applications find them by ``API_URL`` and have a key in ``API_SECRET``."""
