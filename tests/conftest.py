@@ -2,8 +2,9 @@
 
 import gc
 import os
+import textwrap
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -17,6 +18,19 @@ def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.endswith("_API_KEY") or name.startswith(("PYTEST_EVALS_", "GITHUB_STEP_")):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def write(pytester: pytest.Pytester) -> Callable[[str, str], str]:
+    """Write a file below the test's folder; return its name."""
+
+    def write(name: str, text: str) -> str:
+        path = pytester.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text), encoding="utf-8")
+        return name
+
+    return write
 
 
 @pytest.fixture

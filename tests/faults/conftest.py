@@ -98,19 +98,6 @@ def server(_server_process: FaultServer) -> FaultServer:
 
 
 @pytest.fixture
-def write(pytester: pytest.Pytester):
-    """Write a file below the test's folder; return its name."""
-
-    def write(name: str, text: str) -> str:
-        path = pytester.path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(textwrap.dedent(text), encoding="utf-8")
-        return name
-
-    return write
-
-
-@pytest.fixture
 def ask(server: FaultServer, pytester: pytest.Pytester):
     """Write a dataset whose cases ask the server ``q0``, ``q1``, ...; return its name."""
 

@@ -1,7 +1,5 @@
 """What the plugin's tests share: a scripted dataset and a way to run it."""
 
-import textwrap
-
 import jinja2  # noqa: F401 - as below
 import pytest
 import yaml  # noqa: F401 - its C half can be loaded only once a process, see below
@@ -50,19 +48,6 @@ def support(pytester: pytest.Pytester) -> str:
     """Write a dataset of three cases for two models: four pass, one fails, one errs."""
     pytester.path.joinpath("support.evals.yaml").write_text(SUPPORT)
     return "support.evals.yaml"
-
-
-@pytest.fixture
-def write(pytester: pytest.Pytester):
-    """Write a file below the test's folder; return its name."""
-
-    def write(name: str, text: str) -> str:
-        path = pytester.path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(textwrap.dedent(text), encoding="utf-8")
-        return name
-
-    return write
 
 
 @pytest.fixture

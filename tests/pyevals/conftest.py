@@ -1,7 +1,6 @@
 """What the tests of evals in Python share: a scripted dataset, and ways to run pytest."""
 
 import json
-import textwrap
 
 import jinja2  # noqa: F401 - stays imported, see tests/plugin/conftest.py
 import pytest
@@ -47,19 +46,6 @@ def reply(input, context):
         return {"text": json.dumps({"score": score, "reasoning": "seen"}), "cost_usd": 0.25}
     return {"text": f"{input}!".upper(), "cost_usd": 0.5}
 '''
-
-
-@pytest.fixture
-def write(pytester):
-    """Write a file below the test's folder; return its name."""
-
-    def write(name, text):
-        path = pytester.path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(textwrap.dedent(text), encoding="utf-8")
-        return name
-
-    return write
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import openai
 import pytest
 
 import pytest_evals.engine.recordings  # noqa: F401 - the same
-from tests.plugin.conftest import evals, evals_process, write  # noqa: F401 - fixtures
+from tests.plugin.conftest import evals, evals_process  # noqa: F401 - fixtures
 from tests.recording._api import Api, serving
 
 # SDKs load their parts when these are first used; what is loaded here stays
@@ -36,7 +36,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
 
 
 @pytest.fixture
-def dataset(write) -> Callable[..., str]:  # noqa: F811 - the fixture
+def dataset(write) -> Callable[..., str]:
     """Write an application and a dataset that asks it; return the dataset's name."""
 
     def dataset(
