@@ -268,6 +268,7 @@ def test_a_diff_survives_json(one, two):
     assert '"kind"' not in text
 
 
+@pytest.mark.slow
 def test_ten_thousand_cases():
     """A diff of 10,000 cases of three samples, with the test, takes under 2 s of this process."""
     rates = [(1.0, 0.9, 0.5, 1.0)[i % 4] for i in range(10_000)]

@@ -75,7 +75,11 @@ def settled(screen: list[str]) -> list[str]:
     return re.sub(r"^plugins: .*$", "", text, flags=re.MULTILINE).split("\n")
 
 
-@pytest.mark.parametrize("options", [[], ["-v"], ["-s"], ["-v", "-s"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "options",
+    [["-v"], ["-s"], *(pytest.param(o, marks=pytest.mark.slow) for o in ([], ["-v", "-s"]))],
+    ids=" ".join,
+)
 def test_the_last_screen_is_the_one_without_it(options, python_target, terminal):
     """While it runs one sees how far; afterwards there is no trace of that."""
     name = python_target(SLOW, 8, scorers=[{"not": {"contains": "q5"}}])

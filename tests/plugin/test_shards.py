@@ -196,6 +196,7 @@ def test_what_a_shard_did_not_run_is_not_green(shop, evals, merge):
     assert "INCOMPLETE" in said
 
 
+@pytest.mark.slow
 def test_workers_run_the_same_shard(shop, evals_process, merge):
     """A shard under xdist is the shard without."""
     pytest.importorskip("xdist")

@@ -18,8 +18,9 @@ def recorded(pytester: pytest.Pytester) -> list[str]:
 
 @pytest.mark.parametrize(
     "args",
-    [["-n", "0"], ["-n", "2"], ["-n", "4"], ["-n", "2", "--dist", "loadscope"],
-     ["-n", "2", "--dist", "loadfile"], ["-n", "2", "--dist", "worksteal"], ["-n", "1"]],
+    [["-n", "0"], ["-n", "2"], ["-n", "2", "--dist", "loadscope"],
+     *(pytest.param(args.split(), marks=pytest.mark.slow, id=args)
+       for args in ("-n 1", "-n 4", "-n 2 --dist loadfile", "-n 2 --dist worksteal"))],
     ids=" ".join,
 )  # fmt: skip
 def test_the_outcomes_are_the_same(support, evals_process, pytester, args):

@@ -311,6 +311,7 @@ def test_turns_of_a_conversation_are_apart(dataset, trials, api):
     assert "You said| hello| #2" == trials(data, REPLAY, passed=1)[0]["answer"]
 
 
+@pytest.mark.slow
 def test_a_cassette_under_workers(dataset, evals_process, api, pytester):
     """Two workers record into one file, which alone replays all."""
     data = dataset(ONCE, cases="[{id: a, input: one}, {id: b, input: two}]", samples=2)

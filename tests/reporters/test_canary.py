@@ -96,7 +96,11 @@ def leaks(folder: Path, inputs: set[str]) -> list[str]:
 INPUTS = {"app.py", "shop.evals.yaml", "tox.ini"}
 
 
-@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
+@pytest.mark.parametrize(
+    "workers",
+    [[], pytest.param(["-n", "2"], marks=pytest.mark.slow)],
+    ids=["alone", "xdist"],
+)
 def test_no_byte_holds_a_secret(pytester, leaky, monkeypatch, workers) -> None:
     """In no report, no store, no cassette, no baseline, no JUnit file and not on the terminal."""
     if workers:

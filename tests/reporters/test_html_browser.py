@@ -248,8 +248,15 @@ def problems(page: Any) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 375])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (1280, "light"),
+        (375, "dark"),
+        pytest.param(1280, "dark", marks=pytest.mark.slow),
+        pytest.param(375, "light", marks=pytest.mark.slow),
+    ],
+)
 def test_axe_finds_no_violation(look: Open, scheme: str, width: int) -> None:
     """Neither in the page with everything folded out nor in the drawer."""
     made = shop(notes=["a note"])
@@ -271,7 +278,17 @@ EXAMPLES = {
 """What each says first."""
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "judge",
+        "quickstart",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in sorted(EXAMPLES.keys() - {"judge", "quickstart"})
+        ),
+    ],
+)
 def test_reports_of_the_examples(look: Open, tmp_path: Path, name: str) -> None:
     """Each is written by a session of its own, says what became of it, and axe is content."""
     left = shutil.ignore_patterns("__pycache__", ".*")

@@ -91,6 +91,7 @@ def test_too_few_cases_have_no_interval():
     assert (none.change, none.p, none.cases, none.unknown) == (None, 1.0, 0, "no pairs")
 
 
+@pytest.mark.slow
 def test_draws_are_seeded_and_fast():
     """10,000 cases in under 2 s, the same twice."""
     rng = Random(9)
