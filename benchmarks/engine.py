@@ -143,10 +143,10 @@ def pairs(runs: int, ours: list[str], other: list[str], folder: Path, *, fresh: 
     """Run two commands in turn; return the medians of their wall seconds."""
     a, b = [], []
     for _ in range(runs):
-        if fresh:
-            shutil.rmtree(folder / ".evals", ignore_errors=True)
-        a.append(run(ours, folder)[0])
-        b.append(run(other, folder)[0])
+        for command, walls in ((ours, a), (other, b)):
+            if fresh:
+                shutil.rmtree(folder / ".evals", ignore_errors=True)
+            walls.append(run(command, folder)[0])
     return statistics.median(a), statistics.median(b)
 
 
