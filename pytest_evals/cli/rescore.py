@@ -126,7 +126,7 @@ class _Place:
         from pytest_evals.loaders.build import load
 
         path = self.rootdir / info.path
-        if path.suffix == ".py":
+        if "::" in info.path:
             raise StoreError(
                 f"dataset {info.name!r} is of test functions ({info.path}), which only pytest runs:"
                 " `pytest --evals --evals-from RUN`"

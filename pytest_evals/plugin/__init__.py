@@ -135,7 +135,9 @@ class _Inert:
             skip = pytest.mark.skip(reason="an eval: runs only with --evals")
             for item in marked:
                 item.add_marker(skip)
-            self.hints.append(f"{len(marked)} evals were skipped: run them with --evals")
+            told = "1 eval was" if len(marked) == 1 else f"{len(marked)} evals were"
+            them = "it" if len(marked) == 1 else "them"
+            self.hints.append(f"{told} skipped: run {them} with --evals")
 
     def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         """Give the hint."""

@@ -36,7 +36,7 @@ def draw(reporter: "pytest.TerminalReporter", told: Told, settings: Settings) ->
     option = reporter.config.option
     quiet = option.verbose < 0 or getattr(option, "no_summary", False)
     if not quiet:
-        reporter.section("evals", sep="-")
+        reporter.write_sep("-", "evals")
         width = reporter._tw.fullwidth  # noqa: SLF001 - the reporter's width
         for line in overview(summary, told.judgements, width):
             reporter.write_line(line)

@@ -200,7 +200,7 @@ def test_without_evals_nothing_is_loaded(pytester, write):
     )
     result = pytester.runpytest_inprocess("test_a.py", "-p", "no:randomly")
     result.assert_outcomes(passed=1, skipped=1)
-    result.stdout.fnmatch_lines(["*1 evals were skipped: run them with --evals"])
+    result.stdout.fnmatch_lines(["*: 1 eval was skipped: run it with --evals"])
 
 
 def test_bare_mark_opts_in(write, evals):
