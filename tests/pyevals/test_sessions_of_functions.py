@@ -229,3 +229,17 @@ def test_two_of_one_name(refunds, write, evals):
     result = evals("test_a.py", "test_b.py")
     assert pytest.ExitCode.USAGE_ERROR == result.ret
     result.stderr.fnmatch_lines(["*test_a.py::test_a and test_b.py::test_b*'same'*`name=`*"])
+
+
+def test_its_run_is_not_rescored_by_the_command_line(
+    refunds, write, evals, monkeypatch, pytester, capsys
+):
+    """Only pytest runs a test; it is said how."""
+    from pytest_evals.cli import main
+
+    write("test_a.py", GATED)
+    evals("test_a.py")
+    monkeypatch.chdir(pytester.path)
+    capsys.readouterr()
+    assert 1 == main(["rescore", "latest"])
+    assert "test_a.py::test_a), which only pytest runs" in capsys.readouterr().err
