@@ -10,6 +10,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from time import monotonic
 
 import h11
@@ -144,16 +145,15 @@ class _Connection:
 
     async def send(self, request: httpx.Request, limit_s: float | None) -> None:
         """Write a request; its headers leave together with the first part of its body."""
-        head = h11.Request(
-            method=request.method, target=request.url.raw_path, headers=request.headers.raw
-        )
+        head = _head(request.method, request.url.raw_path, tuple(request.headers.raw))
         data = self._http.send(head) or b""
         assert isinstance(request.stream, httpx.AsyncByteStream)
         async for part in request.stream:
             self._writer.write(data + (self._http.send(h11.Data(data=part)) or b""))
             data = b""
-            async with asyncio.timeout(limit_s):
-                await self._writer.drain()
+            if self._writer.transport.get_write_buffer_size():
+                async with asyncio.timeout(limit_s):
+                    await self._writer.drain()
         data += self._http.send(h11.EndOfMessage()) or b""
         if data:
             self._writer.write(data)
@@ -256,6 +256,12 @@ def _as_httpx_errors(request: httpx.Request) -> Iterator[None]:
     except OSError as error:
         text = str(error) or type(error).__name__
         raise httpx.ReadError(text, request=request) from error
+
+
+@lru_cache(maxsize=256)
+def _head(method: str, target: bytes, headers: tuple[tuple[bytes, bytes], ...]) -> h11.Request:
+    """Make and check a request's head once: those of a model differ in their length alone."""
+    return h11.Request(method=method, target=target, headers=list(headers))
 
 
 def _origin(url: httpx.URL) -> _Origin:

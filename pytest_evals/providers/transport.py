@@ -12,10 +12,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import ip_address
+from typing import Any
 
 import httpx
 
 from pytest_evals.providers.direct import DirectTransport
+from pytest_evals.providers.wire import STRAIGHT
 
 
 class HttpClientPool:
@@ -26,7 +28,7 @@ class HttpClientPool:
     """
 
     def __init__(self, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        self._client = httpx.AsyncClient(
+        self._client = StraightClient(
             transport=Routes() if transport is None else transport,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             follow_redirects=False,
@@ -41,6 +43,30 @@ class HttpClientPool:
     async def aclose(self) -> None:
         """Close every connection."""
         await self._client.aclose()
+
+
+class StraightClient(httpx.AsyncClient):
+    """A client that hands a request marked as `STRAIGHT` to its transport and does nothing else.
+
+    What httpx's client does around a request (cookies, redirects, sign-in, elapsed times) is not
+    used here, and costs more than the transport. Any other request is sent as httpx sends it.
+
+    Args:
+        transport: how requests travel.
+        options: httpx's own.
+    """
+
+    def __init__(self, *, transport: httpx.AsyncBaseTransport, **options: Any) -> None:
+        super().__init__(transport=transport, **options)
+        self._way = transport
+
+    async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        """Send a request; the body of one that is sent straight is still to be read and closed."""
+        if STRAIGHT not in request.extensions or self.is_closed:
+            return await super().send(request, **options)
+        response = await self._way.handle_async_request(request)
+        response.request = request
+        return response
 
 
 class Routes(httpx.AsyncBaseTransport):

@@ -5,11 +5,11 @@ cap. Secrets are read from the environment at the moment of the call and kept no
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from pydantic import Field
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 MOST_BODY_BYTES = 32 * 1024 * 1024
 """The most a response may be, unpacked."""
+STRAIGHT = "straight"
+"""The extension that marks a request as one that needs its transport and nothing else of httpx's
+client: no cookies, no redirects, no sign-in."""
 CONNECT_S = 15.0
 """The most seconds that opening a connection may take."""
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -238,27 +241,37 @@ def _request(call: Call) -> "httpx.Request":
     """
     import httpx
 
-    timeout = httpx.Timeout(
-        call.timeout_s, connect=min(call.timeout_s or CONNECT_S, CONNECT_S), pool=None
-    )
+    limit = call.timeout_s
+    connect = min(limit or CONNECT_S, CONNECT_S)
     try:
         url = _address(call.url)
         if call.query:
             url = url.copy_merge_params(dict(call.query))
+        headers = {
+            "host": url.netloc.decode("ascii"),
+            "accept": "*/*",
+            "accept-encoding": "gzip, deflate",
+            "user-agent": f"pytest-evals/{__version__}",
+        }
+        headers.update((name.lower(), value) for name, value in call.headers.items())
+        if call.body or call.method in _WITH_BODY:
+            headers["content-length"] = str(len(call.body))
         return httpx.Request(
             call.method,
             url,
-            content=call.body,
-            headers={
-                "accept": "*/*",
-                "accept-encoding": "gzip, deflate",
-                "user-agent": f"pytest-evals/{__version__}",
-                **{name.lower(): value for name, value in call.headers.items()},
+            headers=headers,
+            stream=httpx.ByteStream(call.body),
+            extensions={
+                "timeout": {"connect": connect, "read": limit, "write": limit, "pool": None},
+                STRAIGHT: True,
             },
-            extensions={"timeout": timeout.as_dict()},
         )
     except (httpx.InvalidURL, UnicodeEncodeError) as error:
         raise AnswerError("invalid_request", f"{call.asked} cannot be asked: {error}") from None
+
+
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+"""The methods whose requests say how long they are even where that is nothing."""
 
 
 @lru_cache(maxsize=256)
@@ -272,7 +285,9 @@ def _address(url: str) -> "httpx.URL":
 async def _read(response: "httpx.Response", call: Call) -> bytes:
     """Read a body up to the cap."""
     body = bytearray()
-    async for part in response.aiter_bytes():
+    packed = any(name.lower() == b"content-encoding" for name, _ in response.headers.raw)
+    parts = response.aiter_bytes() if packed else cast("AsyncIterable[bytes]", response.stream)
+    async for part in parts:
         body += part
         if len(body) > MOST_BODY_BYTES:
             raise AnswerError(
