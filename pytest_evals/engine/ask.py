@@ -5,7 +5,7 @@ limited, counted and priced alike.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
@@ -90,8 +90,8 @@ class Asker:
     store: ResponseStore | None
     mode: str
     """auto, replay, refresh or off."""
-    run_io: Callable[[Callable[[], Any]], Any]
-    """Runs a blocking write off the event loop."""
+    keep: Callable[[StoredAnswer], Awaitable[None]]
+    """Puts an answer into the store, off the event loop, and waits until it is there."""
     redact: Callable[[Response], Response]
     """Takes secrets out of an answer before it is kept."""
     in_flight: int = 0
@@ -377,10 +377,8 @@ class Asker:
             cost_usd=cost_usd,
             chain=line.chain or "",
         )
-        store = self.store
         try:
-            # It is paid for: who stops waiting for this trial does not stop the writing.
-            await asyncio.shield(asyncio.ensure_future(self.run_io(lambda: store.put(answer))))
+            await self.keep(answer)
         except StoreError as error:
             self.note(f"answers are not being stored: {error}")
             return

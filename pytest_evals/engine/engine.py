@@ -20,6 +20,7 @@ from pytest_evals.config import Settings
 from pytest_evals.dataset import Dataset
 from pytest_evals.engine.around import Surroundings
 from pytest_evals.engine.ask import Asker, Line
+from pytest_evals.engine.keeping import AnswerKeeper
 from pytest_evals.engine.limits import Limiter
 from pytest_evals.engine.threads import DaemonPool, UserLoop
 from pytest_evals.engine.tools import Tools
@@ -87,7 +88,7 @@ class Engine:
         self._stopping = False
         size = settings.concurrency
         self._pool = DaemonPool(max(size, 1), "evals-target")
-        self._io = DaemonPool(1, "evals-store")
+        self._keeper = AnswerKeeper(tools.store)
         self._user_loop = UserLoop()
         share = tools.share
         self._asker = Asker(
@@ -95,7 +96,7 @@ class Engine:
             budget=share.budget(settings.max_cost, settings.max_tokens),
             store=tools.store,
             mode=settings.responses,
-            run_io=self._io.run,
+            keep=self._keeper.keep,
             redact=self._redacted,
         )
         self._ways = Ways(settings, tools, self._asker, self._pool, self._user_loop)
@@ -362,7 +363,7 @@ class Engine:
         if not thread.is_alive():
             loop.close()
         self._pool.close()
-        self._io.close()
+        self._keeper.close()
         self._user_loop.close()
         self._loop = self._thread = None
 
@@ -374,7 +375,7 @@ class Engine:
         if tasks:
             await asyncio.wait(tasks, timeout=STOP_S)
         await self._ways.aclose()
-        await self._io.run(lambda: None)  # what was still to be written has been written now
+        await self._keeper.finish()
         await asyncio.sleep(0)
 
     def _certificates_of(self, dataset: Dataset) -> "Mapping[str, Certificate]":

@@ -8,8 +8,6 @@ here costs a trial none of its own time.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from time import monotonic
 
 
@@ -39,22 +37,16 @@ class Limiter:
         self._request_pace = Pace(requests_per_minute)
         self._token_pace = Pace(tokens_per_minute)
 
-    @asynccontextmanager
-    async def slot(self, tokens: float = 0.0) -> AsyncIterator[None]:
-        """Hold one place for the length of a call.
+    def slot(self, tokens: float = 0.0) -> "Slot":
+        """Hold one place for the length of a call: ``async with limiter.slot():``.
 
         Args:
             tokens: what the call is expected to use.
         """
-        await self._enter(tokens)
-        try:
-            yield
-        finally:
-            self.active -= 1
-            self._admit()
+        return Slot(self, tokens)
 
-    async def _enter(self, tokens: float) -> None:
-        """Wait for a place."""
+    async def enter(self, tokens: float) -> None:
+        """Wait for a place and take it."""
         if not self._waiting and self._open():
             self._take(tokens)
             return
@@ -71,6 +63,12 @@ class Limiter:
                 self._waiting.remove(waiter)
             self._admit()
             raise
+
+    def leave(self) -> None:
+        """Give a place back."""
+        self.active -= 1
+        if self._waiting:
+            self._admit()
 
     def _open(self) -> bool:
         """Whether a call may begin now."""
@@ -139,6 +137,22 @@ class Limiter:
     def pause(self, seconds: float) -> None:
         """Let nothing through for so many seconds."""
         self._paused_until = max(self._paused_until, monotonic() + seconds)
+
+
+class Slot:
+    """One place at a limiter, held while a call runs."""
+
+    __slots__ = ("_limiter", "_tokens")
+
+    def __init__(self, limiter: Limiter, tokens: float) -> None:
+        self._limiter = limiter
+        self._tokens = tokens
+
+    async def __aenter__(self) -> None:
+        await self._limiter.enter(self._tokens)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._limiter.leave()
 
 
 class Pace:

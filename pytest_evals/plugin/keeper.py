@@ -1,6 +1,6 @@
 """The keeper: a thread that writes trials into the store, some at a time, while the next ones run.
 
-A trial is in the store some ten milliseconds after its report, or at once when `close` returns.
+A trial is in the store some fifty milliseconds after its report, or at once when `close` returns.
 Answers that were paid for are stored by the engine, before a trial is scored.
 """
 
@@ -11,7 +11,7 @@ from pytest_evals.errors import StoreError
 from pytest_evals.result import TrialResult
 from pytest_evals.storage.base import RunStore
 
-GATHER_S = 0.01
+GATHER_S = 0.05
 """Seconds in which trials gather, so that many share a transaction."""
 
 

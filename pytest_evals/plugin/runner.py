@@ -5,7 +5,8 @@ record on its report, as one JSON text that crosses to the recorder.
 """
 
 import gc
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from pytest_evals.result import Outcome, TrialResult
 from pytest_evals.run import DatasetInfo
 
 INFOS = TypeAdapter(tuple[DatasetInfo, ...])
+GARBAGE = 50_000
+"""Objects made, less those let go, between two looks for garbage: some fifty trials' worth."""
 
 
 class Runner:
@@ -117,7 +120,7 @@ class Runner:
                 raise pytest.UsageError(str(error)) from None
             engine = self._evals.refusing_engine(str(error))
         try:
-            with apart(session.config):
+            with apart(session.config), _seldom_collected():
                 engine.start()
                 if self._evals.worker is None:
                     self._begin(_ahead(session.items))
@@ -282,6 +285,18 @@ class Runner:
             marked.evals_word = word
         if result.output:
             marked.sections.append(("Captured output of the trial", result.output))
+
+
+@contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """Look for garbage less often while trials run: nearly all that is made of a trial is kept."""
+    usual = gc.get_threshold()
+    if usual[0]:
+        gc.set_threshold(max(usual[0], GARBAGE), *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
 
 
 def _ahead(items: Iterable[pytest.Item]) -> list[Trial]:

@@ -33,7 +33,11 @@ class StoredAnswer(Frozen):
 
 
 class ResponseStore(Protocol):
-    """Stores answers. Safe to use from several threads; several processes may share one."""
+    """Stores answers. Safe to use from several threads; several processes may share one.
+
+    One that also has ``put_all(answers)`` is given several at once, those that came while it was
+    writing; where that raises `StoreError`, each of them is put again by itself.
+    """
 
     def get(self, key: str) -> StoredAnswer | None:
         """Return the answer to a Key."""

@@ -3,6 +3,8 @@
 Each is a `ResponseStore` and knows nothing of the other; more layers are made by wrapping again.
 """
 
+from collections.abc import Sequence
+
 from pytest_evals.errors import StoreError
 from pytest_evals.responses.base import ResponseStore, StoredAnswer
 
@@ -33,10 +35,19 @@ class LayeredResponseStore:
 
     def put(self, answer: StoredAnswer) -> None:
         """Keep an answer in both; what one of them cannot keep the other still does."""
+        self.put_all((answer,))
+
+    def put_all(self, answers: Sequence[StoredAnswer]) -> None:
+        """Keep answers in both; what one of them cannot keep the other still does."""
         errors: list[StoreError] = []
         for store in (self.back, self.front):
+            put_all = getattr(store, "put_all", None)
             try:
-                store.put(answer)
+                if put_all is not None:
+                    put_all(answers)
+                    continue
+                for answer in answers:
+                    store.put(answer)
             except StoreError as error:
                 errors.append(error)
         _raise(errors)

@@ -7,7 +7,9 @@ and writing have a connection each: who waits for another process's write holds 
 import sqlite3
 import threading
 import zlib
+from collections.abc import Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -22,8 +24,10 @@ from pytest_evals.database import (
 from pytest_evals.errors import StoreError
 from pytest_evals.responses.base import StoredAnswer
 
-_PUT = """INSERT INTO responses (key, case_id, model_id, role, sample, turn, record)
-    VALUES (?, ?, ?, ?, ?, ?, ?)"""
+_PUT = "INSERT INTO responses (key, case_id, model_id, role, sample, turn, record) VALUES "
+_MARKS = "(?, ?, ?, ?, ?, ?, ?)"
+_AT_ONCE = 50
+"""Rows a statement puts: each statement takes Python's lock once, and may have 999 values."""
 _NEAREST = """SELECT key, record FROM responses
     WHERE case_id = ? AND model_id = ? AND role = ? AND sample = ? AND turn = ?
     ORDER BY seq DESC LIMIT 1"""
@@ -71,26 +75,30 @@ class SqliteResponseStore:
 
     def put(self, answer: StoredAnswer) -> None:
         """Keep an answer before returning; an older one of the same Key is replaced."""
-        try:
-            text = answer.model_dump_json(exclude_defaults=True)
-        except ValueError as error:
-            raise StoreError(
-                f"the answer of {answer.model!r} to {answer.case!r} could not be stored: it holds "
-                f"what no JSON can: {error}"
-            ) from error
-        record: str | bytes = text
-        if len(text) >= COMPRESS_FROM:
-            record = zlib.compress(text.encode(), 1)
-        place = (answer.case, answer.model, answer.role, answer.sample, answer.turn)
+        self.put_all((answer,))
+
+    def put_all(self, answers: Sequence[StoredAnswer]) -> None:
+        """Keep answers before returning, all of them or none; of one Key the last one stays.
+
+        Raises:
+            StoreError: they could not be kept.
+        """
+        rows = [_row(answer) for answer in {one.key: one for one in answers}.values()]
         with self._writing:
             db = self._writer
             if db is None:
                 raise StoreError(f"the stored answers in {self.path} are closed or only readable")
             try:
                 db.execute("BEGIN IMMEDIATE")
-                # Replaced by a new row, not in its place: the newest row is the nearest.
-                db.execute("DELETE FROM responses WHERE key = ?", (answer.key,))
-                db.execute(_PUT, (answer.key, *place, record))
+                for at in range(0, len(rows), _AT_ONCE):
+                    some = rows[at : at + _AT_ONCE]
+                    # Replaced by new rows, not in their place: the newest row is the nearest.
+                    marks = ",".join("?" * len(some))
+                    db.execute(
+                        f"DELETE FROM responses WHERE key IN ({marks})",  # noqa: S608 - only marks
+                        [row[0] for row in some],
+                    )
+                    db.execute(_PUT + ",".join([_MARKS] * len(some)), list(chain(*some)))
                 db.execute("COMMIT")
             except sqlite3.Error as error:
                 roll_back(db)
@@ -138,6 +146,24 @@ class SharedSqlite(SqliteResponseStore):
         if not address.strip("/"):
             raise StoreError("names no file; write sqlite:PATH")
         super().__init__(Path(address), write=write)
+
+
+def _row(answer: StoredAnswer) -> tuple[str | int | bytes, ...]:
+    """Return what is written of an answer.
+
+    Raises:
+        StoreError: it holds what no JSON can.
+    """
+    try:
+        text = answer.model_dump_json(exclude_defaults=True)
+    except ValueError as error:
+        raise StoreError(
+            f"the answer of {answer.model!r} to {answer.case!r} could not be stored: it holds "
+            f"what no JSON can: {error}"
+        ) from error
+    place = (answer.case, answer.model, answer.role, answer.sample, answer.turn)
+    packed = zlib.compress(text.encode(), 1) if len(text) >= COMPRESS_FROM else text
+    return (answer.key, *place, packed)
 
 
 def _first(error: Exception) -> str:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,15 +35,15 @@ from pytest_evals.storage.rules import Tally, find, refuse_running, row_of, so_f
 T = TypeVar("T")
 
 _ROW = ", ".join(TrialRow._fields)  # the columns have the fields' names
-_INSERT_TRIAL = (
-    f"INSERT INTO trials (run, record, {_ROW}) "  # noqa: S608 - names of our own
-    f"VALUES ({', '.join('?' * (2 + len(TrialRow._fields)))})"
-)
+_INSERT_TRIALS = f"INSERT INTO trials (seq, run, record, {_ROW}) VALUES "  # noqa: S608 - our own
+_INSERT_SCORES = "INSERT INTO scores VALUES "
 _SUPERSEDE = "UPDATE trials SET current = 0 WHERE seq = ?"
-_INSERT_SCORE = "INSERT INTO scores VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_LAST = "SELECT seq FROM sqlite_sequence WHERE name = 'trials'"
 _SO_FAR = """SELECT outcome, count(*), count(tokens), coalesce(sum(tokens), 0), count(cost_usd),
     sum(unpriced), coalesce(sum(cost_usd), 0.0)
     FROM trials INDEXED BY trials_of WHERE run = ? AND current GROUP BY outcome"""
+_VALUES = 900
+"""Values in a statement; older SQLite takes 999."""
 _BATCH = 200
 """Trials read at once: no statement stays open between two of them."""
 
@@ -113,18 +114,22 @@ class SqliteRunStore:
 
         def write(db: sqlite3.Connection) -> tuple[_Own, dict[str, int]]:
             own = self._own.get(run_id) or self._adopted(db, run_id)
+            last = db.execute(_LAST).fetchone()
             added: dict[str, int] = {}
+            superseded: list[tuple[int]] = []
+            kept: list[tuple[Any, ...]] = []
             scores: list[tuple[Any, ...]] = []
-            for record, row, given in rows:
+            for seq, (record, row, given) in enumerate(rows, (last[0] if last else 0) + 1):
                 earlier = added.get(row.trial) or own.trials.get(row.trial)
                 if earlier is not None:
-                    db.execute(_SUPERSEDE, (earlier,))
-                trial = db.execute(_INSERT_TRIAL, (own.seq, record, *row)).lastrowid
-                assert trial is not None
-                added[row.trial] = trial
-                scores += (_score_row(own.seq, trial, i, it) for i, it in enumerate(given))
-            if scores:
-                db.executemany(_INSERT_SCORE, scores)
+                    superseded.append((earlier,))
+                added[row.trial] = seq
+                kept.append((seq, own.seq, record, *row))
+                scores += (_score_row(own.seq, seq, i, it) for i, it in enumerate(given))
+            _insert(db, _INSERT_TRIALS, kept)
+            _insert(db, _INSERT_SCORES, scores)
+            if superseded:
+                db.executemany(_SUPERSEDE, superseded)
             return own, added
 
         own, added = self._write(write, run_id=run_id)
@@ -434,7 +439,16 @@ def _trial_row(values: tuple[Any, ...]) -> TrialRow:
     return row._replace(tolerated=bool(row.tolerated), unpriced=bool(row.unpriced))
 
 
-def _score_row(run: int, trial: int | None, position: int, score: Any) -> tuple[Any, ...]:
+def _insert(db: sqlite3.Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows, many with a statement: each one lets go of Python's lock and waits for it."""
+    at_once = _VALUES // len(rows[0]) if rows else 1
+    for at in range(0, len(rows), at_once):
+        some = rows[at : at + at_once]
+        marks = f"({','.join('?' * len(some[0]))})"
+        db.execute(statement + ",".join([marks] * len(some)), [*chain.from_iterable(some)])
+
+
+def _score_row(run: int, trial: int, position: int, score: Any) -> tuple[Any, ...]:
     """Return the columns of a score or of a scorer's error."""
     if isinstance(score, Score):
         told = (score.value, score.passed, score.label)
