@@ -5,6 +5,7 @@ This module knows JSON and hashes, nothing of evals.
 
 import hashlib
 import json
+from dataclasses import is_dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -37,24 +38,30 @@ class Frozen(BaseModel):
         pydantic can do so by itself, but reads every class's source when it is imported: a fifth of
         what a session takes to start.
         """
-        made = handler(schema)
-        properties = handler.resolve_ref_schema(made).get("properties", {})
-        for name, text in field_docs(cls).items():
-            shown = cls.model_fields[name].alias or name if name in cls.model_fields else name
-            if shown in properties:
-                properties[shown].setdefault("description", text)
-        return made
+        return described(cls, schema, handler)
 
 
-def field_docs(noun: type[BaseModel]) -> dict[str, str]:
-    """Return the docstrings of a noun's fields, inherited ones included."""
+def described(noun: type, schema: "CoreSchema", handler: "GetJsonSchemaHandler") -> dict[str, Any]:
+    """Return the JSON Schema of a noun, each field described by its docstring."""
+    made = handler(schema)
+    properties = handler.resolve_ref_schema(made).get("properties", {})
+    fields = noun.model_fields if issubclass(noun, BaseModel) else {}
+    for name, text in field_docs(noun).items():
+        shown = fields[name].alias or name if name in fields else name
+        if shown in properties:
+            properties[shown].setdefault("description", text)
+    return made
+
+
+def field_docs(noun: type) -> dict[str, str]:
+    """Return the docstrings of the fields of a noun or dataclass, inherited ones included."""
     import ast
     import inspect
     import textwrap
 
     docs: dict[str, str] = {}
     for owner in reversed(noun.__mro__):
-        if owner is BaseModel or not issubclass(owner, BaseModel):
+        if owner is BaseModel or not (issubclass(owner, BaseModel) or is_dataclass(owner)):
             continue
         body = ast.parse(textwrap.dedent(inspect.getsource(owner))).body[0]
         assert isinstance(body, ast.ClassDef)

@@ -53,6 +53,8 @@ class CaseReader:
         self._has_defaults = defaults != Defaults()
         self._seen: dict[str, int] = {}
         self._specs: dict[bytes, ScorerSpec] = {}
+        self._written: dict[tuple[str, ...], set[str]] = {}
+        """Which fields were written, by their keys."""
 
     def read(self, document: Document, loc: Loc, path: Path, *, first: int = 0) -> None:
         """Add the cases that are written at a place: a list, or the path of a file.
@@ -160,6 +162,9 @@ class CaseReader:
         except ValidationError as error:
             self._report.findings(document, loc, _findings(error, raw))
             return
+        # Which fields were written is a set of 200 bytes in each case: those with equal keys share it.
+        written = self._written.setdefault(tuple(fields), case.model_fields_set)
+        object.__setattr__(case, "__pydantic_fields_set__", written)
         if right:
             self._keep(case if named else _with_id(case), document, loc, named=named)
 
