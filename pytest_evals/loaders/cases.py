@@ -162,7 +162,7 @@ class CaseReader:
         except ValidationError as error:
             self._report.findings(document, loc, _findings(error, raw))
             return
-        # Which fields were written is a set of 200 bytes in each case: those with equal keys share it.
+        # Which fields were written is a set of 200 bytes a case: cases with equal keys share one.
         written = self._written.setdefault(tuple(fields), case.model_fields_set)
         object.__setattr__(case, "__pydantic_fields_set__", written)
         if right:
