@@ -5,8 +5,10 @@ This module knows JSON and hashes, nothing of evals.
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import is_dataclass
 from itertools import pairwise
+from operator import gt, lt
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -15,6 +17,8 @@ from pydantic_core import PydanticSerializationError
 if TYPE_CHECKING:
     from pydantic import GetJsonSchemaHandler
     from pydantic_core import CoreSchema
+
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
 Json = Any
 """A value JSON can hold: None, bool, int, float, str, a list of such, a str-keyed dict of such."""
@@ -92,7 +96,7 @@ def canonical(value: Json) -> str:
         ValueError: NaN or an infinity.
     """
     _refuse_other_keys(value)
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _encode(value)
 
 
 def digest(value: Json, *, length: int = 64) -> str:
@@ -103,6 +107,22 @@ def digest(value: Json, *, length: int = 64) -> str:
         length: how many of the 64 digits are wanted.
     """
     return hashlib.sha256(canonical(value).encode("ascii")).hexdigest()[:length]
+
+
+def digest_with(value: dict[str, Json], key: str, items: Iterable[Json]) -> str:
+    """Return ``digest({**value, key: [*items]})``, where the items are too many to hold at once."""
+    before, after = (
+        canonical({other: value[other] for other in value if test(other, key)})[1:-1]
+        for test in (lt, gt)
+    )
+    made = hashlib.sha256(f"{{{before}{',' * bool(before)}{canonical(key)}:[".encode("ascii"))
+    comma = b""
+    for item in items:
+        made.update(comma)
+        made.update(canonical(item).encode("ascii"))
+        comma = b","
+    made.update(f"]{',' * bool(after)}{after}}}".encode("ascii"))
+    return made.hexdigest()
 
 
 def to_json(noun: N) -> tuple[N, str]:
