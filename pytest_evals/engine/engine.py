@@ -42,6 +42,9 @@ T = TypeVar("T")
 
 SLICE_S = 0.2
 """Seconds a host waits before it looks up, so that Ctrl-C is heard."""
+GATHER_S = 0.02
+"""Seconds in which results gather before the host is woken: two threads that wake each other for
+every single one take a fifth more of the processor's time."""
 STOP_S = 2.0
 """Seconds running calls have to let go when the engine stops."""
 WRITE_S = 12.0
@@ -331,8 +334,17 @@ class Engine:
         with self._lock:
             self._under_way.pop(trial.id, None)
             self._done[trial.id] = result
-            if self._wanted == trial.id:
+            enough = not self._under_way or len(self._done) * 8 >= self._settings.lookahead
+            if enough and self._wanted in self._done:
                 self._lock.notify_all()
+            elif self._wanted == trial.id:
+                assert self._loop is not None
+                self._loop.call_later(GATHER_S, self._tell)
+
+    def _tell(self) -> None:
+        """Wake the host."""
+        with self._lock:
+            self._lock.notify_all()
 
     async def _surrounded(self, trial: Trial) -> TrialResult:
         """Run one trial, with what plugins do before and after it."""
