@@ -86,11 +86,6 @@ class Dataset(Frozen):
         written = case.samples or self.samples
         return written if isinstance(written, int) else written.max
 
-    def least_of(self, case: Case) -> int:
-        """Return how often a case is asked of each model, at least."""
-        written = case.samples or self.samples
-        return written if isinstance(written, int) else written.min
-
     def tools_of(self, case: Case) -> tuple[dict[str, Any], ...]:
         """Return the tool definitions that go with a case's question."""
         return self.tools if case.tools is None else case.tools

@@ -74,22 +74,26 @@ class Matrix:
 
     def __iter__(self) -> Iterator[Trial]:
         """Yield the trials in their one order."""
-        for case in self.dataset.cases:
-            samples, least = self.samples_of(case), self.least_of(case)
+        dataset = self.dataset
+        for case in dataset.cases:
+            samples, least = self._range_of(case)
             for model in self.models:
                 for sample in range(samples):
-                    yield Trial(self.dataset, case, model, sample, samples, least)
+                    yield Trial(dataset, case, model, sample, samples, least)
 
     def samples_of(self, case: Case) -> int:
         """Return how often a case is asked of each model."""
-        return self.counts.get(case.id) or self.samples or self.dataset.samples_of(case)
+        return self._range_of(case)[0]
 
-    def least_of(self, case: Case) -> int:
-        """Return how often a case is always asked; 0 where that is every time."""
-        if self.counts.get(case.id) or self.samples:
-            return 0
-        least = self.dataset.least_of(case)
-        return least if least < self.dataset.samples_of(case) else 0
+    def _range_of(self, case: Case) -> tuple[int, int]:
+        """Return how often a case is asked, and how often always (0 where that is the same)."""
+        fixed = self.counts.get(case.id) or self.samples
+        if fixed:
+            return fixed, 0
+        written = case.samples or self.dataset.samples
+        if isinstance(written, int):
+            return written, 0
+        return written.max, written.min if written.min < written.max else 0
 
     @cached_property
     def _count(self) -> int:

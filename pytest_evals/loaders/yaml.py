@@ -296,7 +296,8 @@ class _Builder:
         if depth > MAX_DEPTH:
             self._refuse(event.start_mark, TOO_DEEP)
             raise DatasetError(self.problems)
-        if event.tag not in {None, "!", f"{_CORE}{'map' if is_map else 'seq'}"}:
+        tag = event.tag
+        if tag is not None and tag not in {"!", f"{_CORE}{'map' if is_map else 'seq'}"}:
             self._bad_tag(event)
         if event.anchor:
             self._open_anchors.add(event.anchor)
@@ -462,10 +463,11 @@ class _Where:
         """Return where a value, or its key, begins."""
         value, place = self._data, self._start
         for i, step in enumerate(loc):
-            if not self._whole and id(value) not in self._marks and isinstance(value, dict | list):
+            marks = self._marks.get(id(value))
+            if marks is None and not self._whole and isinstance(value, dict | list):
                 self._read_again()
                 return self(loc, key=key)
-            found = self._marks.get(id(value), {}).get(step)
+            found = marks.get(step) if marks else None
             if found is None:
                 break
             place = found[0 if key and i == len(loc) - 1 else 1]
