@@ -20,6 +20,7 @@ from pytest_evals.config import Settings
 from pytest_evals.dataset import Dataset
 from pytest_evals.engine.around import Surroundings
 from pytest_evals.engine.ask import Asker, Line
+from pytest_evals.engine.baton import Baton
 from pytest_evals.engine.keeping import AnswerKeeper
 from pytest_evals.engine.limits import Limiter
 from pytest_evals.engine.threads import DaemonPool, UserLoop
@@ -78,6 +79,7 @@ class Engine:
         self._tools = tools
         self._certificates: dict[int, Mapping[str, Certificate]] = {}
         self._lock = threading.Condition()
+        self._baton = Baton()
         self._queue: deque[Trial] = deque()
         self._planned: dict[str, int] = {}
         self._places = itertools.count()
@@ -167,7 +169,7 @@ class Engine:
         ready = threading.Event()
 
         def serve() -> None:
-            loop = self._loop = asyncio.new_event_loop()
+            loop = self._loop = self._baton.event_loop()
             asyncio.set_event_loop(loop)
             loop.call_soon(ready.set)
             try:
@@ -202,7 +204,9 @@ class Engine:
         """Ask nothing at all: every trial is reported as not run, with the reason."""
         self._asker.refusal = reason
 
-    def result(self, trial: Trial, tick: Callable[[], None] | None = None) -> TrialResult:
+    def result(
+        self, trial: Trial, tick: Callable[[], None] | None = None, *, hold: bool = False
+    ) -> TrialResult:
         """Wait for a trial's result.
 
         A trial that was taken before (a rerun) or never expected is run now.
@@ -210,6 +214,8 @@ class Engine:
         Args:
             trial: what is wanted.
             tick: called whenever there is reason to wait; quick, and without waiting itself.
+            hold: whether the host has a little work to do with it in which the engine may pause; it
+                calls `release` when there is nothing more to come.
 
         Raises:
             RuntimeError: the engine is not running.
@@ -224,6 +230,7 @@ class Engine:
                         raise RuntimeError("the engine is not running")
                     if tick is not None:
                         tick()
+                    self._baton.give()
                     self._lock.wait(SLICE_S)
                 result = self._done.pop(trial.id)
             finally:
@@ -233,7 +240,15 @@ class Engine:
             wake = bool(self._queue) and (room * 4 >= self._settings.lookahead or not self._ahead)
         if wake:
             self._wake()
+        if hold:
+            self._baton.take()
+        else:
+            self._baton.give()
         return result
+
+    def release(self) -> None:
+        """Let the engine run on while the host does something else."""
+        self._baton.give()
 
     def submit(self, work: "Callable[[TrialRunner], Coroutine[Any, Any, T]]") -> "Future[T]":
         """Do something on the event loop besides the planned trials, for code of the host.
@@ -361,6 +376,7 @@ class Engine:
 
     def stop(self) -> None:
         """Cancel what is running, close connections, and end the thread."""
+        self._baton.give()
         self._ways.undo()
         loop, thread = self._loop, self._thread
         if loop is None or thread is None:

@@ -1,17 +1,16 @@
 """The keeper: a thread that writes trials into the store, some at a time, while the next ones run.
 
-A trial is in the store some fifty milliseconds after its report, or at once when `close` returns.
+A trial is in the store a tenth of a second after its report, or at once when `close` returns.
 Answers that were paid for are stored by the engine, before a trial is scored.
 """
 
 import threading
-from time import sleep
 
 from pytest_evals.errors import StoreError
 from pytest_evals.result import TrialResult
 from pytest_evals.storage.base import RunStore
 
-GATHER_S = 0.05
+GATHER_S = 0.1
 """Seconds in which trials gather, so that many share a transaction."""
 
 
@@ -28,7 +27,7 @@ class Keeper:
         self._run_id = run_id
         self._waiting: list[tuple[str, TrialResult]] = []
         self._change = threading.Condition()
-        self._closing = False
+        self._end = threading.Event()
         self._told = False
         self._thread: threading.Thread | None = None
         self.error: BaseException | None = None
@@ -43,7 +42,8 @@ class Keeper:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="evals-keeper", daemon=True)
                 self._thread.start()
-            self._change.notify()
+            if len(self._waiting) == 1:
+                self._change.notify()
 
     def close(self) -> None:
         """Return when all is kept.
@@ -51,8 +51,8 @@ class Keeper:
         Raises:
             StoreError: trials could not be kept; said once.
         """
+        self._end.set()
         with self._change:
-            self._closing = True
             self._change.notify()
         if self._thread is not None:
             self._thread.join()
@@ -67,11 +67,10 @@ class Keeper:
         """Write what waits, until there is nothing more to come."""
         while True:
             with self._change:
-                self._change.wait_for(lambda: self._waiting or self._closing)
+                self._change.wait_for(lambda: self._waiting or self._end.is_set())
                 if not self._waiting:
                     return
-            if not self._closing:
-                sleep(GATHER_S)
+            self._end.wait(GATHER_S)
             with self._change:
                 batch, self._waiting = self._waiting, []
             try:

@@ -182,7 +182,11 @@ class Runner:
         """On a worker, look at what it will be given next."""
         if self._evals.worker is not None and trial_of(item) is not None:
             self._look_ahead(item, nextitem)
-        return (yield)
+        try:
+            return (yield)
+        finally:
+            if isinstance(item, EvalItem) and not isinstance(nextitem, EvalItem):
+                self._evals.open_engine().release()
 
     def _look_ahead(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
         """Tell the engine which trials this worker holds in its queue."""
@@ -197,17 +201,22 @@ class Runner:
 
     def take(self, item: EvalItem) -> TrialResult:
         """Wait for an item's result and note what its report has to say."""
-        result = self._clean(self.wait(item.trial))
+        result = self._clean(self.wait(item.trial, hold=True))
         if self._evals.settings.junit_properties:
             item.user_properties[:] = properties(result, self._evals.run_id)
         return result
 
-    def wait(self, trial: Trial) -> TrialResult:
-        """Wait for the engine's result of a trial, as it is."""
+    def wait(self, trial: Trial, *, hold: bool = False) -> TrialResult:
+        """Wait for the engine's result of a trial, as it is.
+
+        Args:
+            trial: the trial.
+            hold: whether what comes next is a report and no code of the user's.
+        """
         capture.install()
         progress = self._evals.config.pluginmanager.getplugin("evals-progress")
         tick = None if progress is None else progress.tick
-        result = self._evals.open_engine().result(trial, tick=tick)
+        result = self._evals.open_engine().result(trial, tick=tick, hold=hold)
         if progress is not None:
             progress.clear()
         return result
