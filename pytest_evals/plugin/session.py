@@ -1,7 +1,5 @@
 """The session's state on ``config.stash``, and how it begins and ends."""
 
-import atexit
-import gc
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -241,6 +239,7 @@ def _http_clients() -> Any:
 
 def begin(config: pytest.Config) -> None:
     """Start the session's state and register its plugin objects."""
+    from pytest_evals.plugin.exit import end_at_once
     from pytest_evals.plugin.hooks import LatePlugins, find_plugins
     from pytest_evals.plugin.once import NOTE, Once, reruns
     from pytest_evals.plugin.runner import Runner
@@ -271,7 +270,7 @@ def begin(config: pytest.Config) -> None:
         redactor=redactor,
     )
     config.stash[EVALS] = evals
-    _end_quickly(config)
+    end_at_once(config)
     config.pluginmanager.register(Runner(evals), "evals-runner")
     config.pluginmanager.register(LatePlugins(evals), "evals-late-plugins")
     _register_python(evals)
@@ -284,17 +283,6 @@ def begin(config: pytest.Config) -> None:
         config.pluginmanager.register(Allure(config, redactor), "evals-allure")
     if workerinput is None:
         _register_session(evals)
-
-
-def _end_quickly(config: pytest.Config) -> None:
-    """Have what the session keeps not searched for garbage when the process ends.
-
-    The interpreter searches three times at its end, which took 0.5 s for 10,000 trials. A session
-    that is not the process's last (one test of a plugin's tests) leaves its objects to be found.
-    """
-    config.add_cleanup(gc.unfreeze)  # runs after pytest's own last look for garbage
-    atexit.unregister(gc.freeze)
-    atexit.register(gc.freeze)
 
 
 def _register_python(evals: Evals) -> None:

@@ -17,6 +17,25 @@ def test_the_process_ends_without_a_search_for_garbage(support, pytester, write)
     assert int(last.rpartition(" ")[2]) < 1000
 
 
+UNCLOSED = """
+class Log:
+    file = open("text.log", "w")
+    raw = open("bytes.log", "wb")
+    closed = open("closed.log", "w")
+Log.file.write("kept")
+Log.raw.write(b"kept too")
+Log.closed.close()
+"""
+
+
+def test_a_file_that_nobody_closes_is_written_out(support, pytester, write):
+    """A class is garbage in a circle: without evals, a search at the end would find its files."""
+    write("conftest.py", UNCLOSED)
+    pytester.runpytest_subprocess("--evals", "--collect-only", "-qq", support)
+    written = [(pytester.path / name).read_text() for name in ("text.log", "bytes.log")]
+    assert written == ["kept", "kept too"]
+
+
 def test_a_session_in_process_leaves_its_objects_to_the_collector(support, evals):
     """Where another session may follow, what one kept can be found as garbage."""
     evals("--collect-only", "-qq", support)
