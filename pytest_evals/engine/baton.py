@@ -24,6 +24,11 @@ class Baton:
         self._lock = threading.Lock()
         self._hosts = False
 
+    @property
+    def held(self) -> bool:
+        """Whether the host holds it."""
+        return self._hosts
+
     def take(self) -> None:
         """Take it for the host, unless it has it."""
         if not self._hosts:

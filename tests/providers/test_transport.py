@@ -13,6 +13,7 @@ import pytest
 
 from pytest_evals.providers import direct
 from pytest_evals.providers.transport import HttpClientPool, proxy_for
+from pytest_evals.providers.wire import STRAIGHT
 from tests._servers import Say
 
 OK = Say(body={"ok": True})
@@ -346,3 +347,37 @@ def test_no_http_library_without_a_call():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() in {"[]", "['ssl']"}
+
+
+def test_a_straight_request_meets_nothing_of_the_client(server):
+    """It follows no redirect and leaves no cookie; one that is not marked is sent as httpx does."""
+    server.say(Say(status=302, headers=[("location", "/other"), ("set-cookie", "a=1")]), OK, OK)
+
+    async def work(client):
+        straight = httpx.Request("GET", server.url, extensions={STRAIGHT: True})
+        response = await client.send(straight, stream=True)
+        assert response.request is straight
+        assert (302, "a=1") == (response.status_code, response.headers["set-cookie"])
+        await response.aread()
+        await response.aclose()
+        usual = await client.get(server.url)
+        assert {"ok": True} == usual.json()
+        assert usual.elapsed.total_seconds() > 0
+
+    call(work)
+    assert [None, None] == [seen.headers.get("cookie") for seen in server.seen]
+    assert 1 == server.connections
+
+
+def test_a_closed_client_sends_nothing(server):
+    """Also what would go straight."""
+
+    async def main():
+        pool = HttpClientPool()
+        async with pool.client() as client:
+            await pool.aclose()
+            with pytest.raises(RuntimeError, match="closed"):
+                await client.send(httpx.Request("GET", server.url, extensions={STRAIGHT: True}))
+
+    asyncio.run(main())
+    assert [] == server.seen

@@ -190,3 +190,35 @@ def test_get_is_quick(tmp_path) -> None:
         took.append(time.perf_counter() - begun)
     assert sorted(took)[250] < 0.0003
     store.close()
+
+
+def test_many_at_once(tmp_path: Path, make_answer) -> None:
+    """Any number is kept in one transaction; of one Key the last is kept, and is the nearest."""
+    store = SqliteResponseStore(tmp_path / "e.sqlite")
+    store.put(make_answer("7", "old"))
+    store.put_all([make_answer(str(i), f"text {i}", case=str(i)) for i in range(120)])
+    store.put_all([make_answer("7", "first", case="7"), make_answer("7", "last", case="7")])
+    store.put_all([])
+    texts = {i: store.get(str(i)).response.text for i in range(120)}
+    assert {**{i: f"text {i}" for i in range(120)}, 7: "last"} == texts
+    assert "last" == store.nearest("7", "m", "answer", 0, 0).response.text
+    assert store.nearest("a", "m", "answer", 0, 0) is None
+    store.close()
+
+
+def test_all_or_none(tmp_path: Path, make_answer) -> None:
+    """Where one of several cannot be written, none of them is, and the store still works."""
+    store = SqliteResponseStore(tmp_path / "e.sqlite")
+    bad = make_answer("b").model_copy(update={"cost_usd": object()})
+    with pytest.raises(StoreError):
+        store.put_all([make_answer("a"), bad])
+    assert store.get("a") is None
+    with sqlite3.connect(store.path) as other:
+        other.execute("CREATE TRIGGER no BEFORE INSERT ON responses WHEN NEW.key = 'b' "
+                      "BEGIN SELECT RAISE(ABORT, 'no'); END")  # fmt: skip
+    with pytest.raises(StoreError, match="no"):
+        store.put_all([make_answer("a"), make_answer("b")])
+    assert store.get("a") is None
+    store.put(make_answer("c"))
+    assert store.get("c") is not None
+    store.close()

@@ -281,3 +281,25 @@ def test_a_dead_runs_number_may_be_anothers(tmp_path, make_run) -> None:
     store.close()
     assert reader.run("r").status == RunStatus.INTERRUPTED
     reader.close()
+
+
+def test_many_trials_at_once(tmp_path: Path, make_run, make_result) -> None:
+    """Any number is kept in one transaction, each with its scores; of a trial the last counts."""
+    store = SqliteRunStore(tmp_path / "e.sqlite")
+    store.begin(make_run("r"))
+    told = [make_result(f"case-{i}") for i in range(130)]
+    again = make_result("case-7", Outcome.FAILED)
+    for batch in ([*told, again], [], [make_result("case-130")]):
+        store.append_all("r", [(one.model_dump_json(exclude_defaults=True), one) for one in batch])
+    expected = [f"case-{i}" for i in range(131) if i != 7]
+    expected.insert(129, "case-7")
+    found = list(store.results("r"))
+    assert expected == [result.case_id for result in found]
+    assert again == found[129]
+    assert [told[7], again] == store.attempts("r", "d.yaml::case-7")
+    store.close()
+    with sqlite3.connect(tmp_path / "e.sqlite") as db:
+        assert [(132,)] == db.execute("SELECT count(*) FROM scores").fetchall()
+        assert [(132, 1, 132)] == db.execute(
+            "SELECT count(DISTINCT trial), min(trial), max(trial) FROM scores"
+        ).fetchall()
