@@ -253,6 +253,26 @@ def test_equal_scorers_are_one(folder):
     assert [int, int, float, bool, str] == [type(spec.argument) for spec in specs]
 
 
+def test_cases_are_small(folder):
+    """A case costs under a kilobyte besides its texts; what cases share is not copied into each."""
+    import tracemalloc
+
+    rows = "".join(f'{{"id": "c{i}", "input": "x{i}"}}\n' for i in range(2000))
+    folder.load("d.jsonl", rows)
+    tracemalloc.start()
+    try:
+        dataset = folder.load("d.jsonl", rows)
+        taken = tracemalloc.get_traced_memory()[0] / len(dataset.cases)
+    finally:
+        tracemalloc.stop()
+    assert taken < 1000
+    first, other = dataset.cases[:2]
+    assert first.model_fields_set is other.model_fields_set
+    changed = first.model_copy(update={"tags": ("t",)})
+    assert "tags" in changed.model_fields_set
+    assert {"id", "input", "source"} == first.model_fields_set == other.model_fields_set
+
+
 def test_shared_anchors_make_equal_cases(folder):
     """Anchors and merge keys are how YAML users repeat themselves."""
     dataset = folder.load(
