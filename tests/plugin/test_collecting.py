@@ -40,3 +40,32 @@ def test_a_session_in_process_leaves_its_objects_to_the_collector(support, evals
     """Where another session may follow, what one kept can be found as garbage."""
     evals("--collect-only", "-qq", support)
     assert gc.get_freeze_count() == 0
+
+
+def test_garbage_is_seldom_looked_for_while_trials_run(support, evals, write):
+    """And as often as before when they have."""
+    write(
+        "conftest.py",
+        """
+        import gc
+
+        seen = []
+
+        def pytest_runtest_setup():
+            seen.append(gc.get_threshold()[0])
+
+        def pytest_sessionfinish():
+            seen.append(gc.get_threshold()[0])
+
+        def pytest_terminal_summary(terminalreporter):
+            terminalreporter.line(f"thresholds: {sorted(set(seen[:-1]))} {seen[-1]}")
+        """,
+    )
+    before = gc.get_threshold()
+    gc.set_threshold(600, 7, 7)
+    try:
+        result = evals(support)
+        assert (600, 7, 7) == gc.get_threshold()
+    finally:
+        gc.set_threshold(*before)
+    result.stdout.fnmatch_lines(["thresholds: [[]50000] 600"])
