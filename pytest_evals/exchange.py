@@ -1,5 +1,8 @@
 """Request, Response and their pair: the neutral question and answer between us and any model."""
 
+from collections.abc import Sequence
+from functools import reduce
+from operator import add
 from typing import Any
 
 from pydantic import Field
@@ -55,6 +58,11 @@ class Usage(Frozen):
             + (self.output_tokens or 0) * price.output
         )
         return millionths / 1_000_000 + price.request
+
+
+def total_usage(usages: Sequence[Usage]) -> Usage:
+    """Return the sum of usages; nothing reported is the sum of none."""
+    return reduce(add, usages) if usages else Usage()
 
 
 def _sum(a: int | None, b: int | None) -> int | None:

@@ -8,7 +8,7 @@ from pydantic import Discriminator, Field, Tag
 
 from pytest_evals.canonical import Frozen
 from pytest_evals.case import Source
-from pytest_evals.exchange import ErrorInfo, Exchange, Response, Usage
+from pytest_evals.exchange import ErrorInfo, Exchange, Response, Usage, total_usage
 from pytest_evals.score import Score, ScoreError
 
 
@@ -115,11 +115,7 @@ class TrialResult(Frozen):
     @cached_property
     def usage(self) -> Usage:
         """Tokens of all calls, judges included."""
-        total = Usage()
-        for exchange in self.exchanges:
-            if exchange.response is not None:
-                total = total + exchange.response.usage
-        return total
+        return total_usage([e.response.usage for e in self.exchanges if e.response is not None])
 
     @cached_property
     def cost_usd(self) -> float | None:

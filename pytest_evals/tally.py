@@ -5,7 +5,7 @@ and groups them by model, case and slice. Nothing is computed here: that is `mea
 """
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import attrgetter
@@ -142,10 +142,15 @@ def slice_texts(value: Any) -> tuple[str, ...]:
         return (str(value),)
 
 
-def tally(result: TrialResult) -> Tally:
+def tally(result: TrialResult, *, compared: bool = True) -> Tally:
     """Take from a trial's record what aggregation, baselines and diffs need.
 
     Of a trial whose answer was revised it is the first answer's verdict and scores that count.
+
+    Args:
+        result: the trial's record.
+        compared: whether anybody will compare its answer with another run's; where nobody does,
+            `answer_digest` and `draw` stay empty.
     """
     mended = result.revised
     if result.first is not None and result.outcome is not Outcome.ERRORED:
@@ -181,9 +186,9 @@ def tally(result: TrialResult) -> Tally:
         case_digest=intern(result.case_digest),
         scorers_digest=intern(result.scorers_digest or _scorers_seen(result)),
         answer=None if answer is None else excerpt(answer),
-        answer_digest=_answer_digest(answer, calls) if responses else "",
+        answer_digest=_answer_digest(answer, calls) if responses and compared else "",
         tools=_same(tuple(excerpt(call.name, 60) for call in calls)),
-        draw=_draw(responses) if responses else _draw_of_error(result),
+        draw=_drawn(result, responses) if compared else "",
         origin=_origin([e.source for e in result.answers]),
         beyond=result.beyond,
         revised=mended,
@@ -280,7 +285,9 @@ def _answer_digest(answer: str | None, calls: Iterable[ToolCall]) -> str:
     return digest([answer, made], length=12)
 
 
-def _draw(responses: Iterable[Response]) -> str:
+def _drawn(result: TrialResult, responses: Sequence[Response]) -> str:
+    if not responses:
+        return _draw_of_error(result)
     return digest([r.model_dump_json(exclude={"output"}) for r in responses], length=8)
 
 

@@ -10,11 +10,16 @@ import asyncio
 import selectors
 import sys
 import threading
+from time import monotonic, sleep
 
-LOOP_S = 0.02
-"""Seconds the event loop waits for a host that is busy."""
+STRETCH_S = 0.02
+"""Seconds a host may keep it while the event loop wants it."""
+LOOP_S = 0.05
+"""Seconds after which the event loop goes on without it: the host is at something long."""
 HOST_S = 0.05
-"""Seconds a host waits for the event loop to end what it is at."""
+"""Seconds after which the host does."""
+_YIELD_S = 0.0002
+"""Seconds in which a thread that waits wakes up and takes what was given."""
 
 
 class Baton:
@@ -23,6 +28,8 @@ class Baton:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._hosts = False
+        self._since = 0.0
+        self._loop_waits = False
 
     @property
     def held(self) -> bool:
@@ -30,9 +37,15 @@ class Baton:
         return self._hosts
 
     def take(self) -> None:
-        """Take it for the host, unless it has it."""
-        if not self._hosts:
-            self._hosts = self._lock.acquire(timeout=HOST_S)
+        """Take it for the host, or keep it; after a stretch the event loop has its turn first."""
+        now = monotonic()
+        if self._hosts:
+            if not self._loop_waits or now - self._since < STRETCH_S:
+                return
+            self.give()
+            sleep(_YIELD_S)
+        self._hosts = self._lock.acquire(timeout=HOST_S)
+        self._since = monotonic()
 
     def give(self) -> None:
         """Give the host's back, if it has it."""
@@ -40,27 +53,38 @@ class Baton:
             self._hosts = False
             self._lock.release()
 
+    def take_for_loop(self) -> bool:
+        """Take it for the event loop; false where the host did not give it in time."""
+        self._loop_waits = True
+        taken = self._lock.acquire(timeout=LOOP_S)
+        self._loop_waits = False
+        return taken
+
+    def give_of_loop(self) -> None:
+        """Give the event loop's back, which has it."""
+        self._lock.release()
+
     def event_loop(self) -> asyncio.AbstractEventLoop:
         """Make an event loop that takes turns, where its kind can."""
-        if sys.platform == "win32":  # pragma: no cover - there a loop has no selector
+        if sys.platform == "win32":  # there a loop has no selector
             return asyncio.new_event_loop()
-        return asyncio.SelectorEventLoop(_Selector(self._lock))
+        return asyncio.SelectorEventLoop(_Selector(self))
 
 
 class _Selector(selectors.DefaultSelector):
     """A selector that holds the baton except while it waits."""
 
-    def __init__(self, lock: threading.Lock) -> None:
+    def __init__(self, baton: Baton) -> None:
         super().__init__()
-        self._baton = lock
+        self._baton = baton
         self._held = False
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Wait for sockets and timers without the baton, and come back with it."""
         if self._held:
             self._held = False
-            self._baton.release()
+            self._baton.give_of_loop()
         try:
             return super().select(timeout)
         finally:
-            self._held = self._baton.acquire(timeout=LOOP_S)
+            self._held = self._baton.take_for_loop()

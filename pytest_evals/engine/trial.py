@@ -15,7 +15,7 @@ from pytest_evals.engine.conversation import first_messages, following, request_
 from pytest_evals.engine.recorded import Recorded
 from pytest_evals.engine.revision import next_request, standing
 from pytest_evals.errors import AnswerError
-from pytest_evals.exchange import ErrorInfo, Exchange, Request, Usage
+from pytest_evals.exchange import ErrorInfo, Exchange, Request, total_usage
 from pytest_evals.matrix import Trial
 from pytest_evals.message import Message
 from pytest_evals.model import Model
@@ -240,9 +240,6 @@ class TrialRunner:
         answered = [e for e in exchanges if e.response is not None]
         responses = [e.response for e in answered if e.response is not None]
         last = exchanges[-1]
-        usage = Usage()
-        for response in responses:
-            usage = usage + response.usage
         costs = [e.cost_usd for e in answered]
         times = [response.latency_s for response in responses]
         final = responses[-1] if responses else None
@@ -255,7 +252,7 @@ class TrialRunner:
             response=last.response,
             error=last.error,
             exchanges=exchanges,
-            usage=usage,
+            usage=total_usage([response.usage for response in responses]),
             cost_usd=_total(costs),
             latency_s=_total(times),
             rootdir=self.rootdir,

@@ -29,6 +29,9 @@ def trial_of(item: pytest.Item) -> Trial | None:
 class EvalFile(pytest.File):
     """A dataset."""
 
+    shown: str = ""
+    """Its path as pytest shows it, once it is known."""
+
     def collect(self) -> Iterator["EvalItem"]:
         """Load the dataset and yield one item a trial."""
         self.add_marker("evals")
@@ -130,6 +133,15 @@ class EvalItem(pytest.Item):
         if isinstance(excinfo.value, NoAnswer) and self.result is not None:
             return self.repr_failure(excinfo)
         return super()._repr_failure_py(excinfo, style)
+
+    @property
+    def location(self) -> tuple[str, int | None, str]:
+        """Where the case was written, as pytest shows it: where its file is, is found out once."""
+        file = self.parent
+        assert isinstance(file, EvalFile)
+        if not file.shown:
+            file.shown = super().location[0]
+        return file.shown, self.reportinfo()[1], self.name
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Return where the case was written."""

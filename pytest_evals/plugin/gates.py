@@ -46,6 +46,7 @@ class Gates:
     def __init__(self, evals: Evals) -> None:
         self._evals = evals
         self.tables: dict[str, Table] = {}
+        self._compared: dict[str, bool] = {}
         self.judgements: dict[str, Judgement | Measured] = {}
         self.verdicts: list[GateVerdict] = []
         self.decision: Decision | None = None
@@ -53,8 +54,16 @@ class Gates:
 
     def add(self, result: TrialResult) -> None:
         """Take a recorded trial in."""
-        table = self.tables.setdefault(result.dataset, Table(result.dataset))
-        table.add(tally(result))
+        table = self.tables.get(result.dataset)
+        if table is None:
+            table = self.tables[result.dataset] = Table(result.dataset)
+            self._compared[result.dataset] = self._is_read() or self._has_bars(result.dataset)
+        table.add(tally(result, compared=self._compared[result.dataset]))
+
+    def _has_bars(self, dataset: str) -> bool:
+        recorder: Any = self._evals.config.pluginmanager.getplugin("evals-recorder")
+        named = [info for info in recorder.infos if info.name == dataset]
+        return not named or any(has_bars(self._evals.settings, info) for info in named)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -98,7 +107,7 @@ class Gates:
             What is said of it, and a note for the user.
         """
         evals = self._evals
-        if not (has_bars(evals.settings, info) or self._is_read(session)):
+        if not (has_bars(evals.settings, info) or self._is_read()):
             shows = getattr(evals.config.option, "verbose", 0) >= 0
             return measured(table, info) if shows else Measured(), None
         from pytest_evals.plugin.judging import judge_dataset
@@ -108,12 +117,12 @@ class Gates:
         self.told += told
         return clean(judgement, evals.redactor), note
 
-    def _is_read(self, session: pytest.Session) -> bool:
+    def _is_read(self) -> bool:
         """Whether anybody reads more than the table of models."""
         judged = any(matrix.dataset.judges for matrix in self._evals.matrices.values())
-        manager = session.config.pluginmanager
-        verbose = getattr(session.config.option, "verbose", 0) > 0
-        return judged or verbose or manager.hasplugin("evals-reports")
+        config = self._evals.config
+        verbose = getattr(config.option, "verbose", 0) > 0
+        return judged or verbose or config.pluginmanager.hasplugin("evals-reports")
 
     def _report(
         self, session: pytest.Session, info: DatasetInfo, verdicts: "Sequence[GateVerdict]"

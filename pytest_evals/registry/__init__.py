@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 __all__ = ["LOADERS", "PROVIDERS", "REPORTERS", "STORES", "Registry"]
 
 
+MOST_SPECS = 4096
+"""Specs that are known by themselves; more are known by what they say, which takes longer."""
+
+
 class Registry:
     """Every member of every family by name.
 
@@ -53,6 +57,7 @@ class Registry:
         self._reporters: Family[Reporter] = Family(KINDS["reporters"])
         self._stores: Family[AnswerStore] = Family(KINDS["stores"])
         self._bound: dict[str, Bound] = {}
+        self._specs: dict[int, tuple[ScorerSpec, Bound]] = {}
         self._seen: set[str] = set()
         """The models of judges that were looked at, each once a dataset."""
         self._asked: set[tuple[str, int]] = set()
@@ -178,10 +183,15 @@ class Registry:
         Raises:
             SpecError: the scorer or one of its options is not right.
         """
+        known = self._specs.get(id(spec))
+        if known is not None and known[0] is spec:
+            return known[1]
         key = spec.model_dump_json()
         bound = self._bound.get(key)
         if bound is None:
             bound = self._bound[key] = bind(spec, self.scorer, lambda: self._scorers)
+        if len(self._specs) < MOST_SPECS:
+            self._specs[id(spec)] = spec, bound
         return bound
 
     def scorers_of(self, dataset: Dataset, case: Case) -> tuple[Bound, ...]:
