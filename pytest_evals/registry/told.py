@@ -6,14 +6,17 @@ What a plugin says is looked at here; a fault of one plugin takes nothing from t
 import math
 import re
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from pytest_evals.errors import PluginError
-from pytest_evals.gate.spec import GateVerdict
 from pytest_evals.hooks import Hooks, Implementation
 from pytest_evals.matrix import Trial
 from pytest_evals.redact import LEAST
-from pytest_evals.report import ContextValue, Report
 from pytest_evals.result import TrialResult
+
+if TYPE_CHECKING:
+    from pytest_evals.gate.spec import GateVerdict
+    from pytest_evals.report import ContextValue, Report
 
 BEFORE, AFTER = "pytest_evals_before_trial", "pytest_evals_after_trial"
 
@@ -104,7 +107,7 @@ def secrets_of(one: Implementation) -> tuple[list[str], list[re.Pattern[str]]]:
     return texts, patterns
 
 
-def verdict_notes(hooks: Hooks, verdict: GateVerdict) -> tuple[tuple[str, ...], list[str]]:
+def verdict_notes(hooks: Hooks, verdict: "GateVerdict") -> tuple[tuple[str, ...], list[str]]:
     """Return the notes that plugins add to a verdict, and what went wrong."""
     notes: list[str] = []
     wrong: list[str] = []
@@ -134,7 +137,7 @@ def _sentences(one: Implementation, found: object) -> list[str]:
     )
 
 
-def report_context(hooks: Hooks, report: Report) -> tuple[dict[str, ContextValue], list[str]]:
+def report_context(hooks: Hooks, report: "Report") -> "tuple[dict[str, ContextValue], list[str]]":
     """Return the sections that plugins add to a report, and what went wrong."""
     context: dict[str, ContextValue] = {}
     origins: dict[str, str] = {}
@@ -152,7 +155,7 @@ def report_context(hooks: Hooks, report: Report) -> tuple[dict[str, ContextValue
     return context, wrong
 
 
-def _sections(one: Implementation, found: object) -> dict[str, ContextValue]:
+def _sections(one: Implementation, found: object) -> "dict[str, ContextValue]":
     """Return one plugin's sections.
 
     Raises:
