@@ -152,14 +152,19 @@ def _whole(value: Any) -> Any:
     return value
 
 
+_NESTED = (dict, list, tuple)
+
+
 def _refuse_other_keys(value: Json) -> None:
     """Refuse keys that json.dumps would quietly turn into strings: 1 and "1" must differ."""
     if isinstance(value, dict):
-        for key, item in value.items():
+        for key in value:
             if not isinstance(key, str):
                 msg = f"a mapping key must be a string, found {key!r}"
                 raise TypeError(msg)
-            _refuse_other_keys(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
+        value = value.values()
+    elif not isinstance(value, list | tuple):
+        return
+    for item in value:
+        if isinstance(item, _NESTED):
             _refuse_other_keys(item)
