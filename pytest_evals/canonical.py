@@ -31,6 +31,7 @@ class Frozen(BaseModel):
         frozen=True,
         extra="forbid",
         ser_json_inf_nan="strings",
+        protected_namespaces=(),  # pydantic 2.9 warns of `model_id`
     )
 
     @classmethod

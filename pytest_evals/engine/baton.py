@@ -10,6 +10,7 @@ import asyncio
 import selectors
 import sys
 import threading
+from contextlib import suppress
 from time import monotonic, sleep
 
 STRETCH_S = 0.02
@@ -51,7 +52,7 @@ class Baton:
         """Give the host's back, if it has it."""
         if self._hosts:
             self._hosts = False
-            self._lock.release()
+            self._release()
 
     def take_for_loop(self) -> bool:
         """Take it for the event loop; false where the host did not give it in time."""
@@ -62,7 +63,12 @@ class Baton:
 
     def give_of_loop(self) -> None:
         """Give the event loop's back, which has it."""
-        self._lock.release()
+        self._release()
+
+    def _release(self) -> None:
+        """Give it back; to give what was given is no reason to stop anybody."""
+        with suppress(RuntimeError):
+            self._lock.release()
 
     def event_loop(self) -> asyncio.AbstractEventLoop:
         """Make an event loop that takes turns, where its kind can."""
@@ -88,3 +94,10 @@ class _Selector(selectors.DefaultSelector):
             return super().select(timeout)
         finally:
             self._held = self._baton.take_for_loop()
+
+    def close(self) -> None:
+        """Give it back for good."""
+        if self._held:
+            self._held = False
+            self._baton.give_of_loop()
+        super().close()

@@ -4,19 +4,17 @@ It takes each trial's record off its report and keeps it at once, seals the run 
 sees to it that what was planned and what was recorded agree.
 """
 
-import subprocess
 import sys
 from collections.abc import Generator, Iterable
 from dataclasses import replace
-from pathlib import Path
 from time import time
 from typing import Any
 
 import pytest
-from pydantic import TypeAdapter
 
 from pytest_evals import __version__
 from pytest_evals.errors import SettingsError, StoreError
+from pytest_evals.plugin.checkout import GitReader
 from pytest_evals.plugin.collect import trial_of
 from pytest_evals.plugin.keeper import Keeper
 from pytest_evals.plugin.session import Evals
@@ -29,8 +27,6 @@ from pytest_evals.run import DatasetInfo, GitInfo, Run, RunStatus
 from pytest_evals.storage.base import RunStore
 from pytest_evals.summary import Summary
 
-INFOS = TypeAdapter(tuple[DatasetInfo, ...])
-
 
 class Recorder:
     """Keeps the run."""
@@ -42,6 +38,7 @@ class Recorder:
         self.notes: list[str] = []
         self._store: RunStore | None = None
         self._keeper: Keeper | None = None
+        self._git: GitReader | None = None
         self._infos: tuple[DatasetInfo, ...] = ()
         self._planned: list[str] = []
         self._recorded: set[str] = set()
@@ -56,11 +53,10 @@ class Recorder:
         if self._evals.config.option.collectonly:
             return
         self._store = open_runs(self._evals, self.note)
-        git = git_info(settings.rootdir)
+        self._git = GitReader(settings.rootdir)
         self.run = Run(
             id=self._evals.run_id,
             started_at=time(),
-            git=git,
             versions={
                 "python": sys.version.split()[0],
                 "pytest": pytest.__version__,
@@ -69,14 +65,15 @@ class Recorder:
             },
             options=settings.shown(),
         )
-        self._evals.chain = self._chain(git)
+        self._evals.find_chain = self._chain
 
-    def _chain(self, git: GitInfo | None) -> str:
+    def _chain(self) -> str:
         """Return the mark under which answers of user code may be used again.
 
         Only to finish an interrupted run of the same code: then that run's mark goes on.
         """
         own = self._evals.run_id
+        git = self._checkout()
         if self._store is None or git is None:
             return own
         for run in self._store.runs(limit=1):
@@ -84,6 +81,10 @@ class Recorder:
             if same and run.status is RunStatus.INTERRUPTED and run.chain:
                 return run.chain
         return own
+
+    def _checkout(self) -> GitInfo | None:
+        """Return what git says, once it has."""
+        return None if self._git is None else self._git.result()
 
     def expect(self, infos: tuple[DatasetInfo, ...], ids: list[str]) -> None:
         """Take over what was planned and selected."""
@@ -107,6 +108,8 @@ class Recorder:
         told: Any = report.__dict__
         infos = told.pop("evals_infos", None)
         if infos and not self._infos:
+            from pytest_evals.plugin.infos import INFOS
+
             self._infos = INFOS.validate_json(infos)
             self._planned = [i for i in self._ids if self._is_trial(i)]
         record = told.pop("evals_record", None)
@@ -154,7 +157,8 @@ class Recorder:
         if self._begun or self.run is None:
             return
         self._begun = True
-        self.run = self.run.model_copy(update={"datasets": self._infos, "chain": self._evals.chain})
+        known = {"datasets": self._infos, "chain": self._evals.chain, "git": self._checkout()}
+        self.run = self.run.model_copy(update=known)
         if self._store is not None:
             try:
                 self._store.begin(clean(self.run, self._evals.redactor))
@@ -370,42 +374,3 @@ def matrix_line(info: DatasetInfo) -> str:
 def _count(number: int, noun: str) -> str:
     """Write a number with its noun."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def git_info(rootdir: Path) -> GitInfo | None:
-    """Read the commit, the branch and a digest of uncommitted changes; None outside a checkout."""
-    import hashlib
-
-    def git(*words: str) -> bytes | None:
-        try:
-            done = subprocess.run(  # noqa: S603 - a fixed command
-                ["git", *words],  # noqa: S607 - the user's own git
-                cwd=rootdir,
-                capture_output=True,
-                timeout=10,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        return done.stdout if done.returncode == 0 else None
-
-    status = git("status", "--porcelain=v2", "--branch", "--untracked-files=no")
-    if status is None:
-        return None
-    heads = dict(
-        line[2:].split(" ", 1)
-        for line in status.decode(errors="replace").splitlines()
-        if line.startswith("# branch.")
-    )
-    commit = heads.get("branch.oid", "")
-    if not commit or commit == "(initial)":
-        return None
-    changed = any(not line.startswith(b"#") for line in status.splitlines())
-    diff = git("diff", "HEAD", "--no-ext-diff") if changed else None
-    branch = heads.get("branch.head")
-    return GitInfo(
-        commit=commit,
-        branch=None if branch == "(detached)" else branch,
-        dirty=changed,
-        tree=hashlib.sha256(diff).hexdigest()[:16] if diff else "",
-    )

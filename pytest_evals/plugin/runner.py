@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import TypeAdapter
 
 from pytest_evals.canonical import to_json
 from pytest_evals.engine import capture
@@ -25,7 +24,6 @@ from pytest_evals.plugin.session import Evals, has_bars
 from pytest_evals.result import Outcome, TrialResult
 from pytest_evals.run import DatasetInfo
 
-INFOS = TypeAdapter(tuple[DatasetInfo, ...])
 GARBAGE = 50_000
 """Objects made, less those let go, between two looks for garbage: some fifty trials' worth."""
 
@@ -38,6 +36,7 @@ class Runner:
         self._patterns: tuple[str, ...] = tuple(evals.config.getini("evals_files"))
         self._told = False
         self._gated: set[str] = set()
+        self._known: tuple[DatasetInfo, ...] = ()
         self._infos = ""
         self._items: dict[str, pytest.Item] = {}
         self._taken: tuple[TrialResult, str] | None = None
@@ -100,7 +99,11 @@ class Runner:
                 selected[trial.group] = selected.get(trial.group, 0) + 1
         if self._evals.matrices and not session.config.option.collectonly:
             infos = self._evals.infos(selected)
-            self._infos = INFOS.dump_json(infos).decode()
+            self._known = infos
+            if self._evals.worker is not None:
+                from pytest_evals.plugin.infos import INFOS
+
+                self._infos = INFOS.dump_json(infos).decode()
             recorder = self._evals.config.pluginmanager.getplugin("evals-recorder")
             if recorder is not None:
                 recorder.expect(infos, list(self._items))
@@ -144,7 +147,7 @@ class Runner:
         Raises:
             StoreError: a baseline is missing or not right.
         """
-        for info in INFOS.validate_json(self._infos) if self._infos else ():
+        for info in self._known:
             if info.selected and has_bars(self._evals.settings, info):
                 from pytest_evals.plugin.compare import find
 

@@ -1,6 +1,7 @@
 """The session's state on ``config.stash``, and how it begins and ends."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import time
@@ -39,10 +40,11 @@ class Evals:
     settings: Settings
     registry: Registry
     run_id: str
-    chain: str
-    """The mark under which answers of user code may be used again."""
+    find_chain: Callable[[], str]
+    """Finds out the mark under which answers of user code may be used again; see `chain`."""
     matrices: dict[str, Matrix] = field(default_factory=dict)
     """By the dataset's path."""
+    _chain: str | None = None
     engine: Engine | None = None
     worker: str | None = None
     """This xdist worker's id; None where there is no worker."""
@@ -163,6 +165,13 @@ class Evals:
             for path, matrix in sorted(self.matrices.items())
         )
 
+    @property
+    def chain(self) -> str:
+        """The mark under which answers of user code may be used again, found out once."""
+        if self._chain is None:
+            self._chain = self.find_chain()
+        return self._chain
+
     def open_engine(self) -> Engine:
         """Return the engine, made when first needed."""
         if self.engine is None:
@@ -264,7 +273,7 @@ def begin(config: pytest.Config) -> None:
         settings=settings,
         registry=registry,
         run_id=workerinput["evals_run"] if workerinput else new_run_id(time()),
-        chain=workerinput["evals_chain"] if workerinput else "",
+        find_chain=lambda: workerinput["evals_chain"] if workerinput else "",
         worker=workerinput["workerid"] if workerinput else None,
         share=share_of(workerinput) if workerinput else Share(),
         redactor=redactor,

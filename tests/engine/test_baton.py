@@ -103,3 +103,22 @@ def test_taking_and_giving_twice(baton: Baton) -> None:
         baton.give()
         baton.give()
         assert not baton.held
+
+
+def test_a_closed_loop_gives_it_back(baton: Baton) -> None:
+    """The host of a loop that ended has it at once, and a second loop can take turns again."""
+    for _ in range(2):
+        loop = baton.event_loop()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+        baton.take()
+        assert baton.held
+        baton.give()
+
+
+def test_giving_what_was_given_stops_nobody(baton: Baton, loop: asyncio.AbstractEventLoop) -> None:
+    """Two threads of a host that both give it back at once leave the loop running."""
+    baton.take()
+    baton.give_of_loop()
+    baton.give()
+    assert all(within(loop, 10) for _ in range(3))
