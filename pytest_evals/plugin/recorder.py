@@ -18,7 +18,7 @@ from pytest_evals.plugin.checkout import GitReader
 from pytest_evals.plugin.collect import trial_of
 from pytest_evals.plugin.keeper import Keeper
 from pytest_evals.plugin.session import Evals
-from pytest_evals.plugin.signals import sigterm_interrupts
+from pytest_evals.plugin.signals import Interrupts, interrupts
 from pytest_evals.plugin.stores import cassette_path, open_cassette, open_runs
 from pytest_evals.plugin.terminal import Told, draw
 from pytest_evals.report import clean
@@ -39,6 +39,7 @@ class Recorder:
         self._store: RunStore | None = None
         self._keeper: Keeper | None = None
         self._git: GitReader | None = None
+        self._interrupts = Interrupts()
         self._infos: tuple[DatasetInfo, ...] = ()
         self._planned: list[str] = []
         self._recorded: set[str] = set()
@@ -96,13 +97,22 @@ class Recorder:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self) -> Generator[None, object, object]:
-        """Hear SIGTERM as Ctrl-C while trials run."""
-        with sigterm_interrupts(self.note):
+        """Hear Ctrl-C for certain while trials run, and SIGTERM as Ctrl-C."""
+        with interrupts(self.note) as self._interrupts:
             return (yield)
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep the trial that a report ends."""
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
+        """Keep the trial that a report ends; then hear an interrupt that was lost."""
+        kept = self._take(report)
+        yield
+        if kept:
+            self._interrupts.check()
+        elif report.when == "call":
+            self._interrupts.forget()
+
+    def _take(self, report: pytest.TestReport) -> bool:
+        """Take a trial off a report and keep it; whether there was one."""
         if str(report.when) == "???":
             self._crashed.add(report.nodeid)
         told: Any = report.__dict__
@@ -116,13 +126,14 @@ class Recorder:
         if record is None:
             if infos:
                 self.begin()
-            return
+            return False
         result = self._evals.fresh
         self._evals.fresh = None
         if result is None or result.id != report.nodeid:
             result = TrialResult.model_validate_json(record)
         self.begin()
         self._keep(result, record, told.get("worker_id", ""))
+        return True
 
     def _keep(self, result: TrialResult, record: str, worker: str) -> None:
         """Add a trial to all that is told of the session, and to the store."""

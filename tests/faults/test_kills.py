@@ -242,3 +242,45 @@ def git(pytester, *words: str) -> None:
     """Run git in the test's folder."""
     who = ("-c", "user.name=t", "-c", "user.email=t@example.com")
     subprocess.run(["git", *who, *words], cwd=pytester.path, check=True, capture_output=True)
+
+
+LOST = """
+import os, signal, time
+
+def lose():
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(10)
+    except KeyboardInterrupt:
+        pass
+"""
+
+
+def test_a_lost_interrupt_is_raised_again(python_target, evals_process, write):
+    """Compiled code can swallow Ctrl-C: the trial at hand is kept, and the session ends."""
+    name = python_target("def answer(text): return text", 5)
+    write("lost.py", LOST)
+    write(
+        "conftest.py",
+        """
+        from lost import lose
+
+        def pytest_runtest_setup(item):
+            if item.name.startswith("c1"):
+                lose()
+        """,
+    )
+    result = evals_process(name)
+    assert pytest.ExitCode.INTERRUPTED == result.ret
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["*KeyboardInterrupt*"])
+
+
+def test_a_test_that_deals_with_its_own_interrupt(python_target, evals_process, write):
+    """A test of signals, beside evals, ends nothing."""
+    name = python_target("def answer(text): return text", 3)
+    write("lost.py", LOST)
+    write("test_own.py", "from lost import lose\n\ndef test_own():\n    lose()\n")
+    result = evals_process("test_own.py", name)
+    result.assert_outcomes(passed=4)
+    assert pytest.ExitCode.OK == result.ret

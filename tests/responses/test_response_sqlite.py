@@ -7,6 +7,7 @@ import sys
 import textwrap
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -213,7 +214,7 @@ def test_all_or_none(tmp_path: Path, make_answer) -> None:
     with pytest.raises(StoreError):
         store.put_all([make_answer("a"), bad])
     assert store.get("a") is None
-    with sqlite3.connect(store.path) as other:
+    with closing(sqlite3.connect(store.path)) as other:
         other.execute("CREATE TRIGGER no BEFORE INSERT ON responses WHEN NEW.key = 'b' "
                       "BEGIN SELECT RAISE(ABORT, 'no'); END")  # fmt: skip
     with pytest.raises(StoreError, match="no"):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -298,7 +299,7 @@ def test_many_trials_at_once(tmp_path: Path, make_run, make_result) -> None:
     assert again == found[129]
     assert [told[7], again] == store.attempts("r", "d.yaml::case-7")
     store.close()
-    with sqlite3.connect(tmp_path / "e.sqlite") as db:
+    with closing(sqlite3.connect(tmp_path / "e.sqlite")) as db:
         assert [(132,)] == db.execute("SELECT count(*) FROM scores").fetchall()
         assert [(132, 1, 132)] == db.execute(
             "SELECT count(DISTINCT trial), min(trial), max(trial) FROM scores"
