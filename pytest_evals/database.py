@@ -9,7 +9,9 @@ the process; the last commits before a power cut may be lost, the file stays who
 
 import os
 import sqlite3
+from collections.abc import Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from time import monotonic, sleep
 from urllib.parse import quote
@@ -21,6 +23,9 @@ APPLICATION_ID = 0x65766C73
 
 TIMEOUT_S = 10.0
 """Seconds to wait for another process's write; a write takes well under a millisecond."""
+
+_VALUES = 900
+"""Values in a statement; older SQLite takes 999."""
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -250,6 +255,26 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     except BaseException:
         roll_back(connection)
         raise
+
+
+def insert_rows(
+    db: sqlite3.Connection,
+    statement: str,
+    rows: Sequence[tuple[str | int | float | bytes | None, ...]],
+) -> None:
+    """Insert rows, many with a statement: each one lets go of Python's lock and waits for it.
+
+    Args:
+        db: the connection, in a transaction.
+        statement: what stands before ``VALUES``.
+        rows: all of one length.
+    """
+    at_once = _VALUES // len(rows[0]) if rows else 1
+    for at in range(0, len(rows), at_once):
+        some = rows[at : at + at_once]
+        marks = f"({','.join('?' * len(some[0]))})"
+        values = ",".join([marks] * len(some))
+        db.execute(f"{statement} VALUES {values}", [*chain.from_iterable(some)])
 
 
 def roll_back(connection: sqlite3.Connection) -> None:

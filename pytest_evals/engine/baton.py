@@ -28,30 +28,26 @@ class Baton:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._hosts = False
+        self.held = False
+        """Whether the host holds it."""
         self._since = 0.0
         self._loop_waits = False
-
-    @property
-    def held(self) -> bool:
-        """Whether the host holds it."""
-        return self._hosts
 
     def take(self) -> None:
         """Take it for the host, or keep it; after a stretch the event loop has its turn first."""
         now = monotonic()
-        if self._hosts:
+        if self.held:
             if not self._loop_waits or now - self._since < STRETCH_S:
                 return
             self.give()
             sleep(_YIELD_S)
-        self._hosts = self._lock.acquire(timeout=HOST_S)
+        self.held = self._lock.acquire(timeout=HOST_S)
         self._since = monotonic()
 
     def give(self) -> None:
         """Give the host's back, if it has it."""
-        if self._hosts:
-            self._hosts = False
+        if self.held:
+            self.held = False
             self._release()
 
     def take_for_loop(self) -> bool:
@@ -61,8 +57,8 @@ class Baton:
         self._loop_waits = False
         return taken
 
-    def give_of_loop(self) -> None:
-        """Give the event loop's back, which has it."""
+    def give_for_loop(self) -> None:
+        """Give back what the event loop has."""
         self._release()
 
     def _release(self) -> None:
@@ -89,7 +85,7 @@ class _Selector(selectors.DefaultSelector):
         """Wait for sockets and timers without the baton, and come back with it."""
         if self._held:
             self._held = False
-            self._baton.give_of_loop()
+            self._baton.give_for_loop()
         try:
             return super().select(timeout)
         finally:
@@ -99,5 +95,5 @@ class _Selector(selectors.DefaultSelector):
         """Give it back for good."""
         if self._held:
             self._held = False
-            self._baton.give_of_loop()
+            self._baton.give_for_loop()
         super().close()

@@ -9,8 +9,7 @@ import threading
 from contextlib import suppress
 
 from pytest_evals.engine.threads import DaemonPool
-from pytest_evals.errors import StoreError
-from pytest_evals.responses.base import ResponseStore, StoredAnswer
+from pytest_evals.responses.base import ResponseStore, StoredAnswer, put_all
 
 _Waiting = tuple[StoredAnswer, "asyncio.Future[None]"]
 
@@ -67,13 +66,9 @@ class AnswerKeeper:
     def _put(self, answers: list[StoredAnswer]) -> list[Exception | None]:
         """Put answers into the store; return what went wrong with each."""
         assert self._store is not None
-        put_all = getattr(self._store, "put_all", None)
-        if put_all is not None and len(answers) > 1:
-            try:
-                put_all(answers)
-            except StoreError:
-                pass  # one of them, or the file: each is told its own error below
-            else:
+        if len(answers) > 1:
+            with suppress(Exception):  # one of them, or the file: each is told its own error below
+                put_all(self._store, answers)
                 return [None] * len(answers)
         errors: list[Exception | None] = []
         for answer in answers:

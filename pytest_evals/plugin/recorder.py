@@ -7,6 +7,7 @@ sees to it that what was planned and what was recorded agree.
 import sys
 from collections.abc import Generator, Iterable
 from dataclasses import replace
+from functools import cache
 from time import time
 from typing import Any
 
@@ -66,7 +67,7 @@ class Recorder:
             },
             options=settings.shown(),
         )
-        self._evals.find_chain = self._chain
+        self._evals.chain = cache(self._chain)
 
     def _chain(self) -> str:
         """Return the mark under which answers of user code may be used again.
@@ -168,7 +169,7 @@ class Recorder:
         if self._begun or self.run is None:
             return
         self._begun = True
-        known = {"datasets": self._infos, "chain": self._evals.chain, "git": self._checkout()}
+        known = {"datasets": self._infos, "chain": self._evals.chain(), "git": self._checkout()}
         self.run = self.run.model_copy(update=known)
         if self._store is not None:
             try:

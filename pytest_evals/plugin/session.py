@@ -40,11 +40,10 @@ class Evals:
     settings: Settings
     registry: Registry
     run_id: str
-    find_chain: Callable[[], str]
-    """Finds out the mark under which answers of user code may be used again; see `chain`."""
+    chain: Callable[[], str]
+    """Returns the mark under which answers of user code may be used again."""
     matrices: dict[str, Matrix] = field(default_factory=dict)
     """By the dataset's path."""
-    _chain: str | None = None
     engine: Engine | None = None
     worker: str | None = None
     """This xdist worker's id; None where there is no worker."""
@@ -165,13 +164,6 @@ class Evals:
             for path, matrix in sorted(self.matrices.items())
         )
 
-    @property
-    def chain(self) -> str:
-        """The mark under which answers of user code may be used again, found out once."""
-        if self._chain is None:
-            self._chain = self.find_chain()
-        return self._chain
-
     def open_engine(self) -> Engine:
         """Return the engine, made when first needed."""
         if self.engine is None:
@@ -182,7 +174,7 @@ class Evals:
                     http=_http_clients,
                     store=self._responses(),
                     redactor=self.redactor,
-                    chain=self.chain,
+                    chain=self.chain(),
                     share=self.share,
                     recorded=self.recorded,
                     around=trial_hooks(self.registry.hooks),
@@ -212,7 +204,7 @@ class Evals:
                 http=_http_clients,
                 store=self._responses(),
                 redactor=self.redactor,
-                chain=self.chain,
+                chain=self.chain(),
                 share=share,
                 around=trial_hooks(self.registry.hooks),
             ),
@@ -273,7 +265,7 @@ def begin(config: pytest.Config) -> None:
         settings=settings,
         registry=registry,
         run_id=workerinput["evals_run"] if workerinput else new_run_id(time()),
-        find_chain=lambda: workerinput["evals_chain"] if workerinput else "",
+        chain=lambda: workerinput["evals_chain"] if workerinput else "",
         worker=workerinput["workerid"] if workerinput else None,
         share=share_of(workerinput) if workerinput else Share(),
         redactor=redactor,

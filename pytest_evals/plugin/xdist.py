@@ -47,7 +47,7 @@ class Controller:
         limit = self._evals.settings.timeout
         node.workerinput.update(
             evals_run=self._evals.run_id,
-            evals_chain=self._evals.chain,
+            evals_chain=self._evals.chain(),
             evals_rank=part.rank,
             evals_used=[part.usd, part.tokens],
             evals_folder=self._folder.name,

@@ -1,5 +1,6 @@
 """ResponseStore: answers that were paid for, by Key."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from pydantic import Field
@@ -60,6 +61,20 @@ class ResponseStore(Protocol):
     def close(self) -> None:
         """Write what is pending and let go of the file."""
         ...
+
+
+def put_all(store: ResponseStore, answers: Sequence[StoredAnswer]) -> None:
+    """Keep answers: together where a store has `put_all`, else one after the other.
+
+    Raises:
+        StoreError: not all of them could be kept.
+    """
+    together = getattr(store, "put_all", None)
+    if together is not None:
+        together(answers)
+        return
+    for answer in answers:
+        store.put(answer)
 
 
 class AnswerStore(ResponseStore, Protocol):

@@ -6,7 +6,7 @@ Each is a `ResponseStore` and knows nothing of the other; more layers are made b
 from collections.abc import Sequence
 
 from pytest_evals.errors import StoreError
-from pytest_evals.responses.base import ResponseStore, StoredAnswer
+from pytest_evals.responses.base import ResponseStore, StoredAnswer, put_all
 
 
 class LayeredResponseStore:
@@ -41,13 +41,8 @@ class LayeredResponseStore:
         """Keep answers in both; what one of them cannot keep the other still does."""
         errors: list[StoreError] = []
         for store in (self.back, self.front):
-            put_all = getattr(store, "put_all", None)
             try:
-                if put_all is not None:
-                    put_all(answers)
-                    continue
-                for answer in answers:
-                    store.put(answer)
+                put_all(store, answers)
             except StoreError as error:
                 errors.append(error)
         _raise(errors)

@@ -1,10 +1,10 @@
 """NamedStore: a store that a plugin brings; whatever it raises is told with its name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pytest_evals.errors import StoreError
-from pytest_evals.responses.base import ResponseStore, StoredAnswer
+from pytest_evals.responses.base import ResponseStore, StoredAnswer, put_all
 
 
 class NamedStore:
@@ -30,6 +30,10 @@ class NamedStore:
     def put(self, answer: StoredAnswer) -> None:
         """Keep an answer."""
         self._named("keep an answer", lambda: self._store.put(answer))
+
+    def put_all(self, answers: Sequence[StoredAnswer]) -> None:
+        """Keep several answers."""
+        self._named("keep answers", lambda: put_all(self._store, answers))
 
     def nearest(
         self, case: str, model: str, role: str, sample: int, turn: int

@@ -9,7 +9,6 @@ import threading
 import zlib
 from collections.abc import Sequence
 from contextlib import suppress
-from itertools import chain
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -17,6 +16,7 @@ from pydantic import ValidationError
 from pytest_evals.database import (
     TIMEOUT_S,
     failure,
+    insert_rows,
     open_for_reading,
     open_for_writing,
     roll_back,
@@ -24,10 +24,8 @@ from pytest_evals.database import (
 from pytest_evals.errors import StoreError
 from pytest_evals.responses.base import StoredAnswer
 
-_PUT = "INSERT INTO responses (key, case_id, model_id, role, sample, turn, record) VALUES "
-_MARKS = "(?, ?, ?, ?, ?, ?, ?)"
-_AT_ONCE = 50
-"""Rows a statement puts: each statement takes Python's lock once, and may have 999 values."""
+# What is replaced becomes a new row: the newest row is the nearest.
+_PUT = "INSERT OR REPLACE INTO responses (key, case_id, model_id, role, sample, turn, record) "
 _NEAREST = """SELECT key, record FROM responses
     WHERE case_id = ? AND model_id = ? AND role = ? AND sample = ? AND turn = ?
     ORDER BY seq DESC LIMIT 1"""
@@ -83,22 +81,14 @@ class SqliteResponseStore:
         Raises:
             StoreError: they could not be kept.
         """
-        rows = [_row(answer) for answer in {one.key: one for one in answers}.values()]
+        rows = [_row(answer) for answer in answers]
         with self._writing:
             db = self._writer
             if db is None:
                 raise StoreError(f"the stored answers in {self.path} are closed or only readable")
             try:
                 db.execute("BEGIN IMMEDIATE")
-                for at in range(0, len(rows), _AT_ONCE):
-                    some = rows[at : at + _AT_ONCE]
-                    # Replaced by new rows, not in their place: the newest row is the nearest.
-                    marks = ",".join("?" * len(some))
-                    db.execute(
-                        f"DELETE FROM responses WHERE key IN ({marks})",  # noqa: S608 - only marks
-                        [row[0] for row in some],
-                    )
-                    db.execute(_PUT + ",".join([_MARKS] * len(some)), list(chain(*some)))
+                insert_rows(db, _PUT, rows)
                 db.execute("COMMIT")
             except sqlite3.Error as error:
                 roll_back(db)

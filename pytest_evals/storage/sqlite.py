@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +19,7 @@ from pydantic import ValidationError
 from pytest_evals.database import (
     TIMEOUT_S,
     failure,
+    insert_rows,
     open_for_reading,
     open_for_writing,
     roll_back,
@@ -35,15 +35,13 @@ from pytest_evals.storage.rules import Tally, find, refuse_running, row_of, so_f
 T = TypeVar("T")
 
 _ROW = ", ".join(TrialRow._fields)  # the columns have the fields' names
-_INSERT_TRIALS = f"INSERT INTO trials (seq, run, record, {_ROW}) VALUES "  # noqa: S608 - our own
-_INSERT_SCORES = "INSERT INTO scores VALUES "
+_INSERT_TRIALS = f"INSERT INTO trials (seq, run, record, {_ROW}) "
+_INSERT_SCORES = "INSERT INTO scores "
 _SUPERSEDE = "UPDATE trials SET current = 0 WHERE seq = ?"
 _LAST = "SELECT seq FROM sqlite_sequence WHERE name = 'trials'"
 _SO_FAR = """SELECT outcome, count(*), count(tokens), coalesce(sum(tokens), 0), count(cost_usd),
     sum(unpriced), coalesce(sum(cost_usd), 0.0)
     FROM trials INDEXED BY trials_of WHERE run = ? AND current GROUP BY outcome"""
-_VALUES = 900
-"""Values in a statement; older SQLite takes 999."""
 _BATCH = 200
 """Trials read at once: no statement stays open between two of them."""
 
@@ -126,8 +124,8 @@ class SqliteRunStore:
                 added[row.trial] = seq
                 kept.append((seq, own.seq, record, *row))
                 scores += (_score_row(own.seq, seq, i, it) for i, it in enumerate(given))
-            _insert(db, _INSERT_TRIALS, kept)
-            _insert(db, _INSERT_SCORES, scores)
+            insert_rows(db, _INSERT_TRIALS, kept)
+            insert_rows(db, _INSERT_SCORES, scores)
             if superseded:
                 db.executemany(_SUPERSEDE, superseded)
             return own, added
@@ -437,15 +435,6 @@ def _trial_row(values: tuple[Any, ...]) -> TrialRow:
     """Make a row of its columns: SQLite keeps truth as a number."""
     row = TrialRow(*values)
     return row._replace(tolerated=bool(row.tolerated), unpriced=bool(row.unpriced))
-
-
-def _insert(db: sqlite3.Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert rows, many with a statement: each one lets go of Python's lock and waits for it."""
-    at_once = _VALUES // len(rows[0]) if rows else 1
-    for at in range(0, len(rows), at_once):
-        some = rows[at : at + at_once]
-        marks = f"({','.join('?' * len(some[0]))})"
-        db.execute(statement + ",".join([marks] * len(some)), [*chain.from_iterable(some)])
 
 
 def _score_row(run: int, trial: int, position: int, score: Any) -> tuple[Any, ...]:

@@ -119,6 +119,6 @@ def test_a_closed_loop_gives_it_back(baton: Baton) -> None:
 def test_giving_what_was_given_stops_nobody(baton: Baton, loop: asyncio.AbstractEventLoop) -> None:
     """Two threads of a host that both give it back at once leave the loop running."""
     baton.take()
-    baton.give_of_loop()
+    baton.give_for_loop()
     baton.give()
     assert all(within(loop, 10) for _ in range(3))

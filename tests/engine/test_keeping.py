@@ -121,6 +121,25 @@ def test_who_stops_waiting_does_not_stop_the_writing():
     assert ["a", "b"] == asyncio.run(scenario())
 
 
+def test_any_fault_of_a_batch_is_told_too():
+    """What is no `StoreError` leaves nobody waiting: each answer is put by itself."""
+    store = Store()
+
+    def broken(answers):
+        raise ZeroDivisionError
+
+    store.put_all = broken
+
+    async def scenario():
+        keeper = AnswerKeeper(store)
+        told = await behind(store, keeper, "a", "b")
+        keeper.close()
+        return told
+
+    assert [None] * 3 == asyncio.run(scenario())
+    assert [["first"], ["a"], ["b"]] == store.batches
+
+
 def test_any_fault_of_a_store_reaches_who_asked():
     """What is no `StoreError` is not swallowed either."""
 
