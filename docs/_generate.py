@@ -17,9 +17,9 @@ from pathlib import Path
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from pytest_evals.canonical import field_docs
 from pytest_evals.cli import build_parser
 from pytest_evals.config import FILES_DEFAULT, OPTIONS, Option
+from pytest_evals.ground.canonical import field_docs
 from pytest_evals.hookspecs import hooks
 from pytest_evals.model import MODEL_FIELDS, Model, Price
 from pytest_evals.providers.base import Provider

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic_core import PydanticUndefined
 
-from pytest_evals.canonical import field_docs
+from pytest_evals.ground.canonical import field_docs
 from pytest_evals.scorers.base import Scorer
 from pytest_evals.scorers.catalogue import SCORERS
 from pytest_evals.scorers.transforms import TRANSFORMS

@@ -11,7 +11,8 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from pytest_evals.case import Case, ScorerSpec
     from pytest_evals.dataset import Dataset, Prompt
-    from pytest_evals.errors import (
+    from pytest_evals.exchange import Exchange, Request, Response, Usage
+    from pytest_evals.ground.errors import (
         AnswerError,
         DatasetError,
         EvalsError,
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
         StoreError,
         TemplateError,
     )
-    from pytest_evals.exchange import Exchange, Request, Response, Usage
     from pytest_evals.message import Message, ToolCall
     from pytest_evals.model import Model, Price
     from pytest_evals.plugin.python.ask import EvalAsk
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
 
 _HOMES = {
-    "AnswerError": "errors",
+    "AnswerError": "ground.errors",
     "Case": "case",
     "Dataset": "dataset",
-    "DatasetError": "errors",
+    "DatasetError": "ground.errors",
     "EvalAsk": "plugin.python.ask",
     "EvalJudge": "plugin.python.handles",
     "EvalTrial": "plugin.python.handles",
-    "EvalsError": "errors",
+    "EvalsError": "ground.errors",
     "Exchange": "exchange",
     "Message": "message",
     "Model": "model",
@@ -55,10 +55,10 @@ _HOMES = {
     "Scorer": "scorers.base",
     "ScorerSpec": "case",
     "ScoringError": "scorers.base",
-    "SettingsError": "errors",
-    "StoreError": "errors",
+    "SettingsError": "ground.errors",
+    "StoreError": "ground.errors",
     "TargetContext": "providers.python",
-    "TemplateError": "errors",
+    "TemplateError": "ground.errors",
     "ToolCall": "message",
     "TrialResult": "result",
     "Usage": "exchange",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from pytest_evals.canonical import Frozen, Json, described, digest
+from pytest_evals.ground.canonical import Frozen, Json, described, digest
 from pytest_evals.message import Message
 from pytest_evals.script import Script
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from pytest_evals.canonical import Frozen
-from pytest_evals.errors import suggest
+from pytest_evals.ground.canonical import Frozen
+from pytest_evals.ground.errors import suggest
 from pytest_evals.stats.estimate import Absent, Estimate
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_evals.errors import SettingsError, suggest
+from pytest_evals.ground.errors import SettingsError, suggest
 
 if TYPE_CHECKING:
     from pytest_evals.shard import Shard

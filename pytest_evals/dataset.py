@@ -4,8 +4,8 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from pytest_evals.canonical import Frozen, digest, digest_with
 from pytest_evals.case import Case, SampleCount, ScorerSpec
+from pytest_evals.ground.canonical import Frozen, digest, digest_with
 from pytest_evals.message import Message
 from pytest_evals.model import Model
 

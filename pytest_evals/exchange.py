@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import Field
 
-from pytest_evals.canonical import Frozen
-from pytest_evals.errors import AnswerError, ErrorType
+from pytest_evals.ground.canonical import Frozen
+from pytest_evals.ground.errors import AnswerError, ErrorType
 from pytest_evals.message import Message, ToolCall
 from pytest_evals.model import Price
 from pytest_evals.script import Script

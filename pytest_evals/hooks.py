@@ -11,9 +11,9 @@ from typing import Any
 
 import pluggy
 
-from pytest_evals.errors import PluginError, suggest
+from pytest_evals.ground.errors import PluginError, suggest
+from pytest_evals.ground.user_code import user_traceback
 from pytest_evals.hookspecs import hooks
-from pytest_evals.user_code import user_traceback
 
 GROUP = "pytest_evals"
 """The group of entry points that are loaded with ``--evals`` and by the command line."""

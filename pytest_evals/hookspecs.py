@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Iterable, Mapping
 
-    from pytest_evals.gate.spec import GateVerdict
     from pytest_evals.loaders.base import Loader
     from pytest_evals.matrix import Trial
     from pytest_evals.providers.base import Provider
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from pytest_evals.responses.base import AnswerStore
     from pytest_evals.result import TrialResult
     from pytest_evals.scorers.base import Scorer
+    from pytest_evals.verdict.gate.spec import GateVerdict
 
 hookspec = pluggy.HookspecMarker("pytest")
 
@@ -44,7 +44,7 @@ def pytest_evals_providers() -> "Mapping[str, type[Provider] | str]":  # type: i
     Example::
 
         from pytest_evals import Response
-        from pytest_evals.canonical import Frozen
+        from pytest_evals.ground.canonical import Frozen
 
 
         class EchoOptions(Frozen):
@@ -128,7 +128,7 @@ def pytest_evals_loaders() -> "Mapping[str, type[Loader] | str]":  # type: ignor
 
         import tomllib
 
-        from pytest_evals.errors import DatasetError, Position
+        from pytest_evals.ground.errors import DatasetError, Position
         from pytest_evals.loaders.base import Document
 
 

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from pytest_evals.canonical import Frozen
+from pytest_evals.ground.canonical import Frozen
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 

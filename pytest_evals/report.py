@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from pytest_evals.canonical import N
-from pytest_evals.redact import Redactor
+from pytest_evals.ground.canonical import N
+from pytest_evals.ground.redaction import Redactor
 from pytest_evals.result import TrialResult
 from pytest_evals.run import Run
 
 if TYPE_CHECKING:
     from pytest_evals.certificate import Certificate
-    from pytest_evals.judgement import Judgement
+    from pytest_evals.verdict.evaluation import Judgement
 
 ContextValue = str | Mapping[str, str | int | float | bool | None]
 """What a section of `Report.context` holds: a text, or named values."""

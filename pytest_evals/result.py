@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag
 
-from pytest_evals.canonical import Frozen
 from pytest_evals.case import Source
 from pytest_evals.exchange import ErrorInfo, Exchange, Response, Usage, total_usage
+from pytest_evals.ground.canonical import Frozen
 from pytest_evals.score import Score, ScoreError
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
-from pytest_evals.canonical import Frozen
+from pytest_evals.ground.canonical import Frozen
 from pytest_evals.model import Model
 
 

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from pytest_evals.canonical import Frozen
+from pytest_evals.ground.canonical import Frozen
 
 NO_LABEL = "(none)"
 """The label of an answer that names none of those there are: a wrong one, and no class."""

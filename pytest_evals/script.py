@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from pytest_evals.canonical import Frozen
+from pytest_evals.ground.canonical import Frozen
 from pytest_evals.span import Span
 
 ScriptErrorType = Literal[

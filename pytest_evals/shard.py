@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import NamedTuple
 
-from pytest_evals.errors import SettingsError
+from pytest_evals.ground.errors import SettingsError
 
 
 class Shard(NamedTuple):

@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     parser = build_parser()
     args = parser.parse_args(argv)
-    from pytest_evals.errors import EvalsError
+    from pytest_evals.ground.errors import EvalsError
 
     try:
         return int(args.run(args))

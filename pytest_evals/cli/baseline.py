@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from pytest_evals.cli.tables import Help, add_output
 
 if TYPE_CHECKING:
-    from pytest_evals.baseline import Baseline
     from pytest_evals.cli.staleness import Checked
     from pytest_evals.run import DatasetInfo, Run
     from pytest_evals.storage.base import RunStore
     from pytest_evals.storage.run_baseline import Target, Written
+    from pytest_evals.verdict.baseline import Baseline
 
 _EPILOG = """\
 examples:
@@ -81,7 +81,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 
 def _add_show(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    from pytest_evals.cli.stored import number
+    from pytest_evals.cli.store_options import number
 
     show = verbs.add_parser(
         "show",
@@ -119,7 +119,7 @@ def _add_check(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 
 def _add_accept(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    from pytest_evals.cli.stored import add_dataset, add_run, add_store
+    from pytest_evals.cli.store_options import add_dataset, add_run, add_store
 
     accept = verbs.add_parser(
         "accept",
@@ -162,7 +162,7 @@ def find_files(paths: Sequence[str]) -> list[Named]:
         DatasetError: a dataset is not right.
     """
     from pytest_evals.cli.staleness import load_dataset
-    from pytest_evals.errors import StoreError
+    from pytest_evals.ground.errors import StoreError
     from pytest_evals.storage.baseline_file import FOLDER, baseline_path
 
     if not paths:
@@ -211,7 +211,7 @@ def _is_baseline(path: Path) -> bool:
 
 def run_show(args: argparse.Namespace) -> int:
     """Print baselines."""
-    from pytest_evals.cli.stored import say_json
+    from pytest_evals.cli.store_options import say_json
     from pytest_evals.cli.tables import Paper
 
     read = list(_read(args.paths))
@@ -232,7 +232,7 @@ def _read(paths: Sequence[str]) -> "Iterator[tuple[str, Baseline]]":
     Raises:
         StoreError: one is not there, or is not right.
     """
-    from pytest_evals.errors import StoreError
+    from pytest_evals.ground.errors import StoreError
     from pytest_evals.storage.baseline_file import find_baseline, load_baseline
 
     def no_run(name: str) -> "Baseline":
@@ -254,7 +254,7 @@ def _read(paths: Sequence[str]) -> "Iterator[tuple[str, Baseline]]":
 
 def _show(paper: Any, shown: str, one: "Baseline", limit: int) -> None:
     from pytest_evals.cli.tables import counted, level, span
-    from pytest_evals.plaintext import format_cost, format_seconds
+    from pytest_evals.ground.plain_text import format_cost, format_seconds
 
     cases = {line.case for line in one.lines}
     paper.sentence(
@@ -350,7 +350,7 @@ def _json(shown: str, one: "Baseline") -> dict[str, Any]:
 def run_check(args: argparse.Namespace) -> int:
     """Print what is wrong; 1 where something is."""
     from pytest_evals.cli.staleness import check
-    from pytest_evals.cli.stored import say_json
+    from pytest_evals.cli.store_options import say_json
     from pytest_evals.cli.tables import Paper
 
     found = [check(named) for named in find_files(args.paths)]
@@ -381,8 +381,8 @@ def _told(paper: Any, one: "Checked", *, strict: bool) -> None:
 
 def run_accept(args: argparse.Namespace) -> int:
     """Add a run to its datasets' baselines."""
-    from pytest_evals.cli.judged import rootdir_of
-    from pytest_evals.cli.stored import open_runs, say_json, store_path
+    from pytest_evals.cli.store_options import open_runs, say_json, store_path
+    from pytest_evals.cli.stored_report import rootdir_of
     from pytest_evals.cli.tables import Paper
 
     store = open_runs(args)
@@ -412,7 +412,7 @@ def _accept(
     Raises:
         StoreError: the run cannot be a baseline, or a file cannot be read or written.
     """
-    from pytest_evals.cli.sides import Runs
+    from pytest_evals.cli.compare_operands import Runs
     from pytest_evals.storage.run_baseline import add_to_baseline, dataset_of, is_replayed
 
     _refuse(its)
@@ -432,7 +432,7 @@ def _refuse(its: "Run") -> None:
     Raises:
         StoreError: it says why.
     """
-    from pytest_evals.errors import StoreError
+    from pytest_evals.ground.errors import StoreError
     from pytest_evals.run import RunStatus
 
     if its.status is RunStatus.RUNNING:
@@ -449,7 +449,7 @@ def _target(info: "DatasetInfo", rootdir: Path) -> "Target":
     Raises:
         StoreError: the dataset's folder is gone, or the file that is there is not right.
     """
-    from pytest_evals.errors import StoreError
+    from pytest_evals.ground.errors import StoreError
     from pytest_evals.storage.run_baseline import own_target
 
     file = rootdir / info.path

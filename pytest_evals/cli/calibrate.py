@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pytest_evals.certificate import Bars, Certificate
     from pytest_evals.cli.agreement import Judged
-    from pytest_evals.cli.labelled import Labelled
+    from pytest_evals.cli.label_join import Labelled
     from pytest_evals.config import Settings
     from pytest_evals.dataset import Dataset
     from pytest_evals.result import TrialResult
@@ -38,7 +38,7 @@ usage."""
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the command."""
-    from pytest_evals.cli.stored import add_calls, add_json, add_store
+    from pytest_evals.cli.store_options import add_calls, add_json, add_store
     from pytest_evals.cli.tables import Help
     from pytest_evals.config import RESPONSE_MODES
 
@@ -135,7 +135,7 @@ def _judge(dataset: "Dataset", args: argparse.Namespace) -> "Judge":
         DatasetError: it is not defined, or not right.
         SettingsError: two bars are given.
     """
-    from pytest_evals.errors import DatasetError, Position, SettingsError
+    from pytest_evals.ground.errors import DatasetError, Position, SettingsError
     from pytest_evals.scorers.judge.definitions import DefinitionError, defined
 
     try:
@@ -162,9 +162,9 @@ def _answers(
         DatasetError: labels that are not understood, or whose answers are not found.
         StoreError: there is no such run.
     """
-    from pytest_evals.cli.labelled import Sources, labelled_answers, rows_of_store
-    from pytest_evals.cli.stored import open_runs
-    from pytest_evals.errors import SettingsError
+    from pytest_evals.cli.label_join import Sources, labelled_answers, rows_of_store
+    from pytest_evals.cli.store_options import open_runs
+    from pytest_evals.ground.errors import SettingsError
     from pytest_evals.storage.labels import read_labels
 
     if args.labels is None and args.run_id is None:
@@ -207,8 +207,8 @@ def _ask(
         EvalsError: it gave no answer to some; what it did answer is stored.
     """
     from pytest_evals.cli.rejudge import open_responses, rejudge
-    from pytest_evals.cli.stored import store_path
-    from pytest_evals.errors import EvalsError
+    from pytest_evals.cli.store_options import store_path
+    from pytest_evals.ground.errors import EvalsError
 
     place = store_path(args.store) if args.store or args.run_id else _store_beside(root)
     store = open_responses(place, args.responses)
@@ -242,7 +242,7 @@ def _ask(
 
 def _store_beside(root: Path) -> Path:
     """Return the store of a project."""
-    from pytest_evals.cli.stored import STORE, store_path
+    from pytest_evals.cli.store_options import STORE, store_path
 
     found = store_path(None)
     return found if found.is_file() else root / STORE
@@ -332,7 +332,7 @@ def _print_json(
     certificate: "Certificate", bars: "Bars", missed: Sequence[str], judged: "Sequence[Judged]"
 ) -> None:
     """Print what was found as one JSON value."""
-    from pytest_evals.cli.stored import say_json
+    from pytest_evals.cli.store_options import say_json
 
     say_json(
         {
@@ -354,8 +354,8 @@ def _print(
     path: Path | None,
 ) -> None:
     """Print what was found for a person."""
-    from pytest_evals.cli.stored import color, say
-    from pytest_evals.plaintext import neutral
+    from pytest_evals.cli.store_options import color, say
+    from pytest_evals.ground.plain_text import neutral
 
     for line in _lines(certificate, judge, judged):
         say(neutral(line))
@@ -398,7 +398,7 @@ def _lines(certificate: "Certificate", judge: "Judge", judged: "Sequence[Judged]
 
 def _matrix(counts: dict[str, dict[str, int]]) -> Iterator[str]:
     """Yield a confusion matrix: people's rows, the judge's columns."""
-    from pytest_evals.plaintext import table
+    from pytest_evals.ground.plain_text import table
 
     names = list(counts)
     rows = [[f"people {name}", *(str(counts[name][other]) for other in names)] for name in names]

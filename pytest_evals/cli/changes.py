@@ -11,7 +11,7 @@ from pytest_evals.cli.tables import (
     listed,
     words_changed,
 )
-from pytest_evals.plaintext import (
+from pytest_evals.ground.plain_text import (
     format_cost,
     format_count,
     format_seconds,
@@ -21,8 +21,8 @@ from pytest_evals.plaintext import (
 
 if TYPE_CHECKING:
     from pytest_evals.cli.diff import Changes, Outcome
-    from pytest_evals.diff import Change, DiffEntry
-    from pytest_evals.gate.spec import GateVerdict
+    from pytest_evals.verdict.diff import Change, DiffEntry
+    from pytest_evals.verdict.gate.spec import GateVerdict
 
 TITLES = {
     "regressed": "regressed",
@@ -227,7 +227,7 @@ def _answer(paper: Paper, one: "Changes", entry: "DiffEntry") -> None:
             styles = ("red",) if mark == "-" else ("green",) if mark == "+" else ()
             paper.say(f"      {mark} {shorten(line, (paper.width or 200) - 8)}", *styles)
         return
-    from pytest_evals.cli.stored import say
+    from pytest_evals.cli.store_options import say
 
     for i, parts in enumerate(_fitted(paper, words_changed(before, now))):
         label = "    answer   " if not i else " " * _LABEL

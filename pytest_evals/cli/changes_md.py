@@ -8,7 +8,7 @@ from pytest_evals.reporters.markup import code, cut, fence, prose
 
 if TYPE_CHECKING:
     from pytest_evals.cli.diff import Changes, Outcome
-    from pytest_evals.diff import DiffEntry
+    from pytest_evals.verdict.diff import DiffEntry
 
 _MOST = 1500
 _MARKS = {

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from pytest_evals.cli.tables import Help, add_output
 
 if TYPE_CHECKING:
+    from pytest_evals.cli.compare_operands import Named, Runs
     from pytest_evals.cli.pairing import Answer
-    from pytest_evals.cli.sides import Named, Runs
     from pytest_evals.cli.tables import Paper
     from pytest_evals.stats.corrections import Correction
 
@@ -34,7 +34,7 @@ _TITLES = {"holm": "Holm", "bh": "Benjamini-Hochberg", "none": "not corrected"}
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the command."""
-    from pytest_evals.cli.stored import add_store
+    from pytest_evals.cli.store_options import add_store
 
     parser = subparsers.add_parser(
         "compare",
@@ -88,8 +88,8 @@ class _Found:
 
 def run(args: argparse.Namespace) -> int:
     """Print the comparisons."""
-    from pytest_evals.cli.sides import Runs, named, shared_datasets
-    from pytest_evals.cli.stored import open_runs, say, say_json
+    from pytest_evals.cli.compare_operands import Runs, named, shared_datasets
+    from pytest_evals.cli.store_options import open_runs, say, say_json
     from pytest_evals.cli.tables import Paper
 
     store = open_runs(args)
@@ -116,9 +116,9 @@ def _compared(
         StoreError: a model is not there, or nothing can be compared in any dataset.
         SettingsError: there is no such scorer or key.
     """
+    from pytest_evals.cli.compare_operands import pairs
     from pytest_evals.cli.pairing import Plan, answers, questions
-    from pytest_evals.cli.sides import pairs
-    from pytest_evals.errors import EvalsError
+    from pytest_evals.ground.errors import EvalsError
 
     plans: list[Plan] = []
     failures: dict[str, EvalsError] = {}

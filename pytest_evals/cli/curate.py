@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from pytest_evals.cli.curated import Curated
     from pytest_evals.dataset import Dataset
-    from pytest_evals.errors import DatasetError
+    from pytest_evals.ground.errors import DatasetError
     from pytest_evals.result import TrialResult
 
 _EPILOG = """\
@@ -32,7 +32,7 @@ exit status: 0, or 1 where a case was refused or nothing is found; 4 for usage."
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the command."""
-    from pytest_evals.cli.stored import add_store
+    from pytest_evals.cli.store_options import add_store
     from pytest_evals.cli.tables import Help
 
     parser = subparsers.add_parser(
@@ -87,9 +87,9 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run(args: argparse.Namespace) -> int:
     """Make the cases; 1 where one is refused."""
-    from pytest_evals.cli.stored import say
-    from pytest_evals.errors import DatasetError, EvalsError
-    from pytest_evals.plaintext import neutral
+    from pytest_evals.cli.store_options import say
+    from pytest_evals.ground.errors import DatasetError, EvalsError
+    from pytest_evals.ground.plain_text import neutral
 
     _check_usage(args)
     status, wrote = 0, 0
@@ -125,7 +125,7 @@ def _check_usage(args: argparse.Namespace) -> None:
     Raises:
         SettingsError: neither or both of a trial and a file are named.
     """
-    from pytest_evals.errors import SettingsError
+    from pytest_evals.ground.errors import SettingsError
 
     if args.otlp is None and (args.run_id is None or args.trial is None):
         raise SettingsError("say what the case is made of: a RUN and a TRIAL, or --otlp FILE")
@@ -142,7 +142,7 @@ def _made(args: argparse.Namespace) -> "Iterator[Curated]":
         return
     from pytest_evals.cli.curated import of_trial
     from pytest_evals.cli.show import find_trial
-    from pytest_evals.cli.stored import open_runs
+    from pytest_evals.cli.store_options import open_runs
 
     store = open_runs(args)
     try:
@@ -160,7 +160,7 @@ def _of_file(args: argparse.Namespace) -> "Iterator[Curated]":
         SettingsError: it cannot be read, or has no such trace.
     """
     from pytest_evals.cli.curated_trace import of_thread, threads_of
-    from pytest_evals.errors import SettingsError
+    from pytest_evals.ground.errors import SettingsError
     from pytest_evals.trace.otlp import OtlpError, read_text
 
     try:
@@ -193,9 +193,9 @@ def _write(made: "Curated", args: argparse.Namespace) -> None:
         EvalsError: it asserts nothing, does not load, or does not pass.
     """
     from pytest_evals.cli.curated_text import added, dataset_text, item_lines, json_line
-    from pytest_evals.cli.stored import say
-    from pytest_evals.errors import SettingsError
-    from pytest_evals.plaintext import neutral
+    from pytest_evals.cli.store_options import say
+    from pytest_evals.ground.errors import SettingsError
+    from pytest_evals.ground.plain_text import neutral
 
     case = _complete(made, args)
     path: Path | None = args.output
@@ -222,7 +222,7 @@ def _complete(made: "Curated", args: argparse.Namespace) -> dict[str, Any]:
     Raises:
         SettingsError: an assertion is no YAML, or there are no tools to assert.
     """
-    from pytest_evals.errors import DatasetError, SettingsError
+    from pytest_evals.ground.errors import DatasetError, SettingsError
     from pytest_evals.loaders.yaml import YamlLoader
 
     case = dict(made.case)
@@ -254,7 +254,7 @@ def _played(text: str, path: Path, case: dict[str, Any], *, keep: bool = False) 
         EvalsError: it does not load, or the case does not pass.
     """
     from pytest_evals.cli.lint import find_root
-    from pytest_evals.errors import DatasetError
+    from pytest_evals.ground.errors import DatasetError
     from pytest_evals.loaders.base import LoadContext
     from pytest_evals.loaders.build import load
     from pytest_evals.registry import Registry
@@ -287,7 +287,7 @@ def _renamed(error: "DatasetError", draft: str, name: str) -> "DatasetError":
     """Let problems speak of the file that the user knows."""
     from dataclasses import replace
 
-    from pytest_evals.errors import DatasetError
+    from pytest_evals.ground.errors import DatasetError
 
     return DatasetError(
         [replace(one, message=one.message.replace(draft, name)) for one in error.problems]
@@ -302,7 +302,7 @@ def _replay(dataset: "Dataset", case_id: str, root: Path, registry: Any) -> None
     """
     from pytest_evals.config import Settings
     from pytest_evals.engine import Engine, Tools
-    from pytest_evals.errors import SettingsError
+    from pytest_evals.ground.errors import SettingsError
     from pytest_evals.matrix import Trial
     from pytest_evals.model import Model
     from pytest_evals.providers.transport import HttpClientPool
@@ -345,6 +345,6 @@ def _why(result: "TrialResult") -> str:
 
 def _tell(text: str) -> None:
     """Say something beside the output, harmless."""
-    from pytest_evals.plaintext import neutral
+    from pytest_evals.ground.plain_text import neutral
 
     print(neutral(text, lines=False), file=sys.stderr)  # noqa: T201 - the command's own voice

@@ -11,8 +11,8 @@ from typing import Any, get_args
 
 from pytest_evals.case import slug
 from pytest_evals.exchange import Exchange, Response, Usage
+from pytest_evals.ground.redaction import MARK
 from pytest_evals.message import ToolCall
-from pytest_evals.redact import MARK
 from pytest_evals.result import TrialResult
 from pytest_evals.script import ScriptErrorType
 from pytest_evals.trace.convert import CUT

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pytest_evals.errors import SettingsError
+from pytest_evals.ground.errors import SettingsError
 from pytest_evals.loaders.base import Document
 from pytest_evals.loaders.yaml import YamlLoader
 

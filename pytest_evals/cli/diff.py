@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from pytest_evals.cli.tables import Help, add_output
 
 if TYPE_CHECKING:
-    from pytest_evals.baseline import Baseline
-    from pytest_evals.cli.sides import Runs
-    from pytest_evals.diff import Diff, DiffEntry
-    from pytest_evals.gate.spec import GateVerdict
+    from pytest_evals.cli.compare_operands import Runs
+    from pytest_evals.metrics.trial_stats import Table
     from pytest_evals.run import DatasetInfo, Run
     from pytest_evals.storage.base import RunStore
     from pytest_evals.storage.baseline_file import Found
-    from pytest_evals.tally import Table
+    from pytest_evals.verdict.baseline import Baseline
+    from pytest_evals.verdict.diff import Diff, DiffEntry
+    from pytest_evals.verdict.gate.spec import GateVerdict
 
 _EPILOG = """\
 examples:
@@ -39,7 +39,7 @@ many errors to tell, or when there is nothing to compare with; an inconclusive c
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the command."""
-    from pytest_evals.cli.stored import add_dataset, add_store, number
+    from pytest_evals.cli.store_options import add_dataset, add_store, number
 
     parser = subparsers.add_parser(
         "diff",
@@ -150,9 +150,9 @@ class _Asked:
 
 def run(args: argparse.Namespace) -> int:
     """Print what changed; 1 where something regressed or could not be told."""
-    from pytest_evals.cli.judged import rootdir_of
-    from pytest_evals.cli.sides import Runs
-    from pytest_evals.cli.stored import open_runs, say, say_json, store_path
+    from pytest_evals.cli.compare_operands import Runs
+    from pytest_evals.cli.store_options import open_runs, say, say_json, store_path
+    from pytest_evals.cli.stored_report import rootdir_of
     from pytest_evals.cli.tables import Paper
 
     if len(args.words) > 2:
@@ -189,7 +189,7 @@ def _compared(asked: _Asked, dataset: str | None) -> Outcome:
     Raises:
         StoreError: there is no such dataset, or nothing could be compared.
     """
-    from pytest_evals.errors import StoreError
+    from pytest_evals.ground.errors import StoreError
     from pytest_evals.storage.run_baseline import dataset_of
 
     infos = [dataset_of(asked.its, dataset)] if dataset else _meant(asked)
@@ -210,7 +210,7 @@ def _meant(asked: _Asked) -> "list[DatasetInfo]":
     Raises:
         StoreError: the run has no datasets.
     """
-    from pytest_evals.errors import StoreError
+    from pytest_evals.ground.errors import StoreError
     from pytest_evals.storage.baseline_file import load_baseline
 
     infos = list(asked.its.datasets)
@@ -228,11 +228,11 @@ def _of_dataset(asked: _Asked, info: "DatasetInfo") -> Changes:
     Raises:
         StoreError: there is no baseline, or something cannot be read.
     """
-    from pytest_evals.errors import StoreError
-    from pytest_evals.gate.judge import gates_of
-    from pytest_evals.judgement import Bench, judge_run
+    from pytest_evals.ground.errors import StoreError
     from pytest_evals.stats.rows import Rules
     from pytest_evals.storage.run_baseline import is_replayed
+    from pytest_evals.verdict.evaluation import Bench, judge_run
+    from pytest_evals.verdict.gate.evaluate import gates_of
 
     table = asked.runs.table(asked.its, info.name)
     if not len(table):
@@ -298,8 +298,8 @@ def _of_run(asked: _Asked, dataset: str, source: str, others: "list[Run]") -> "B
     Raises:
         StoreError: there is no such run, or it has nothing of the dataset.
     """
-    from pytest_evals.baseline import baseline_of
     from pytest_evals.storage.run_baseline import dataset_of, find_run, is_replayed
+    from pytest_evals.verdict.baseline import baseline_of
 
     other = find_run(asked.runs.store, source, dataset, before=asked.its.id)
     others.append(other)

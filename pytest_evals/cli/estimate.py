@@ -28,7 +28,7 @@ exit status: 0; with --max-cost 1 where the cost is above it, or not known; 4 fo
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the command."""
-    from pytest_evals.cli.stored import add_store, number, usd
+    from pytest_evals.cli.store_options import add_store, number, usd
 
     parser = subparsers.add_parser(
         "estimate",
@@ -63,7 +63,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 def run(args: argparse.Namespace) -> int:
     """Print what is expected; 1 where it is above the limit."""
     from pytest_evals.cli.host import registry
-    from pytest_evals.cli.stored import say_json, store_path
+    from pytest_evals.cli.store_options import say_json, store_path
     from pytest_evals.engine.estimate import expected, history_of
 
     if args.samples == 0:
@@ -95,7 +95,7 @@ def _trials(args: argparse.Namespace, registry: Any) -> "Iterator[Trial]":
     from pytest_evals.loaders.base import LoadContext
     from pytest_evals.loaders.build import load
     from pytest_evals.matrix import Matrix
-    from pytest_evals.registry.chosen import chosen_models
+    from pytest_evals.registry.model_selection import chosen_models
 
     for path in args.datasets:
         root = (args.rootdir or find_root(path)).absolute()
@@ -124,7 +124,7 @@ def _tell(args: argparse.Namespace, found: "Sequence[Expected]", total: float | 
     """Print what is expected."""
     from pytest_evals.cli.tables import Paper, counted
     from pytest_evals.engine.estimate import line_of
-    from pytest_evals.plaintext import format_cost
+    from pytest_evals.ground.plain_text import format_cost
 
     paper = Paper.of(args)
     dataset = None

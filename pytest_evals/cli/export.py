@@ -34,7 +34,7 @@ exit status: 0, or 1 where it cannot be written; 4 for usage."""
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the command."""
-    from pytest_evals.cli.stored import add_run, add_store
+    from pytest_evals.cli.store_options import add_run, add_store
     from pytest_evals.cli.tables import Help
 
     parser = subparsers.add_parser(
@@ -72,8 +72,8 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run(args: argparse.Namespace) -> int:
     """Write the report."""
-    from pytest_evals.cli.judged import Stored, rootdir_of, with_sections
-    from pytest_evals.cli.stored import open_runs, store_path
+    from pytest_evals.cli.store_options import open_runs, store_path
+    from pytest_evals.cli.stored_report import Stored, rootdir_of, with_sections
 
     form = _format(args.format, args.output)
     if form == BUNDLE:
@@ -100,7 +100,7 @@ def _refuse_answers(args: argparse.Namespace) -> None:
     Raises:
         SettingsError: it is asked for.
     """
-    from pytest_evals.errors import SettingsError
+    from pytest_evals.ground.errors import SettingsError
 
     if args.answers:
         raise SettingsError("--answers belongs to a bundle: -o run.jsonl, or --format bundle")
@@ -116,8 +116,8 @@ def _bundle(args: argparse.Namespace) -> int:
     """
     from pytest_evals.cli.bundle import encoded, stored_lines
     from pytest_evals.cli.host import redactor
-    from pytest_evals.cli.stored import open_runs
-    from pytest_evals.errors import SettingsError
+    from pytest_evals.cli.store_options import open_runs
+    from pytest_evals.ground.errors import SettingsError
     from pytest_evals.responses.sqlite import SqliteResponseStore
 
     if args.baseline is not None:
@@ -144,8 +144,8 @@ def _write_lines(path: Path, lines: "Iterable[str]") -> None:
     Raises:
         ReportError: it cannot be written, naming the file.
     """
-    from pytest_evals.errors import ReportError
-    from pytest_evals.files import replacing
+    from pytest_evals.ground.errors import ReportError
+    from pytest_evals.ground.files import replacing
 
     if path.is_dir():
         raise ReportError(f"{path} is a folder; name a file in it")
@@ -163,7 +163,7 @@ def _format(given: str | None, output: str) -> str:
     Raises:
         SettingsError: a binary format would be printed.
     """
-    from pytest_evals.errors import SettingsError
+    from pytest_evals.ground.errors import SettingsError
 
     ending = Path(output).suffix.removeprefix(".")
     form = given or _ENDINGS.get(ending, ending if ending in FORMATS else "json")
@@ -180,7 +180,7 @@ def _reporter(form: str) -> "Reporter":
         PluginError: a plugin's is not right.
     """
     from pytest_evals.cli.host import registry
-    from pytest_evals.errors import SettingsError, suggest
+    from pytest_evals.ground.errors import SettingsError, suggest
 
     try:
         known = registry()
@@ -199,7 +199,7 @@ def _write(reporter: "Reporter", report: "Report", path: Path) -> None:
     Raises:
         ReportError: it cannot be written, naming the file.
     """
-    from pytest_evals.errors import ReportError
+    from pytest_evals.ground.errors import ReportError
 
     if path.is_dir():
         raise ReportError(f"{path} is a folder; name a file in it")

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_evals.redact import Redactor, secrets_in
+from pytest_evals.ground.redaction import Redactor, secrets_in
 
 if TYPE_CHECKING:
     from pytest_evals.providers.base import HttpClients

@@ -11,7 +11,7 @@ from pytest_evals.cli.tables import Help, add_output
 
 if TYPE_CHECKING:
     from pytest_evals.cli.bundle import Bundle
-    from pytest_evals.redact import Redactor
+    from pytest_evals.ground.redaction import Redactor
     from pytest_evals.responses.base import ResponseStore
     from pytest_evals.result import TrialResult
     from pytest_evals.run import Run
@@ -36,7 +36,7 @@ exit status: 0 when all runs are in the store, 1 when one is refused; 4 for usag
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the command."""
-    from pytest_evals.cli.stored import add_store
+    from pytest_evals.cli.store_options import add_store
 
     parser = subparsers.add_parser(
         "import",
@@ -78,8 +78,8 @@ class _Taken:
 def run(args: argparse.Namespace) -> int:
     """Take all files in; 1 where one is refused."""
     from pytest_evals.cli.host import redactor
-    from pytest_evals.cli.stored import say_json, store_path
-    from pytest_evals.errors import StoreError
+    from pytest_evals.cli.store_options import say_json, store_path
+    from pytest_evals.ground.errors import StoreError
     from pytest_evals.responses.sqlite import SqliteResponseStore
     from pytest_evals.storage.sqlite import SqliteRunStore
 
@@ -134,7 +134,7 @@ def _take(
 
 def _here(store: "SqliteRunStore", run_id: str) -> "Run | None":
     """Return the stored run of exactly this id; None where there is none."""
-    from pytest_evals.errors import StoreError
+    from pytest_evals.ground.errors import StoreError
 
     with suppress(StoreError):
         found = store.run(run_id)
@@ -184,7 +184,7 @@ def _same_or_refused(
     from itertools import zip_longest
 
     from pytest_evals.cli.bundle import attempts_of
-    from pytest_evals.errors import StoreError
+    from pytest_evals.ground.errors import StoreError
     from pytest_evals.report import clean
 
     kept = clean(store.run(its.id), redactor)

@@ -66,8 +66,8 @@ class _Done:
 
 def run(args: argparse.Namespace) -> int:
     """Write the files."""
-    from pytest_evals.cli.stored import say_json
-    from pytest_evals.errors import EvalsError
+    from pytest_evals.cli.store_options import say_json
+    from pytest_evals.ground.errors import EvalsError
 
     wanted = [name for name in _FILES if not (args.no_workflow and name.startswith(".github"))]
     try:

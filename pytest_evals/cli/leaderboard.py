@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from pytest_evals.cli.tables import Help, add_output
 
 if TYPE_CHECKING:
-    from pytest_evals.cli.sides import Runs
+    from pytest_evals.cli.compare_operands import Runs
     from pytest_evals.cli.tables import Paper
-    from pytest_evals.leaderboard import Entrant, Leaderboard, Row
+    from pytest_evals.metrics.leaderboard import Entrant, Leaderboard, Row
     from pytest_evals.run import Run
     from pytest_evals.storage.base import RunStore
 
@@ -29,7 +29,7 @@ exit status: 0 when something was ranked, 1 when there is no such thing, 4 for u
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the command."""
-    from pytest_evals.cli.stored import add_store
+    from pytest_evals.cli.store_options import add_store
 
     parser = subparsers.add_parser(
         "leaderboard",
@@ -74,10 +74,10 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run(args: argparse.Namespace) -> int:
     """Print the ranks."""
-    from pytest_evals.cli.sides import Runs, weights
-    from pytest_evals.cli.stored import open_runs, say, say_json
+    from pytest_evals.cli.compare_operands import Runs, weights
+    from pytest_evals.cli.store_options import open_runs, say, say_json
     from pytest_evals.cli.tables import Paper
-    from pytest_evals.leaderboard import leaderboard
+    from pytest_evals.metrics.leaderboard import leaderboard
 
     wanted = weights(args.weights, args.parser)
     store = open_runs(args)
@@ -113,7 +113,7 @@ def _dataset(store: "RunStore", wanted: str) -> str:
     """
     from pathlib import Path
 
-    from pytest_evals.errors import StoreError, suggest
+    from pytest_evals.ground.errors import StoreError, suggest
 
     if store.count(dataset=wanted):
         return wanted
@@ -149,8 +149,8 @@ def _entrants(
         StoreError: nothing was recorded.
     """
     from pytest_evals.cli.pooling import alike, pooled
-    from pytest_evals.errors import StoreError
-    from pytest_evals.leaderboard import Entrant
+    from pytest_evals.ground.errors import StoreError
+    from pytest_evals.metrics.leaderboard import Entrant
 
     tables = {its.id: runs.table(its, dataset) for its in meant}
     if not any(len(table) for table in tables.values()):
@@ -200,7 +200,7 @@ def _titles(board: "Leaderboard") -> list[str]:
 def _cells(row: "Row") -> list[str]:
     """Return a row's cells."""
     from pytest_evals.cli.tables import p_value
-    from pytest_evals.plaintext import UNKNOWN, format_cost, format_seconds
+    from pytest_evals.ground.plain_text import UNKNOWN, format_cost, format_seconds
 
     interval = UNKNOWN
     if row.low is not None and row.high is not None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pytest_evals.errors import Problem
+    from pytest_evals.ground.errors import Problem
     from pytest_evals.loaders.base import Checker
 
 _ROOT_MARKS = ("pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg", ".git")
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
         ]
         print(json.dumps(rows, indent=2))  # noqa: T201 - the command's output
     else:
-        from pytest_evals.plaintext import neutral
+        from pytest_evals.ground.plain_text import neutral
 
         for problem in problems:
             print(neutral(str(problem)))  # noqa: T201 - the command's output
@@ -81,7 +81,7 @@ def find_problems(
         checker: knows the scorers and providers.
         rootdir: what included files stay below; None finds it for each file as pytest would.
     """
-    from pytest_evals.errors import DatasetError
+    from pytest_evals.ground.errors import DatasetError
     from pytest_evals.loaders.base import LoadContext
     from pytest_evals.loaders.build import load
 

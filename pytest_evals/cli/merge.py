@@ -27,7 +27,7 @@ a shard is missing, doubled or foreign; 4 for usage."""
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the command."""
-    from pytest_evals.cli.stored import add_json, add_judging, add_store
+    from pytest_evals.cli.store_options import add_json, add_judging, add_store
     from pytest_evals.cli.tables import Help
 
     parser = subparsers.add_parser(
@@ -64,7 +64,7 @@ class _Part:
 
 def run(args: argparse.Namespace) -> int:
     """Merge, judge, and print; 1 where a gate failed."""
-    from pytest_evals.cli.stored import store_path
+    from pytest_evals.cli.store_options import store_path
     from pytest_evals.storage.sqlite import SqliteRunStore
 
     with ExitStack() as stack:
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
         stack.callback(merged.close)
         whole, failed = _merge(parts, merged, args)
     if args.json:
-        from pytest_evals.cli.stored import say_json
+        from pytest_evals.cli.store_options import say_json
 
         say_json(
             {
@@ -95,8 +95,8 @@ def _parts(args: argparse.Namespace, stack: ExitStack) -> list[_Part]:
     Raises:
         StoreError: one cannot be read, or is no shard.
     """
-    from pytest_evals.cli.stored import store_path
-    from pytest_evals.errors import StoreError
+    from pytest_evals.cli.store_options import store_path
+    from pytest_evals.ground.errors import StoreError
     from pytest_evals.shard import parse_shard
     from pytest_evals.storage.sqlite import SqliteRunStore
 
@@ -126,7 +126,7 @@ def _check(parts: Sequence[_Part]) -> None:
     Raises:
         StoreError: a shard is missing, doubled or foreign.
     """
-    from pytest_evals.errors import StoreError
+    from pytest_evals.ground.errors import StoreError
 
     first = parts[0]
     for part in parts[1:]:
@@ -177,9 +177,9 @@ def _merge(
     Raises:
         StoreError: a trial stands in two shards, or something cannot be read or written.
     """
-    from pytest_evals.cli.judged import rootdir_of
-    from pytest_evals.cli.newrun import Bars, NewRun
-    from pytest_evals.cli.stored import store_path
+    from pytest_evals.cli.derived_run import Bars, NewRun
+    from pytest_evals.cli.store_options import store_path
+    from pytest_evals.cli.stored_report import rootdir_of
     from pytest_evals.run import Run, new_run_id
 
     first = parts[0].run
@@ -214,7 +214,7 @@ def _union(parts: Sequence[_Part]) -> "list[TrialResult]":
     Raises:
         StoreError: one stands in two shards.
     """
-    from pytest_evals.errors import StoreError
+    from pytest_evals.ground.errors import StoreError
 
     found: dict[str, _Part] = {}
     results = []
@@ -234,7 +234,7 @@ def _union(parts: Sequence[_Part]) -> "list[TrialResult]":
 def _print(whole: "Run", shards: int) -> None:
     """Print the run, its models and its verdicts."""
     from pytest_evals.cli.show import tell_header, tell_verdicts
-    from pytest_evals.cli.stored import say
+    from pytest_evals.cli.store_options import say
 
     tell_header(whole)
     say(f"shards   {shards} of {shards}")

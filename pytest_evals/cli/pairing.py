@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_evals.cli.sides import Pair, Side
-from pytest_evals.diff import comparable
-from pytest_evals.errors import SettingsError, suggest
-from pytest_evals.metric import Slice
+from pytest_evals.cli.compare_operands import Pair, Side
+from pytest_evals.ground.errors import SettingsError, suggest
+from pytest_evals.metrics.spec import Slice
+from pytest_evals.metrics.trial_stats import Tally
 from pytest_evals.stats.compare import Comparison, compare
 from pytest_evals.stats.corrections import Correction
 from pytest_evals.stats.rows import Dropped
-from pytest_evals.tally import Tally
+from pytest_evals.verdict.diff import comparable
 
 PASSES = "pass@1"
 """What is compared unless a scorer is named: what became of the trials."""

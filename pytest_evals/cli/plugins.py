@@ -41,7 +41,7 @@ def _text(brought: dict[str, dict[str, list[str]]]) -> str:
     """Return the list for people: the plugin, and under it a line for each kind."""
     from textwrap import fill
 
-    from pytest_evals.plaintext import neutral
+    from pytest_evals.ground.plain_text import neutral
 
     wide = max(len(kind) for kinds in brought.values() for kind in kinds)
     lines: list[str] = []

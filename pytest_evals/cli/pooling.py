@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pytest_evals.tally import Table, Tally
+from pytest_evals.metrics.trial_stats import Table, Tally
 
 
 def alike(table: Table, newest: Table) -> tuple[Table, list[str]]:

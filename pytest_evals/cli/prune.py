@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pytest_evals.baseline import Baseline
     from pytest_evals.run import Run
     from pytest_evals.storage.sqlite import SqliteRunStore
+    from pytest_evals.verdict.baseline import Baseline
 
 _EPILOG = """\
 examples:
@@ -29,9 +29,9 @@ exit status: 0, or 1 where a record or a baseline cannot be read; 4 for usage.""
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the command."""
-    from pytest_evals.cli.chosen import moment
+    from pytest_evals.cli.run_filter import moment
     from pytest_evals.cli.runs import STATUSES
-    from pytest_evals.cli.stored import add_store, number
+    from pytest_evals.cli.store_options import add_store, number
     from pytest_evals.cli.tables import Help, add_output
 
     parser = subparsers.add_parser(
@@ -70,8 +70,8 @@ class _Plan:
 
 def run(args: argparse.Namespace) -> int:
     """Show, or do, what is to be done."""
-    from pytest_evals.cli.judged import rootdir_of
-    from pytest_evals.cli.stored import open_runs, say_json, store_path
+    from pytest_evals.cli.store_options import open_runs, say_json, store_path
+    from pytest_evals.cli.stored_report import rootdir_of
     from pytest_evals.cli.tables import Paper
 
     if args.keep is None and args.older_than is None:
@@ -110,7 +110,7 @@ def _old(store: "SqliteRunStore", args: argparse.Namespace) -> "list[Run]":
     Raises:
         StoreError: a run's own record cannot be read, or there is no such dataset.
     """
-    from pytest_evals.errors import StoreError, suggest
+    from pytest_evals.ground.errors import StoreError, suggest
     from pytest_evals.run import RunStatus
 
     every = store.runs()
@@ -141,7 +141,7 @@ def _plan(store: "SqliteRunStore", old: "Sequence[Run]", rootdir: Path, *, label
     Raises:
         StoreError: a baseline cannot be read, so that nobody knows what it names.
     """
-    from pytest_evals.errors import StoreError
+    from pytest_evals.ground.errors import StoreError
 
     named = _Named(rootdir, old)
     plan = _Plan()
@@ -189,7 +189,7 @@ class _Named:
         Raises:
             StoreError: a record of the run cannot be read.
         """
-        from pytest_evals.tally import tally
+        from pytest_evals.metrics.trial_stats import tally
 
         cells: dict[_Cell, Counter[str]] = {}
         for result in store.results(its.id):

@@ -9,23 +9,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pytest_evals.canonical import Frozen, Json
 from pytest_evals.case import Case, ScorerSpec
 from pytest_evals.cli.host import http_clients, redactor
 from pytest_evals.cli.host import registry as installed
-from pytest_evals.cli.labelled import Labelled
+from pytest_evals.cli.label_join import Labelled
 from pytest_evals.config import Settings
 from pytest_evals.dataset import Dataset
 from pytest_evals.engine import Engine, Tools
-from pytest_evals.errors import DatasetError, Position, Problem
 from pytest_evals.exchange import Request, Response
+from pytest_evals.ground.canonical import Frozen, Json
+from pytest_evals.ground.errors import DatasetError, Position, Problem
 from pytest_evals.matrix import Trial
 from pytest_evals.model import Model
 from pytest_evals.providers.base import Provider, ProviderContext
 from pytest_evals.registry import Registry
 from pytest_evals.responses.base import ResponseStore
 from pytest_evals.result import TrialResult
-from pytest_evals.scorers.bound import Bound
+from pytest_evals.scorers.binding import Bound
 
 RECORDED = "recorded"
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_evals.cli.tables import Help, add_output
 
 if TYPE_CHECKING:
-    from pytest_evals.cli.newrun import Bars
+    from pytest_evals.cli.derived_run import Bars
     from pytest_evals.dataset import Dataset
     from pytest_evals.exchange import Exchange
     from pytest_evals.matrix import Trial
@@ -43,7 +43,13 @@ exit status: 0 when every gate passed and every trial that no gate answers for (
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the command."""
-    from pytest_evals.cli.stored import add_calls, add_dataset, add_judging, add_run, add_store
+    from pytest_evals.cli.store_options import (
+        add_calls,
+        add_dataset,
+        add_judging,
+        add_run,
+        add_store,
+    )
 
     parser = subparsers.add_parser(
         "rescore",
@@ -85,10 +91,10 @@ class _Part:
 
 def run(args: argparse.Namespace) -> int:
     """Score, judge, and print; 1 where a gate failed."""
+    from pytest_evals.cli.derived_run import Bars
     from pytest_evals.cli.host import redactor, registry
-    from pytest_evals.cli.judged import rootdir_of
-    from pytest_evals.cli.newrun import Bars
-    from pytest_evals.cli.stored import open_runs, store_path
+    from pytest_evals.cli.store_options import open_runs, store_path
+    from pytest_evals.cli.stored_report import rootdir_of
 
     store = open_runs(args, write=True)
     try:
@@ -121,7 +127,7 @@ class _Place:
             StoreError: it is not there, or another one stands there.
             DatasetError: it is not right.
         """
-        from pytest_evals.errors import StoreError
+        from pytest_evals.ground.errors import StoreError
         from pytest_evals.loaders.base import LoadContext
         from pytest_evals.loaders.build import load
 
@@ -149,7 +155,7 @@ def _parts(store: "SqliteRunStore", its: "Run", name: str | None, place: _Place)
         StoreError: the run is still going, or holds no answer to score.
         DatasetError: a dataset is not right.
     """
-    from pytest_evals.errors import StoreError
+    from pytest_evals.ground.errors import StoreError
     from pytest_evals.run import RunStatus
     from pytest_evals.storage.run_baseline import dataset_of
 
@@ -173,7 +179,7 @@ def _part(
     its: "Run", info: "DatasetInfo", dataset: "Dataset", results: "Sequence[TrialResult]"
 ) -> _Part:
     """Return what is scored of one dataset."""
-    from pytest_evals.engine.recorded import Recorded
+    from pytest_evals.engine.replay_run import Recorded
     from pytest_evals.matrix import Matrix, Trial
 
     recorded = Recorded(its.id, results)
@@ -257,7 +263,7 @@ def _scored(store: "SqliteRunStore", new: "Run", parts: Sequence[_Part], asked: 
         SettingsError: a key is not set, or a price is missing.
         StoreError: it could not be kept.
     """
-    from pytest_evals.cli.newrun import NewRun
+    from pytest_evals.cli.derived_run import NewRun
     from pytest_evals.engine import Engine, Tools
 
     trials = [trial for part in parts for trial in part.trials]
@@ -329,10 +335,10 @@ def _settings(asked: _Asked) -> Any:
 
 def _marked(result: "TrialResult", part: _Part, found: "Found | None") -> "TrialResult":
     """Say of a result what a session says: beyond the first samples, tolerated by the gates."""
-    from pytest_evals.gate.judge import gates_of
-    from pytest_evals.gate.state import covers, is_compared
+    from pytest_evals.metrics.trial_stats import tally
     from pytest_evals.result import Outcome
-    from pytest_evals.tally import tally
+    from pytest_evals.verdict.gate.evaluate import gates_of
+    from pytest_evals.verdict.gate.state import covers, is_compared
 
     result = result.model_copy(update={"beyond": result.id in part.beyond})
     judged = bool(part.info.gates) and part.info.selected == part.info.planned
@@ -360,7 +366,7 @@ def _few(names: Sequence[str]) -> str:
 def _tell(args: argparse.Namespace, its: "Run", sealed: "Run", parts: Sequence[_Part]) -> None:
     """Print what became of the run."""
     from pytest_evals.cli.show import tell_header, tell_verdicts
-    from pytest_evals.cli.stored import say_json
+    from pytest_evals.cli.store_options import say_json
     from pytest_evals.cli.tables import Paper
 
     if args.json:

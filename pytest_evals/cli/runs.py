@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pytest_evals.cli.chosen import Filter
+    from pytest_evals.cli.run_filter import Filter
     from pytest_evals.run import Run
     from pytest_evals.storage.base import RunStore
 
@@ -49,8 +49,8 @@ exit status: 0, or 1 where no run is meant; 4 for usage."""
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the command."""
-    from pytest_evals.cli.chosen import commit, moment, share, until
-    from pytest_evals.cli.stored import add_json, add_store, number
+    from pytest_evals.cli.run_filter import commit, moment, share, until
+    from pytest_evals.cli.store_options import add_json, add_store, number
     from pytest_evals.cli.tables import Help
 
     parser = subparsers.add_parser(
@@ -98,9 +98,9 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run(args: argparse.Namespace) -> int:
     """Print the runs; 1 where there is none."""
-    from pytest_evals.cli.chosen import Filter
-    from pytest_evals.cli.stored import open_runs, say, say_json, width
-    from pytest_evals.plaintext import table
+    from pytest_evals.cli.run_filter import Filter
+    from pytest_evals.cli.store_options import open_runs, say, say_json, width
+    from pytest_evals.ground.plain_text import table
     from pytest_evals.run import RunStatus
 
     meant = Filter(
@@ -154,7 +154,7 @@ def _page(store: "RunStore", meant: "Filter", limit: int, offset: int) -> "tuple
 
 def _cells(item: "Run") -> list[str]:
     """Return a run's cells."""
-    from pytest_evals.plaintext import format_cost, format_seconds
+    from pytest_evals.ground.plain_text import format_cost, format_seconds
 
     counts = item.counts
     took = None if item.ended_at is None else max(0.0, item.ended_at - item.started_at)

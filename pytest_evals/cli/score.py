@@ -25,7 +25,7 @@ exit status: 0, or 1 where something could not be taken; 4 for usage."""
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the command."""
-    from pytest_evals.cli.stored import add_json, add_run, add_store, add_trial
+    from pytest_evals.cli.store_options import add_json, add_run, add_store, add_trial
     from pytest_evals.cli.tables import Help
 
     parser = subparsers.add_parser(
@@ -81,8 +81,8 @@ def _number(text: str) -> float:
 
 def run(args: argparse.Namespace) -> int:
     """Do what is asked."""
-    from pytest_evals.cli.stored import open_runs
-    from pytest_evals.errors import SettingsError
+    from pytest_evals.cli.store_options import open_runs
+    from pytest_evals.ground.errors import SettingsError
 
     ways = [args.trial is not None, args.source is not None, args.target is not None]
     if sum(ways) != 1:
@@ -106,9 +106,9 @@ def _one(store: "SqliteRunStore", run_id: str, args: argparse.Namespace) -> int:
         SettingsError: who says what is not said.
     """
     from pytest_evals.cli.show import find_trial
-    from pytest_evals.cli.stored import say, say_json
-    from pytest_evals.errors import SettingsError
-    from pytest_evals.plaintext import neutral
+    from pytest_evals.cli.store_options import say, say_json
+    from pytest_evals.ground.errors import SettingsError
+    from pytest_evals.ground.plain_text import neutral
     from pytest_evals.storage.base import HumanScore
 
     missing = [f"--{name}" for name in ("rater", "name") if not getattr(args, name)]
@@ -141,8 +141,8 @@ def _import(store: "SqliteRunStore", run_id: str, args: argparse.Namespace) -> i
     Raises:
         DatasetError: rows that are not right.
     """
-    from pytest_evals.cli.stored import say, say_json
-    from pytest_evals.errors import DatasetError, Position, Problem
+    from pytest_evals.cli.store_options import say, say_json
+    from pytest_evals.ground.errors import DatasetError, Position, Problem
     from pytest_evals.storage.labels import read_labels
 
     trials = {row.trial: row for row in store.rows(run_id)}
@@ -183,7 +183,7 @@ def _scored(
     Raises:
         ValueError: no trial or several are meant, or it is not said what is judged.
     """
-    from pytest_evals.errors import suggest
+    from pytest_evals.ground.errors import suggest
     from pytest_evals.storage.base import HumanScore
 
     name = row.name or args.name
@@ -219,8 +219,8 @@ def _scored(
 
 def _export(store: "SqliteRunStore", run_id: str, args: argparse.Namespace) -> int:
     """Write the scores of a run with what was asked and answered."""
-    from pytest_evals.cli.stored import say, say_json
-    from pytest_evals.errors import SettingsError
+    from pytest_evals.cli.store_options import say, say_json
+    from pytest_evals.ground.errors import SettingsError
     from pytest_evals.storage.labels import SUFFIXES, write_labels
 
     if args.target.suffix.lower() not in SUFFIXES:

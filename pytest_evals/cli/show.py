@@ -32,7 +32,7 @@ exit status: 0, or 1 where there is no such run or trial; 4 for usage."""
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the command."""
-    from pytest_evals.cli.stored import add_json, add_run, add_store, add_trial, number
+    from pytest_evals.cli.store_options import add_json, add_run, add_store, add_trial, number
     from pytest_evals.cli.tables import Help
 
     parser = subparsers.add_parser(
@@ -62,7 +62,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run(args: argparse.Namespace) -> int:
     """Print a run or a trial; 1 where there is no such thing."""
-    from pytest_evals.cli.stored import open_runs
+    from pytest_evals.cli.store_options import open_runs
 
     if args.transcript and args.trial is None:
         args.usage_error("--transcript needs a TRIAL")
@@ -80,8 +80,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _show_run(store: "SqliteRunStore", found: "Run", args: argparse.Namespace) -> int:
     """Print the header and the table of trials."""
-    from pytest_evals.cli.stored import color, say, width
-    from pytest_evals.plaintext import table
+    from pytest_evals.cli.store_options import color, say, width
+    from pytest_evals.ground.plain_text import table
 
     tell_header(found)
     rows = list(_chosen(store, found, args))
@@ -113,7 +113,7 @@ def _chosen(
 
 def header(found: "Run") -> Iterator[str]:
     """Yield the lines that say what a run was."""
-    from pytest_evals.plaintext import format_cost, format_count, format_seconds
+    from pytest_evals.ground.plain_text import format_cost, format_count, format_seconds
 
     counts = found.counts
     took = None if found.ended_at is None else max(0.0, found.ended_at - found.started_at)
@@ -154,7 +154,7 @@ def _word(row: "TrialRow") -> str:
 
 def _cells(row: "TrialRow", *, short: bool) -> list[str]:
     """Return a trial's cells."""
-    from pytest_evals.plaintext import format_cost, format_count, format_seconds
+    from pytest_evals.ground.plain_text import format_cost, format_count, format_seconds
 
     return [
         row.trial.partition("::")[2] or row.trial if short else row.trial,
@@ -190,10 +190,10 @@ def _print_json(store: "SqliteRunStore", found: "Run", args: argparse.Namespace)
 
 def _show_trial(store: "SqliteRunStore", found: "Run", args: argparse.Namespace) -> int:
     """Print one trial."""
-    from pytest_evals.cli.stored import say, say_json
+    from pytest_evals.cli.store_options import say, say_json
     from pytest_evals.cli.transcript import transcript
     from pytest_evals.cli.trial import describe
-    from pytest_evals.plaintext import neutral
+    from pytest_evals.ground.plain_text import neutral
     from pytest_evals.reporters.shape import trial_json
 
     trial = find_trial(args.trial, [row.trial for row in store.rows(found.id)], found.id)
@@ -213,8 +213,8 @@ def _show_trial(store: "SqliteRunStore", found: "Run", args: argparse.Namespace)
 
 def tell_header(found: "Run") -> None:
     """Print what a run was."""
-    from pytest_evals.cli.stored import say
-    from pytest_evals.plaintext import neutral
+    from pytest_evals.cli.store_options import say
+    from pytest_evals.ground.plain_text import neutral
 
     for line in header(found):
         say(neutral(line, lines=False))
@@ -222,8 +222,8 @@ def tell_header(found: "Run") -> None:
 
 def tell_verdicts(found: "Run") -> None:
     """Print what the gates said, and the decision."""
-    from pytest_evals.cli.stored import color, say
-    from pytest_evals.plaintext import neutral
+    from pytest_evals.cli.store_options import color, say
+    from pytest_evals.ground.plain_text import neutral
 
     for gate in found.gates:
         text = neutral(f"gate {gate['gate']} [{gate['model']}]: {gate['sentence']}")
@@ -243,7 +243,7 @@ def find_trial(wanted: str, trials: Sequence[str], run_id: str) -> str:
     Raises:
         StoreError: none or several are meant.
     """
-    from pytest_evals.errors import StoreError, suggest
+    from pytest_evals.ground.errors import StoreError, suggest
 
     named = [name for name in trials if wanted in {name, name.partition("::")[2]}]
     found = named or [name for name in trials if wanted and wanted in name]

@@ -5,14 +5,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pytest_evals.errors import DatasetError, EvalsError, StoreError
+from pytest_evals.ground.errors import DatasetError, EvalsError, StoreError
 
 if TYPE_CHECKING:
-    from pytest_evals.baseline import Baseline, Line
     from pytest_evals.case import Case
     from pytest_evals.cli.baseline import Named
     from pytest_evals.dataset import Dataset
     from pytest_evals.registry import Registry
+    from pytest_evals.verdict.baseline import Baseline, Line
 
 
 @dataclass(slots=True)
@@ -129,9 +129,9 @@ def _dataset(named: "Named", name: str) -> "tuple[Dataset, str]":
 
 def _compare(found: Checked, baseline: "Baseline", dataset: "Dataset") -> None:
     """Say which lines are stale, which cases have none, and what else changed."""
-    from pytest_evals.baseline import model_digest
     from pytest_evals.cli.host import registry
     from pytest_evals.matrix import script_model
+    from pytest_evals.verdict.baseline import model_digest
 
     known = registry()
     by_case: dict[str, list[Line]] = {}

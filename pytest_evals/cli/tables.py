@@ -14,8 +14,8 @@ from shutil import get_terminal_size
 from textwrap import wrap
 from typing import Any
 
-from pytest_evals.cli.stored import say
-from pytest_evals.plaintext import UNKNOWN, neutral, paint, shorten, table, use_color
+from pytest_evals.cli.store_options import say
+from pytest_evals.ground.plain_text import UNKNOWN, neutral, paint, shorten, table, use_color
 
 MINUS = "\N{MINUS SIGN}"
 _WORD = re.compile(r"\w+|\s+|[^\w\s]")

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pytest_evals.exchange import Exchange, Response
+from pytest_evals.ground.plain_text import format_cost, format_count, format_seconds, table
 from pytest_evals.message import Message, ToolCall
-from pytest_evals.plaintext import format_cost, format_count, format_seconds, table
 from pytest_evals.result import TrialResult
 
 _HEADER = ("stage", "by", "how", "took", "tokens", "cost", "failed before")

@@ -6,8 +6,8 @@ from typing import Any
 
 from pytest_evals.cli.transcript import stages
 from pytest_evals.exchange import ErrorInfo, Exchange
+from pytest_evals.ground.plain_text import format_cost, format_count, format_seconds
 from pytest_evals.message import Message
-from pytest_evals.plaintext import format_cost, format_count, format_seconds
 from pytest_evals.result import AnyScore, TrialResult
 from pytest_evals.score import ScoreError
 from pytest_evals.storage.base import HumanScore

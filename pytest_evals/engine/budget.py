@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from pytest_evals.errors import AnswerError
+from pytest_evals.ground.errors import AnswerError
 
 
 @dataclass(slots=True)

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
-from pytest_evals.canonical import canonical
-from pytest_evals.errors import AnswerError, TemplateError
 from pytest_evals.exchange import Request, Response
+from pytest_evals.ground.canonical import canonical
+from pytest_evals.ground.errors import AnswerError, TemplateError
+from pytest_evals.ground.templates import render
 from pytest_evals.matrix import Trial
 from pytest_evals.message import Message
-from pytest_evals.templates import render
 
 
 def turns_of(trial: Trial) -> tuple[Any, ...]:

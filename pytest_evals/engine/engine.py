@@ -15,20 +15,20 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pytest_evals.canonical import to_json
 from pytest_evals.config import Settings
 from pytest_evals.dataset import Dataset
-from pytest_evals.engine.around import Surroundings
-from pytest_evals.engine.ask import Asker, Line
+from pytest_evals.engine.answer_writer import AnswerKeeper
 from pytest_evals.engine.baton import Baton
-from pytest_evals.engine.keeping import AnswerKeeper
+from pytest_evals.engine.deps import Tools
 from pytest_evals.engine.limits import Limiter
+from pytest_evals.engine.model_call import Asker, Line
+from pytest_evals.engine.routes import Ways
+from pytest_evals.engine.synthetic_results import broken
 from pytest_evals.engine.threads import DaemonPool, UserLoop
-from pytest_evals.engine.tools import Tools
 from pytest_evals.engine.trial import TrialRunner
-from pytest_evals.engine.unanswered import broken
-from pytest_evals.engine.ways import Ways
+from pytest_evals.engine.trial_hooks import Surroundings
 from pytest_evals.exchange import Response
+from pytest_evals.ground.canonical import to_json
 from pytest_evals.matrix import Trial
 from pytest_evals.providers.base import Provider, ProviderContext
 from pytest_evals.result import TrialResult
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from pytest_evals.certificate import Certificate
-    from pytest_evals.engine.early import EarlyStops
+    from pytest_evals.engine.adaptive_sampling import EarlyStops
 
 T = TypeVar("T")
 
@@ -311,7 +311,7 @@ class Engine:
     def _early_stops(self) -> "EarlyStops":
         """Return what holds back samples that may not be needed, made when first asked for."""
         if self._early is None:
-            from pytest_evals.engine.early import EarlyStops
+            from pytest_evals.engine.adaptive_sampling import EarlyStops
 
             self._early = EarlyStops(self._hasten, self._waits)
         return self._early

@@ -7,12 +7,12 @@ from pathlib import Path
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
 from pytest_evals.engine.conversation import first_messages, turns_of
-from pytest_evals.errors import AnswerError, StoreError
 from pytest_evals.exchange import Usage
+from pytest_evals.ground.errors import AnswerError, StoreError
+from pytest_evals.ground.plain_text import format_cost, format_count
 from pytest_evals.matrix import Trial
 from pytest_evals.model import Model
-from pytest_evals.plaintext import format_cost, format_count
-from pytest_evals.scorers.bound import Bound
+from pytest_evals.scorers.binding import Bound
 from pytest_evals.storage.base import RunStore
 
 CHARACTERS_A_TOKEN = 4

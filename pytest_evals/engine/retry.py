@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass
 
-from pytest_evals.errors import AnswerError
+from pytest_evals.ground.errors import AnswerError
 
 LONGEST_WAIT_S = 120.0
 """A server that asks for more than this is not waited for: the error is reported at once."""

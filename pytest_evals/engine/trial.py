@@ -6,23 +6,23 @@ from pathlib import Path
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any
 
-from pytest_evals.canonical import digest
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
-from pytest_evals.engine.ask import Asker, Clock, Line
 from pytest_evals.engine.capture import captured, text_of
 from pytest_evals.engine.conversation import first_messages, following, request_of, turns_of
-from pytest_evals.engine.recorded import Recorded
+from pytest_evals.engine.model_call import Asker, Clock, Line
+from pytest_evals.engine.replay_run import Recorded
 from pytest_evals.engine.revision import next_request, standing
-from pytest_evals.errors import AnswerError
 from pytest_evals.exchange import ErrorInfo, Exchange, Request, total_usage
+from pytest_evals.ground.canonical import digest
+from pytest_evals.ground.errors import AnswerError
 from pytest_evals.matrix import Trial
 from pytest_evals.message import Message
 from pytest_evals.model import Model
 from pytest_evals.result import AnyScore, FirstTry, Outcome, TrialResult, mean_score
 from pytest_evals.score import ScoreError
 from pytest_evals.scorers.base import ScoreContext
-from pytest_evals.scorers.bound import Bound
+from pytest_evals.scorers.binding import Bound
 
 if TYPE_CHECKING:
     from pytest_evals.certificate import Certificate

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol
 
-from pytest_evals.canonical import Json
 from pytest_evals.dataset import Dataset
-from pytest_evals.errors import Position, Problem
+from pytest_evals.ground.canonical import Json
+from pytest_evals.ground.errors import Position, Problem
 
 Loc = tuple[str | int, ...]
 """The way to a value from the root: keys and indices, ``("cases", 3, "scorers", 0, "regex")``."""

@@ -14,9 +14,9 @@ from typing import NoReturn
 
 from pydantic import ValidationError
 
-from pytest_evals.canonical import Json
 from pytest_evals.case import Case, ScorerSpec
 from pytest_evals.dataset import Dataset, Defaults, Prompt
+from pytest_evals.ground.canonical import Json
 from pytest_evals.loaders.base import Document, LoadContext, Loc
 from pytest_evals.loaders.cases import HEADER, CaseReader
 from pytest_evals.loaders.explain import explain, unknown_key, value_at, written_loc

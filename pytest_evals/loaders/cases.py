@@ -12,10 +12,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pytest_evals.canonical import Json
 from pytest_evals.case import Case, ScorerSpec, Source, slug
 from pytest_evals.dataset import Defaults
-from pytest_evals.errors import DatasetError
+from pytest_evals.ground.canonical import Json
+from pytest_evals.ground.errors import DatasetError
 from pytest_evals.loaders.base import Document, Loc
 from pytest_evals.loaders.explain import Finding, explain, unknown_key
 from pytest_evals.loaders.files import BadReferenceError, Files

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import ClassVar
 
-from pytest_evals.canonical import Json
 from pytest_evals.case import Case
-from pytest_evals.errors import DatasetError, Position, Problem, suggest
+from pytest_evals.ground.canonical import Json
+from pytest_evals.ground.errors import DatasetError, Position, Problem, suggest
 from pytest_evals.loaders.base import Document, Loc
 from pytest_evals.loaders.jsontext import JsonText, StrictDecoder
 from pytest_evals.loaders.text import Lines, clip, decode

@@ -11,8 +11,8 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from pytest_evals.canonical import Json
-from pytest_evals.errors import suggest
+from pytest_evals.ground.canonical import Json
+from pytest_evals.ground.errors import suggest
 from pytest_evals.loaders.base import Loc
 from pytest_evals.loaders.text import clip, show
 

@@ -7,7 +7,7 @@ import os
 import stat
 from pathlib import Path
 
-from pytest_evals.errors import DatasetError, EvalsError, Position, suggest
+from pytest_evals.ground.errors import DatasetError, EvalsError, Position, suggest
 from pytest_evals.loaders.base import Checker, Document, Loader
 
 _WHOLE = frozenset({".yaml", ".yml", ".json"})

@@ -2,8 +2,8 @@
 
 from typing import ClassVar
 
-from pytest_evals.canonical import Json
-from pytest_evals.errors import DatasetError, Position, Problem
+from pytest_evals.ground.canonical import Json
+from pytest_evals.ground.errors import DatasetError, Position, Problem
 from pytest_evals.loaders.base import MAX_DEPTH, Document, Loc
 from pytest_evals.loaders.jsontext import JsonText, StrictDecoder
 from pytest_evals.loaders.text import decode

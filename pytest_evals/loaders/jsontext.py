@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from math import isfinite
 from typing import Any
 
-from pytest_evals.canonical import Json
-from pytest_evals.errors import DatasetError, Position, Problem
+from pytest_evals.ground.canonical import Json
+from pytest_evals.ground.errors import DatasetError, Position, Problem
 from pytest_evals.loaders.base import MAX_DEPTH, Loc
 from pytest_evals.loaders.text import TOO_DEEP, Lines, clip, has_lone_surrogate, too_deep
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from pydantic import ValidationError
 
-from pytest_evals.canonical import Json
-from pytest_evals.errors import suggest
+from pytest_evals.ground.canonical import Json
+from pytest_evals.ground.errors import suggest
 from pytest_evals.loaders.base import Document, Loc
 from pytest_evals.loaders.explain import explain, value_at
 from pytest_evals.loaders.report import Report

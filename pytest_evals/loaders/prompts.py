@@ -5,9 +5,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pytest_evals.canonical import Json
 from pytest_evals.dataset import Prompt
-from pytest_evals.errors import DatasetError
+from pytest_evals.ground.canonical import Json
+from pytest_evals.ground.errors import DatasetError
 from pytest_evals.loaders.base import Document, Loc
 from pytest_evals.loaders.explain import explain
 from pytest_evals.loaders.files import BadReferenceError, Files

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from pytest_evals.errors import DatasetError, Problem
+from pytest_evals.ground.errors import DatasetError, Problem
 from pytest_evals.loaders.base import Document, Loc
 from pytest_evals.loaders.explain import Finding
 

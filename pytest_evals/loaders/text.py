@@ -7,8 +7,8 @@ import codecs
 from bisect import bisect_right
 from functools import cached_property
 
-from pytest_evals.canonical import Json
-from pytest_evals.errors import DatasetError, Position
+from pytest_evals.ground.canonical import Json
+from pytest_evals.ground.errors import DatasetError, Position
 from pytest_evals.loaders.base import MAX_DEPTH
 
 _OTHER_ENCODINGS = (

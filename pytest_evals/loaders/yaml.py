@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 import yaml
 from yaml import events
 
-from pytest_evals.canonical import Json
-from pytest_evals.errors import DatasetError, Position, Problem
+from pytest_evals.ground.canonical import Json
+from pytest_evals.ground.errors import DatasetError, Position, Problem
 from pytest_evals.loaders.base import MAX_DEPTH, Document, Loc
 from pytest_evals.loaders.text import TOO_DEEP, Lines, clip, decode, has_lone_surrogate, kind
 

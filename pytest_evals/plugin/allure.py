@@ -12,8 +12,8 @@ from uuid import uuid4
 
 import pytest
 
+from pytest_evals.ground.redaction import Redactor
 from pytest_evals.plugin.collect import EvalItem
-from pytest_evals.redact import Redactor
 
 
 class Allure:

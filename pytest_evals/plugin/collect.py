@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evals.errors import DatasetError, EvalsError
+from pytest_evals.ground.errors import DatasetError, EvalsError
+from pytest_evals.ground.plain_text import neutral
 from pytest_evals.matrix import Trial
-from pytest_evals.plaintext import neutral
 from pytest_evals.plugin.failure import NoAnswer, WrongAnswer, describe, headline
 from pytest_evals.plugin.session import EVALS
 from pytest_evals.result import Outcome, TrialResult

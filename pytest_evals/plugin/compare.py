@@ -6,12 +6,10 @@ Knows nothing of reports and of the terminal.
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_evals.baseline import Baseline
 from pytest_evals.config import Settings
 from pytest_evals.dataset import Dataset
-from pytest_evals.errors import StoreError
-from pytest_evals.gate.judge import gates_of
-from pytest_evals.gate.spec import GateSpec
+from pytest_evals.ground.errors import StoreError
+from pytest_evals.metrics.trial_stats import Table
 from pytest_evals.run import DatasetInfo
 from pytest_evals.storage.baseline_file import (
     Found,
@@ -21,7 +19,9 @@ from pytest_evals.storage.baseline_file import (
     load_baseline,
 )
 from pytest_evals.storage.run_baseline import own_target, shown_in
-from pytest_evals.tally import Table
+from pytest_evals.verdict.baseline import Baseline
+from pytest_evals.verdict.gate.evaluate import gates_of
+from pytest_evals.verdict.gate.spec import GateSpec
 
 
 @dataclass(frozen=True, slots=True)

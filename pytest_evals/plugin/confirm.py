@@ -9,14 +9,14 @@ from dataclasses import replace
 from time import time
 from typing import Any
 
-from pytest_evals.diff import Confirmation
-from pytest_evals.engine.share import Share
-from pytest_evals.errors import EvalsError
+from pytest_evals.engine.worker_share import Share
+from pytest_evals.ground.errors import EvalsError
 from pytest_evals.matrix import Matrix, Trial
+from pytest_evals.metrics.trial_stats import Tally, tally
 from pytest_evals.plugin.session import Evals
 from pytest_evals.plugin.terminal import fresh_line
 from pytest_evals.run import DatasetInfo
-from pytest_evals.tally import Tally, tally
+from pytest_evals.verdict.diff import Confirmation
 
 FIRST = 100_000
 """The first sample that is asked again: apart from every sample a dataset could ask for."""

@@ -3,12 +3,18 @@
 import shlex
 from collections.abc import Iterable, Iterator
 
-from pytest_evals.canonical import canonical
 from pytest_evals.config import Settings
 from pytest_evals.exchange import Exchange
+from pytest_evals.ground.canonical import canonical
+from pytest_evals.ground.plain_text import (
+    format_cost,
+    format_count,
+    format_seconds,
+    neutral,
+    shorten,
+)
 from pytest_evals.message import Message
 from pytest_evals.model import Model
-from pytest_evals.plaintext import format_cost, format_count, format_seconds, neutral, shorten
 from pytest_evals.result import Outcome, TrialResult
 from pytest_evals.score import Score, ScoreError
 

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evals.errors import StoreError
-from pytest_evals.plaintext import neutral
+from pytest_evals.ground.errors import StoreError
+from pytest_evals.ground.plain_text import neutral
+from pytest_evals.metrics.trial_stats import Table, tally
 from pytest_evals.plugin.overview import Measured, measured
 from pytest_evals.plugin.session import Evals, has_bars
 from pytest_evals.plugin.terminal import fresh_line
 from pytest_evals.report import clean
 from pytest_evals.result import TrialResult
 from pytest_evals.run import DatasetInfo
-from pytest_evals.tally import Table, tally
 
 if TYPE_CHECKING:
-    from pytest_evals.decision import Decision
-    from pytest_evals.gate.spec import GateVerdict
-    from pytest_evals.judgement import Judgement
+    from pytest_evals.verdict.decision import Decision
+    from pytest_evals.verdict.evaluation import Judgement
+    from pytest_evals.verdict.gate.spec import GateVerdict
 
 
 class GateText:
@@ -94,7 +94,7 @@ class Gates:
             self.verdicts += judgement.gates
             self._report(session, info, judgement.gates)
         if self.verdicts:
-            from pytest_evals.decision import decide
+            from pytest_evals.verdict.decision import decide
 
             self.decision = decide(self.verdicts)
 

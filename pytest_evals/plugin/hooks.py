@@ -5,17 +5,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_evals.errors import PluginError, SettingsError, suggest
+from pytest_evals.ground.errors import PluginError, SettingsError, suggest
+from pytest_evals.ground.plain_text import neutral
 from pytest_evals.hooks import OURS, Hooks
-from pytest_evals.plaintext import neutral
 from pytest_evals.registry import Registry
 from pytest_evals.registry.builtin import Builtin
 
 if TYPE_CHECKING:
-    from pytest_evals.judgement import Judgement
     from pytest_evals.plugin.session import Evals
     from pytest_evals.report import Report
     from pytest_evals.responses.base import ResponseStore
+    from pytest_evals.verdict.evaluation import Judgement
 
 
 def find_plugins(config: pytest.Config) -> Registry:
@@ -74,7 +74,7 @@ def check_reports(evals: "Evals") -> None:
 
 def with_notes(evals: "Evals", judgement: "Judgement") -> "Judgement":
     """Return a judgement whose verdicts have the notes of plugins."""
-    from pytest_evals.registry.told import verdict_notes
+    from pytest_evals.registry.observer_hooks import verdict_notes
 
     hooks = evals.registry.hooks
     if not hooks.any("pytest_evals_gate_verdict"):
@@ -91,7 +91,7 @@ def with_context(evals: "Evals", report: "Report") -> tuple["Report", list[str]]
     """Return a report with the sections of plugins, and what went wrong."""
     from dataclasses import replace
 
-    from pytest_evals.registry.told import report_context
+    from pytest_evals.registry.observer_hooks import report_context
 
     context, wrong = report_context(evals.registry.hooks, report)
     return replace(report, context=context), wrong

@@ -3,7 +3,7 @@
 Imported only where there is something to judge: it brings the statistics of comparisons.
 """
 
-from pytest_evals.judgement import Bench, Judgement, judge_run, plan_again
+from pytest_evals.metrics.trial_stats import Table
 from pytest_evals.plugin.compare import bring_up_to_date, find
 from pytest_evals.plugin.confirm import ask_again
 from pytest_evals.plugin.hooks import with_notes
@@ -11,7 +11,7 @@ from pytest_evals.plugin.judges import known_errors, told_of
 from pytest_evals.plugin.session import Evals
 from pytest_evals.run import DatasetInfo
 from pytest_evals.stats.rows import Rules
-from pytest_evals.tally import Table
+from pytest_evals.verdict.evaluation import Bench, Judgement, judge_run, plan_again
 
 
 def judge_dataset(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pytest_evals.plaintext import neutral
+from pytest_evals.ground.plain_text import neutral
 from pytest_evals.plugin.session import Evals
 
 

@@ -6,7 +6,7 @@ Answers that were paid for are stored by the engine, before a trial is scored.
 
 import threading
 
-from pytest_evals.errors import StoreError
+from pytest_evals.ground.errors import StoreError
 from pytest_evals.result import TrialResult
 from pytest_evals.storage.base import RunStore
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from pytest_evals.plaintext import (
+from pytest_evals.ground.plain_text import (
     columns,
     format_cost,
     format_count,
@@ -12,13 +12,13 @@ from pytest_evals.plaintext import (
     neutral,
     table,
 )
+from pytest_evals.metrics.run_summary import Row, Summary
+from pytest_evals.metrics.trial_stats import Table
 from pytest_evals.run import DatasetInfo
-from pytest_evals.summary import Row, Summary
-from pytest_evals.tally import Table
 
 if TYPE_CHECKING:
-    from pytest_evals.judgement import Judgement
-    from pytest_evals.metric import Metric
+    from pytest_evals.metrics.spec import Metric
+    from pytest_evals.verdict.evaluation import Judgement
 
 GAP = 2
 WORST = 5
@@ -40,7 +40,7 @@ Judgements: TypeAlias = "Mapping[str, Judgement | Measured]"
 
 def measured(table: Table, info: DatasetInfo) -> Measured:
     """Return a dataset's metrics."""
-    from pytest_evals.measure import metrics
+    from pytest_evals.metrics.compute import metrics
 
     return Measured(tuple(metrics(table, planned=info.planned_by_model)))
 

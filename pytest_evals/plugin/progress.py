@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from pytest_evals.engine import Progress, capture
-from pytest_evals.plaintext import format_cost, format_seconds
+from pytest_evals.ground.plain_text import format_cost, format_seconds
 
 LEAST = 24
 """Columns below which nothing is drawn."""

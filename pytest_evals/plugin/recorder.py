@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from pytest_evals import __version__
-from pytest_evals.errors import SettingsError, StoreError
+from pytest_evals.ground.errors import SettingsError, StoreError
+from pytest_evals.metrics.run_summary import Summary
 from pytest_evals.plugin.checkout import GitReader
 from pytest_evals.plugin.collect import trial_of
 from pytest_evals.plugin.keeper import Keeper
@@ -26,7 +27,6 @@ from pytest_evals.report import clean
 from pytest_evals.result import TrialResult
 from pytest_evals.run import DatasetInfo, GitInfo, Run, RunStatus
 from pytest_evals.storage.base import RunStore
-from pytest_evals.summary import Summary
 
 
 class Recorder:

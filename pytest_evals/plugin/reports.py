@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from pytest_evals.errors import EvalsError, ReportError, SettingsError
+from pytest_evals.ground.errors import EvalsError, ReportError, SettingsError
 from pytest_evals.plugin.hooks import check_reports, with_context
 from pytest_evals.plugin.session import Evals
 from pytest_evals.report import Report, redacted
@@ -19,7 +19,7 @@ from pytest_evals.result import TrialResult
 from pytest_evals.run import Run
 
 if TYPE_CHECKING:
-    from pytest_evals.judgement import Judgement
+    from pytest_evals.verdict.evaluation import Judgement
 
 
 def step_summary(environ: Mapping[str, str]) -> Path | None:

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from pytest_evals.canonical import to_json
 from pytest_evals.engine import capture
-from pytest_evals.errors import SettingsError, StoreError
+from pytest_evals.ground.canonical import to_json
+from pytest_evals.ground.errors import SettingsError, StoreError
 from pytest_evals.matrix import Trial
 from pytest_evals.plugin.collect import EvalFile, EvalItem, trial_of
 from pytest_evals.plugin.failure import brief, headline, stale
@@ -172,8 +172,8 @@ class Runner:
         trial = trial_of(item)
         if result.outcome is not Outcome.FAILED or trial is None or trial.group not in self._gated:
             return False
-        from pytest_evals.gate.state import covers, is_compared
-        from pytest_evals.tally import tally
+        from pytest_evals.metrics.trial_stats import tally
+        from pytest_evals.verdict.gate.state import covers, is_compared
 
         compared, one = self._evals.compared[trial.group], tally(result)
         return covers(compared.gates, one, compared=is_compared(compared.baseline, one))

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evals.canonical import canonical
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
 from pytest_evals.engine.conversation import first_messages
-from pytest_evals.errors import AnswerError, SettingsError, StoreError, suggest
+from pytest_evals.ground.canonical import canonical
+from pytest_evals.ground.errors import AnswerError, SettingsError, StoreError, suggest
+from pytest_evals.ground.plain_text import neutral
 from pytest_evals.matrix import Matrix, Trial
 from pytest_evals.message import Message
 from pytest_evals.model import Model, Price
-from pytest_evals.plaintext import neutral
 from pytest_evals.script import ChatResponseEvent, ErrorEvent, Events, Script, ToolCallEvent
 
 if TYPE_CHECKING:

@@ -12,18 +12,18 @@ import pytest
 from pytest_evals.config import OPTIONS, Settings, read_settings
 from pytest_evals.dataset import Dataset
 from pytest_evals.engine import Engine, Tools
-from pytest_evals.engine.recorded import Recorded
-from pytest_evals.engine.share import Share
-from pytest_evals.engine.tools import Finder
-from pytest_evals.errors import EvalsError, PluginError, SettingsError, StoreError
+from pytest_evals.engine.deps import Finder
+from pytest_evals.engine.replay_run import Recorded
+from pytest_evals.engine.worker_share import Share
+from pytest_evals.ground.errors import EvalsError, PluginError, SettingsError, StoreError
+from pytest_evals.ground.plain_text import neutral
+from pytest_evals.ground.redaction import Redactor, secrets_in
 from pytest_evals.loaders.base import LoadContext
 from pytest_evals.loaders.build import load
 from pytest_evals.matrix import Matrix
 from pytest_evals.model import Model
-from pytest_evals.plaintext import neutral
-from pytest_evals.redact import Redactor, secrets_in
 from pytest_evals.registry import Registry
-from pytest_evals.registry.told import trial_hooks
+from pytest_evals.registry.observer_hooks import trial_hooks
 from pytest_evals.responses.base import ResponseStore
 from pytest_evals.result import TrialResult
 from pytest_evals.run import DatasetInfo, new_run_id
@@ -137,7 +137,7 @@ class Evals:
 
     def _models(self, dataset: Dataset) -> tuple[Model, ...]:
         """Return the models that are asked: the file's, or those that were selected."""
-        from pytest_evals.registry.chosen import chosen_models
+        from pytest_evals.registry.model_selection import chosen_models
 
         return chosen_models(self.registry, dataset, self.settings.model)
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_evals.dataset import Dataset
-from pytest_evals.engine.recorded import Recorded
-from pytest_evals.errors import SettingsError, StoreError, suggest
+from pytest_evals.engine.replay_run import Recorded
+from pytest_evals.ground.errors import SettingsError, StoreError, suggest
 from pytest_evals.model import Model
 from pytest_evals.plugin.hooks import open_shared
 from pytest_evals.plugin.session import Evals

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from pytest_evals.config import Settings
-from pytest_evals.plaintext import format_cost, format_count, neutral
+from pytest_evals.ground.plain_text import format_cost, format_count, neutral
+from pytest_evals.metrics.run_summary import Summary
+from pytest_evals.metrics.trial_stats import Table
 from pytest_evals.plugin.overview import Judgements, overview, worst_cases
 from pytest_evals.run import Run
-from pytest_evals.summary import Summary
-from pytest_evals.tally import Table
 
 
 @dataclass(frozen=True, slots=True)

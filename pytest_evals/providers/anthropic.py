@@ -6,16 +6,14 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field
 
-from pytest_evals.canonical import Frozen, Json
-from pytest_evals.errors import AnswerError
 from pytest_evals.exchange import Request, Response, Usage
+from pytest_evals.ground.canonical import Frozen, Json
+from pytest_evals.ground.errors import AnswerError
 from pytest_evals.message import Message, ToolCall
 from pytest_evals.model import Model
 from pytest_evals.providers.base import ProviderContext
-from pytest_evals.providers.faults import fault
-from pytest_evals.providers.plain import arguments_of, count, to_text
-from pytest_evals.providers.rates import rate_limit
-from pytest_evals.providers.wire import (
+from pytest_evals.providers.error_mapping import fault
+from pytest_evals.providers.http_common import (
     Call,
     Reply,
     Value,
@@ -28,6 +26,8 @@ from pytest_evals.providers.wire import (
     read_values,
     secret,
 )
+from pytest_evals.providers.parsing import arguments_of, count, to_text
+from pytest_evals.providers.rate_limit_headers import rate_limit
 
 BASE_URL = "https://api.anthropic.com"
 KEY = "ANTHROPIC_API_KEY"

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
-from pytest_evals.canonical import Frozen, Json
 from pytest_evals.exchange import Request, Response
+from pytest_evals.ground.canonical import Frozen, Json
 from pytest_evals.model import Model
 
 if TYPE_CHECKING:

@@ -15,14 +15,14 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from pytest_evals.canonical import Frozen, Json
-from pytest_evals.errors import AnswerError
 from pytest_evals.exchange import Request, Response
+from pytest_evals.ground.canonical import Frozen, Json
+from pytest_evals.ground.errors import AnswerError
 from pytest_evals.model import Model
 from pytest_evals.providers.base import ProviderContext
-from pytest_evals.providers.plain import clean_text, parse_json, response_of, to_json
+from pytest_evals.providers.http_common import Value, names_in, open_values, read_values
+from pytest_evals.providers.parsing import clean_text, parse_json, response_of, to_json
 from pytest_evals.providers.recording import RecordEnv, RecordHttp, environ_here
-from pytest_evals.providers.wire import Value, names_in, open_values, read_values
 
 MOST_OUTPUT_BYTES = 10 * 1024 * 1024
 """The most a program may write; it is killed when it writes more."""

@@ -5,10 +5,10 @@ import math
 import struct
 from typing import Any, ClassVar
 
-from pytest_evals.errors import AnswerError
 from pytest_evals.exchange import Request, Response
+from pytest_evals.ground.errors import AnswerError
+from pytest_evals.providers.http_common import Reply, check_params
 from pytest_evals.providers.openai import OpenAIProvider, usage_of
-from pytest_evals.providers.wire import Reply, check_params
 
 _OURS = frozenset({"input", "model", "encoding_format"})
 """Parts of the body that parameters cannot replace."""

@@ -7,24 +7,14 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from pytest_evals.canonical import Frozen, Json
-from pytest_evals.errors import AnswerError, TemplateError
 from pytest_evals.exchange import Request, Response
+from pytest_evals.ground.canonical import Frozen, Json
+from pytest_evals.ground.errors import AnswerError, TemplateError
+from pytest_evals.ground.templates import evaluate, is_template, render, unknown_variables
 from pytest_evals.model import Model
 from pytest_evals.providers.base import ProviderContext
-from pytest_evals.providers.faults import fault
-from pytest_evals.providers.plain import (
-    amount,
-    parse_json,
-    shown,
-    to_json,
-    to_text,
-    tool_calls_of,
-    traced,
-    usage_of,
-)
-from pytest_evals.providers.rates import rate_limit
-from pytest_evals.providers.wire import (
+from pytest_evals.providers.error_mapping import fault
+from pytest_evals.providers.http_common import (
     Call,
     EnvValue,
     Reply,
@@ -34,7 +24,17 @@ from pytest_evals.providers.wire import (
     exchange,
     names_in,
 )
-from pytest_evals.templates import evaluate, is_template, render, unknown_variables
+from pytest_evals.providers.parsing import (
+    amount,
+    parse_json,
+    shown,
+    to_json,
+    to_text,
+    tool_calls_of,
+    traced,
+    usage_of,
+)
+from pytest_evals.providers.rate_limit_headers import rate_limit
 
 ANSWER_KEYS = ("answer", "text", "output", "response", "content", "message", "result", "completion")
 """Where an answer is looked for when `answer` does not say it: the first that holds a text."""

@@ -17,7 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.util import find_spec
 from typing import Any
 
-from pytest_evals.providers.calls import (
+from pytest_evals.providers.http_calls import (
     HttpAnswer,
     HttpCall,
     answer_headers,

@@ -14,14 +14,14 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field
 
-from pytest_evals.canonical import Frozen, Json
-from pytest_evals.errors import AnswerError, ErrorType
 from pytest_evals.exchange import Request, Response, Usage
+from pytest_evals.ground.canonical import Frozen, Json
+from pytest_evals.ground.errors import AnswerError, ErrorType
 from pytest_evals.model import Model
 from pytest_evals.providers.base import ProviderContext
-from pytest_evals.providers.faults import fault
+from pytest_evals.providers.error_mapping import fault
+from pytest_evals.providers.http_common import Reply, check_params, check_url, secret
 from pytest_evals.providers.openai import read_response, written_message, written_tool
-from pytest_evals.providers.wire import Reply, check_params, check_url, secret
 
 _OURS = frozenset(
     {

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import h11
 import httpx
 
-from pytest_evals.errors import AnswerError
+from pytest_evals.ground.errors import AnswerError
 from pytest_evals.providers.base import HttpClients
-from pytest_evals.providers.calls import HttpAnswer, HttpCall, answer_headers, is_text
+from pytest_evals.providers.http_calls import HttpAnswer, HttpCall, answer_headers, is_text
 from pytest_evals.providers.recording import CallLog
 
 CONNECT_S = 15.0

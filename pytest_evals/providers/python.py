@@ -15,19 +15,19 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from pytest_evals.canonical import Frozen, Json
-from pytest_evals.errors import AnswerError
 from pytest_evals.exchange import Request, Response
+from pytest_evals.ground.canonical import Frozen, Json
+from pytest_evals.ground.errors import AnswerError
+from pytest_evals.ground.user_code import UserCodeError, load_callable, split_target, user_traceback
+from pytest_evals.ground.user_process import Job, ProcessError, Processes
 from pytest_evals.model import Model
 from pytest_evals.providers.base import ProviderContext
 from pytest_evals.providers.otel import Recording, ready, recording
-from pytest_evals.providers.plain import response_of, shown, to_json
+from pytest_evals.providers.parsing import response_of, shown, to_json
 from pytest_evals.providers.recording import RecordEnv, RecordHttp
 from pytest_evals.trace.convert import Converted
 from pytest_evals.trace.text import lines
 from pytest_evals.trace.tree import with_trace
-from pytest_evals.user_code import UserCodeError, load_callable, split_target, user_traceback
-from pytest_evals.user_process import Job, ProcessError, Processes
 
 MOST_TOLD = 30
 """Spans that an error's detail tells of."""

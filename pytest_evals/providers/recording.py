@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from pytest_evals.canonical import Frozen
+from pytest_evals.ground.canonical import Frozen
 from pytest_evals.model import Model
 
 if TYPE_CHECKING:
     import asyncio
 
-    from pytest_evals.providers.calls import HttpAnswer, HttpCall
+    from pytest_evals.providers.http_calls import HttpAnswer, HttpCall
 
 KNOWN_ENV: Mapping[str, str] = {
     "OPENAI_BASE_URL": "https://api.openai.com/v1",
@@ -69,7 +69,7 @@ class RecordOptions(Frozen):
         there.
         """
         if self.http is True:
-            from pytest_evals.providers.calls import ENDPOINTS
+            from pytest_evals.providers.http_calls import ENDPOINTS
 
             path = urlsplit(url).path.rstrip("/")
             return method.upper() == "POST" and path.endswith(ENDPOINTS)

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import ClassVar
 
-from pytest_evals.canonical import Frozen, Json
-from pytest_evals.errors import AnswerError
 from pytest_evals.exchange import Request, Response, Usage
+from pytest_evals.ground.canonical import Frozen, Json
+from pytest_evals.ground.errors import AnswerError
 from pytest_evals.message import ToolCall
 from pytest_evals.model import Model
 from pytest_evals.providers.base import ProviderContext

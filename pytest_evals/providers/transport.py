@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 
 from pytest_evals.providers.direct import DirectTransport
-from pytest_evals.providers.wire import STRAIGHT
+from pytest_evals.providers.http_common import STRAIGHT
 
 
 class HttpClientPool:

@@ -11,20 +11,20 @@ from pydantic import ValidationError
 
 from pytest_evals.case import Case, ScorerSpec
 from pytest_evals.dataset import Dataset
-from pytest_evals.errors import TemplateError, suggest
+from pytest_evals.ground.errors import TemplateError, suggest
+from pytest_evals.ground.templates import check as check_template
 from pytest_evals.hooks import OURS, Hooks, InstalledPlugins
 from pytest_evals.loaders.base import Loader, Loc
 from pytest_evals.matrix import script_model
 from pytest_evals.message import Message
-from pytest_evals.metric import parse_measure
+from pytest_evals.metrics.spec import parse_measure
 from pytest_evals.model import MODEL_FIELDS, Model
 from pytest_evals.providers.base import Provider
 from pytest_evals.registry.builtin import LOADERS, PROVIDERS, REPORTERS, STORES, Builtin
 from pytest_evals.registry.family import KINDS, Family
-from pytest_evals.registry.told import secrets_of
+from pytest_evals.registry.observer_hooks import secrets_of
 from pytest_evals.scorers.base import Scorer
-from pytest_evals.scorers.bound import Bound, SpecError, bind
-from pytest_evals.templates import check as check_template
+from pytest_evals.scorers.binding import Bound, SpecError, bind
 
 if TYPE_CHECKING:
     import re
@@ -204,7 +204,7 @@ class Registry:
         Raises:
             SettingsError: no such provider, with a suggestion.
         """
-        from pytest_evals.errors import SettingsError
+        from pytest_evals.ground.errors import SettingsError
 
         provider, _, name = written.partition(":")
         if provider not in self._providers:
@@ -263,7 +263,7 @@ class Registry:
 
     def _check_gates(self, dataset: Dataset, *, code: bool) -> Iterator[tuple[Loc, str]]:
         """Yield what is wrong with the gates: names of metrics, scorers, tags, models."""
-        from pytest_evals.gate.check import check_gates, check_samples
+        from pytest_evals.verdict.gate.check import check_gates, check_samples
 
         yield from check_samples(dataset)
 
@@ -357,7 +357,7 @@ def _option_message(model: Model, detail: Mapping[str, Any], known: Iterable[str
 
 def _scorers_of_gates(dataset: Dataset) -> Iterator[str]:
     """Yield the scorers that gates name, where these can be read."""
-    from pytest_evals.gate.grammar import GateError, parse_gate
+    from pytest_evals.verdict.gate.grammar import GateError, parse_gate
 
     for written in dataset.gates:
         try:

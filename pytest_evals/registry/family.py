@@ -11,12 +11,12 @@ from importlib import import_module
 from inspect import isclass, iscoroutinefunction
 from typing import Generic, TypeVar
 
-from pytest_evals.canonical import Frozen
 from pytest_evals.case import COMMON_SCORER_KEYS
-from pytest_evals.errors import PluginError
+from pytest_evals.ground.canonical import Frozen
+from pytest_evals.ground.errors import PluginError
+from pytest_evals.ground.user_code import user_traceback
 from pytest_evals.hooks import OURS
 from pytest_evals.scorers.base import Scorer
-from pytest_evals.user_code import user_traceback
 
 T = TypeVar("T")
 
@@ -150,7 +150,7 @@ def _provider(name: str, cls: type) -> Iterator[str]:
     yield from _named(cls, "name", name)
     options = getattr(cls, "Options", None)
     if not isclass(options) or not issubclass(options, Frozen):
-        yield "has no `Options` that is a subclass of pytest_evals.canonical.Frozen"
+        yield "has no `Options` that is a subclass of pytest_evals.ground.canonical.Frozen"
     for flag in ("opaque", "recorded", "local"):
         if not isinstance(getattr(cls, flag, None), bool):
             yield f"does not say `{flag}` (True or False)"

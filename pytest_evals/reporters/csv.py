@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from pytest_evals.plaintext import neutral
+from pytest_evals.ground.plain_text import neutral
 from pytest_evals.report import Report
 from pytest_evals.reporters.text import COLUMNS, Cell, rows, scorer_names, write_pieces
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from pytest_evals.canonical import Frozen
+from pytest_evals.ground.canonical import Frozen
 from pytest_evals.report import Report
 from pytest_evals.reporters.shape import (
     VERSION,

@@ -9,16 +9,16 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from pytest_evals.decision import Decision
-from pytest_evals.diff import DiffEntry
-from pytest_evals.gate.spec import GateVerdict
 from pytest_evals.report import ContextValue, Report
-from pytest_evals.reporters.fit import Section, fit
 from pytest_evals.reporters.markup import code, fence, in_html, labelled, prefixed, prose
 from pytest_evals.reporters.mdtables import comparisons, head, models, row, slices
-from pytest_evals.reporters.scan import Cell, Key, Scan, Shown, shown_of
 from pytest_evals.reporters.shape import decision_of, verdicts_of
 from pytest_evals.reporters.text import write_pieces
+from pytest_evals.reporters.trial_samples import Cell, Key, Scan, Shown, shown_of
+from pytest_evals.reporters.truncate import Section, fit
+from pytest_evals.verdict.decision import Decision
+from pytest_evals.verdict.diff import DiffEntry
+from pytest_evals.verdict.gate.spec import GateVerdict
 
 MARKER = "<!-- pytest-evals -->"
 """The first line: how the one comment is found that is to be replaced."""

@@ -9,7 +9,7 @@ stand: in a code span, or in a fence that is longer than any in the text.
 import html
 import re
 
-from pytest_evals.plaintext import neutral
+from pytest_evals.ground.plain_text import neutral
 
 _RUNS = re.compile("`+")
 _WORD = re.compile(r"(?!GH-)(?:[^\W_]|[.,;:()%+−–—…→'\"=/-])+")  # noqa: RUF001 - signs in sentences

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
-from pytest_evals.metric import Metric, Slice
-from pytest_evals.plaintext import UNKNOWN, format_cost, format_count, format_seconds
+from pytest_evals.ground.plain_text import UNKNOWN, format_cost, format_count, format_seconds
+from pytest_evals.metrics.spec import Metric, Slice
 from pytest_evals.report import Report
-from pytest_evals.reporters.fit import Section
 from pytest_evals.reporters.markup import code, prose
-from pytest_evals.reporters.scan import Scan
+from pytest_evals.reporters.trial_samples import Scan
+from pytest_evals.reporters.truncate import Section
 from pytest_evals.stats.verdict import RowVerdict
 
 _MOVED = "against the baseline"

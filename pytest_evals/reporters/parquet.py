@@ -8,8 +8,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pytest_evals.errors import ReportError
-from pytest_evals.files import replacing
+from pytest_evals.ground.errors import ReportError
+from pytest_evals.ground.files import replacing
 from pytest_evals.report import Report
 from pytest_evals.reporters.text import COLUMNS, rows, scorer_names
 

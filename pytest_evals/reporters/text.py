@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from pytest_evals.errors import ReportError
-from pytest_evals.files import replacing
+from pytest_evals.ground.errors import ReportError
+from pytest_evals.ground.files import replacing
 from pytest_evals.report import Report
 from pytest_evals.result import TrialResult
 from pytest_evals.score import ScoreError

@@ -5,8 +5,8 @@ from typing import Protocol
 
 from pydantic import Field
 
-from pytest_evals.canonical import Frozen, Json
 from pytest_evals.exchange import Response
+from pytest_evals.ground.canonical import Frozen, Json
 
 
 class StoredAnswer(Frozen):

@@ -17,11 +17,11 @@ from hashlib import sha256
 from pathlib import Path
 from time import monotonic, sleep
 
-from pytest_evals.errors import StoreError
-from pytest_evals.files import Claim, replace_text
+from pytest_evals.ground.errors import StoreError
+from pytest_evals.ground.files import Claim, replace_text
 from pytest_evals.responses.base import StoredAnswer
-from pytest_evals.responses.line import Line, parse_line, same_answer, write_line
-from pytest_evals.responses.place import Place, place_of
+from pytest_evals.responses.cassette_format import Line, parse_line, same_answer, write_line
+from pytest_evals.responses.question_id import Place, place_of
 
 TIMEOUT_S = 30.0
 """Seconds to wait for another session that is just merging."""

@@ -5,7 +5,7 @@ Each is a `ResponseStore` and knows nothing of the other; more layers are made b
 
 from collections.abc import Sequence
 
-from pytest_evals.errors import StoreError
+from pytest_evals.ground.errors import StoreError
 from pytest_evals.responses.base import ResponseStore, StoredAnswer, put_all
 
 

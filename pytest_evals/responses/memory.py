@@ -2,9 +2,9 @@
 
 import threading
 
-from pytest_evals.errors import StoreError
+from pytest_evals.ground.errors import StoreError
 from pytest_evals.responses.base import StoredAnswer
-from pytest_evals.responses.place import Place, place_of
+from pytest_evals.responses.question_id import Place, place_of
 
 
 class MemoryResponseStore:

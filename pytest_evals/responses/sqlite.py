@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from pytest_evals.database import (
+from pytest_evals.ground.database import (
     TIMEOUT_S,
     failure,
     insert_rows,
@@ -21,7 +21,7 @@ from pytest_evals.database import (
     open_for_writing,
     roll_back,
 )
-from pytest_evals.errors import StoreError
+from pytest_evals.ground.errors import StoreError
 from pytest_evals.responses.base import StoredAnswer
 
 # What is replaced becomes a new row: the newest row is the nearest.

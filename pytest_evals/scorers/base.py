@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from pytest_evals.canonical import Frozen
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
-from pytest_evals.errors import EvalsError
 from pytest_evals.exchange import ErrorInfo, Exchange, Response, Usage
+from pytest_evals.ground.canonical import Frozen
+from pytest_evals.ground.errors import EvalsError
 from pytest_evals.message import Message, ToolCall
 from pytest_evals.model import Model
 from pytest_evals.score import Score

@@ -12,14 +12,14 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from pytest_evals.canonical import Json
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
+from pytest_evals.ground.canonical import Json
 from pytest_evals.message import ToolCall
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
+from pytest_evals.scorers.quoting import shown
 from pytest_evals.scorers.toolargs import declared
 from pytest_evals.scorers.toolmatch import told
-from pytest_evals.scorers.words import shown
 
 Possible = Mapping[str, Mapping[str, Sequence[Json]]]
 """One possible call: its name, and the allowed values of each parameter."""

@@ -12,8 +12,8 @@ from pytest_evals.score import NO_LABEL
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
 from pytest_evals.scorers.extract import choice_letter, normalised
 from pytest_evals.scorers.jsonfind import NotJsonError, find_json
+from pytest_evals.scorers.quoting import listed, quoted, shown
 from pytest_evals.scorers.references import texts_of
-from pytest_evals.scorers.words import listed, quoted, shown
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 

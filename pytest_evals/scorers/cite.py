@@ -10,7 +10,7 @@ from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
 from pytest_evals.scorers.base import ScoreContext, Scorer, Verdict
 from pytest_evals.scorers.patterns import compiled, find_all
-from pytest_evals.scorers.words import listed, quoted
+from pytest_evals.scorers.quoting import listed, quoted
 
 BRACKETS = r"\[(?P<source>[^\[\]\n]{1,80})\](?!\()|(?P<url>https?://[^\s<>\"')\]]+)|\]\((?P<link>[^()\s]+)\)"
 """A citation by default: ``[1]``, ``[doc-3]``, ``[1, 2]``, a URL, or a Markdown link."""

@@ -14,17 +14,17 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
-from pytest_evals.errors import AnswerError
+from pytest_evals.ground.errors import AnswerError
 from pytest_evals.message import Message
 from pytest_evals.model import Model
 from pytest_evals.scorers.base import Ask, ScoreContext, Scorer, ScoringError, Verdict
+from pytest_evals.scorers.quoting import quoted
 from pytest_evals.scorers.references import (
     References,
     as_references,
     reference_problems,
     wanted_references,
 )
-from pytest_evals.scorers.words import quoted
 
 
 class EmbeddingSimilarity(Scorer):

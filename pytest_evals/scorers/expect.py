@@ -15,10 +15,10 @@ from pytest_evals.message import Message
 from pytest_evals.model import Model
 from pytest_evals.score import Score
 from pytest_evals.scorers.base import ADVISORY, ScoreContext, Scorer, ScoringError, Verdict
-from pytest_evals.scorers.operations import check_error_type
+from pytest_evals.scorers.quoting import listed, quoted
+from pytest_evals.scorers.response_status import check_error_type
 from pytest_evals.scorers.toolmatch import CallMatcher, names_of
 from pytest_evals.scorers.tools import sequence_holds
-from pytest_evals.scorers.words import listed, quoted
 
 if TYPE_CHECKING:
     from pytest_evals.scorers.judge.base import Judge

@@ -11,12 +11,12 @@ from pydantic import Field, ValidationError, field_validator
 
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
+from pytest_evals.ground.user_code import UserCodeError, load_callable, split_target
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
-from pytest_evals.scorers.extra import library, missing
 from pytest_evals.scorers.extract import fenced
 from pytest_evals.scorers.jsonfind import NotJsonError, find_json, read_json
-from pytest_evals.scorers.words import listed, quoted, shown
-from pytest_evals.user_code import UserCodeError, load_callable, split_target
+from pytest_evals.scorers.optional_deps import library, missing
+from pytest_evals.scorers.quoting import listed, quoted, shown
 
 _DEEP = 500
 """How deep a YAML document may be nested."""

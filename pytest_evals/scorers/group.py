@@ -5,12 +5,12 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from pytest_evals.canonical import Json
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
+from pytest_evals.ground.canonical import Json
 from pytest_evals.score import Score
 from pytest_evals.scorers.base import ADVISORY, ScoreContext, Verdict
-from pytest_evals.scorers.bound import NOTHING_EXTRACTED, Composite
+from pytest_evals.scorers.binding import NOTHING_EXTRACTED, Composite
 from pytest_evals.scorers.options import Loc
 
 

@@ -6,14 +6,14 @@ from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
 
-from pytest_evals.canonical import Json
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
+from pytest_evals.ground.canonical import Json
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
 from pytest_evals.scorers.jsonfind import NotJsonError, find_json, read_json
 from pytest_evals.scorers.jsonschemas import Schema, asserts_nothing
+from pytest_evals.scorers.quoting import quoted, shown
 from pytest_evals.scorers.subset import difference
-from pytest_evals.scorers.words import quoted, shown
 
 
 class _JsonScorer(Scorer):

@@ -5,7 +5,7 @@ import re
 from itertools import islice
 from typing import Any
 
-from pytest_evals.canonical import Json
+from pytest_evals.ground.canonical import Json
 
 _FENCE = re.compile(r"^[ \t]*(```+|~~~+)[^\n]*\n(.*?)^[ \t]*\1", re.DOTALL | re.MULTILINE)
 _TRIES = 200

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from pytest_evals.canonical import Json
+from pytest_evals.ground.canonical import Json
 from pytest_evals.scorers.base import ScoringError
 from pytest_evals.scorers.patterns import compiled, search
-from pytest_evals.scorers.words import shown
+from pytest_evals.scorers.quoting import shown
 
 
 class Schema:

@@ -9,8 +9,8 @@ from pydantic import Field
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
 from pytest_evals.scorers.base import ScoreContext, Scorer, Verdict
-from pytest_evals.scorers.extra import library, missing
-from pytest_evals.scorers.words import quoted
+from pytest_evals.scorers.optional_deps import library, missing
+from pytest_evals.scorers.quoting import quoted
 
 MOST = 20_000
 """Characters of an answer that are looked at."""

@@ -11,7 +11,7 @@ from pytest_evals.dataset import Dataset
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
 from pytest_evals.scorers.extract import boxed, numbers_in
 from pytest_evals.scorers.formula import Formula, FormulaError, read_formula, same_value
-from pytest_evals.scorers.words import as_text, quoted, shown
+from pytest_evals.scorers.quoting import as_text, quoted, shown
 
 _SAID = re.compile(
     r"\b(?:answer|result|solution|value)\b(?:\s+is)?\s*[:=]?\s*([^\n]+?)\s*(?:\.(?=\s|$)|$)",

@@ -19,14 +19,14 @@ from pydantic import BeforeValidator
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
-from pytest_evals.scorers.extra import library, missing
+from pytest_evals.scorers.optional_deps import library, missing
+from pytest_evals.scorers.quoting import listed, quoted
 from pytest_evals.scorers.references import (
     References,
     as_references,
     reference_problems,
     wanted_references,
 )
-from pytest_evals.scorers.words import listed, quoted
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b", re.UNICODE)
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)

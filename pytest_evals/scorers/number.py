@@ -10,7 +10,7 @@ from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
 from pytest_evals.scorers.extract import boxed, numbers_in
-from pytest_evals.scorers.words import quoted
+from pytest_evals.scorers.quoting import quoted
 
 
 class Numeric(Scorer):

@@ -6,12 +6,12 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from pytest_evals.canonical import Json
 from pytest_evals.case import COMMON_SCORER_KEYS, Case, ScorerSpec
-from pytest_evals.errors import suggest
+from pytest_evals.ground.canonical import Json
+from pytest_evals.ground.errors import suggest
+from pytest_evals.ground.templates import check, is_template, render
 from pytest_evals.scorers.base import Scorer
-from pytest_evals.scorers.words import shown
-from pytest_evals.templates import check, is_template, render
+from pytest_evals.scorers.quoting import shown
 
 Loc = tuple[str | int, ...]
 """The way from a scorer, as it is written, to a value in it."""

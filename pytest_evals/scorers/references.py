@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from pytest_evals.case import Case
 from pytest_evals.scorers.base import ScoreContext, ScoringError
-from pytest_evals.scorers.words import as_text, shown
+from pytest_evals.scorers.quoting import as_text, shown
 
 References = tuple[str, ...] | None
 """One or more reference texts; None is the case's `expected`."""

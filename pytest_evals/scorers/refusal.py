@@ -4,7 +4,7 @@ import re
 from typing import ClassVar
 
 from pytest_evals.scorers.base import ScoreContext, Scorer, Verdict
-from pytest_evals.scorers.words import quoted
+from pytest_evals.scorers.quoting import quoted
 
 _HEAD = 400
 """Characters of an answer in which a refusal is looked for: it says so at once."""

@@ -8,14 +8,14 @@ from pydantic import BeforeValidator, Field
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
 from pytest_evals.scorers.base import ScoreContext, Scorer, Verdict
-from pytest_evals.scorers.extra import library, missing
+from pytest_evals.scorers.optional_deps import library, missing
+from pytest_evals.scorers.quoting import quoted
 from pytest_evals.scorers.references import (
     References,
     as_references,
     reference_problems,
     wanted_references,
 )
-from pytest_evals.scorers.words import quoted
 
 MOST = 50_000
 """Characters of an answer and of a reference that are compared."""

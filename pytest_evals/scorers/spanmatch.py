@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from pytest_evals.canonical import Frozen
-from pytest_evals.errors import suggest
+from pytest_evals.ground.canonical import Frozen
+from pytest_evals.ground.errors import suggest
 from pytest_evals.scorers.base import ScoreContext, ScoringError
 from pytest_evals.scorers.patterns import compiled, search
+from pytest_evals.scorers.quoting import shown
 from pytest_evals.scorers.subset import difference
-from pytest_evals.scorers.words import shown
 from pytest_evals.span import Span
 from pytest_evals.trace.conventions import KINDS, tool_name
 from pytest_evals.trace.convert import LEFT_OUT

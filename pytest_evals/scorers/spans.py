@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
 from pytest_evals.scorers.base import ScoreContext, Scorer, Verdict
+from pytest_evals.scorers.quoting import quoted
 from pytest_evals.scorers.spanmatch import (
     SpanQuery,
     duration,
@@ -17,7 +18,6 @@ from pytest_evals.scorers.spanmatch import (
     spans_of,
     told,
 )
-from pytest_evals.scorers.words import quoted
 from pytest_evals.trace.convert import STILL_OPEN
 from pytest_evals.trace.tree import problems
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from pytest_evals.canonical import Json
-from pytest_evals.scorers.words import shown
+from pytest_evals.ground.canonical import Json
+from pytest_evals.scorers.quoting import shown
 
 
 def difference(wanted: Json, found: Json, *, exact: bool = False, at: str = "") -> list[str]:

@@ -10,7 +10,7 @@ from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
 from pytest_evals.scorers.patterns import compiled, flag_bits, matches_everything, search
-from pytest_evals.scorers.words import as_text, listed, quoted, shown
+from pytest_evals.scorers.quoting import as_text, listed, quoted, shown
 
 
 def _scalar(value: object) -> object:

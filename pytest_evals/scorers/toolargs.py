@@ -7,16 +7,16 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from pytest_evals.canonical import Frozen, Json, canonical
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
-from pytest_evals.errors import suggest
+from pytest_evals.ground.canonical import Frozen, Json, canonical
+from pytest_evals.ground.errors import suggest
 from pytest_evals.message import ToolCall
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
 from pytest_evals.scorers.jsonschemas import Schema
+from pytest_evals.scorers.quoting import shown
 from pytest_evals.scorers.subset import difference
 from pytest_evals.scorers.toolmatch import told
-from pytest_evals.scorers.words import shown
 
 
 class ToolArgs(Scorer):

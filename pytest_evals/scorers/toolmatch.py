@@ -6,10 +6,10 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from pytest_evals.canonical import Frozen, Json
+from pytest_evals.ground.canonical import Frozen, Json
 from pytest_evals.message import ToolCall
+from pytest_evals.scorers.quoting import shown
 from pytest_evals.scorers.subset import difference
-from pytest_evals.scorers.words import shown
 
 
 class Count(Frozen):

@@ -7,13 +7,13 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pytest_evals.canonical import canonical
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
+from pytest_evals.ground.canonical import canonical
 from pytest_evals.message import ToolCall
 from pytest_evals.scorers.base import ScoreContext, Scorer, Verdict
+from pytest_evals.scorers.quoting import listed, quoted
 from pytest_evals.scorers.toolmatch import CallMatcher, is_subsequence, names_of, told
-from pytest_evals.scorers.words import listed, quoted
 
 SequenceMode = Literal["exact", "ordered_subseq", "unordered", "subset", "superset"]
 

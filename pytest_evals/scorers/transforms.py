@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_evals.canonical import Json
-from pytest_evals.errors import EvalsError, TemplateError, suggest
+from pytest_evals.ground.canonical import Json
+from pytest_evals.ground.errors import EvalsError, TemplateError, suggest
+from pytest_evals.ground.templates import is_template, render, unknown_variables
 from pytest_evals.scorers.base import ScoreContext, ScoringError
 from pytest_evals.scorers.extract import (
     boxed,
@@ -22,8 +23,7 @@ from pytest_evals.scorers.extract import (
 from pytest_evals.scorers.jsonfind import NotJsonError, find_json
 from pytest_evals.scorers.options import template_variables
 from pytest_evals.scorers.patterns import compiled, find_all, search
-from pytest_evals.scorers.words import as_text, shown
-from pytest_evals.templates import is_template, render, unknown_variables
+from pytest_evals.scorers.quoting import as_text, shown
 
 Step = Callable[[str, ScoreContext], str | None]
 

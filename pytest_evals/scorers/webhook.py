@@ -13,8 +13,8 @@ from pydantic import Field, field_validator
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
 from pytest_evals.scorers.command import question_of
 from pytest_evals.scorers.jsonfind import NotJsonError, read_json
-from pytest_evals.scorers.own import verdict_of
-from pytest_evals.scorers.words import quoted
+from pytest_evals.scorers.python_function import verdict_of
+from pytest_evals.scorers.quoting import quoted
 
 _MOST = 1_000_000
 """Bytes of a reply that are read."""

@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 from pydantic import Field
 
-from pytest_evals.canonical import Frozen
+from pytest_evals.ground.canonical import Frozen
 from pytest_evals.result import TrialResult
 from pytest_evals.run import Run, RunStatus
 

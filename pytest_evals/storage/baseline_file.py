@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_evals.baseline import Baseline, read_baseline, write_baseline
-from pytest_evals.errors import StoreError
-from pytest_evals.files import replace_text
+from pytest_evals.ground.errors import StoreError
+from pytest_evals.ground.files import replace_text
+from pytest_evals.verdict.baseline import Baseline, read_baseline, write_baseline
 
 FOLDER = "baselines"
 """The folder beside the dataset."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pytest_evals.certificate import Certificate, Labels, certificate_text, read_certificate
 from pytest_evals.dataset import Dataset
-from pytest_evals.errors import DatasetError, StoreError
+from pytest_evals.ground.errors import DatasetError, StoreError
 from pytest_evals.run import Run
 
 FOLDER = "certificates"
@@ -27,7 +27,7 @@ def write_certificate(folder: Path, certificate: Certificate) -> Path:
     Raises:
         StoreError: it cannot be written.
     """
-    from pytest_evals.files import replace_text
+    from pytest_evals.ground.files import replace_text
 
     path = certificate_path(folder, certificate.dataset, certificate.judge)
     text = certificate_text(certificate)

@@ -13,8 +13,8 @@ from typing import Any
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from pytest_evals.canonical import Frozen, digest
-from pytest_evals.errors import DatasetError, Position, Problem, StoreError, suggest
+from pytest_evals.ground.canonical import Frozen, digest
+from pytest_evals.ground.errors import DatasetError, Position, Problem, StoreError, suggest
 
 SUFFIXES = (".csv", ".jsonl")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -300,7 +300,7 @@ def write_labels(path: Path, rows: Iterable[LabelRow]) -> None:
     Raises:
         StoreError: it cannot be written.
     """
-    from pytest_evals.files import replace_text
+    from pytest_evals.ground.files import replace_text
 
     try:
         replace_text(path, labels_text(rows, path.suffix.lower()))

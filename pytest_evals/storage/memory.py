@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from pytest_evals.errors import StoreError
+from pytest_evals.ground.errors import StoreError
 from pytest_evals.result import TrialResult
 from pytest_evals.run import Run, RunStatus
 from pytest_evals.storage.base import HumanScore, TrialRow

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_evals.errors import StoreError, suggest
+from pytest_evals.ground.errors import StoreError, suggest
 from pytest_evals.result import TrialResult
 from pytest_evals.run import Counts, Run, RunStatus
 from pytest_evals.storage.base import TrialRow

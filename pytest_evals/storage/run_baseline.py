@@ -7,12 +7,12 @@ the same bytes.
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_evals.baseline import Baseline, baseline_of, update_baseline
-from pytest_evals.errors import StoreError, suggest
+from pytest_evals.ground.errors import StoreError, suggest
+from pytest_evals.metrics.trial_stats import Table
 from pytest_evals.run import DatasetInfo, Run, RunStatus
 from pytest_evals.storage.base import RunStore
 from pytest_evals.storage.baseline_file import Found, baseline_path, load_baseline, save_baseline
-from pytest_evals.tally import Table
+from pytest_evals.verdict.baseline import Baseline, baseline_of, update_baseline
 
 _PAGE = 50
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from pytest_evals.database import (
+from pytest_evals.ground.database import (
     TIMEOUT_S,
     failure,
     insert_rows,
@@ -24,8 +24,8 @@ from pytest_evals.database import (
     open_for_writing,
     roll_back,
 )
-from pytest_evals.errors import StoreError
-from pytest_evals.files import Claim, is_claimed
+from pytest_evals.ground.errors import StoreError
+from pytest_evals.ground.files import Claim, is_claimed
 from pytest_evals.result import TrialResult
 from pytest_evals.run import Run, RunStatus
 from pytest_evals.score import Score

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_evals.canonical import Json
+from pytest_evals.ground.canonical import Json
 from pytest_evals.trace.convert import RawSpan
 
 _HEX = re.compile(r"[0-9a-fA-F]+")

@@ -5,7 +5,7 @@ The lines are not harmless yet: who prints them sees to that.
 
 from collections.abc import Iterator, Sequence
 
-from pytest_evals.plaintext import format_count, format_seconds
+from pytest_evals.ground.plain_text import format_count, format_seconds
 from pytest_evals.span import Span
 from pytest_evals.trace.conventions import tokens_of
 from pytest_evals.trace.tree import Tree

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from pytest_evals.baseline import baseline_of, update_baseline
-from pytest_evals.errors import StoreError
+from pytest_evals.ground.errors import StoreError
 from pytest_evals.storage.baseline_file import (
     baseline_path,
     find_baseline,
     load_baseline,
     save_baseline,
 )
+from pytest_evals.verdict.baseline import baseline_of, update_baseline
 from tests.gates.makers import info, table
 
 

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evals.baseline import (
+from pytest_evals.ground.errors import StoreError
+from pytest_evals.model import Model, Price
+from pytest_evals.verdict.baseline import (
     Baseline,
     baseline_of,
     join_baselines,
@@ -19,8 +21,6 @@ from pytest_evals.baseline import (
     update_baseline,
     write_baseline,
 )
-from pytest_evals.errors import StoreError
-from pytest_evals.model import Model, Price
 from tests.gates.makers import drawn, extend, info, table, trial
 
 

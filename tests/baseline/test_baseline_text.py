@@ -7,8 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evals.baseline import baseline_of, read_baseline, update_baseline, write_baseline
-from pytest_evals.errors import StoreError
+from pytest_evals.ground.errors import StoreError
+from pytest_evals.verdict.baseline import (
+    baseline_of,
+    read_baseline,
+    update_baseline,
+    write_baseline,
+)
 from tests.gates.makers import drawn, extend, info, table
 
 MADE = extend(table({"b": "++-", "a": "+++"}), {"a": "---"}, model="n")
@@ -48,7 +53,7 @@ def test_reading_gives_back_what_was_written(one, two):
 @given(st.text(max_size=30), st.text(max_size=10))
 def test_any_answer_survives(answer, tool):
     """Whatever a model says or calls, the text is UTF-8, keeps its lines and reads back."""
-    from pytest_evals.tally import excerpt
+    from pytest_evals.metrics.trial_stats import excerpt
 
     made = table({"a": "+"}, answer=excerpt(answer), tools=(excerpt(tool),))
     text = texts(made)

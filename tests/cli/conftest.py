@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pytest_evals.cli import main, runs, show
-from pytest_evals.errors import EvalsError
 from pytest_evals.exchange import ErrorInfo, Exchange, Request, Response, Usage
+from pytest_evals.ground.errors import EvalsError
 from pytest_evals.message import Message
 from pytest_evals.result import Outcome, TrialResult
 from pytest_evals.run import Counts, DatasetInfo, GitInfo, Run, RunStatus

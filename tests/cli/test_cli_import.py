@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from pytest_evals.cli import main
 from pytest_evals.cli.bundle import attempts_of, encoded, is_run_id, lines_of, read_bundle
-from pytest_evals.errors import StoreError
 from pytest_evals.exchange import Response
-from pytest_evals.redact import Redactor
+from pytest_evals.ground.errors import StoreError
+from pytest_evals.ground.redaction import Redactor
 from pytest_evals.responses.base import StoredAnswer
 from pytest_evals.responses.sqlite import SqliteResponseStore
 from pytest_evals.run import Run, RunStatus

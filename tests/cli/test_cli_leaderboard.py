@@ -6,10 +6,10 @@ import re
 import pytest
 
 from pytest_evals.cli.pooling import alike, pooled
-from pytest_evals.plaintext import columns
+from pytest_evals.ground.plain_text import columns
+from pytest_evals.metrics.trial_stats import Table, Tally
 from pytest_evals.result import Outcome
 from pytest_evals.storage.sqlite import SqliteRunStore
-from pytest_evals.tally import Table, Tally
 
 
 @pytest.fixture

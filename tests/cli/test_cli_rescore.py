@@ -106,7 +106,7 @@ def outcomes(run_id):
 
 def store_path():
     """Return the store's file."""
-    from pytest_evals.cli.stored import store_path
+    from pytest_evals.cli.store_options import store_path
 
     return store_path(None)
 
@@ -243,7 +243,7 @@ def test_without_the_dataset(project, rescore):
 
 def test_what_fails_on_its_way_leaves_no_run(project, rescore, monkeypatch):
     """Though half of it was written."""
-    from pytest_evals.errors import StoreError
+    from pytest_evals.ground.errors import StoreError
 
     append, seen = SqliteRunStore.append, []
 

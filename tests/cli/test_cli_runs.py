@@ -125,7 +125,7 @@ def test_an_ascii_terminal(store) -> None:
         "import argparse; from pytest_evals.cli import show; p = argparse.ArgumentParser(); "
         "show.add(p.add_subparsers()); a = p.parse_args(['show', '2026', '--store', "
         f"{str(store)!r}]); "
-        "from pytest_evals.cli.stored import say; say('caf\u00e9 \u6f22')"
+        "from pytest_evals.cli.store_options import say; say('caf\u00e9 \u6f22')"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_evals.cli import main
-from pytest_evals.errors import DatasetError
+from pytest_evals.ground.errors import DatasetError
 from pytest_evals.storage.labels import (
     LabelRow,
     labels_digest,

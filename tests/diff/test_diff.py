@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import fisher_exact
 
-from pytest_evals.baseline import baseline_of, read_baseline, write_baseline
-from pytest_evals.diff import Declared, Diff, RunSide, compare, diff_runs, independent
-from pytest_evals.diff.entries import chance
 from pytest_evals.model import Model
+from pytest_evals.verdict.baseline import baseline_of, read_baseline, write_baseline
+from pytest_evals.verdict.diff import Declared, Diff, RunSide, compare, diff_runs, independent
+from pytest_evals.verdict.diff.entries import chance
 from tests.gates.makers import drawn, extend, info, table, trial
 
 

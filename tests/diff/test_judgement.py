@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_evals.baseline import baseline_of, update_baseline, write_baseline
-from pytest_evals.decision import decide
-from pytest_evals.gate.spec import GateVerdict
-from pytest_evals.judgement import Bench, Judgement, judge_run, plan_again
 from pytest_evals.stats.rows import Rules
+from pytest_evals.verdict.baseline import baseline_of, update_baseline, write_baseline
+from pytest_evals.verdict.decision import decide
+from pytest_evals.verdict.evaluation import Bench, Judgement, judge_run, plan_again
+from pytest_evals.verdict.gate.spec import GateVerdict
 from tests.gates.makers import drawn, extend, info, table, trial
 
 ALL = {f"c{i:02}": "+++++" for i in range(60)}

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evals.errors import SettingsError
-from pytest_evals.leaderboard import Entrant, Leaderboard, leaderboard
+from pytest_evals.ground.errors import SettingsError
+from pytest_evals.metrics.leaderboard import Entrant, Leaderboard, leaderboard
 from tests.gates.makers import drawn, table, trial
 
 

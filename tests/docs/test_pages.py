@@ -145,8 +145,8 @@ def test_every_key_of_a_dataset_and_of_a_case_is_told():
 
 def test_every_metric_and_clause_of_gates_is_on_its_page():
     """What the page names is what the grammar knows, and the other way round."""
-    from pytest_evals.gate.grammar import CLAUSES, KEYS, parse_gate
-    from pytest_evals.metric import FUNCTIONS, WORDS
+    from pytest_evals.metrics.spec import FUNCTIONS, WORDS
+    from pytest_evals.verdict.gate.grammar import CLAUSES, KEYS, parse_gate
 
     page = (DOCS / "reference/gates.md").read_text(encoding="utf-8")
     metrics = re.search(r"## Metrics\n(.*?)\n## ", page, re.DOTALL)[1]

@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_evals.engine.budget import Breaker, Budget
-from pytest_evals.errors import AnswerError
+from pytest_evals.ground.errors import AnswerError
 
 
 def test_without_a_cap_everything_may_be_asked():

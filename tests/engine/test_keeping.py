@@ -5,9 +5,9 @@ import threading
 
 import pytest
 
-from pytest_evals.engine.keeping import AnswerKeeper
-from pytest_evals.errors import StoreError
+from pytest_evals.engine.answer_writer import AnswerKeeper
 from pytest_evals.exchange import Response
+from pytest_evals.ground.errors import StoreError
 from pytest_evals.responses.base import StoredAnswer
 
 

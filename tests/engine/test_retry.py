@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_evals.engine.retry import LONGEST_WAIT_S, RetryPolicy
-from pytest_evals.errors import AnswerError
+from pytest_evals.ground.errors import AnswerError
 
 POLICY = RetryPolicy(most=3)
 

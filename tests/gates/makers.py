@@ -2,10 +2,10 @@
 
 from random import Random
 
+from pytest_evals.metrics.trial_stats import Table, Tally
 from pytest_evals.model import Model
 from pytest_evals.result import Outcome
 from pytest_evals.run import DatasetInfo
-from pytest_evals.tally import Table, Tally
 
 FAILED, PASSED, ERRORED = Outcome.FAILED, Outcome.PASSED, Outcome.ERRORED
 

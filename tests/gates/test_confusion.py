@@ -5,12 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
-from pytest_evals.confusion import MOST_LABELS, confusion, confusions
-from pytest_evals.corrected import corrected_rates
-from pytest_evals.judgement import Bench, judge_run
+from pytest_evals.metrics.confusion import MOST_LABELS, confusion, confusions
+from pytest_evals.metrics.prevalence import corrected_rates
+from pytest_evals.metrics.trial_stats import Table
 from pytest_evals.score import NO_LABEL
 from pytest_evals.stats.prevalence import JudgeError, rogan_gladen
-from pytest_evals.tally import Table
+from pytest_evals.verdict.evaluation import Bench, judge_run
 from tests.gates.makers import info, table, trial
 
 LABELS = st.sampled_from(["good", "bad", "so-so"])

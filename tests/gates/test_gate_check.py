@@ -4,7 +4,7 @@ import pytest
 
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
-from pytest_evals.gate.check import check_gates
+from pytest_evals.verdict.gate.check import check_gates
 
 
 def problems(*gates, scorers=("contains", "helpful"), models=("gpt", "claude")):

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evals.gate.grammar import GateError, bar_text, parse_gate, write_gate
-from pytest_evals.gate.spec import GateSpec
-from pytest_evals.metric import Measure, MetricError, Slice, parse_measure
+from pytest_evals.metrics.spec import Measure, MetricError, Slice, parse_measure
+from pytest_evals.verdict.gate.grammar import GateError, bar_text, parse_gate, write_gate
+from pytest_evals.verdict.gate.spec import GateSpec
 
 
 @pytest.mark.parametrize(

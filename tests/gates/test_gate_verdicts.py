@@ -4,15 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evals.baseline import baseline_of
-from pytest_evals.gate.grammar import parse_gate
-from pytest_evals.gate.judge import Judge, judge_gates
-from pytest_evals.gate.spec import GateVerdict
-from pytest_evals.gate.state import covers, is_compared, states
-from pytest_evals.gate.words import number
-from pytest_evals.measure import measure
-from pytest_evals.metric import Slice
+from pytest_evals.metrics.compute import measure
+from pytest_evals.metrics.spec import Slice
 from pytest_evals.result import Outcome
+from pytest_evals.verdict.baseline import baseline_of
+from pytest_evals.verdict.gate.evaluate import Judge, judge_gates
+from pytest_evals.verdict.gate.grammar import parse_gate
+from pytest_evals.verdict.gate.spec import GateVerdict
+from pytest_evals.verdict.gate.state import covers, is_compared, states
+from pytest_evals.verdict.gate.words import number
 from tests.gates.makers import drawn, extend, info, table, trial
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evals.measure import measure, metrics, slice_metrics, usual, woodruff
-from pytest_evals.metric import Metric, Slice
+from pytest_evals.metrics.compute import measure, metrics, slice_metrics, usual, woodruff
+from pytest_evals.metrics.spec import Metric, Slice
 from pytest_evals.result import Outcome
 from pytest_evals.stats.quantiles import quantile
 from tests.gates.makers import extend, table, trial

@@ -7,10 +7,10 @@ import pytest
 
 from pytest_evals.exchange import ErrorInfo, Exchange, Request, Response, Usage
 from pytest_evals.message import ToolCall
-from pytest_evals.metric import Slice
+from pytest_evals.metrics.spec import Slice
+from pytest_evals.metrics.trial_stats import EXCERPT, Table, excerpt, tally
 from pytest_evals.result import Outcome, TrialResult
 from pytest_evals.score import Score, ScoreError
-from pytest_evals.tally import EXCERPT, Table, excerpt, tally
 from tests.gates.makers import extend, table, trial
 
 ASKED = Request(messages=(), case_id="a", model_id="m")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evals.canonical import canonical, digest, digest_with
+from pytest_evals.ground.canonical import canonical, digest, digest_with
 
 VALUES = st.recursive(
     st.none()

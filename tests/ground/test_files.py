@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_evals.files import Claim, is_claimed, replace_text
+from pytest_evals.ground.files import Claim, is_claimed, replace_text
 
 
 def test_replace_text(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_a_claim_ends_with_its_process(tmp_path: Path) -> None:
     """A file is claimed while its owner lives, and free after kill -9."""
     path = tmp_path / "claim"
     code = (
-        "import sys, time; from pathlib import Path; from pytest_evals.files import Claim; "
+        "import sys, time; from pathlib import Path; from pytest_evals.ground.files import Claim; "
         "claim = Claim(Path(sys.argv[1])); print(claim.held, flush=True); time.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", code, path], stdout=subprocess.PIPE)

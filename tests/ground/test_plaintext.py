@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evals.plaintext import (
+from pytest_evals.ground.plain_text import (
     columns,
     format_cost,
     format_count,

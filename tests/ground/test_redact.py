@@ -9,8 +9,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from pytest_evals.errors import SettingsError
-from pytest_evals.redact import MARK, Redactor
+from pytest_evals.ground.errors import SettingsError
+from pytest_evals.ground.redaction import MARK, Redactor
 
 SECRET = 'p"ä/ss+w&rd\\ 1'
 JSON = st.recursive(

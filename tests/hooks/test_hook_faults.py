@@ -7,7 +7,7 @@ import pytest
 
 ECHO = """
 from pytest_evals import Response
-from pytest_evals.canonical import Frozen
+from pytest_evals.ground.canonical import Frozen
 
 class Echo:
     name = "echo"

@@ -10,14 +10,14 @@ import pytest
 
 from pytest_evals.case import Case, ScorerSpec
 from pytest_evals.dataset import Dataset
-from pytest_evals.errors import AnswerError
 from pytest_evals.exchange import Exchange, Request, Response
+from pytest_evals.ground.errors import AnswerError
 from pytest_evals.message import Message
 from pytest_evals.model import Model
 from pytest_evals.registry import Registry
 from pytest_evals.score import Score, ScoreError
 from pytest_evals.scorers.base import ScoreContext
-from pytest_evals.scorers.bound import SpecError
+from pytest_evals.scorers.binding import SpecError
 
 MODEL = Model(id="m", provider="script")
 

@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_evals.cli import main
-from pytest_evals.errors import DatasetError
+from pytest_evals.ground.errors import DatasetError
 from pytest_evals.loaders.base import LoadContext
 from pytest_evals.loaders.build import load
 from pytest_evals.registry import Registry

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evals.errors import AnswerError
+from pytest_evals.ground.errors import AnswerError
 from pytest_evals.scorers.judge.opinion import Opinion, agreement, of_panel, of_repeats
 
 VALUES = st.lists(st.integers(0, 20).map(lambda i: i / 20), min_size=1, max_size=7)

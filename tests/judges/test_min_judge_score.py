@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_evals.certificate import Certificate, Labels
-from pytest_evals.errors import AnswerError
+from pytest_evals.ground.errors import AnswerError
 
 JUDGE = {"model": "a:b", "rubric": "It is kind.", "scale": [0, 1]}
 EXPECT = {"expect": {"min_judge_score": 0.7}}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pytest_evals.dataset import Dataset
-from pytest_evals.errors import DatasetError
+from pytest_evals.ground.errors import DatasetError
 from pytest_evals.loaders.base import LoadContext, Loc
 from pytest_evals.loaders.build import load
 from pytest_evals.registry import Registry

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evals.errors import DatasetError
+from pytest_evals.ground.errors import DatasetError
 from pytest_evals.loaders.base import Document
 from pytest_evals.loaders.json import JsonLoader
 from pytest_evals.loaders.jsonl import JsonlLoader

@@ -3,7 +3,7 @@
 import jsonschema
 import pytest
 
-from pytest_evals.errors import DatasetError
+from pytest_evals.ground.errors import DatasetError
 from pytest_evals.loaders.base import LoadContext
 from pytest_evals.loaders.build import DATASET_KEYS, load
 from pytest_evals.loaders.cases import CASE_KEYS

@@ -10,7 +10,7 @@ import yaml as pyyaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evals.errors import DatasetError
+from pytest_evals.ground.errors import DatasetError
 from pytest_evals.loaders import yaml as module
 from pytest_evals.loaders.base import Document
 from pytest_evals.loaders.yaml import YamlLoader

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_evals.case import Case
-from pytest_evals.gate.early import needed, verdict_on
-from pytest_evals.gate.grammar import parse_gate
+from pytest_evals.verdict.gate.grammar import parse_gate
+from pytest_evals.verdict.gate.stopping_rule import needed, verdict_on
 
 CASE = Case(id="a", input="x", tags=("hard",))
 

@@ -4,7 +4,7 @@ from time import monotonic, sleep
 
 import pytest
 
-from pytest_evals.errors import StoreError
+from pytest_evals.ground.errors import StoreError
 from pytest_evals.plugin.keeper import Keeper
 from pytest_evals.result import Outcome, TrialResult
 from pytest_evals.run import Run

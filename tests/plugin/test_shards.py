@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evals.errors import SettingsError
+from pytest_evals.ground.errors import SettingsError
 from pytest_evals.shard import Shard, divide, parse_shard, seconds_of
 
 WEIGHTS = st.dictionaries(

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from pytest_evals.engine.threads import DaemonPool, UserLoop
-from pytest_evals.errors import AnswerError
 from pytest_evals.exchange import Request, Response
+from pytest_evals.ground.errors import AnswerError
 from pytest_evals.message import Message
 from pytest_evals.model import Model
 from pytest_evals.providers.base import ProviderContext

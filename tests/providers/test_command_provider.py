@@ -10,8 +10,8 @@ from time import monotonic, sleep
 import pytest
 from pydantic import ValidationError
 
-from pytest_evals.errors import AnswerError
 from pytest_evals.exchange import Usage
+from pytest_evals.ground.errors import AnswerError
 from pytest_evals.message import Message
 
 

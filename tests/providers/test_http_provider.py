@@ -3,8 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from pytest_evals.errors import AnswerError
 from pytest_evals.exchange import Usage
+from pytest_evals.ground.errors import AnswerError
 from pytest_evals.message import Message, ToolCall
 from tests._servers import Say
 

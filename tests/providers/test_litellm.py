@@ -220,7 +220,7 @@ def test_missing_keys_are_named_before_the_first_call(monkeypatch):
 )
 def test_what_cannot_be_asked_is_told_before(bench, keys, told):
     """Names that LiteLLM does not know, and parameters that are none."""
-    from pytest_evals.errors import AnswerError
+    from pytest_evals.ground.errors import AnswerError
 
     with pytest.raises(AnswerError, match=told) as caught:
         bench.provider("litellm", **keys).prepare()
@@ -258,7 +258,7 @@ def test_nothing_is_fetched_when_it_is_imported_and_it_says_nothing(tmp_path):
 
 def test_without_the_package_the_extra_is_named(bench, monkeypatch):
     """As for any model that cannot be asked: before the first call."""
-    from pytest_evals.errors import AnswerError
+    from pytest_evals.ground.errors import AnswerError
 
     monkeypatch.setitem(sys.modules, "litellm", None)
     monkeypatch.delitem(sys.modules, "litellm")

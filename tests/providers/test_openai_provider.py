@@ -232,7 +232,7 @@ def test_params_that_are_none(bench, name):
 
 def test_openai_itself_needs_a_model(bench):
     """Without a model's name OpenAI cannot be asked; a local server may not need one."""
-    from pytest_evals.errors import AnswerError
+    from pytest_evals.ground.errors import AnswerError
 
     with pytest.raises(AnswerError, match="no model is named"):
         bench.provider("openai").prepare()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pytest_evals.exchange import Response, Span, Usage
 from pytest_evals.message import ToolCall
-from pytest_evals.providers.plain import (
+from pytest_evals.providers.parsing import (
     arguments_of,
     parse_json,
     response_of,

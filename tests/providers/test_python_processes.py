@@ -11,8 +11,8 @@ from time import monotonic, sleep
 import pytest
 from pydantic import ValidationError
 
-from pytest_evals.errors import AnswerError
-from pytest_evals.user_process import Job, ProcessError, Processes
+from pytest_evals.ground.errors import AnswerError
+from pytest_evals.ground.user_process import Job, ProcessError, Processes
 from tests.providers.conftest import question_of
 
 
@@ -96,7 +96,7 @@ def test_an_exception_is_told_with_its_own_frames(ask):
 def test_an_error_of_the_application_stays_what_it_is(ask):
     """An `AnswerError` crosses whole."""
     source = """
-    from pytest_evals.errors import AnswerError
+    from pytest_evals.ground.errors import AnswerError
     def answer(text):
         raise AnswerError("rate_limit", "slow down", status=429, retry_after_s=7.0)
     """

@@ -8,8 +8,8 @@ from textwrap import dedent
 import pytest
 from pydantic import ValidationError
 
-from pytest_evals.errors import AnswerError
 from pytest_evals.exchange import Usage
+from pytest_evals.ground.errors import AnswerError
 from pytest_evals.message import Message
 from pytest_evals.providers.transport import HttpClientPool
 

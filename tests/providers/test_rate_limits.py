@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evals.providers.rates import rate_limit, retry_after
+from pytest_evals.providers.rate_limit_headers import rate_limit, retry_after
 
 
 @pytest.mark.parametrize(

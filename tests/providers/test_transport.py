@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from pytest_evals.providers import direct
+from pytest_evals.providers.http_common import STRAIGHT
 from pytest_evals.providers.transport import HttpClientPool, proxy_for
-from pytest_evals.providers.wire import STRAIGHT
 from tests._servers import Say
 
 OK = Say(body={"ok": True})

@@ -8,7 +8,7 @@ import anthropic
 import openai
 import pytest
 
-import pytest_evals.engine.recordings  # noqa: F401 - the same
+import pytest_evals.engine.call_recording  # noqa: F401 - the same
 from tests.plugin.conftest import evals, evals_process  # noqa: F401 - fixtures
 from tests.recording._api import Api, serving
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evals.canonical import digest
 from pytest_evals.exchange import Response, Usage
-from pytest_evals.providers.calls import HttpAnswer, HttpCall, kept, read, replayed
+from pytest_evals.ground.canonical import digest
+from pytest_evals.providers.http_calls import HttpAnswer, HttpCall, kept, read, replayed
 from pytest_evals.providers.recording import RecordOptions
 
 VALUES = st.recursive(

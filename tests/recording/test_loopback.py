@@ -5,7 +5,7 @@ import gzip
 
 import pytest
 
-from pytest_evals.providers.calls import HttpAnswer, HttpCall
+from pytest_evals.providers.http_calls import HttpAnswer, HttpCall
 from pytest_evals.providers.loopback import Loopback
 from pytest_evals.providers.transport import HttpClientPool
 from tests._servers import Loopback as Upstream

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 
 from pytest_evals.certificate import Certificate, Dangerous, Labels, Rate
-from pytest_evals.errors import ReportError
+from pytest_evals.ground.errors import ReportError
 from pytest_evals.reporters.html import HtmlReporter
 from tests.reporters.page_makers import busy_trial, details, page, sampled, shop, unpacked
 from tests.reporters.text_makers import HOSTILE, report, trial
@@ -224,7 +224,7 @@ def test_very_long_texts_are_cut_and_said_to_be() -> None:
 @pytest.mark.parametrize(("room", "most"), [(300_000, 1_200_000), (2_000_000, 2_400_000)])
 def test_the_page_keeps_its_size(monkeypatch: pytest.MonkeyPatch, room: int, most: int) -> None:
     """Where long texts would fill it they are cut, those of trials that passed first."""
-    monkeypatch.setattr("pytest_evals.reporters.htmlparts.survey.ROOM", room)
+    monkeypatch.setattr("pytest_evals.reporters.htmlparts.collect.ROOM", room)
     random = Random(7)
     every = [
         trial(f"case-{place}", "".join(random.choices("abcdefghij ", k=5000)), passed=place % 2 > 0)

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from markdown_it import MarkdownIt
 
 from pytest_evals.report import Report
-from pytest_evals.reporters.fit import Section, fit, units
 from pytest_evals.reporters.markdown import LIMIT, MARKER, markdown
 from pytest_evals.reporters.markup import code, prose
+from pytest_evals.reporters.truncate import Section, fit, units
 from tests.reporters.text_makers import HOSTILE, errored, report, trial
 
 OURS = {

@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from typing import Any
 
-from pytest_evals.baseline import baseline_of
 from pytest_evals.exchange import ErrorInfo, Exchange, Request, Response, Usage
-from pytest_evals.judgement import Bench, judge_run
 from pytest_evals.message import Message
+from pytest_evals.metrics.trial_stats import Table
 from pytest_evals.model import Model
 from pytest_evals.report import Report
 from pytest_evals.result import Outcome, TrialResult, mean_score
 from pytest_evals.run import Counts, DatasetInfo, Run, RunStatus
 from pytest_evals.score import Score, ScoreError
-from pytest_evals.tally import Table
+from pytest_evals.verdict.baseline import baseline_of
+from pytest_evals.verdict.evaluation import Bench, judge_run
 
 HOSTILE = (
     "plain words",

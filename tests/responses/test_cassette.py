@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evals.errors import StoreError
 from pytest_evals.exchange import Response, Usage
-from pytest_evals.redact import Redactor
+from pytest_evals.ground.errors import StoreError
+from pytest_evals.ground.redaction import Redactor
 from pytest_evals.responses.base import StoredAnswer
 from pytest_evals.responses.cassette import CassetteStore
-from pytest_evals.responses.line import parse_line, write_line
+from pytest_evals.responses.cassette_format import parse_line, write_line
 
 
 def record(path: Path, *answers: StoredAnswer, **options: object) -> None:

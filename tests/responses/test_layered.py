@@ -2,7 +2,7 @@
 
 import pytest
 
-from pytest_evals.errors import StoreError
+from pytest_evals.ground.errors import StoreError
 from pytest_evals.responses.base import StoredAnswer
 from pytest_evals.responses.cassette import CassetteStore
 from pytest_evals.responses.layered import LayeredResponseStore

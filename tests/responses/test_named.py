@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from pytest_evals.errors import StoreError
+from pytest_evals.ground.errors import StoreError
 from pytest_evals.responses.base import StoredAnswer
 from pytest_evals.responses.layered import LayeredResponseStore
 from pytest_evals.responses.memory import MemoryResponseStore

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_evals.errors import StoreError
 from pytest_evals.exchange import Response
+from pytest_evals.ground.errors import StoreError
 from pytest_evals.responses.base import StoredAnswer
 from pytest_evals.responses.sqlite import COMPRESS_FROM, SqliteResponseStore
 from pytest_evals.storage.sqlite import SqliteRunStore

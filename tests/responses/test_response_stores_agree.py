@@ -15,7 +15,7 @@ from pytest_evals.responses.base import ResponseStore, StoredAnswer
 from pytest_evals.responses.cassette import CassetteStore
 from pytest_evals.responses.layered import LayeredResponseStore
 from pytest_evals.responses.memory import MemoryResponseStore
-from pytest_evals.responses.place import Place, place_of
+from pytest_evals.responses.question_id import Place, place_of
 from pytest_evals.responses.sqlite import SqliteResponseStore
 
 KEYS = st.sampled_from([f"{i:064x}" for i in range(6)])

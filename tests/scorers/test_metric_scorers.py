@@ -171,7 +171,7 @@ def test_a_missing_library_is_a_problem_that_names_the_extra(
     bench, monkeypatch, name, library, extra
 ):
     """When the dataset is collected, and as an error when it is scored all the same."""
-    from pytest_evals.scorers.extra import library as imported
+    from pytest_evals.scorers.optional_deps import library as imported
 
     imported.cache_clear()
     for module in [m for m in sys.modules if m.partition(".")[0] == library]:
@@ -186,7 +186,7 @@ def test_a_missing_library_is_a_problem_that_names_the_extra(
                 raise ModuleNotFoundError(fullname, name=fullname)
 
     monkeypatch.setattr(sys, "meta_path", [Hide(), *sys.meta_path])
-    monkeypatch.setattr("pytest_evals.scorers.extra.find_spec", lambda _: None)
+    monkeypatch.setattr("pytest_evals.scorers.optional_deps.find_spec", lambda _: None)
     written = {name: "en" if name == "language" else "sqlite" if name == "is_sql" else "a b"}
     (problem,) = bench.problems(written)
     assert f"pip install 'pytest-evals-matrix[{extra}]'" in problem

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pytest_evals.canonical import field_docs
 from pytest_evals.exchange import Response, Usage
+from pytest_evals.ground.canonical import field_docs
 from pytest_evals.scorers.catalogue import SCORERS
 from pytest_evals.span import Span
 
@@ -194,7 +194,7 @@ def test_scorers_are_imported_when_they_are_first_used():
     code = (
         "import sys\n"
         "from pytest_evals.case import ScorerSpec\n"
-        "from pytest_evals.scorers.bound import bind\n"
+        "from pytest_evals.scorers.binding import bind\n"
         "from pytest_evals.scorers.catalogue import SCORERS\n"
         "from pytest_evals.scorers.text import Contains\n"
         "bind(ScorerSpec(type='contains', argument='a'), lambda n: Contains, lambda: SCORERS)\n"

@@ -257,7 +257,7 @@ def test_rogan_gladen_covers():
 def test_rogan_gladen_never_gates():
     """Nothing that decides so much as imports it."""
     code = (
-        "import sys, pytest_evals.gate.judge, pytest_evals.diff, pytest_evals.decision\n"
+        "import sys, pytest_evals.verdict.gate.evaluate, pytest_evals.verdict.diff, pytest_evals.verdict.decision\n"
         "print('pytest_evals.stats.prevalence' in sys.modules)"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

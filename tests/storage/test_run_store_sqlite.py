@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_evals.errors import StoreError
+from pytest_evals.ground.errors import StoreError
 from pytest_evals.result import Outcome
 from pytest_evals.run import Counts, RunStatus
 from pytest_evals.storage.sqlite import SqliteRunStore

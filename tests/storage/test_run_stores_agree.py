@@ -8,8 +8,8 @@ import hypothesis.strategies as st
 from hypothesis import settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from pytest_evals.errors import StoreError
 from pytest_evals.exchange import Exchange, Request, Response, Usage
+from pytest_evals.ground.errors import StoreError
 from pytest_evals.result import Outcome, TrialResult
 from pytest_evals.run import DatasetInfo, Run, RunStatus
 from pytest_evals.score import Score, ScoreError

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_evals import database
-from pytest_evals.errors import StoreError
+from pytest_evals.ground import database
+from pytest_evals.ground.errors import StoreError
 from pytest_evals.run import RunStatus
 from pytest_evals.storage.sqlite import SqliteRunStore
 
@@ -177,7 +177,7 @@ def test_a_file_size_limit_keeps_what_was_stored(tmp_path: Path) -> None:
         """
         import sys
         from pathlib import Path
-        from pytest_evals.errors import StoreError
+        from pytest_evals.ground.errors import StoreError
         from pytest_evals.result import Outcome, TrialResult
         from pytest_evals.run import Run
         from pytest_evals.storage.sqlite import SqliteRunStore
@@ -239,7 +239,7 @@ def test_a_folder_that_may_not_be_written(tmp_path_factory, make_run, make_resul
         code = """
             import sys
             from pathlib import Path
-            from pytest_evals.errors import StoreError
+            from pytest_evals.ground.errors import StoreError
             from pytest_evals.run import Run
             from pytest_evals.storage.sqlite import SqliteRunStore
             # unprivileged

@@ -11,8 +11,8 @@ from pytest_evals.case import Case
 from pytest_evals.cli.curated import of_trial
 from pytest_evals.cli.curated_text import added, item_lines, json_line
 from pytest_evals.cli.curated_trace import error_type, of_thread, threads_of
-from pytest_evals.errors import SettingsError
 from pytest_evals.exchange import ErrorInfo, Exchange, Request, Response, Usage
+from pytest_evals.ground.errors import SettingsError
 from pytest_evals.loaders.yaml import YamlLoader
 from pytest_evals.message import Message, ToolCall
 from pytest_evals.result import Outcome, TrialResult

@@ -8,12 +8,12 @@ import sys
 import pytest
 
 from pytest_evals.engine.threads import DaemonPool, UserLoop
-from pytest_evals.errors import AnswerError
 from pytest_evals.exchange import Request, Response, Usage
+from pytest_evals.ground.errors import AnswerError
 from pytest_evals.message import Message
 from pytest_evals.model import Model
 from pytest_evals.providers.base import ProviderContext
-from pytest_evals.providers.plain import response_of
+from pytest_evals.providers.parsing import response_of
 from pytest_evals.providers.transport import HttpClientPool
 from pytest_evals.registry import Registry
 from pytest_evals.span import Span

@@ -2,7 +2,7 @@
 
 from pytest_evals.cli.trial import describe
 from pytest_evals.exchange import Exchange, Request, Response
-from pytest_evals.plaintext import neutral
+from pytest_evals.ground.plain_text import neutral
 from pytest_evals.reporters.htmlparts.detail import Detail
 from pytest_evals.result import Outcome, TrialResult
 from pytest_evals.run import Run

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from pytest_evals.errors import AnswerError
 from pytest_evals.exchange import Response
+from pytest_evals.ground.errors import AnswerError
 from pytest_evals.plugin.failure import NoAnswer, headline
 from pytest_evals.plugin.python.plan import APP
 from pytest_evals.plugin.python.turn import HostThread, Turn

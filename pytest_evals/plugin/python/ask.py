@@ -5,8 +5,8 @@ from concurrent.futures import Future
 from typing import Any
 
 from pytest_evals.engine.trial import TrialRunner
-from pytest_evals.errors import AnswerError, EvalsError, SettingsError
 from pytest_evals.exchange import ErrorInfo, Exchange, Request, Response
+from pytest_evals.ground.errors import AnswerError, EvalsError, SettingsError
 from pytest_evals.message import Message
 from pytest_evals.model import Model
 from pytest_evals.plugin.python.turn import Turn, soon

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evals.errors import DatasetError, EvalsError
+from pytest_evals.ground.errors import DatasetError, EvalsError
+from pytest_evals.ground.plain_text import neutral
 from pytest_evals.matrix import Matrix, Trial
-from pytest_evals.plaintext import neutral
 from pytest_evals.plugin.collect import TRIAL, tag_markers
 
 if TYPE_CHECKING:

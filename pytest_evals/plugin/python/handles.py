@@ -12,8 +12,8 @@ from typing import Any
 
 from pytest_evals.case import COMMON_SCORER_KEYS, Case, ScorerSpec, slug
 from pytest_evals.engine.conversation import first_messages, request_of
-from pytest_evals.errors import AnswerError, EvalsError
 from pytest_evals.exchange import Exchange, Request, Response
+from pytest_evals.ground.errors import AnswerError, EvalsError
 from pytest_evals.model import Model
 from pytest_evals.plugin.failure import WrongAnswer, headline_of
 from pytest_evals.plugin.python.ask import unusable
@@ -22,7 +22,7 @@ from pytest_evals.plugin.python.turn import Turn, soon
 from pytest_evals.result import AnyScore
 from pytest_evals.score import Score, ScoreError
 from pytest_evals.scorers.base import ScoringError
-from pytest_evals.scorers.bound import Bound, SpecError
+from pytest_evals.scorers.binding import Bound, SpecError
 
 _NONE: Any = object()
 _Scored = Future[tuple[tuple[AnyScore, ...], tuple[Exchange, ...]]]
@@ -94,7 +94,7 @@ class EvalTrial:
         Raises:
             EvalsError: it is no answer.
         """
-        from pytest_evals.providers.plain import response_of
+        from pytest_evals.providers.parsing import response_of
 
         __tracebackhide__ = True
         turn = self._turn
@@ -350,7 +350,7 @@ def _conversation(turn: Turn, answer: object = None) -> tuple[Exchange, ...]:
     """
     __tracebackhide__ = True
     if answer is not None:
-        from pytest_evals.providers.plain import response_of
+        from pytest_evals.providers.parsing import response_of
 
         try:
             response = response_of(answer)

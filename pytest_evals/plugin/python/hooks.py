@@ -5,8 +5,8 @@ from collections.abc import Generator
 import pytest
 
 from pytest_evals.engine import capture
-from pytest_evals.errors import AnswerError
 from pytest_evals.exchange import ErrorInfo
+from pytest_evals.ground.errors import AnswerError
 from pytest_evals.plugin.collect import TRIAL
 from pytest_evals.plugin.python.collect import Collection
 

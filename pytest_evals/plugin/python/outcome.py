@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from pytest_evals.engine.trial import scorers_digest
-from pytest_evals.errors import AnswerError, EvalsError
 from pytest_evals.exchange import ErrorInfo, Exchange
-from pytest_evals.plaintext import neutral, shorten
+from pytest_evals.ground.errors import AnswerError, EvalsError
+from pytest_evals.ground.plain_text import neutral, shorten
 from pytest_evals.plugin.failure import NoAnswer, WrongAnswer, headline_of
 from pytest_evals.plugin.python.turn import Turn
 from pytest_evals.result import AnyScore, Outcome, TrialResult, mean_score

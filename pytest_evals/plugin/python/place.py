@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pytest_evals.canonical import digest
-from pytest_evals.errors import Position
+from pytest_evals.ground.canonical import digest
+from pytest_evals.ground.errors import Position
 
 
 def place_of_mark(function: Callable[..., Any], owner: type | None, path: str) -> Position:

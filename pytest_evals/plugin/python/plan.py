@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from pytest_evals.case import Case, Samples, Source
 from pytest_evals.dataset import Dataset
-from pytest_evals.errors import DatasetError, Position, Problem, SettingsError, suggest
+from pytest_evals.ground.errors import DatasetError, Position, Problem, SettingsError, suggest
 from pytest_evals.loaders.base import LoadContext, Loader, Loc
 from pytest_evals.loaders.build import load
 from pytest_evals.model import Model
@@ -229,7 +229,7 @@ def _cases(evals: "Evals", mark: Mark, test: Subject) -> Dataset:
 
 def _called(make: Callable[[], Any], where: Position) -> Any:
     """Call the function that makes the cases."""
-    from pytest_evals.user_code import user_traceback
+    from pytest_evals.ground.user_code import user_traceback
 
     name = getattr(make, "__name__", repr(make))
     try:

@@ -12,14 +12,14 @@ from typing import Any, TypeVar
 import pytest
 
 from pytest_evals.case import Case
-from pytest_evals.engine.ask import Clock
 from pytest_evals.engine.engine import SLICE_S
+from pytest_evals.engine.model_call import Clock
 from pytest_evals.engine.trial import TrialRunner
 from pytest_evals.exchange import ErrorInfo, Exchange
 from pytest_evals.matrix import Trial
 from pytest_evals.plugin.session import Evals
 from pytest_evals.result import AnyScore, TrialResult
-from pytest_evals.scorers.bound import Bound
+from pytest_evals.scorers.binding import Bound
 
 T = TypeVar("T")
 

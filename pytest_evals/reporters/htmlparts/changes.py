@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_evals.diff import Diff, DiffEntry
-from pytest_evals.plaintext import neutral
+from pytest_evals.ground.plain_text import neutral
 from pytest_evals.report import Report
-from pytest_evals.reporters.htmlparts.survey import Survey
+from pytest_evals.reporters.htmlparts.collect import Survey
 from pytest_evals.reporters.htmlparts.words import Piece, word_diff
+from pytest_evals.verdict.diff import Diff, DiffEntry
 
 _TITLES = {
     "regressed": ("Regressed", "passes less often than before, beyond what noise does to one case"),

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from pytest_evals.measure import Group, estimate
-from pytest_evals.metric import Measure
+from pytest_evals.metrics.compute import Group, estimate
+from pytest_evals.metrics.spec import Measure
+from pytest_evals.metrics.trial_stats import Table
 from pytest_evals.reporters.htmlparts.figure import (
     Figure,
     legend,
@@ -17,7 +18,6 @@ from pytest_evals.reporters.htmlparts.figure import (
 )
 from pytest_evals.reporters.htmlparts.svg import Scale, joined, line, picture, tag, text
 from pytest_evals.stats.estimate import Estimate
-from pytest_evals.tally import Table
 
 _WIDTH, _HEIGHT = 520.0, 250.0
 _MOST = 8

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from pytest_evals.exchange import ErrorInfo, Exchange, Response, Span, Usage
+from pytest_evals.ground.plain_text import format_cost, format_count, format_seconds, neutral
 from pytest_evals.message import Message, ToolCall
-from pytest_evals.plaintext import format_cost, format_count, format_seconds, neutral
 from pytest_evals.result import FirstTry, TrialResult
 from pytest_evals.run import Run
 from pytest_evals.score import Score, ScoreError

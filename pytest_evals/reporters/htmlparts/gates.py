@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from pytest_evals.gate.spec import GateVerdict
-from pytest_evals.plaintext import format_cost, format_count, format_seconds
+from pytest_evals.ground.plain_text import format_cost, format_count, format_seconds
 from pytest_evals.reporters.htmlparts.svg import Scale, line, picture, tag
+from pytest_evals.verdict.gate.spec import GateVerdict
 
 _GRAVITY = ("failed", "incomplete", "inconclusive", "skipped", "passed")
 _WIDTH, _HEIGHT = 180.0, 26.0

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from pytest_evals.decision import Word
-from pytest_evals.plaintext import format_cost, format_count, format_seconds
+from pytest_evals.ground.plain_text import format_cost, format_count, format_seconds
 from pytest_evals.report import Report
+from pytest_evals.reporters.htmlparts.collect import STATUSES, Survey
 from pytest_evals.reporters.htmlparts.gates import told
-from pytest_evals.reporters.htmlparts.survey import STATUSES, Survey
 from pytest_evals.reporters.shape import decision_of, verdicts_of
+from pytest_evals.verdict.decision import Word
 
 REASONS = 3
 """Gates that the headline names."""

@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_evals.judgement import Judgement
-from pytest_evals.measure import slice_metrics
-from pytest_evals.metric import Metric
+from pytest_evals.metrics.compute import slice_metrics
+from pytest_evals.metrics.spec import Metric
+from pytest_evals.metrics.trial_stats import Table
 from pytest_evals.reporters.htmlparts.gates import in_points, in_unit
-from pytest_evals.tally import Table
+from pytest_evals.verdict.evaluation import Judgement
 
 _COLUMNS = {
     "pass@1": "pass@1",

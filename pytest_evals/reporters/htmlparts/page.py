@@ -9,18 +9,11 @@ from typing import Any
 
 import jinja2
 
-from pytest_evals.plaintext import neutral
+from pytest_evals.ground.plain_text import neutral
 from pytest_evals.report import Report
 from pytest_evals.reporters.htmlparts.agreement import calibration
 from pytest_evals.reporters.htmlparts.changes import counts, groups, indexed, kinds_of, title_of
-from pytest_evals.reporters.htmlparts.curves import pass_curves
-from pytest_evals.reporters.htmlparts.figure import Figure
-from pytest_evals.reporters.htmlparts.gates import gate_rows
-from pytest_evals.reporters.htmlparts.headline import headline, when
-from pytest_evals.reporters.htmlparts.numbers import level_of, model_table, tables
-from pytest_evals.reporters.htmlparts.pack import pack
-from pytest_evals.reporters.htmlparts.spread import latency_spread, score_spread
-from pytest_evals.reporters.htmlparts.survey import (
+from pytest_evals.reporters.htmlparts.collect import (
     CHUNK,
     NOT_ASKED,
     STATUSES,
@@ -28,6 +21,13 @@ from pytest_evals.reporters.htmlparts.survey import (
     Survey,
     survey,
 )
+from pytest_evals.reporters.htmlparts.compress import pack
+from pytest_evals.reporters.htmlparts.curves import pass_curves
+from pytest_evals.reporters.htmlparts.figure import Figure
+from pytest_evals.reporters.htmlparts.gates import gate_rows
+from pytest_evals.reporters.htmlparts.headline import headline, when
+from pytest_evals.reporters.htmlparts.numbers import level_of, model_table, tables
+from pytest_evals.reporters.htmlparts.spread import latency_spread, score_spread
 from pytest_evals.reporters.htmlparts.tradeoff import cost_against_quality
 from pytest_evals.reporters.shape import verdicts_of
 

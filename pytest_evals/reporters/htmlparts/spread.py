@@ -5,11 +5,11 @@ from math import fsum
 
 from markupsafe import Markup
 
-from pytest_evals.plaintext import format_seconds, shorten
+from pytest_evals.ground.plain_text import format_seconds, shorten
+from pytest_evals.metrics.trial_stats import Table, Tally
 from pytest_evals.reporters.htmlparts.figure import Figure, named, shown
 from pytest_evals.reporters.htmlparts.svg import Scale, line, picture, tag, text, ticks
 from pytest_evals.stats.quantiles import quantile
-from pytest_evals.tally import Table, Tally
 
 _WIDTH = 520.0
 _LEFT = 150.0

@@ -9,7 +9,7 @@ from math import floor, isfinite, log10
 
 from markupsafe import Markup, escape
 
-from pytest_evals.plaintext import neutral
+from pytest_evals.ground.plain_text import neutral
 
 
 def tag(name: str, *inside: Markup | str, **attributes: object) -> Markup:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from pytest_evals.metric import Metric
-from pytest_evals.plaintext import format_cost
+from pytest_evals.ground.plain_text import format_cost
+from pytest_evals.metrics.spec import Metric
 from pytest_evals.reporters.htmlparts.figure import Figure, legend, named, percent, shown
 from pytest_evals.reporters.htmlparts.svg import Scale, line, picture, tag, text, ticks
 

@@ -6,11 +6,12 @@ from typing import Any, ClassVar
 
 from pydantic import Field, field_validator, model_validator
 
-from pytest_evals.canonical import Frozen, digest
 from pytest_evals.case import Case
 from pytest_evals.certificate import Bars, advisory_reason, bars_of
 from pytest_evals.dataset import Dataset
-from pytest_evals.errors import TemplateError
+from pytest_evals.ground.canonical import Frozen, digest
+from pytest_evals.ground.errors import TemplateError
+from pytest_evals.ground.templates import render
 from pytest_evals.message import Message
 from pytest_evals.model import Model
 from pytest_evals.score import Score
@@ -29,7 +30,6 @@ from pytest_evals.scorers.judge.opinion import (
 )
 from pytest_evals.scorers.judge.scale import Scale
 from pytest_evals.scorers.options import check_templates, template_variables
-from pytest_evals.templates import render
 
 DEFAULT = "default"
 """The judge that `judge` means where it names none, and whose model others ask by default."""

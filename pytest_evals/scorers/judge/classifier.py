@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from pydantic import Field, field_validator, model_validator
 
 from pytest_evals.case import Case
+from pytest_evals.ground.templates import render
 from pytest_evals.scorers.base import ScoreContext, ScoringError
 from pytest_evals.scorers.judge.base import Judge
 from pytest_evals.scorers.judge.interview import Interview, Task, object_schema
@@ -14,7 +15,6 @@ from pytest_evals.scorers.judge.opinion import Opinion
 from pytest_evals.scorers.judge.reply import choice_in, text_in
 from pytest_evals.scorers.judge.scale import not_blank
 from pytest_evals.scorers.options import template_variables
-from pytest_evals.templates import render
 
 _WORDS = """\
 {question}

@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import Field, ValidationError, field_validator
 
-from pytest_evals.canonical import Frozen, Json, canonical
 from pytest_evals.case import COMMON_SCORER_KEYS
 from pytest_evals.dataset import Dataset
-from pytest_evals.errors import suggest
+from pytest_evals.ground.canonical import Frozen, Json, canonical
+from pytest_evals.ground.errors import suggest
 from pytest_evals.model import Model
 from pytest_evals.scorers.judge.base import DEFAULT, NO_BAR, Judge
 from pytest_evals.scorers.judge.models import check_model, model_of

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
-from pytest_evals.errors import AnswerError
 from pytest_evals.exchange import Exchange, Response
+from pytest_evals.ground.errors import AnswerError
 from pytest_evals.message import Message
 from pytest_evals.model import Model
 from pytest_evals.scorers.base import Ask, ScoringError
 from pytest_evals.scorers.judge.fence import Piece, fence
 from pytest_evals.scorers.judge.reply import BadReplyError, read_object
-from pytest_evals.scorers.words import quoted
+from pytest_evals.scorers.quoting import quoted
 
 Output = Literal["schema", "json", "text"]
 """How the verdict's form is asked for besides in words: by its JSON Schema, as any JSON, or not."""

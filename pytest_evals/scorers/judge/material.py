@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pytest_evals.canonical import Json
 from pytest_evals.exchange import Exchange, Span
+from pytest_evals.ground.canonical import Json
 from pytest_evals.message import Message, ToolCall
 from pytest_evals.scorers.base import ScoreContext, ScoringError
 from pytest_evals.scorers.judge.fence import Piece

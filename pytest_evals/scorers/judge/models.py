@@ -4,8 +4,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pytest_evals.canonical import Json
 from pytest_evals.dataset import Dataset
+from pytest_evals.ground.canonical import Json
 from pytest_evals.model import MODEL_FIELDS, Model
 
 _WAY = frozenset({"base_url", "api_key_env", "headers", "organization", "project"})

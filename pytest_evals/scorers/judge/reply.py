@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from pytest_evals.canonical import Json, canonical
-from pytest_evals.scorers.words import quoted, shown
+from pytest_evals.ground.canonical import Json, canonical
+from pytest_evals.scorers.quoting import quoted, shown
 
 MOST = 200_000
 """Characters of a reply that are read; a verdict is short."""

@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 
 from pydantic import Field, field_validator, model_validator
 
-from pytest_evals.canonical import Frozen
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
+from pytest_evals.ground.canonical import Frozen
 from pytest_evals.scorers.base import ScoreContext
 from pytest_evals.scorers.judge.base import DEFAULT, Judge
 from pytest_evals.scorers.judge.interview import Interview, Task, object_schema

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from pytest_evals import AnswerError, Model, ProviderContext, Request, Response, Usage
-from pytest_evals.canonical import Frozen
+from pytest_evals.ground.canonical import Frozen
 
 VERSION = 1
 """Part of what is asked: a change of the code below is another question."""

@@ -1,0 +1,55 @@
+"""What a host puts into an engine."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from pytest_evals.case import Case
+from pytest_evals.dataset import Dataset
+from pytest_evals.engine.replay_run import Recorded
+from pytest_evals.engine.worker_share import Share
+from pytest_evals.ground.redaction import Redactor
+from pytest_evals.model import Model
+from pytest_evals.providers.base import HttpClients, Provider
+from pytest_evals.responses.base import ResponseStore
+from pytest_evals.scorers.binding import Bound
+
+if TYPE_CHECKING:
+    from pytest_evals.engine.trial_hooks import Around
+
+
+class Finder(Protocol):
+    """Knows the registered providers and scorers."""
+
+    def provider(self, name: str) -> type[Provider] | None:
+        """Return a provider's class."""
+        ...
+
+    def parse_model(self, written: str) -> Model:
+        """Make a model of ``provider:model``."""
+        ...
+
+    def scorers_of(self, dataset: Dataset, case: Case) -> tuple[Bound, ...]:
+        """Return the scorers of a case."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What a host puts into an engine."""
+
+    finder: Finder
+    http: Callable[[], HttpClients]
+    """Makes the HTTP clients, when the first provider needs one."""
+    store: ResponseStore | None = None
+    redactor: Redactor = field(default_factory=lambda: Redactor((), ()))
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    chain: str = ""
+    """The mark under which answers of user code may be used again: an interrupted run's."""
+    share: Share = field(default_factory=Share)
+    """Which part of the session's limits and budgets is this engine's."""
+    recorded: Mapping[str, Recorded] = field(default_factory=dict)
+    """Answers of an earlier run, by the dataset's name: its models under test are not asked."""
+    around: "Around | None" = None
+    """Calls plugins before and after each trial; None where none wants to be called."""

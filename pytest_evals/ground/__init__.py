@@ -1,0 +1,1 @@
+"""Knows nothing of evals: errors, canonical JSON, files, text, redaction, user code."""

@@ -1,0 +1,47 @@
+"""Pass rates corrected for what is known of a judge's errors. Pure; shown, never judged by gates.
+
+A judge with a certificate has known errors on answers that people labelled; from its pass rate and
+these follows the pass rate that people would have given (`stats.prevalence`).
+"""
+
+from collections.abc import Iterator, Mapping
+
+from pytest_evals.metrics.compute import Group, estimate, metric_of
+from pytest_evals.metrics.spec import Measure, Metric
+from pytest_evals.metrics.trial_stats import Table
+from pytest_evals.stats.estimate import Absent, Estimate
+from pytest_evals.stats.prevalence import JudgeError, rogan_gladen
+
+
+def corrected_name(scorer: str) -> str:
+    """Return what the corrected pass rate of a judge is called."""
+    return f"corrected({Measure(kind='pass@', of=scorer, k=1)})"
+
+
+def corrected_rates(table: Table, errors: Mapping[str, JudgeError]) -> tuple[Metric, ...]:
+    """Return each judge's pass rate and, behind it, what people's would be, model by model.
+
+    Args:
+        table: the trials of a dataset.
+        errors: the known errors of judges, by the names of their scores.
+    """
+    return tuple(
+        metric
+        for model in table.models
+        for scorer, error in sorted(errors.items())
+        for metric in _pair(table, model, scorer, error)
+    )
+
+
+def _pair(table: Table, model: str, scorer: str, error: JudgeError) -> Iterator[Metric]:
+    """Yield the raw rate and the corrected one."""
+    what = Measure(kind="pass@", of=scorer, k=1)
+    raw = estimate(Group(table.cases(model)), what)
+    metric = metric_of(table.dataset, model, None, what, raw, 0.95)
+    yield metric
+    found: Estimate | Absent = Absent(metric.absent or "")
+    if isinstance(raw, Estimate):
+        # Samples of one case are alike: the cases are what is surely independent.
+        found = rogan_gladen(raw.value, raw.cases, error, n=raw.n, cases=raw.cases)
+    told = metric_of(table.dataset, model, None, what, found, 0.95)
+    yield told.model_copy(update={"metric": corrected_name(scorer)})

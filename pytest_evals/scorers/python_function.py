@@ -1,0 +1,268 @@
+"""A user's own Python function as an assertion."""
+
+import atexit
+import inspect
+import os
+import sys
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field, field_validator
+
+from pytest_evals.ground.user_code import UserCodeError, load_callable, split_target, user_traceback
+from pytest_evals.ground.user_process import Job, ProcessError, Processes
+from pytest_evals.score import Score, ScoreError
+from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
+from pytest_evals.scorers.quoting import shown
+
+_FILLED = ("answer", "case", "expected", "input", "response", "ctx", "context")
+_KEYS = frozenset({"passed", "value", "score", "label", "reason", "metadata"})
+
+
+class Python(Scorer):
+    """A Python function says whether the answer is right.
+
+    Its parameters are filled by their names: `answer` (the text), `case`, `expected`, `input`,
+    `response`, `ctx` or `context` (the whole ScoreContext), and those named in `args`. Of its other
+    required parameters the first gets the answer and the second the case. It may be a coroutine
+    function, and is run off the engine's event loop either way.
+
+    It returns a bool (the verdict), a number (the value; give a `threshold` for a verdict), a text
+    (the label), a mapping with `passed`, `value` (or `score`), `label`, `reason`, `metadata`, a
+    `Verdict` or a `Score`. None, and any other type, is an error, as is what it raises.
+    """
+
+    type: ClassVar[str] = "python"
+    shorthand: ClassVar[str | None] = "target"
+    cheap: ClassVar[bool] = False
+    example: ClassVar[str] = 'python: "my_scorers.py:polite"'
+
+    target: str
+    """``package.module:function`` or ``file.py:function``, searched from the rootdir, then beside
+    the dataset."""
+    args: dict[str, Any] = Field(default_factory=dict)
+    """More arguments, by name."""
+    process: bool = False
+    """Whether it runs in a process (there are as many as processors) and not in a thread: for code
+    that keeps a processor busy. It cannot take `ctx` then, and what it returns is pickled."""
+    timeout_s: float = Field(default=60, gt=0)
+    """Seconds after which a process is stopped; a thread ends with its trial's time."""
+
+    @field_validator("target")
+    @classmethod
+    def _named(cls, value: str) -> str:
+        """Refuse what names no callable."""
+        try:
+            split_target(value)
+        except UserCodeError as error:
+            raise ValueError(error.message) from None
+        return value
+
+    def score(self, ctx: ScoreContext) -> Verdict:
+        """Call it and read what it returns."""
+        function = self._function(ctx)
+        if self.process:
+            return verdict_of(self._in_process(function, ctx), self.target)
+        try:
+            given = function(**self._arguments(function, ctx))
+            if inspect.isawaitable(given):
+                given = _run(given)
+        except ScoringError:
+            raise
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - user code raises what it likes
+            raise ScoringError(
+                f"{self.target} raised {type(error).__name__}: {error}",
+                detail=user_traceback(error),
+            ) from None
+        return verdict_of(given, self.target)
+
+    def _in_process(self, function: Any, ctx: ScoreContext) -> Any:
+        """Call it in a process; what it prints is the trial's.
+
+        Raises:
+            ScoringError: it takes what cannot be sent, raised, took too long or its process died.
+        """
+        arguments = self._arguments(function, ctx)
+        if any(value is ctx for value in arguments.values()):
+            raise ScoringError(
+                f"{self.target} takes the whole context, which cannot leave the session's process; "
+                "with `process: true` it takes answer, case, expected, input or response"
+            )
+        job = Job(_call, (self.target, _roots(ctx), arguments), self.timeout_s)
+        try:
+            given, printed = _processes().call(job)
+        except ProcessError as error:
+            message = f"{self.target} has no result: {error.message}"
+            raise ScoringError(message, detail=error.detail) from None
+        sys.stdout.write(printed)
+        return given
+
+    def _function(self, ctx: ScoreContext) -> Any:
+        """Import it."""
+        try:
+            return load_callable(self.target, _roots(ctx))
+        except UserCodeError as error:
+            raise ScoringError(error.message, detail=error.detail) from None
+
+    def _arguments(self, function: Any, ctx: ScoreContext) -> dict[str, Any]:
+        """Return the arguments its signature asks for."""
+        values = {
+            "answer": ctx.answer,
+            "case": ctx.case,
+            "expected": ctx.case.expected,
+            "input": ctx.case.input,
+            "response": ctx.response,
+            "ctx": ctx,
+            "context": ctx,
+        }
+        names, spread = _parameters(function, self.target, frozenset(self.args))
+        unknown = [] if spread else [name for name in self.args if name not in names.values()]
+        if unknown:
+            raise ScoringError(f"{self.target} has no parameter {unknown[0]!r}, which `args` names")
+        filled = {
+            parameter: values[source] for parameter, source in names.items() if source in values
+        }
+        return {**filled, **self.args}
+
+
+def _roots(ctx: ScoreContext) -> tuple[Path, Path]:
+    return ctx.rootdir, ctx.rootdir / Path(ctx.dataset.path).parent
+
+
+def _call(target: str, roots: tuple[Path, Path], arguments: dict[str, Any]) -> Any:
+    """Import and call a function, in the process that this runs in."""
+    given = load_callable(target, roots)(**arguments)
+    return _run(given) if inspect.isawaitable(given) else given
+
+
+@cache
+def _processes() -> Processes:
+    """Return the processes of all such scorers; they end with this one."""
+    made = Processes(os.cpu_count() or 1)
+    atexit.register(made.close)
+    return made
+
+
+def _parameters(
+    function: Any, target: str, given: frozenset[str]
+) -> tuple[Mapping[str, str], bool]:
+    """Return what fills each parameter, and whether it takes any keyword."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        raise ScoringError(f"{target} does not say what parameters it takes") from None
+    names: dict[str, str] = {}
+    others = iter(("answer", "case"))
+    spread = False
+    for name, parameter in signature.parameters.items():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            spread = True
+        elif parameter.kind is parameter.VAR_POSITIONAL:
+            continue
+        elif parameter.kind is parameter.POSITIONAL_ONLY:
+            raise ScoringError(f"{target}: parameter {name!r} cannot be given by name")
+        elif name in given or name in _FILLED:
+            names[name] = name
+        elif parameter.annotation is ScoreContext or parameter.annotation == "ScoreContext":
+            names[name] = "ctx"
+        elif parameter.default is parameter.empty:
+            source = next(others, None)
+            if source is None or source in names.values():
+                raise ScoringError(
+                    f"{target}: nothing fills parameter {name!r}; known are {', '.join(_FILLED)}, "
+                    "and what `args` names"
+                )
+            names[name] = source
+    return names, spread
+
+
+def _run(awaitable: Any) -> Any:
+    """Await on an event loop of its own: this is a thread of its own."""
+    import asyncio
+
+    async def wait() -> Any:
+        return await awaitable
+
+    return asyncio.run(wait())
+
+
+def verdict_of(given: object, source: str) -> Verdict:
+    """Read what user code gave as its verdict.
+
+    Args:
+        given: a bool, a number, a text, a mapping, a Verdict or a Score.
+        source: who gave it, for the messages.
+
+    Raises:
+        ScoringError: it says nothing, or is of another type.
+    """
+    if isinstance(given, Verdict):
+        return given
+    if isinstance(given, Score):
+        return Verdict(
+            passed=given.passed,
+            value=given.value,
+            label=given.label,
+            reason=given.reason,
+            bar=given.bar,
+            metadata=given.metadata,
+        )
+    if isinstance(given, ScoreError):
+        raise ScoringError(given.message, detail=given.detail)
+    if isinstance(given, str):
+        return Verdict(label=given, reason=f"{source} gave the label {given!r}")
+    if isinstance(given, Mapping):
+        return _verdict_of_mapping(given, source)
+    number = _scalar(given)
+    if isinstance(number, bool):
+        return Verdict(passed=number, reason=f"{source} gave {number}")
+    if number is not None:
+        return Verdict(value=number, reason=f"{source} gave {number:g}")
+    what = "nothing (None)" if given is None else f"{type(given).__name__}"
+    raise ScoringError(
+        f"{source} gave {what}; expected a bool, a number, a label, a mapping or a Score"
+    )
+
+
+def _scalar(given: object) -> bool | float | None:
+    """Return a bool or a number, those of numpy included; None for anything else."""
+    if isinstance(given, bool):
+        return given
+    if isinstance(given, int | float):
+        return float(given)
+    item = getattr(given, "item", None)
+    if callable(item) and getattr(given, "shape", None) == ():
+        return _scalar(item())
+    return None
+
+
+def _verdict_of_mapping(given: Mapping[Any, Any], source: str) -> Verdict:
+    """Read a mapping."""
+    unknown = [key for key in given if key not in _KEYS]
+    if unknown:
+        raise ScoringError(
+            f"{source} gave a mapping with {shown(unknown[0])}; known keys are "
+            f"{', '.join(sorted(_KEYS))}"
+        )
+    if "value" in given and "score" in given:
+        raise ScoringError(f"{source} gave both `value` and `score`, which are the same")
+    passed = given.get("passed")
+    value = given.get("value", given.get("score"))
+    number = None if value is None else _scalar(value)
+    if value is not None and number is None:
+        raise ScoringError(f"{source} gave the value {shown(value)}, expected a number")
+    verdict = None if passed is None else _scalar(passed)
+    if passed is not None and not isinstance(verdict, bool):
+        raise ScoringError(f"{source} gave `passed`: {shown(passed)}, expected true or false")
+    label, metadata = given.get("label"), given.get("metadata") or {}
+    if not isinstance(metadata, Mapping):
+        raise ScoringError(f"{source} gave `metadata` that is no mapping: {shown(metadata)}")
+    return Verdict(
+        passed=verdict if isinstance(verdict, bool) else None,
+        value=None if number is None else float(number),
+        label=None if label is None else str(label),
+        reason=str(given.get("reason") or ""),
+        metadata=metadata,
+    )

@@ -1,0 +1,1 @@
+"""Verdicts: gates, baselines, diffs, and the one decision on a run. Pure."""

@@ -1,0 +1,31 @@
+"""Baseline: chosen runs of a dataset as a small text in git. Pure: text in, text out."""
+
+from pytest_evals.verdict.baseline.lines import (
+    Baseline,
+    Digests,
+    Line,
+    RunCounts,
+    ScoreCounts,
+    Shown,
+    baseline_of,
+    join_baselines,
+    model_digest,
+    update_baseline,
+)
+from pytest_evals.verdict.baseline.text import FORMAT, read_baseline, write_baseline
+
+__all__ = [
+    "FORMAT",
+    "Baseline",
+    "Digests",
+    "Line",
+    "RunCounts",
+    "ScoreCounts",
+    "Shown",
+    "baseline_of",
+    "join_baselines",
+    "model_digest",
+    "read_baseline",
+    "update_baseline",
+    "write_baseline",
+]

@@ -1,0 +1,157 @@
+"""A baseline as a small, sorted, reviewable text for git, and back.
+
+One line a case and model; the first line names the dataset and the format, the last one says that
+the file is whole. There is no date in it. A merge that keeps the lines of both sides is right
+(``merge=union`` in git's attributes): lines of one case and model with the same definition are
+joined when they are read. Every line carries a check over itself, so a line that was edited by hand
+is refused.
+"""
+
+import json
+from collections.abc import Collection
+from typing import Any
+
+from pydantic import ValidationError
+
+from pytest_evals.ground.canonical import Frozen, digest
+from pytest_evals.ground.errors import StoreError
+from pytest_evals.verdict.baseline.lines import Baseline, Line, union
+
+FORMAT = 1
+"""The version of the text's format."""
+
+_CONFLICT = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
+_MOST_PROBLEMS = 5
+_END = '{"end":true}'
+
+
+def write_baseline(baseline: Baseline) -> str:
+    """Return a baseline as text: sorted, with nothing in it that changes by itself."""
+    head = _text({"baseline": baseline.dataset, "format": FORMAT})
+    return "\n".join([head, *map(_line_text, baseline.lines), _END, ""])
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def _line_text(line: Line) -> str:
+    scores = {name: round(line.number(name) or 0.0, 4) for name in line.scorers}
+    shown = {
+        "case": line.case,
+        "model": line.model,
+        "passes": line.passes,
+        "n": line.n,
+        "scores": scores,
+        "recorded": line.recorded,
+        "right": line.right and _kept(line.right),
+        "wrong": line.wrong and _kept(line.wrong),
+        "digests": _kept(line.digests),
+        "runs": [_kept(run, set() if line.recorded else {"answers"}) for run in line.runs],
+    }
+    plain = {k: v for k, v in shown.items() if v is not None and v is not False and v != {}}
+    return _text({**plain, "check": digest(plain, length=8)})
+
+
+def _kept(noun: Frozen, left_out: Collection[str] = ()) -> dict[str, Any]:
+    """Return a noun as JSON without what says nothing: None, and empty lists and mappings."""
+    data = noun.model_dump(mode="json", exclude={"reasons", *left_out}, exclude_none=True)
+    return {key: value for key, value in data.items() if value not in ([], {})}
+
+
+def read_baseline(text: str, where: str, *, dataset: str | None = None) -> Baseline:
+    """Return the baseline that a text holds.
+
+    Args:
+        text: as `write_baseline` made it, or as git merged it.
+        where: what the text is called in messages: a path, or a revision and a path.
+        dataset: the dataset it must be of; None takes any.
+
+    Raises:
+        StoreError: it is no baseline, of another dataset, from a newer version, cut off, edited by
+            hand, or an unresolved merge; with the first lines that are wrong.
+    """
+    rows = [row.removesuffix("\r") for row in text.split("\n")]
+    _refuse_conflict(rows, where)
+    name = _head(rows, where)
+    if dataset is not None and name != dataset:
+        raise StoreError(
+            f"{where}:1: this is the baseline of dataset {name!r}, and the dataset here is "
+            f"{dataset!r}; name the right file"
+        )
+    if rows[-1] or len(rows) < 3 or rows[-2] != _END:
+        raise StoreError(
+            f"{where}:{max(1, len(rows) - 1)}: the baseline is cut off: its last line is not "
+            f"{_END}. Restore it from git (`git checkout -- FILE`)"
+        )
+    problems: list[str] = []
+    lines: list[Line] = []
+    for number, row in enumerate(rows[1:-2], start=2):
+        found = _line_of(row)
+        if isinstance(found, Line):
+            lines.append(found)
+        else:
+            problems.append(f"{where}:{number}: {found}")
+    if problems:
+        more = len(problems) - _MOST_PROBLEMS
+        tail = [f"and {more} more lines"] if more > 0 else []
+        raise StoreError("\n".join([*problems[:_MOST_PROBLEMS], *tail]))
+    try:
+        return Baseline(dataset=name, lines=union(lines))
+    except StoreError as error:
+        raise StoreError(f"{where}: {error}") from None
+
+
+def _refuse_conflict(rows: list[str], where: str) -> None:
+    for number, row in enumerate(rows, start=1):
+        if row.startswith(_CONFLICT):
+            raise StoreError(
+                f"{where}:{number}: an unresolved merge. Keep the lines of both sides and take the "
+                f"marks out: lines of one case are added up when they are read (`merge=union` in "
+                ".gitattributes does this by itself)"
+            )
+
+
+def _head(rows: list[str], where: str) -> str:
+    """Return the dataset that the first line names."""
+    try:
+        head = json.loads(rows[0])
+    except ValueError:
+        head = None
+    if not isinstance(head, dict) or not isinstance(head.get("baseline"), str):
+        raise StoreError(
+            f"{where}:1: this is no baseline: its first line must name the dataset and the format. "
+            "Write one with --evals-update-baseline"
+        )
+    version = head.get("format")
+    if not isinstance(version, int) or version > FORMAT:
+        raise StoreError(
+            f"{where}:1: the baseline has format {version!r}, and this version of pytest-evals "
+            f"reads up to {FORMAT}; upgrade pytest-evals-matrix"
+        )
+    return str(head["baseline"])
+
+
+def _line_of(row: str) -> Line | str:
+    """Return the line that a row holds, or what is wrong with it."""
+    try:
+        data = json.loads(row)
+    except ValueError:
+        return f"no JSON, so the line was cut off or edited by hand; {_RESTORE}"
+    if not isinstance(data, dict) or "case" not in data:
+        return f"no line of a baseline; {_RESTORE}"
+    known = {"case", "model", "digests", "recorded", "runs", "right", "wrong"}
+    try:
+        line = Line.model_validate({k: v for k, v in data.items() if k in known})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        at = ".".join(map(str, first["loc"]))
+        return f"`{at}`: {first['msg']}; {_RESTORE}"
+    if _line_text(line) != row:
+        return (
+            f"the line of case {line.case!r}, model {line.model!r} was edited by hand; {_RESTORE}"
+        )
+    return line
+
+
+_RESTORE = "restore it from git, or make it anew with --evals-reset-baseline"

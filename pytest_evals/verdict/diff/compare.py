@@ -1,0 +1,211 @@
+"""From a baseline and a run to their diff: the class of every case, and the tests of the rows."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Literal, get_args
+
+from pytest_evals.stats.paired import Confirmed, explore, judge
+from pytest_evals.stats.rows import Dropped, Rules
+from pytest_evals.verdict.baseline import Baseline
+from pytest_evals.verdict.diff.entries import entries_of
+from pytest_evals.verdict.diff.nouns import Class, Diff, DiffEntry, RowTest
+from pytest_evals.verdict.diff.rows import Declared, RunSide, row_of, rows_of
+
+_MOST_SLICES = 40
+_MANY_PAIRS = 2000
+_GRAVITY: tuple[Class, ...] = (
+    "regressed",
+    "errored",
+    "drifted",
+    "added_failing",
+    "flaky",
+    "still_failing",
+    "case_edited",
+    "fixed",
+    "removed",
+    "added_passing",
+    "still_passing",
+)
+_RANK = {kind: rank for rank, kind in enumerate(_GRAVITY)}
+assert set(_GRAVITY) == set(get_args(Class))
+
+
+def compare(
+    baseline: Baseline,
+    run: RunSide,
+    declared: Sequence[Declared] = (),
+    *,
+    name: str = "",
+    rules: Rules | None = None,
+    confirmed: Confirmed | None = None,
+    by: Sequence[str] = ("tag",),
+    also: Sequence[Declared] = (),
+) -> Diff:
+    """Return what changed between a baseline and a run.
+
+    Args:
+        baseline: of the same dataset.
+        run: the run.
+        declared: the comparisons that gates declare: one family, whose verdicts can block.
+        name: what the baseline is called in reports.
+        rules: the constants of the comparison.
+        confirmed: the answers asked again (`confirmed_of`); None where confirmation is off.
+        by: the slices explored besides: shown, never blocking. Models that no gate compares are
+            explored as a whole too. Nothing of this changes a declared verdict.
+        also: more comparisons to explore.
+
+    Raises:
+        ValueError: two comparisons are declared alike.
+    """
+    rules = rules or Rules()
+    verdicts = judge(rows_of(declared, baseline, run), rules=rules, confirmed=confirmed)
+    kinds: Counter[str] = Counter()
+    found: list[DiffEntry] = []
+    for kind, entry in entries_of(baseline, run):
+        kinds[kind] += 1
+        if entry is not None:
+            found.append(entry)
+    tests = [
+        RowTest(
+            model=one.model,
+            gate=one.gate,
+            of=one.of,
+            slice=one.part,
+            drifted=_drifted(found, one, baseline, run) if one.of is None else (),
+            result=verdict,
+        )
+        for one, verdict in zip(declared, verdicts, strict=True)
+    ]
+    return Diff(
+        dataset=baseline.dataset,
+        baseline=name,
+        verdict=_gravest(tests),
+        entries=_listed(found, tests),
+        counts=dict(sorted(kinds.items())),
+        tests=(*tests, *_explored(baseline, run, _others(run, declared, by, also), rules)),
+        dropped=_dropped(found, run),
+    )
+
+
+def _gravest(tests: Iterable[RowTest]) -> Literal["regressed", "inconclusive", "passed"] | None:
+    found = {"regressed" if test.drifted else test.result.verdict for test in tests}
+    order: tuple[Literal["regressed", "inconclusive", "passed"], ...] = (
+        "regressed",
+        "inconclusive",
+        "passed",
+    )
+    return next((verdict for verdict in order if verdict in found), None)
+
+
+def _drifted(
+    found: Sequence[DiffEntry], one: Declared, baseline: Baseline, run: RunSide
+) -> tuple[str, ...]:
+    """Return the cases of a row whose recorded answers changed though they pass."""
+    if one.model in run.incomplete:
+        return ()
+    members = run.members(one.model, one.part)
+    before = baseline.by_model.get(one.model, {})
+    now = run.snapshot.by_model.get(one.model, {})
+    return tuple(
+        entry.case
+        for entry in found
+        if entry.kind == "drifted"
+        and entry.model == one.model
+        and entry.case in members
+        and before[entry.case].recorded
+        and now[entry.case].recorded
+    )
+
+
+def _listed(found: Iterable[DiffEntry], tests: Sequence[RowTest]) -> tuple[DiffEntry, ...]:
+    """Return the entries, marked where they block, the gravest first."""
+    behind = {(case, test.model) for test in tests for case in behind_row(test)}
+    entries = [
+        entry.model_copy(update={"blocking": True})
+        if (entry.case, entry.model) in behind
+        else entry
+        for entry in found
+    ]
+    return tuple(sorted(entries, key=lambda one: (_RANK[one.kind], one.case, one.model)))
+
+
+def behind_row(test: RowTest) -> tuple[str, ...]:
+    """Return the cases because of which a declared comparison fails; empty where it does not."""
+    result = test.result
+    if result.verdict != "regressed":
+        return test.drifted
+    if result.rule == "break" and result.breaks:
+        return tuple(dict.fromkeys((*result.breaks.confirmed, *test.drifted)))
+    return tuple(dict.fromkeys((*result.worse, *test.drifted)))
+
+
+def _others(
+    run: RunSide, declared: Sequence[Declared], by: Sequence[str], also: Sequence[Declared]
+) -> list[Declared]:
+    """Return the comparisons that nobody declared: whole models and their slices, and `also`."""
+    known = {(one.model, one.of, one.part) for one in declared}
+    parts = [None, *(part for key in by for part in run.table.slices(key)[:_MOST_SLICES])]
+    more = [Declared(model=model, part=part) for model in run.table.models for part in parts]
+    return [
+        one
+        for one in dict.fromkeys((*more, *also))
+        if one.model not in run.incomplete and (one.model, one.of, one.part) not in known
+    ]
+
+
+def _explored(
+    baseline: Baseline, run: RunSide, more: Sequence[Declared], rules: Rules
+) -> tuple[RowTest, ...]:
+    """Return the exploratory comparisons of two cases or more."""
+    rows = {one: row_of(one, baseline, run) for one in more}
+    rows = {one: row for one, row in rows.items() if len(row.cases) > 1}
+    if sum(len(row.cases) for row in rows.values()) > _MANY_PAIRS:
+        rules = replace(rules, draws=min(rules.draws, 999))
+    results = explore(list(rows.values()), rules=rules)
+    return tuple(
+        RowTest(model=one.model, of=one.of, slice=one.part, result=result)
+        for one, result in zip(rows, results, strict=True)
+    )
+
+
+_WHY = {
+    "added_passing": "not in the baseline",
+    "added_failing": "not in the baseline",
+    "removed": "not in this run",
+    "errored": "no scored sample in the run",
+    "case_edited": "edited",
+}
+
+
+def _dropped(found: Iterable[DiffEntry], run: RunSide) -> tuple[Dropped, ...]:
+    """Return what was not compared, and why."""
+    models: dict[tuple[str, str], list[str]] = {}
+    for entry in found:
+        if entry.kind in _WHY:
+            reason = _WHY[entry.kind]
+            if entry.kind == "case_edited":
+                reason = f"its {' and '.join(_words(entry))} changed"
+            models.setdefault((entry.case, reason), []).append(entry.model)
+    every = set(run.table.models)
+    return tuple(
+        Dropped(case if set(of) == every else f"{case}[{model}]", reason)
+        for (case, reason), of in sorted(models.items())
+        for model in ([""] if set(of) == every else of)
+    )
+
+
+def _words(entry: DiffEntry) -> list[str]:
+    words = {"case": "question", "scorers": "assertions"}
+    return [words[name] for name in entry.edited if name in words]
+
+
+def diff_runs(before: RunSide, now: RunSide, *, name: str = "") -> Diff:
+    """Return what changed between two runs of a dataset; nothing declared, so nothing blocks.
+
+    Args:
+        before: the run in the baseline's place.
+        now: the other run.
+        name: what the first is called in reports.
+    """
+    return compare(before.snapshot, now, name=name)

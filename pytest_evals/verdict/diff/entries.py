@@ -1,0 +1,214 @@
+"""What each case did between a baseline and a run, and what of it changed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from math import comb
+
+from pytest_evals.metrics.trial_stats import Tally
+from pytest_evals.verdict.baseline import Line, Shown
+from pytest_evals.verdict.baseline.lines import Baseline
+from pytest_evals.verdict.diff.nouns import Change, Class, DiffEntry
+from pytest_evals.verdict.diff.rows import RunSide, comparable
+
+NOISE = 0.05
+"""A case moved beyond noise where chance would move it so far less often than this."""
+
+_MOST_REASONS = 5
+
+
+def entries_of(baseline: Baseline, run: RunSide) -> Iterator[tuple[Class, DiffEntry | None]]:
+    """Yield what every pair of case and model did, in their order; no entry where none is due.
+
+    No entry is due where nothing changed: every sample passes as before, none does and the same
+    assertions fail, or the pass rate is the same in between.
+    """
+    now, cells = run.snapshot.cells, run.cells
+    asked = {(case, model) for model, cases in cells.items() for case in cases}
+    independent = {model: run.independent(model) for model in cells}
+    for case, model in sorted(baseline.cells.keys() | asked):
+        key = (case, model)
+        before, after = baseline.cells.get(key), now.get(key)
+        if after is not None:
+            if before is None:
+                added = _added(after)
+                yield added.kind, added
+            else:
+                yield _both(before, after, independent=independent[model])
+        elif key in asked:
+            errored = [one for one in cells[model][case] if one.outcome == "errored"]
+            if errored:
+                yield "errored", _errored(case, model, before, errored)
+        elif before is not None and model in cells and model not in run.incomplete:
+            yield "removed", _removed(before)
+
+
+def _added(now: Line) -> DiffEntry:
+    kind: Class = "added_passing" if now.passes == now.n else "added_failing"
+    answer, tools = _seen(now.wrong or now.right)
+    return DiffEntry(
+        case=now.case,
+        model=now.model,
+        kind=kind,
+        passes=now.passes,
+        n=now.n,
+        answer=answer,
+        tools=tools,
+        failing=_failing(now),
+        reasons=_reasons(now),
+    )
+
+
+def _removed(before: Line) -> DiffEntry:
+    answer, tools = _seen(before.wrong or before.right)
+    return DiffEntry(
+        case=before.case,
+        model=before.model,
+        kind="removed",
+        passes_before=before.passes,
+        n_before=before.n,
+        answer_before=answer,
+        tools_before=tools,
+        failing_before=_failing(before),
+    )
+
+
+def _errored(case: str, model: str, before: Line | None, errored: Sequence[Tally]) -> DiffEntry:
+    reasons = dict.fromkeys(reason for one in errored for reason in one.reasons)
+    return DiffEntry(
+        case=case,
+        model=model,
+        kind="errored",
+        passes_before=before.passes if before else None,
+        n_before=before.n if before else None,
+        passes=0,
+        n=0,
+        failing_before=_failing(before) if before else (),
+        reasons=tuple(reasons)[:_MOST_REASONS],
+    )
+
+
+def _both(before: Line, now: Line, *, independent: bool) -> tuple[Class, DiffEntry | None]:
+    kind: Class = "case_edited"
+    if not comparable(before, now):
+        kind = kind_of(before, now, independent=independent)
+    moved = now.passes * before.n - before.passes * now.n
+    unchanged = (
+        kind == "still_passing"
+        or (kind == "flaky" and not moved)
+        or (kind == "still_failing" and _failing(before) == _failing(now))
+    )
+    return kind, None if unchanged else _changed(before, now, kind, moved)
+
+
+def _changed(before: Line, now: Line, kind: Class, moved: int) -> DiffEntry:
+    worse, better = moved < 0, moved > 0
+    first, second = (before.right, now.wrong) if worse else (before.wrong, now.right)
+    if not worse and not better:
+        first, second = before.right or before.wrong, now.right or now.wrong
+    answer_before, tools_before = _seen(first or before.right or before.wrong)
+    answer, tools = _seen(second or now.right or now.wrong)
+    return DiffEntry(
+        case=now.case,
+        model=now.model,
+        kind=kind,
+        passes_before=before.passes,
+        n_before=before.n,
+        passes=now.passes,
+        n=now.n,
+        scores=_scores(before, now),
+        answer_before=answer_before,
+        answer=answer,
+        tools_before=tools_before,
+        tools=tools,
+        tokens=_change(before, now, "tokens"),
+        latency_s=None if now.recorded else _change(before, now, "latency_s"),
+        cost_usd=_change(before, now, "cost_usd"),
+        failing_before=_failing(before),
+        failing=_failing(now),
+        reasons=_reasons(now),
+        edited=before.digests.differing(now.digests),
+    )
+
+
+def kind_of(before: Line, now: Line, *, independent: bool) -> Class:
+    """Return what a case did, from its counts on both sides.
+
+    Args:
+        before: the baseline's line.
+        now: the run's, with the same question and assertions.
+        independent: whether samples are independent draws; if not, a case counts as one sample,
+            which is always within noise.
+    """
+    moved = now.passes * before.n - before.passes * now.n
+    recorded = before.recorded and now.recorded
+    if not moved:
+        if now.passes == now.n:
+            return "drifted" if _drifted(before, now, recorded=recorded) else "still_passing"
+        return "flaky" if now.passes else "still_failing"
+    if not recorded and (
+        not independent or chance(before.passes, before.n, now.passes, now.n) > NOISE
+    ):
+        return "flaky"
+    return "fixed" if moved > 0 else "regressed"
+
+
+def _drifted(before: Line, now: Line, *, recorded: bool) -> bool:
+    if not recorded:
+        return _seen(before.right)[1] != _seen(now.right)[1]
+    old, new = before.runs[0].answers, now.runs[0].answers
+    return bool(old) and bool(new) and set(old) != set(new)
+
+
+@lru_cache(maxsize=65536)
+def chance(passes_a: int, n_a: int, passes_b: int, n_b: int) -> float:
+    """Return how often chance alone moves two counts so far apart, in the direction they moved.
+
+    Fisher's exact test, one-sided (Fisher 1935, "The logic of inductive inference"); the same for
+    both orders of the sides, and 1 where the rates are equal.
+
+    Args:
+        passes_a: of one side, 0..n_a.
+        n_a: its samples, >= 1.
+        passes_b: of the other, 0..n_b.
+        n_b: its samples, >= 1.
+    """
+    if passes_a * n_b == passes_b * n_a:
+        return 1.0
+    if passes_a * n_b < passes_b * n_a:
+        passes_a, n_a, passes_b, n_b = passes_b, n_b, passes_a, n_a
+    passes = passes_a + passes_b
+    ways = (comb(n_a, passes - i) * comb(n_b, i) for i in range(passes_b + 1) if passes - i <= n_a)
+    return sum(ways) / comb(n_a + n_b, passes)
+
+
+def _seen(shown: Shown | None) -> tuple[str | None, tuple[str, ...] | None]:
+    return (None, None) if shown is None else (shown.answer, shown.tools)
+
+
+def _failing(line: Line) -> tuple[str, ...]:
+    return tuple(sorted({name for run in line.runs for name in run.failing}))
+
+
+def _reasons(line: Line) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(r for run in line.runs for r in run.reasons))[:_MOST_REASONS]
+
+
+def _scores(before: Line, now: Line) -> dict[str, Change]:
+    found: Mapping[str, tuple[float | None, float | None]] = {
+        name: (before.number(name), now.number(name))
+        for name in sorted({*before.scorers, *now.scorers})
+    }
+    return {
+        name: Change(before=_plain(a), now=_plain(b))
+        for name, (a, b) in found.items()
+        if _plain(a) != _plain(b)
+    }
+
+
+def _change(before: Line, now: Line, of: str) -> Change | None:
+    a, b = _plain(before.mean(of), 8), _plain(now.mean(of), 8)
+    return None if a == b else Change(before=a, now=b)
+
+
+def _plain(x: float | None, digits: int = 6) -> float | None:
+    return None if x is None else round(x, digits)
