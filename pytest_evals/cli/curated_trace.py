@@ -19,7 +19,8 @@ from pytest_evals.trace.conventions import (
 )
 from pytest_evals.trace.convert import STILL_OPEN, convert
 from pytest_evals.trace.otlp import OtlpTrace
-from pytest_evals.trace.tree import Tree, problems
+from pytest_evals.trace.tree import Tree
+from pytest_evals.trace.validation import problems
 
 NO_CONTENT = (
     "was recorded without its messages; record with content capture on, into spans "

@@ -295,9 +295,9 @@ def traced(response: Response, trace: object) -> Response:
     """
     if trace is None or (isinstance(trace, list | tuple) and not trace):
         return response
+    from pytest_evals.trace.attach import attach_trace
     from pytest_evals.trace.convert import bounded, convert
     from pytest_evals.trace.otlp import is_otlp, read
-    from pytest_evals.trace.tree import with_trace
 
     if isinstance(trace, Mapping) and is_otlp(trace):
         try:
@@ -307,7 +307,7 @@ def traced(response: Response, trace: object) -> Response:
         made = convert(whole)
     else:
         made = bounded(_spans(trace))
-    return with_trace(response, made.spans, made.notes)
+    return attach_trace(response, made.spans, made.notes)
 
 
 def _spans(value: object) -> list[Span]:

@@ -25,9 +25,9 @@ from pytest_evals.providers.base import ProviderContext
 from pytest_evals.providers.otel import Recording, ready, recording
 from pytest_evals.providers.parsing import response_of, shown, to_json
 from pytest_evals.providers.recording import RecordEnv, RecordHttp
+from pytest_evals.trace.attach import attach_trace
 from pytest_evals.trace.convert import Converted
 from pytest_evals.trace.text import lines
-from pytest_evals.trace.tree import with_trace
 
 MOST_TOLD = 30
 """Spans that an error's detail tells of."""
@@ -248,7 +248,7 @@ class PythonProvider:
         response = self._response(value, used_s)
         if trace is None or response.trace or not (trace.spans or trace.notes):
             return response
-        return with_trace(response, trace.spans, trace.notes)
+        return attach_trace(response, trace.spans, trace.notes)
 
     def _roots(self) -> list[Path]:
         """Return the folders in which the target is looked for."""

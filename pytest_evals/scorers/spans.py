@@ -19,7 +19,7 @@ from pytest_evals.scorers.spanmatch import (
     told,
 )
 from pytest_evals.trace.convert import STILL_OPEN
-from pytest_evals.trace.tree import problems
+from pytest_evals.trace.validation import problems
 
 
 class HasSpan(SpanQuery, Scorer):

@@ -1,6 +1,7 @@
-"""Traces: what a tree of spans says, read from OpenTelemetry's conventions. Pure.
+"""Traces: what a tree of spans means, by OpenTelemetry's conventions. Pure.
 
-`tree` checks and walks it, `conventions` knows the names that instrumentations use, `content` reads
-the messages of model calls, `convert` makes our spans of theirs within bounds, `otlp` reads
-OTLP/JSON, `text` draws it. Nothing here imports OpenTelemetry.
+`tree` orders and walks spans, `validation` names what is wrong with them, and `conventions` knows
+the attribute names of instrumentations. `content` reads the messages of model calls. `raw_span`,
+`otlp` and `convert` read OpenTelemetry's spans within bounds. `attach` puts a trace on a response,
+`text` draws it. Nothing here imports OpenTelemetry.
 """

@@ -11,6 +11,7 @@ from typing import Any
 
 from pytest_evals.span import Span
 from pytest_evals.trace.conventions import kind_of
+from pytest_evals.trace.raw_span import RawSpan
 
 MOST_SPANS = 1000
 """Spans of one answer that are kept: the first ones."""
@@ -30,28 +31,6 @@ STILL_OPEN = "still open when the answer was there"
 """What a note says where spans had not ended."""
 CUT = "… [cut]"
 """How a text that was cut ends."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RawSpan:
-    """A span as OpenTelemetry tells it."""
-
-    id: str
-    """16 hexadecimal digits."""
-    parent: str | None
-    name: str
-    start_ns: int
-    """Unix time in nanoseconds."""
-    end_ns: int | None
-    attributes: Mapping[str, Any]
-    events: Sequence[tuple[str, int, Mapping[str, Any]]] = ()
-    """Name, unix time in nanoseconds, and attributes."""
-    failed: bool = False
-    """Whether its status is an error."""
-    message: str = ""
-    """What the status says."""
-    dropped: int = 0
-    """Attributes and events that were already dropped where it was recorded."""
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_evals.ground.canonical import Json
-from pytest_evals.trace.convert import RawSpan
+from pytest_evals.trace.raw_span import RawSpan
 
 _HEX = re.compile(r"[0-9a-fA-F]+")
 _TOPS = ("resourceSpans", "resource_spans", "batches")

@@ -150,7 +150,7 @@ def test_max_span_duration(bench, written, spans, passed):
     [
         ("valid_trace", traced(AGENT, CHAT), None),
         ("valid_trace", traced(CHAT), "the parent of 1 span is not in the trace: 'chat small'"),
-        ("valid_trace", traced(AGENT, AGENT), "1 id stands more than once: '1'"),
+        ("valid_trace", traced(AGENT, AGENT), "duplicate id: '1'"),
         ("valid_trace", traced(AGENT, OPEN.model_copy(update={"parent": "1"})), "1 spans had not"),
         ({"valid_trace": True}, traced(AGENT, OPEN.model_copy(update={"parent": "1"})), None),
         ("valid_trace", traced(AGENT, notes=["2 values were cut"]), "2 values were cut"),

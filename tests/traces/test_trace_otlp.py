@@ -10,11 +10,11 @@ from pytest_evals.trace.convert import (
     LONGEST_TEXT,
     MOST_SPANS,
     MOST_TEXT,
-    RawSpan,
     bounded,
     convert,
 )
 from pytest_evals.trace.otlp import OtlpError, is_otlp, read, read_text
+from pytest_evals.trace.raw_span import RawSpan
 from pytest_evals.trace.tree import Tree
 
 TRACE, TOP, LOW = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", "53995c3f42cd8ad8"

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from pytest_evals.exchange import Response, Usage
 from pytest_evals.message import ToolCall
 from pytest_evals.span import Span
+from pytest_evals.trace.attach import attach_trace
 from pytest_evals.trace.text import lines
-from pytest_evals.trace.tree import Tree, problems, with_trace
+from pytest_evals.trace.tree import Tree
+from pytest_evals.trace.validation import problems
 
 IDS = st.sampled_from("abcdef")
 SPANS = st.lists(
@@ -81,10 +83,10 @@ def test_problems_name_the_spans():
         Span(id="b", name="self", parent="b"),
     ]
     assert (
-        "1 id stands more than once: 'a'",
+        "duplicate id: 'a'",
         "the parent of 1 span is not in the trace: 'first'",
         "1 span ended before starting: 'first'",
-        "1 span stands below itself: 'self'",
+        "1 span is its own ancestor: 'self'",
     ) == problems(wrong)
 
 
@@ -132,7 +134,7 @@ TOOL = Span(
 
 def test_a_trace_fills_in_what_the_target_did_not_say():
     """Usage and tool calls come from the spans."""
-    made = with_trace(Response(text="hi"), [TOOL, MODEL_CALL])
+    made = attach_trace(Response(text="hi"), [TOOL, MODEL_CALL])
     assert Usage(input_tokens=7, output_tokens=2) == made.usage
     (call,) = made.tool_calls
     assert ("find", {"q": "x"}, "c1", "it", True, 0.5) == (
@@ -149,7 +151,7 @@ def test_a_trace_fills_in_what_the_target_did_not_say():
 def test_a_trace_leaves_what_the_target_said():
     """Its own usage and calls are not added to and not replaced, a count of 0 included."""
     said = Response(usage=Usage(output_tokens=0), tool_calls=(ToolCall(name="own"),))
-    made = with_trace(said, [TOOL, MODEL_CALL])
+    made = attach_trace(said, [TOOL, MODEL_CALL])
     assert (said.usage, said.tool_calls) == (made.usage, made.tool_calls)
 
 
