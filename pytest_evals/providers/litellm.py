@@ -46,7 +46,11 @@ _NO_CONNECTION = re.compile(r"connection error|cannot connect|connection refused
 _NO_KEY = re.compile(
     r"missing credentials|missing .{0,40}api key|api_key client option", re.IGNORECASE
 )
-_MALFORMED = re.compile(r"Expecting value|JSONDecodeError|'choices' that is not", re.IGNORECASE)
+_MALFORMED = re.compile(
+    r"line \d+ column \d+ \(char \d+\)|JSONDecodeError"  # the messages of Python's json module
+    r"|'choices' that is not|no 'choices'|empty or invalid response",  # before 1.110, and since
+    re.IGNORECASE,
+)
 
 
 class LiteLLMOptions(Frozen):
