@@ -301,7 +301,7 @@ def _replay(dataset: "Dataset", case_id: str, root: Path, registry: Any) -> None
         SettingsError: it asserts nothing, or its own record does not pass it.
     """
     from pytest_evals.config import Settings
-    from pytest_evals.engine import Engine, Tools
+    from pytest_evals.engine import Engine, EngineDeps
     from pytest_evals.ground.errors import SettingsError
     from pytest_evals.matrix import Trial
     from pytest_evals.model import Model
@@ -318,7 +318,7 @@ def _replay(dataset: "Dataset", case_id: str, root: Path, registry: Any) -> None
         return
     trial = Trial(dataset, case, Model(id="recorded", provider="script"), 0, 1)
     settings = Settings(rootdir=root, responses="off")
-    engine = Engine(settings, Tools(finder=registry, http=HttpClientPool))
+    engine = Engine(settings, EngineDeps(registry=registry, http=HttpClientPool))
     engine.start()
     try:
         engine.expect([trial])

@@ -15,7 +15,7 @@ from pytest_evals.cli.host import registry as installed
 from pytest_evals.cli.label_join import Labelled
 from pytest_evals.config import Settings
 from pytest_evals.dataset import Dataset
-from pytest_evals.engine import Engine, Tools
+from pytest_evals.engine import Engine, EngineDeps
 from pytest_evals.exchange import Request, Response
 from pytest_evals.ground.canonical import Frozen, Json
 from pytest_evals.ground.errors import DatasetError, Position, Problem
@@ -137,8 +137,8 @@ def rejudge(
     registry = installed()
     _check(registry, trials)
     finder = _Finder(registry, recorded_provider([item.responses for item in items]))
-    tools = Tools(finder=finder, http=http_clients, store=store, redactor=redactor())
-    engine = Engine(settings, tools)
+    deps = EngineDeps(registry=finder, http=http_clients, store=store, redactor=redactor())
+    engine = Engine(settings, deps)
     engine.prepare(trials)
     engine.start()
     try:

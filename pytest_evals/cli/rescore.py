@@ -179,10 +179,10 @@ def _part(
     its: "Run", info: "DatasetInfo", dataset: "Dataset", results: "Sequence[TrialResult]"
 ) -> _Part:
     """Return what is scored of one dataset."""
-    from pytest_evals.engine.replay_run import Recorded
+    from pytest_evals.engine.replay_run import ReplayRun
     from pytest_evals.matrix import Matrix, Trial
 
-    recorded = Recorded(its.id, results)
+    recorded = ReplayRun(its.id, results)
     models = {model.id: model for model in info.models}
     cases = {case.id: case for case in dataset.cases}
     matrix = Matrix(dataset, tuple(models.values()), counts=recorded.samples)
@@ -264,18 +264,18 @@ def _scored(store: "SqliteRunStore", new: "Run", parts: Sequence[_Part], asked: 
         StoreError: it could not be kept.
     """
     from pytest_evals.cli.derived_run import NewRun
-    from pytest_evals.engine import Engine, Tools
+    from pytest_evals.engine import Engine, EngineDeps
 
     trials = [trial for part in parts for trial in part.trials]
     answers = _responses(store.path, write=asked.args.judges)
     engine = Engine(
         _settings(asked),
-        Tools(
-            finder=asked.registry,
+        EngineDeps(
+            registry=asked.registry,
             http=_http(),
             store=answers,
             redactor=asked.redactor,
-            recorded={part.info.name: part.played for part in parts},
+            replays={part.info.name: part.played for part in parts},
         ),
     )
     try:

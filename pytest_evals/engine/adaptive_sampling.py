@@ -37,7 +37,7 @@ class _Cell:
         return passes, n
 
 
-class EarlyStops:
+class AdaptiveSampling:
     """Holds back samples until it is known whether they are needed.
 
     Args:

@@ -1,4 +1,4 @@
-"""AnswerKeeper: puts answers into the store on a thread, those that came meanwhile together.
+"""AnswerWriter: puts answers into the store on a thread, those that came meanwhile together.
 
 Whoever brings an answer waits until it is kept, and no longer than that: one transaction takes
 milliseconds where a disk is slow, whether it holds one answer or fifty.
@@ -14,7 +14,7 @@ from pytest_evals.responses.base import ResponseStore, StoredAnswer, put_all
 _Waiting = tuple[StoredAnswer, "asyncio.Future[None]"]
 
 
-class AnswerKeeper:
+class AnswerWriter:
     """Keeps answers, in the order in which they come.
 
     Args:

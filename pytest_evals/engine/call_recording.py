@@ -1,8 +1,7 @@
-"""Recordings: providers whose user code has its own calls recorded.
+"""RecordingProvider: runs user code and records the HTTP calls that the code makes.
 
-A `Recording` stands in the place of a provider that runs the user's code. The code runs each time;
-the calls it makes are caught (`intercept` in this process, `loopback` for programs) and asked by
-its `Calls`.
+It wraps the provider that runs the code. The code runs for every trial; its calls are intercepted
+(`intercept` in this process, `loopback` for programs) and answered by `RecordedCalls`.
 """
 
 from collections.abc import Callable
@@ -12,8 +11,8 @@ from typing import Any, ClassVar
 
 from pytest_evals.dataset import Dataset
 from pytest_evals.engine.limits import Limiter
-from pytest_evals.engine.model_call import Asker, Line
-from pytest_evals.engine.recorded_calls import Calls, Desk, refusal
+from pytest_evals.engine.model_call import Line, ModelCaller
+from pytest_evals.engine.recorded_calls import CallRecordingDeps, RecordedCalls, refusal
 from pytest_evals.exchange import Request, Response
 from pytest_evals.ground.canonical import Frozen, Json
 from pytest_evals.ground.errors import AnswerError
@@ -25,21 +24,23 @@ from pytest_evals.providers.loopback import Loopback
 from pytest_evals.providers.recording import RecordOptions, enter, leave
 
 
-class Recordings:
+class CallRecorder:
     """Makes the recordings of one session, and takes back what they changed in this process.
 
     Args:
-        asker: asks the calls.
+        caller: asks the calls.
         http: sends on what comes to the loopback server.
         limiter: gives the limit of the server at an address.
     """
 
-    def __init__(self, asker: Asker, http: HttpClients, limiter: Callable[[str], Limiter]) -> None:
-        self._asker = asker
+    def __init__(
+        self, caller: ModelCaller, http: HttpClients, limiter: Callable[[str], Limiter]
+    ) -> None:
+        self._caller = caller
         self._limiter = limiter
         self._loopback = Loopback(http)
         self._alone = Limiter(1)
-        self._made: list[Recording] = []
+        self._made: list[RecordingProvider] = []
 
     def of(self, line: Line, dataset: Dataset) -> Line:
         """Return the way to a model with its calls recorded; the very same where none are."""
@@ -51,14 +52,14 @@ class Recordings:
             for model in dataset.models
             if model.price is not None and RecordOptions.of(model) is None
         }
-        desk = Desk(
-            asker=self._asker,
+        desk = CallRecordingDeps(
+            caller=self._caller,
             limiter=self._limiter,
             prices=prices,
             loopback=self._loopback,
             timeout_s=line.attempt_timeout_s,
         )
-        recording = Recording(line.provider, line.model, options, desk)
+        recording = RecordingProvider(line.provider, line.model, options, desk)
         self._made.append(recording)
         return replace(
             line,
@@ -71,7 +72,7 @@ class Recordings:
     def again(self, line: Line, provider: Provider) -> Line:
         """Return the way to a model whose calls are recorded, where other code answers for it."""
         recording = line.provider
-        assert isinstance(recording, Recording)
+        assert isinstance(recording, RecordingProvider)
         return replace(line, provider=recording.around(provider), code=provider)
 
     async def aclose(self) -> None:
@@ -97,7 +98,7 @@ class _State:
     """The engine's, whose calls are not the code's."""
 
 
-class Recording:
+class RecordingProvider:
     """A `Provider` that runs another one and records the HTTP calls of the code it runs.
 
     Args:
@@ -119,7 +120,7 @@ class Recording:
         inner: Provider,
         model: Model,
         options: RecordOptions,
-        desk: Desk,
+        desk: CallRecordingDeps,
         state: _State | None = None,
     ) -> None:
         self._inner = inner
@@ -161,10 +162,10 @@ class Recording:
             if self.serial:
                 self._desk.loopback.take_environ(self._options.env)
 
-    def around(self, inner: Provider) -> "Recording":
+    def around(self, inner: Provider) -> "RecordingProvider":
         """Return the recording of other code that answers for the same model."""
         self._begin()
-        return Recording(inner, self._model, self._options, self._desk, self._state)
+        return RecordingProvider(inner, self._model, self._options, self._desk, self._state)
 
     @property
     def serial(self) -> bool:
@@ -186,7 +187,7 @@ class Recording:
             self.prepare()
         intercept.look_again()
         self._state.thread = get_ident()
-        calls = Calls(self._desk, self._model, self._options, request)
+        calls = RecordedCalls(self._desk, self._model, self._options, request)
         token = enter(calls)
         loopback = self._desk.loopback if self.serial else None
         try:
@@ -214,10 +215,10 @@ class Recording:
             f"{self._model.id!r}: {method} {place} was called by a thread that was there before "
             "its trial, so it belongs to none"
         )
-        if self._desk.asker.mode == "replay":
-            self._desk.asker.note(f"{told} and was not made in this replay")
+        if self._desk.caller.mode == "replay":
+            self._desk.caller.note(f"{told} and was not made in this replay")
             return refusal(told)
-        self._desk.asker.note(f"{told} and was not stored")
+        self._desk.caller.note(f"{told} and was not stored")
         return None
 
     async def aclose(self) -> None:

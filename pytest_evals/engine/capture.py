@@ -16,7 +16,7 @@ MOST = 100_000
 """Characters kept a trial; the rest is counted."""
 
 
-def buffer_here() -> io.StringIO | None:
+def current_buffer() -> io.StringIO | None:
     """Return where the trial of this context collects what it prints; None outside of one."""
     return _buffer.get()
 

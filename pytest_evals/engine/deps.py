@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
-from pytest_evals.engine.replay_run import Recorded
-from pytest_evals.engine.worker_share import Share
+from pytest_evals.engine.replay_run import ReplayRun
+from pytest_evals.engine.worker_share import WorkerShare
 from pytest_evals.ground.redaction import Redactor
 from pytest_evals.model import Model
 from pytest_evals.providers.base import HttpClients, Provider
@@ -16,10 +16,10 @@ from pytest_evals.responses.base import ResponseStore
 from pytest_evals.scorers.binding import Bound
 
 if TYPE_CHECKING:
-    from pytest_evals.engine.trial_hooks import Around
+    from pytest_evals.engine.trial_hooks import TrialHooks
 
 
-class Finder(Protocol):
+class MemberLookup(Protocol):
     """Knows the registered providers and scorers."""
 
     def provider(self, name: str) -> type[Provider] | None:
@@ -36,10 +36,10 @@ class Finder(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
+class EngineDeps:
     """What a host puts into an engine."""
 
-    finder: Finder
+    registry: MemberLookup
     http: Callable[[], HttpClients]
     """Makes the HTTP clients, when the first provider needs one."""
     store: ResponseStore | None = None
@@ -47,9 +47,9 @@ class Tools:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     chain: str = ""
     """The mark under which answers of user code may be used again: an interrupted run's."""
-    share: Share = field(default_factory=Share)
+    share: WorkerShare = field(default_factory=WorkerShare)
     """Which part of the session's limits and budgets is this engine's."""
-    recorded: Mapping[str, Recorded] = field(default_factory=dict)
+    replays: Mapping[str, ReplayRun] = field(default_factory=dict)
     """Answers of an earlier run, by the dataset's name: its models under test are not asked."""
-    around: "Around | None" = None
+    trial_hooks: "TrialHooks | None" = None
     """Calls plugins before and after each trial; None where none wants to be called."""

@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_evals.config import Settings
 from pytest_evals.dataset import Dataset
-from pytest_evals.engine.answer_writer import AnswerKeeper
+from pytest_evals.engine.answer_writer import AnswerWriter
 from pytest_evals.engine.baton import Baton
-from pytest_evals.engine.deps import Tools
+from pytest_evals.engine.deps import EngineDeps
 from pytest_evals.engine.limits import Limiter
-from pytest_evals.engine.model_call import Asker, Line
-from pytest_evals.engine.routes import Ways
+from pytest_evals.engine.model_call import Line, ModelCaller
+from pytest_evals.engine.routes import ModelRoutes
 from pytest_evals.engine.synthetic_results import broken
 from pytest_evals.engine.threads import DaemonPool, UserLoop
 from pytest_evals.engine.trial import TrialRunner
-from pytest_evals.engine.trial_hooks import Surroundings
+from pytest_evals.engine.trial_hooks import TrialHookRunner
 from pytest_evals.exchange import Response
 from pytest_evals.ground.canonical import to_json
 from pytest_evals.matrix import Trial
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from pytest_evals.certificate import Certificate
-    from pytest_evals.engine.adaptive_sampling import EarlyStops
+    from pytest_evals.engine.adaptive_sampling import AdaptiveSampling
 
 T = TypeVar("T")
 
@@ -71,12 +71,12 @@ class Engine:
 
     Args:
         settings: the session's settings.
-        tools: what the host puts in.
+        deps: what the host provides.
     """
 
-    def __init__(self, settings: Settings, tools: Tools) -> None:
+    def __init__(self, settings: Settings, deps: EngineDeps) -> None:
         self._settings = settings
-        self._tools = tools
+        self._deps = deps
         self._certificates: dict[int, Mapping[str, Certificate]] = {}
         self._lock = threading.Condition()
         self._baton = Baton()
@@ -93,54 +93,54 @@ class Engine:
         self._stopping = False
         size = settings.concurrency
         self._pool = DaemonPool(max(size, 1), "evals-target")
-        self._keeper = AnswerKeeper(tools.store)
+        self._keeper = AnswerWriter(deps.store)
         self._user_loop = UserLoop()
-        share = tools.share
-        self._asker = Asker(
+        share = deps.share
+        self._caller = ModelCaller(
             everything=Limiter(share.part(settings.concurrency)),
             budget=share.budget(settings.max_cost, settings.max_tokens),
-            store=tools.store,
+            store=deps.store,
             mode=settings.responses,
             keep=self._keeper.keep,
             redact=self._redacted,
         )
-        self._ways = Ways(settings, tools, self._asker, self._pool, self._user_loop)
-        self._early: EarlyStops | None = None
+        self._ways = ModelRoutes(settings, deps, self._caller, self._pool, self._user_loop)
+        self._early: AdaptiveSampling | None = None
         self._runner = TrialRunner(
-            asker=self._asker,
-            line=self._ways.to,
-            scorers=lambda trial: tools.finder.scorers_of(trial.dataset, trial.case),
+            caller=self._caller,
+            route=self._ways.to,
+            scorers=lambda trial: deps.registry.scorers_of(trial.dataset, trial.case),
             run_sync=self._pool.run,
             rootdir=settings.rootdir,
             trial_timeout_s=settings.trial_timeout,
             session_end=None if settings.timeout is None else monotonic() + settings.timeout,
             certificates=self._certificates_of,
-            recorded=tools.recorded,
+            replays=deps.replays,
         )
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What the user must know: stores that failed, budgets that ran out."""
-        return tuple(self._asker.notes)
+        return tuple(self._caller.notes)
 
     @property
     def spent_usd(self) -> float:
         """USD spent by this engine; stored answers cost nothing again."""
-        return self._asker.budget.cost_usd
+        return self._caller.budget.cost_usd
 
     @property
     def progress(self) -> Progress:
         """How far it is."""
-        asker = self._asker
+        caller = self._caller
         return Progress(
             waiting=len(self._queue),
-            in_flight=asker.in_flight,
+            in_flight=caller.in_flight,
             ready=len(self._done),
-            asked=asker.asked,
-            reused=asker.reused,
-            retried=asker.retried,
-            cost_usd=asker.budget.cost_usd,
-            tokens=asker.budget.tokens,
+            asked=caller.asked,
+            reused=caller.reused,
+            retried=caller.retried,
+            cost_usd=caller.budget.cost_usd,
+            tokens=caller.budget.tokens,
         )
 
     def prepare(self, trials: Iterable[Trial]) -> None:
@@ -152,7 +152,7 @@ class Engine:
         """
         self._ways.prepare(trials)
 
-    def line_to(self, trial: Trial, make: Callable[[ProviderContext], Provider]) -> Line:
+    def code_route(self, trial: Trial, make: Callable[[ProviderContext], Provider]) -> Line:
         """Return the way to user code that answers in the place of a trial's model.
 
         Args:
@@ -202,7 +202,7 @@ class Engine:
 
     def refuse(self, reason: str) -> None:
         """Ask nothing at all: every trial is reported as not run, with the reason."""
-        self._asker.refusal = reason
+        self._caller.refusal = reason
 
     def result(
         self, trial: Trial, tick: Callable[[], None] | None = None, *, hold: bool = False
@@ -308,12 +308,12 @@ class Engine:
                 task = self._loop.create_task(self._run(trial))
                 self._under_way[trial.id] = task
 
-    def _early_stops(self) -> "EarlyStops":
+    def _early_stops(self) -> "AdaptiveSampling":
         """Return what holds back samples that may not be needed, made when first asked for."""
         if self._early is None:
-            from pytest_evals.engine.adaptive_sampling import EarlyStops
+            from pytest_evals.engine.adaptive_sampling import AdaptiveSampling
 
-            self._early = EarlyStops(self._hasten, self._waits)
+            self._early = AdaptiveSampling(self._hasten, self._waits)
         return self._early
 
     def _hasten(self, trial_id: str) -> bool:
@@ -363,14 +363,14 @@ class Engine:
 
     async def _surrounded(self, trial: Trial) -> TrialResult:
         """Run one trial, with what plugins do before and after it."""
-        if self._tools.around is None or self._asker.refusal is not None:
+        if self._deps.trial_hooks is None or self._caller.refusal is not None:
             return await self._runner.run(trial)
-        surroundings = Surroundings(
-            self._tools.around,
+        surroundings = TrialHookRunner(
+            self._deps.trial_hooks,
             self._pool.run,
-            self._tools.redactor.json_text,
+            self._deps.redactor.json_text,
             self._settings.trial_timeout,
-            self._asker.notes,
+            self._caller.notes,
         )
         return await surroundings.run(trial, self._runner.run)
 
@@ -421,5 +421,5 @@ class Engine:
     def _redacted(self, response: Response) -> Response:
         """Take secrets out of an answer."""
         response, text = to_json(response)
-        clean = self._tools.redactor.json_text(text)
+        clean = self._deps.redactor.json_text(text)
         return response if clean == text else Response.model_validate_json(clean)

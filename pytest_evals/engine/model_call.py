@@ -1,7 +1,7 @@
-"""One question, asked well: stored answers, limits, attempts, price and budget in one path.
+"""ModelCaller: the one path of every model call, with stored answers, limits, retries and budget.
 
-Answers of models under test and of judges both come through `Asker.ask`, so that each is stored,
-limited, counted and priced alike.
+Models under test and judges are both called through `ModelCaller.call`, so every call is stored,
+limited, counted and priced in the same way.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from typing import Any
 from pytest_evals.engine.budget import Breaker, Budget
 from pytest_evals.engine.limits import Limiter
 from pytest_evals.engine.retry import LONGEST_WAIT_S, RetryPolicy
+from pytest_evals.engine.trial_clock import TrialClock
 from pytest_evals.engine.worker_share import Turns, at_each
 from pytest_evals.exchange import ErrorInfo, Exchange, Request, Response
 from pytest_evals.ground.canonical import Json, digest
@@ -26,29 +27,6 @@ from pytest_evals.responses.stale import explain
 GRACE_S = 1.0
 """Seconds a cancelled call has to let go before it is left behind."""
 _OVER = "the session's time (--evals-timeout) is up"
-
-
-@dataclass(slots=True)
-class Clock:
-    """The time one trial may take: only what it does counts, not what it waits for."""
-
-    most_s: float
-    used_s: float = 0.0
-    session_end: float | None = None
-    """When the session must end, by `time.monotonic`."""
-
-    def remaining(self) -> float:
-        """Return the seconds that are left."""
-        left = self.most_s - self.used_s
-        return left if self.session_end is None else min(left, self.session_end - monotonic())
-
-    def session_left(self) -> float | None:
-        """Return the seconds that the session has left; None without a limit."""
-        return None if self.session_end is None else max(0.0, self.session_end - monotonic())
-
-    def session_over(self) -> bool:
-        """Whether the session's own time is up."""
-        return self.session_end is not None and monotonic() >= self.session_end
 
 
 @dataclass(slots=True)
@@ -78,7 +56,7 @@ class Line:
 
 
 @dataclass(slots=True)
-class Asker:
+class ModelCaller:
     """Asks models.
 
     Counters are for the live line; only the event loop's thread changes them.
@@ -107,8 +85,8 @@ class Asker:
     _refreshed: set[str] = field(default_factory=set)
     """What ``refresh`` has asked and kept in this session: it is not asked a second time."""
 
-    async def ask(
-        self, line: Line, request: Request, clock: Clock, *, role: str = "answer"
+    async def call(
+        self, line: Line, request: Request, clock: TrialClock, *, role: str = "answer"
     ) -> Exchange:
         """Ask one question; the answer, or why there is none, is in the exchange."""
         if self.refusal is not None:
@@ -163,7 +141,7 @@ class Asker:
         )
 
     async def _ask_once(
-        self, line: Line, request: Request, clock: Clock, question: "_Question"
+        self, line: Line, request: Request, clock: TrialClock, question: "_Question"
     ) -> Exchange:
         """Look for a stored answer, else call."""
         stored = self._stored(line, question)
@@ -233,7 +211,7 @@ class Asker:
         self,
         line: Line,
         request: Request,
-        clock: Clock,
+        clock: TrialClock,
         question: "_Question",
         attempts: list[ErrorInfo],
     ) -> tuple[float | None, Response]:
@@ -283,7 +261,7 @@ class Asker:
             self.budget.add(cost_usd, tokens, model_id=line.model.id)
         return cost_usd
 
-    def _may_ask(self, line: Line, clock: Clock) -> None:
+    def _may_ask(self, line: Line, clock: TrialClock) -> None:
         """Refuse a call for which there is no money, no time or no hope.
 
         Raises:
@@ -295,13 +273,13 @@ class Asker:
             raise AnswerError("not_run", _OVER)
         if clock.remaining() <= 0:
             late = AnswerError(
-                "deadline", f"the trial used up its {clock.most_s:g} s (evals_trial_timeout)"
+                "deadline", f"the trial used up its {clock.limit_s:g} s (evals_trial_timeout)"
             )
             line.breaker.failed(late)
             raise late
 
     def _pause(
-        self, line: Line, error: AnswerError, started: float, attempt: int, clock: Clock
+        self, line: Line, error: AnswerError, started: float, attempt: int, clock: TrialClock
     ) -> float:
         """Return the seconds to wait before the next attempt, or raise the error for good."""
         if error.type in {"rate_limit", "overloaded"}:
@@ -316,7 +294,7 @@ class Asker:
             raise error
         return pause
 
-    async def _call(self, line: Line, request: Request, clock: Clock) -> Response:
+    async def _call(self, line: Line, request: Request, clock: TrialClock) -> Response:
         """Call once, within the time there is."""
         limit = min(line.model.timeout_s or line.attempt_timeout_s, max(clock.remaining(), 0.001))
         asked = request.model_copy(update={"timeout_s": limit})

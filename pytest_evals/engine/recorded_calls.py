@@ -1,8 +1,8 @@
 """The calls that an application under test makes itself: stored, limited and counted one by one.
 
-What the user's code asks of model APIs by HTTP comes through `Calls.ask`, which asks by the same
-`Asker` as everybody, so that it is stored under a Key of its own, limited, counted and priced like
-any call. This module does not know how such calls are caught.
+Every HTTP call of the user's code to a model API goes through `RecordedCalls.ask`. It uses the same
+`ModelCaller` as all other calls, so each is stored under a Key, limited, counted and priced. This
+module does not know how the calls are intercepted.
 """
 
 import asyncio
@@ -13,8 +13,9 @@ from typing import Any, ClassVar
 
 from pytest_evals.engine.budget import Breaker
 from pytest_evals.engine.limits import Limiter
-from pytest_evals.engine.model_call import Asker, Clock, Line
+from pytest_evals.engine.model_call import Line, ModelCaller
 from pytest_evals.engine.retry import RetryPolicy
+from pytest_evals.engine.trial_clock import TrialClock
 from pytest_evals.exchange import Exchange, Request, Response, Span, Usage
 from pytest_evals.ground.canonical import Frozen, Json, digest
 from pytest_evals.ground.errors import AnswerError
@@ -38,10 +39,10 @@ ROLE = "call:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class CallRecordingDeps:
     """What the calls of one model need of the session."""
 
-    asker: Asker
+    caller: ModelCaller
     limiter: Callable[[str], Limiter]
     """The limit of the server at an address."""
     prices: Mapping[str, Price]
@@ -53,10 +54,10 @@ class Desk:
 
 
 @dataclass(eq=False)
-class Calls:
+class RecordedCalls:
     """The calls of one run of the user's code: a `CallLog`."""
 
-    desk: Desk
+    desk: CallRecordingDeps
     model: Model
     options: RecordOptions
     request: Request
@@ -111,9 +112,9 @@ class Calls:
 
     async def _ask_late(self, send: Send) -> HttpAnswer:
         """Answer a call that is made after its trial has ended: it is nobody's."""
-        if self.desk.asker.mode == "replay":
+        if self.desk.caller.mode == "replay":
             return refusal("this call came after its trial had ended")
-        self.desk.asker.note(
+        self.desk.caller.note(
             f"{self.model.id!r} made calls after their trial had ended; they were not stored"
         )
         return await send()
@@ -133,7 +134,7 @@ class Calls:
         try:
             role = f"{ROLE}{number:03}"
             while exchange is None or wire.failed_elsewhere(exchange):
-                exchange = await self.desk.asker.ask(
+                exchange = await self.desk.caller.call(
                     self._line(wire), self._asked(), self._clock(), role=role
                 )
             return self._answer(exchange, wire, number)
@@ -161,9 +162,9 @@ class Calls:
         """Return whose question a call is."""
         return self.request.model_copy(update={"messages": (), "input": None, "params": {}})
 
-    def _clock(self) -> Clock:
+    def _clock(self) -> TrialClock:
         """Give a call the time that the code has."""
-        return Clock(self.request.timeout_s or self.desk.timeout_s)
+        return TrialClock(self.request.timeout_s or self.desk.timeout_s)
 
     def _answer(self, exchange: Exchange, wire: "_Wire", number: int) -> HttpAnswer:
         """Return what the application gets.
@@ -228,10 +229,10 @@ class Calls:
         usage = Usage() if raw.unkept else read(raw).usage
         price = self.desk.prices.get(wire.call.model() or "", self.model.price)
         cost_usd = usage.cost(price)
-        asker = self.desk.asker
-        asker.budget.add(cost_usd, usage.total_tokens, model_id=self.model.id)
+        caller = self.desk.caller
+        caller.budget.add(cost_usd, usage.total_tokens, model_id=self.model.id)
         if exchange is not None and exchange.error is not None:
-            asker.note(f"{self.model.id!r}: {exchange.error.message}")
+            caller.note(f"{self.model.id!r}: {exchange.error.message}")
 
     def told(self, response: Response) -> Response:
         """Add to the code's answer what its calls took, where it does not say so itself."""
@@ -249,7 +250,7 @@ class Calls:
         else:
             usage, cost_usd = response.usage, response.cost_usd
             cost_usd = usage.cost(self.model.price) if cost_usd is None else cost_usd
-            self.desk.asker.budget.add(cost_usd, usage.total_tokens, model_id=self.model.id)
+            self.desk.caller.budget.add(cost_usd, usage.total_tokens, model_id=self.model.id)
         return response.model_copy(update=update)
 
     def close(self) -> None:
@@ -263,7 +264,7 @@ class Calls:
 
 @dataclass(eq=False, slots=True)
 class _Wire:
-    """One call as a `Provider`: what the `Asker` asks."""
+    """One call as a `Provider`: what the `ModelCaller` asks."""
 
     call: HttpCall
     asked: dict[str, Json]

@@ -1,4 +1,4 @@
-"""Recorded: the answers of an earlier run in the place of the models under test."""
+"""ReplayRun: the answers of an earlier run in the place of the models under test."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from pytest_evals.matrix import Trial
 from pytest_evals.result import TrialResult
 
 
-class Recorded:
+class ReplayRun:
     """Gives the answers of a run again, each to the same question; nothing is called.
 
     Args:
@@ -42,7 +42,7 @@ class Recorded:
         source = turn.source if turn.source == "scripted" else "stored"
         return turn.model_copy(update={"request": request, "source": source})
 
-    def asked(self, trial: Trial, request: Request) -> Exchange:
+    def exchange_of_test(self, trial: Trial, request: Request) -> Exchange:
         """Return the recorded answer to what a test asked of a model of its choice, or why not."""
         found = self.exchange(trial.model.id, request)
         if found.response is None or found.model_id == request.model_id:

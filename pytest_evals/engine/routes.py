@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 from pytest_evals.config import Settings
 from pytest_evals.dataset import Dataset
 from pytest_evals.engine.budget import Breaker
-from pytest_evals.engine.deps import Tools
+from pytest_evals.engine.deps import EngineDeps
 from pytest_evals.engine.limits import Limiter
-from pytest_evals.engine.model_call import Asker, Line
+from pytest_evals.engine.model_call import Line, ModelCaller
 from pytest_evals.engine.retry import RetryPolicy
 from pytest_evals.engine.threads import DaemonPool, UserLoop
 from pytest_evals.engine.worker_share import Turns
@@ -22,34 +22,39 @@ from pytest_evals.model import RECORD_OPTIONS, Model
 from pytest_evals.providers.base import HttpClients, Provider, ProviderContext
 
 if TYPE_CHECKING:
-    from pytest_evals.engine.call_recording import Recordings
+    from pytest_evals.engine.call_recording import CallRecorder
 
 
-class Ways:
+class ModelRoutes:
     """Finds and makes the way to each model.
 
     Args:
         settings: the session's settings.
-        tools: what the host puts in.
-        asker: whom recordings of user code ask.
+        deps: what the host provides.
+        caller: whom recordings of user code ask.
         pool: where blocking code runs.
         user_loop: where coroutines of user code run.
     """
 
     def __init__(
-        self, settings: Settings, tools: Tools, asker: Asker, pool: DaemonPool, user_loop: UserLoop
+        self,
+        settings: Settings,
+        deps: EngineDeps,
+        caller: ModelCaller,
+        pool: DaemonPool,
+        user_loop: UserLoop,
     ) -> None:
         self._settings = settings
-        self._tools = tools
-        self._asker = asker
+        self._deps = deps
+        self._caller = caller
         self._pool = pool
         self._user_loop = user_loop
         self._lines: dict[str, Line] = {}
         self._hosts: dict[str, Limiter] = {}
         self._by_trial: dict[_Mark, Line] = {}
         self._http: HttpClients | None = None
-        self._recordings: Recordings | None = None
-        self._turns = tools.share.turns("session", settings.concurrency)
+        self._recordings: CallRecorder | None = None
+        self._turns = deps.share.turns("session", settings.concurrency)
 
     def to(self, trial: Trial, judge: str | Model | None) -> Line:
         """Return the way to a trial's model, or to the model a judge asks."""
@@ -57,7 +62,7 @@ class Ways:
         line = self._by_trial.get(mark)
         if line is None:
             model = trial.model if judge is None else self._model_of(trial.dataset, judge)
-            kind = self._tools.finder.provider(model.provider)
+            kind = self._deps.registry.provider(model.provider)
             if kind is None:
                 raise SettingsError(f"no provider is called {model.provider!r}")
             folder = (self._settings.rootdir / trial.dataset.path).parent
@@ -107,9 +112,9 @@ class Ways:
         lines: dict[int, Line] = {}
         seen: set[_Mark] = set()
         for trial in trials:
-            played = trial.dataset.name in self._tools.recorded
+            played = trial.dataset.name in self._deps.replays
             wanted: list[str | Model | None] = [] if played or trial.own else [None]
-            for bound in self._tools.finder.scorers_of(trial.dataset, trial.case):
+            for bound in self._deps.registry.scorers_of(trial.dataset, trial.case):
                 wanted.extend(bound.scorer.models(trial.dataset))
             for name in wanted:
                 mark = _mark(trial, name)
@@ -136,7 +141,7 @@ class Ways:
         missing: dict[str, list[str]] = {}
         for line in lines:
             for name in type(line.code or line.provider).required_env(line.model):
-                if not self._tools.environ.get(name):
+                if not self._deps.environ.get(name):
                     missing.setdefault(name, []).append(line.model.id)
         if not missing:
             return []
@@ -177,13 +182,13 @@ class Ways:
         if self._recordings is not None:
             self._recordings.undo()
 
-    def _recorder(self) -> "Recordings":
+    def _recorder(self) -> "CallRecorder":
         """Return what records the calls of user code, made when first needed."""
         if self._recordings is None:
-            from pytest_evals.engine.call_recording import Recordings
+            from pytest_evals.engine.call_recording import CallRecorder
 
             http = _LateClients(self._clients)
-            self._recordings = Recordings(self._asker, http, self._limiter_at)
+            self._recordings = CallRecorder(self._caller, http, self._limiter_at)
         return self._recordings
 
     def _limiter_at(self, url: str) -> Limiter:
@@ -193,7 +198,7 @@ class Ways:
             return shared
         name = urlsplit(url).netloc
         if name not in self._hosts:
-            self._hosts[name] = Limiter(self._tools.share.part(self._settings.concurrency))
+            self._hosts[name] = Limiter(self._deps.share.part(self._settings.concurrency))
         return self._hosts[name]
 
     def _model_of(self, dataset: Dataset, name: str | Model) -> Model:
@@ -203,7 +208,7 @@ class Ways:
         for model in dataset.models:
             if model.id == name:
                 return model
-        return self._tools.finder.parse_model(name)
+        return self._deps.registry.parse_model(name)
 
     def _new_line(self, model: Model, kind: type[Provider], folder: Path) -> Line:
         """Make the way to a model."""
@@ -213,7 +218,7 @@ class Ways:
         """Return what a provider is given."""
         return ProviderContext(
             rootdir=self._settings.rootdir,
-            environ=self._tools.environ,
+            environ=self._deps.environ,
             http=_LateClients(self._clients),
             run_sync=self._pool.run,
             run_async=self._user_loop.run,
@@ -222,7 +227,7 @@ class Ways:
 
     def _way(self, model: Model, provider: Provider) -> Line:
         """Put a provider behind its limits."""
-        share, host = self._tools.share, provider.host()
+        share, host = self._deps.share, provider.host()
         turns = share.turns(model.model_dump_json(), model.concurrency or share.workers)
         most = model.concurrency or self._settings.concurrency
         most = min(most, getattr(provider, "most", None) or most)
@@ -242,7 +247,7 @@ class Ways:
             attempt_timeout_s=self._settings.attempt_timeout,
             host=self._host_limiter(host),
             turns=(*turns, *self._host_turns(host), *self._turns),
-            chain=None if reuse else self._tools.chain,
+            chain=None if reuse else self._deps.chain,
         )
 
     def _host_limiter(self, host: str | None) -> Limiter | None:
@@ -252,7 +257,7 @@ class Ways:
             return None
         name = urlsplit(host).netloc or host
         if name not in self._hosts:
-            self._hosts[name] = Limiter(self._tools.share.part(most))
+            self._hosts[name] = Limiter(self._deps.share.part(most))
         return self._hosts[name]
 
     def _host_turns(self, host: str | None) -> tuple[Turns, ...]:
@@ -260,12 +265,12 @@ class Ways:
         most = self._settings.host_concurrency
         if host is None or most is None:
             return ()
-        return self._tools.share.turns(urlsplit(host).netloc or host, most)
+        return self._deps.share.turns(urlsplit(host).netloc or host, most)
 
     def _clients(self) -> HttpClients:
         """Return the HTTP clients, made when first needed."""
         if self._http is None:
-            self._http = self._tools.http()
+            self._http = self._deps.http()
         return self._http
 
 

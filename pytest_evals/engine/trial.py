@@ -10,9 +10,10 @@ from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
 from pytest_evals.engine.capture import captured, text_of
 from pytest_evals.engine.conversation import first_messages, following, request_of, turns_of
-from pytest_evals.engine.model_call import Asker, Clock, Line
-from pytest_evals.engine.replay_run import Recorded
+from pytest_evals.engine.model_call import Line, ModelCaller
+from pytest_evals.engine.replay_run import ReplayRun
 from pytest_evals.engine.revision import next_request, standing
+from pytest_evals.engine.trial_clock import TrialClock
 from pytest_evals.exchange import ErrorInfo, Exchange, Request, total_usage
 from pytest_evals.ground.canonical import digest
 from pytest_evals.ground.errors import AnswerError
@@ -41,8 +42,8 @@ class _Conversation:
 class TrialRunner:
     """Runs trials."""
 
-    asker: Asker
-    line: Callable[[Trial, str | Model | None], Line]
+    caller: ModelCaller
+    route: Callable[[Trial, str | Model | None], Line]
     """The way to the trial's model, or to a judge's model by its name or written out."""
     scorers: Callable[[Trial], tuple[Bound, ...]]
     run_sync: Callable[[Callable[[], Any]], Awaitable[Any]]
@@ -51,7 +52,7 @@ class TrialRunner:
     session_end: float | None = None
     certificates: "Callable[[Dataset], Mapping[str, Certificate]]" = lambda _: {}
     """How a dataset's judges agree with people, by their names."""
-    recorded: Mapping[str, Recorded] = field(default_factory=dict)
+    replays: Mapping[str, ReplayRun] = field(default_factory=dict)
     """Answers of an earlier run, by the dataset's name."""
 
     _digests: dict[tuple[object, ...], str] = field(default_factory=dict)
@@ -64,7 +65,7 @@ class TrialRunner:
             line: the way to who answers, where that is not the trial's model.
         """
         clock = self.clock()
-        line = self.line(trial, None) if line is None else line
+        line = self.route(trial, None) if line is None else line
         started_at = time()
         with captured() as output:
             exchanges = await self._converse(trial, clock, line)
@@ -98,16 +99,16 @@ class TrialRunner:
             first=first,
         )
 
-    def clock(self) -> Clock:
+    def clock(self) -> TrialClock:
         """Return the time a trial may take, none of it used."""
-        return Clock(self.trial_timeout_s, session_end=self.session_end)
+        return TrialClock(self.trial_timeout_s, session_end=self.session_end)
 
     async def score(
         self,
         trial: Trial,
         bounds: Sequence[Bound],
         exchanges: tuple[Exchange, ...],
-        clock: Clock,
+        clock: TrialClock,
     ) -> tuple[tuple[AnyScore, ...], tuple[Exchange, ...]]:
         """Score a conversation by some scorers; return their scores, and what judges were asked.
 
@@ -130,13 +131,13 @@ class TrialRunner:
         self,
         trial: Trial,
         conversation: "_Conversation",
-        clock: Clock,
+        clock: TrialClock,
         judged: list[Exchange],
     ) -> tuple[tuple[Exchange, ...], tuple[AnyScore, ...], FirstTry | None]:
         """Send the answer back as long as a judge wants a better one and may have it."""
         exchanges, scores = conversation.exchanges, conversation.scores
         bounds = self.scorers(trial)
-        if all(bound.cheap for bound in bounds) or trial.dataset.name in self.recorded:
+        if all(bound.cheap for bound in bounds) or trial.dataset.name in self.replays:
             return exchanges, scores, None
         first: FirstTry | None = None
         done = 0
@@ -147,7 +148,7 @@ class TrialRunner:
             if first is None:
                 outcome, _ = _outcome(exchanges, scores, voted=bool(trial.code))
                 first = FirstTry(outcome=outcome, scores=scores, score=mean_score(scores))
-            exchange = await self.asker.ask(conversation.line, request, clock)
+            exchange = await self.caller.call(conversation.line, request, clock)
             exchanges = (*exchanges, exchange)
             scores = await self._score(trial, exchanges, clock, judged)
             done += 1
@@ -163,9 +164,9 @@ class TrialRunner:
             self._digests[key] = found
         return found
 
-    async def _converse(self, trial: Trial, clock: Clock, line: Line) -> tuple[Exchange, ...]:
+    async def _converse(self, trial: Trial, clock: TrialClock, line: Line) -> tuple[Exchange, ...]:
         """Ask turn by turn; the first error ends the conversation."""
-        recorded = self.recorded.get(trial.dataset.name)
+        replay = self.replays.get(trial.dataset.name)
         exchanges: list[Exchange] = []
         turns = turns_of(trial)
         try:
@@ -175,10 +176,10 @@ class TrialRunner:
             return (Exchange(request=request, error=ErrorInfo.of(error), model_id=trial.model.id),)
         for turn in range(len(turns)):
             request = request_of(trial, messages, turn)
-            if recorded is None:
-                exchange = await self.asker.ask(line, request, clock)
+            if replay is None:
+                exchange = await self.caller.call(line, request, clock)
             else:
-                exchange = recorded.exchange(line.model.id, request)
+                exchange = replay.exchange(line.model.id, request)
             exchanges.append(exchange)
             if exchange.response is None:
                 break
@@ -190,7 +191,7 @@ class TrialRunner:
         self,
         trial: Trial,
         exchanges: tuple[Exchange, ...],
-        clock: Clock,
+        clock: TrialClock,
         judged: list[Exchange],
     ) -> tuple[AnyScore, ...]:
         """Let every scorer speak, in the order they were written."""
@@ -211,7 +212,7 @@ class TrialRunner:
             clock.used_s = max(clock.used_s, used + monotonic() - began)
         return tuple(scores)
 
-    async def _scored(self, bound: Bound, ctx: ScoreContext, clock: Clock) -> AnyScore:
+    async def _scored(self, bound: Bound, ctx: ScoreContext, clock: TrialClock) -> AnyScore:
         """Run a scorer that may take its time, within the trial's."""
         import asyncio
 
@@ -226,14 +227,14 @@ class TrialRunner:
             type=bound.type,
             version=bound.version,
             weight=bound.weight,
-            message=f"the scorer did not end within the trial's {clock.most_s:g} s",
+            message=f"the scorer did not end within the trial's {clock.limit_s:g} s",
         )
 
     def _context(
         self,
         trial: Trial,
         exchanges: tuple[Exchange, ...],
-        clock: Clock,
+        clock: TrialClock,
         judged: list[Exchange],
     ) -> ScoreContext:
         """Make what the scorers see."""
@@ -260,7 +261,7 @@ class TrialRunner:
             certificates=self.certificates(trial.dataset),
         )
 
-    def _ask(self, trial: Trial, clock: Clock, judged: list[Exchange]) -> Any:
+    def _ask(self, trial: Trial, clock: TrialClock, judged: list[Exchange]) -> Any:
         """Make the function by which judges ask."""
 
         async def ask(
@@ -272,7 +273,7 @@ class TrialRunner:
             params: Mapping[str, Any] | None = None,
             sample: int = 0,
         ) -> Exchange:
-            line = self.line(trial, model)
+            line = self.route(trial, model)
             request = Request(
                 messages=tuple(messages),
                 params={**line.model.params, **(params or {})},
@@ -281,7 +282,7 @@ class TrialRunner:
                 model_id=line.model.id,
                 sample=sample,
             )
-            exchange = await self.asker.ask(line, request, clock, role=role)
+            exchange = await self.caller.call(line, request, clock, role=role)
             judged.append(exchange)
             if exchange.error is not None:
                 error = exchange.error

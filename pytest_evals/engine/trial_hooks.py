@@ -16,7 +16,7 @@ from pytest_evals.matrix import Trial
 from pytest_evals.result import Outcome, TrialResult
 
 
-class Around(Protocol):
+class TrialHooks(Protocol):
     """Calls plugins before and after each trial; may block, and is called by several threads."""
 
     calling: dict[str, str]
@@ -36,10 +36,10 @@ class Around(Protocol):
 
 
 @dataclass(slots=True)
-class Surroundings:
+class TrialHookRunner:
     """Runs trials between the two."""
 
-    around: Around
+    hooks: TrialHooks
     run_sync: Callable[[Callable[[], Any]], Awaitable[Any]]
     """Runs a blocking callable in a thread."""
     redact: Callable[[str], str]
@@ -54,7 +54,7 @@ class Surroundings:
     ) -> TrialResult:
         """Run one trial."""
         try:
-            await self._within(trial, lambda: self.around.before(trial))
+            await self._within(trial, lambda: self.hooks.before(trial))
         except PluginError as error:
             result = _not_ready(trial, error)
         else:
@@ -62,7 +62,7 @@ class Surroundings:
         told = self._clean(result)
         wrong: list[PluginError] = []
         try:
-            wrong = await self._within(trial, lambda: self.around.after(trial, told))
+            wrong = await self._within(trial, lambda: self.hooks.after(trial, told))
         except PluginError as error:
             wrong = [error]
         for one in wrong:
@@ -80,7 +80,7 @@ class Surroundings:
         try:
             return await asyncio.wait_for(_awaited(self.run_sync(call)), self.most_s)
         except TimeoutError:
-            name = self.around.calling.get(trial.id, "a plugin")
+            name = self.hooks.calling.get(trial.id, "a plugin")
             raise PluginError(f"{name} took longer than a trial's {self.most_s:g} s") from None
 
     def _clean(self, result: TrialResult) -> TrialResult:

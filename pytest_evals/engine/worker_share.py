@@ -1,4 +1,4 @@
-"""Share: which part of a session's limits and budgets one engine may use.
+"""WorkerShare: which part of a session's limits and budgets one engine may use.
 
 A session may have several engines (xdist's workers). What can be divided is divided; a limit that
 is smaller than the number of engines cannot be, so there they take turns, by locked files.
@@ -20,7 +20,7 @@ LOOK_S = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
+class WorkerShare:
     """One engine's part."""
 
     workers: int = 1

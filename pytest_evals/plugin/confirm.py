@@ -9,7 +9,7 @@ from dataclasses import replace
 from time import time
 from typing import Any
 
-from pytest_evals.engine.worker_share import Share
+from pytest_evals.engine.worker_share import WorkerShare
 from pytest_evals.ground.errors import EvalsError
 from pytest_evals.matrix import Matrix, Trial
 from pytest_evals.metrics.trial_stats import Tally, tally
@@ -92,7 +92,7 @@ def _left(evals: Evals, recorder: Any) -> Any:
     return replace(settings, timeout=max(0.001, settings.timeout - passed))
 
 
-def _used(recorder: Any) -> Share:
+def _used(recorder: Any) -> WorkerShare:
     """Return what the session has spent of its budgets."""
     summary = recorder.summary
-    return Share(used_usd=summary.spent_usd or 0.0, used_tokens=summary.asked_tokens)
+    return WorkerShare(used_usd=summary.spent_usd or 0.0, used_tokens=summary.asked_tokens)

@@ -36,7 +36,7 @@ def _divided(write: Callable[[str], int]) -> Callable[[str], int]:
     """Return a write that sends a trial's text to the trial."""
 
     def divided(text: str) -> int:
-        buffer = capture.buffer_here()
+        buffer = capture.current_buffer()
         return write(text) if buffer is None else buffer.write(text)
 
     return divided

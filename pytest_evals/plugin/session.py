@@ -11,10 +11,10 @@ import pytest
 
 from pytest_evals.config import OPTIONS, Settings, read_settings
 from pytest_evals.dataset import Dataset
-from pytest_evals.engine import Engine, Tools
-from pytest_evals.engine.deps import Finder
-from pytest_evals.engine.replay_run import Recorded
-from pytest_evals.engine.worker_share import Share
+from pytest_evals.engine import Engine, EngineDeps
+from pytest_evals.engine.deps import MemberLookup
+from pytest_evals.engine.replay_run import ReplayRun
+from pytest_evals.engine.worker_share import WorkerShare
 from pytest_evals.ground.errors import EvalsError, PluginError, SettingsError, StoreError
 from pytest_evals.ground.plain_text import neutral
 from pytest_evals.ground.redaction import Redactor, secrets_in
@@ -47,12 +47,12 @@ class Evals:
     engine: Engine | None = None
     worker: str | None = None
     """This xdist worker's id; None where there is no worker."""
-    share: Share = field(default_factory=Share)
+    share: WorkerShare = field(default_factory=WorkerShare)
     """Which part of the limits and budgets is this process's."""
     redactor: Redactor = field(default_factory=lambda: Redactor((), ()))
     answers: ResponseStore | None = None
     """The stored answers, once they are open."""
-    recorded: dict[str, Recorded] = field(default_factory=dict)
+    recorded: dict[str, ReplayRun] = field(default_factory=dict)
     """The answers of the run of ``--evals-from``, by the dataset's name."""
     fresh: TrialResult | None = None
     """The result whose record was made last in this process, to save reading it back."""
@@ -169,20 +169,20 @@ class Evals:
         if self.engine is None:
             self.engine = Engine(
                 self.settings,
-                Tools(
-                    finder=self._finder(),
+                EngineDeps(
+                    registry=self._finder(),
                     http=_http_clients,
                     store=self._responses(),
                     redactor=self.redactor,
                     chain=self.chain(),
                     share=self.share,
-                    recorded=self.recorded,
-                    around=trial_hooks(self.registry.hooks),
+                    replays=self.recorded,
+                    trial_hooks=trial_hooks(self.registry.hooks),
                 ),
             )
         return self.engine
 
-    def _finder(self) -> Finder:
+    def _finder(self) -> MemberLookup:
         """Return who knows the scorers: in a sanity run they are turned round."""
         if not self.settings.sanity:
             return self.registry
@@ -190,7 +190,7 @@ class Evals:
 
         return SanityFinder(self.registry)
 
-    def fresh_engine(self, settings: Settings, share: Share) -> Engine:
+    def fresh_engine(self, settings: Settings, share: WorkerShare) -> Engine:
         """Return a second engine, for what is asked after the trials.
 
         Args:
@@ -199,14 +199,14 @@ class Evals:
         """
         return Engine(
             settings,
-            Tools(
-                finder=self.registry,
+            EngineDeps(
+                registry=self.registry,
                 http=_http_clients,
                 store=self._responses(),
                 redactor=self.redactor,
                 chain=self.chain(),
                 share=share,
-                around=trial_hooks(self.registry.hooks),
+                trial_hooks=trial_hooks(self.registry.hooks),
             ),
         )
 
@@ -216,7 +216,9 @@ class Evals:
         For workers, where a usage error would look like a crash.
         """
         if self.engine is None:
-            self.engine = Engine(self.settings, Tools(finder=self.registry, http=_http_clients))
+            self.engine = Engine(
+                self.settings, EngineDeps(registry=self.registry, http=_http_clients)
+            )
         self.engine.refuse(reason)
         return self.engine
 
@@ -267,7 +269,7 @@ def begin(config: pytest.Config) -> None:
         run_id=workerinput["evals_run"] if workerinput else new_run_id(time()),
         chain=lambda: workerinput["evals_chain"] if workerinput else "",
         worker=workerinput["workerid"] if workerinput else None,
-        share=share_of(workerinput) if workerinput else Share(),
+        share=share_of(workerinput) if workerinput else WorkerShare(),
         redactor=redactor,
     )
     config.stash[EVALS] = evals
@@ -335,9 +337,9 @@ def has_bars(settings: Settings, info: DatasetInfo) -> bool:
     return bool(info.gates) or writes or settings.baseline is not None
 
 
-def share_of(workerinput: dict[str, Any]) -> Share:
+def share_of(workerinput: dict[str, Any]) -> WorkerShare:
     """Return an xdist worker's share, as its controller has written it."""
-    return Share(
+    return WorkerShare(
         workers=int(workerinput["workercount"]),
         rank=int(workerinput["evals_rank"]),
         used_usd=float(workerinput["evals_used"][0]),

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_evals.dataset import Dataset
-from pytest_evals.engine.replay_run import Recorded
+from pytest_evals.engine.replay_run import ReplayRun
 from pytest_evals.ground.errors import SettingsError, StoreError, suggest
 from pytest_evals.model import Model
 from pytest_evals.plugin.hooks import open_shared
@@ -37,7 +37,7 @@ def open_runs(evals: Evals, note: Callable[[str], None]) -> RunStore | None:
     return store
 
 
-def recorded_run(evals: Evals, dataset: Dataset) -> tuple[tuple[Model, ...], Recorded]:
+def recorded_run(evals: Evals, dataset: Dataset) -> tuple[tuple[Model, ...], ReplayRun]:
     """Read the answers that a run holds of a dataset.
 
     Returns:
@@ -62,7 +62,7 @@ def recorded_run(evals: Evals, dataset: Dataset) -> tuple[tuple[Model, ...], Rec
                 f"--evals-from {wanted}: run {run.id} holds {known}, nothing of {dataset.name!r}"
             )
         results = (one for one in store.results(run.id) if one.dataset == dataset.name)
-        recorded = Recorded(run.id, results)
+        recorded = ReplayRun(run.id, results)
     except StoreError as error:
         raise SettingsError(f"--evals-from {wanted}: {error}") from None
     finally:

@@ -1,11 +1,11 @@
-"""AnswerKeeper: answers that come together are kept together, and nobody is told too early."""
+"""AnswerWriter: answers that come together are kept together, and nobody is told too early."""
 
 import asyncio
 import threading
 
 import pytest
 
-from pytest_evals.engine.answer_writer import AnswerKeeper
+from pytest_evals.engine.answer_writer import AnswerWriter
 from pytest_evals.exchange import Response
 from pytest_evals.ground.errors import StoreError
 from pytest_evals.responses.base import StoredAnswer
@@ -41,7 +41,7 @@ class Store:
         self.batches.append([one.key for one in answers])
 
 
-async def behind(store: Store, keeper: AnswerKeeper, *keys: str) -> list[BaseException | None]:
+async def behind(store: Store, keeper: AnswerWriter, *keys: str) -> list[BaseException | None]:
     """Bring a first answer, and others while the store is busy with it; return what they raised."""
     store.go.clear()
     first = asyncio.ensure_future(keeper.keep(answer("first")))
@@ -58,7 +58,7 @@ def test_what_comes_meanwhile_is_kept_at_once():
     store = Store()
 
     async def scenario():
-        keeper = AnswerKeeper(store)
+        keeper = AnswerWriter(store)
         told = await behind(store, keeper, "a", "b", "c")
         keeper.close()
         return told
@@ -72,7 +72,7 @@ def test_each_is_told_its_own_error():
     store = Store(bad="b")
 
     async def scenario():
-        keeper = AnswerKeeper(store)
+        keeper = AnswerWriter(store)
         told = await behind(store, keeper, "a", "b", "c")
         keeper.close()
         return told
@@ -89,7 +89,7 @@ def test_a_store_that_takes_one_at_a_time():
     store.put_all = None  # type: ignore[assignment]
 
     async def scenario():
-        keeper = AnswerKeeper(store)
+        keeper = AnswerWriter(store)
         await behind(store, keeper, "a", "b")
         keeper.close()
 
@@ -102,7 +102,7 @@ def test_who_stops_waiting_does_not_stop_the_writing():
     store = Store()
 
     async def scenario():
-        keeper = AnswerKeeper(store)
+        keeper = AnswerWriter(store)
         store.go.clear()
         tasks = [asyncio.ensure_future(keeper.keep(answer(key))) for key in ("a", "b")]
         assert await asyncio.to_thread(store.busy.wait, 10)
@@ -131,7 +131,7 @@ def test_any_fault_of_a_batch_is_told_too():
     store.put_all = broken
 
     async def scenario():
-        keeper = AnswerKeeper(store)
+        keeper = AnswerWriter(store)
         told = await behind(store, keeper, "a", "b")
         keeper.close()
         return told
@@ -148,7 +148,7 @@ def test_any_fault_of_a_store_reaches_who_asked():
             raise ZeroDivisionError(one.key)
 
     async def scenario():
-        keeper = AnswerKeeper(Broken())
+        keeper = AnswerWriter(Broken())
         with pytest.raises(ZeroDivisionError, match="a"):
             await keeper.keep(answer("a"))
         keeper.close()

@@ -8,7 +8,7 @@ import pytest
 from pytest_evals.case import Case
 from pytest_evals.config import Settings
 from pytest_evals.dataset import Dataset
-from pytest_evals.engine import Engine, Tools
+from pytest_evals.engine import Engine, EngineDeps
 from pytest_evals.matrix import Trial
 from pytest_evals.model import Model, Price
 from pytest_evals.providers.transport import HttpClientPool
@@ -67,7 +67,7 @@ class Session:
         trial = Trial(dataset, case, Model(id="m", provider="script"), 0, 1)
         engine = Engine(
             Settings(rootdir=self.root, **(settings or {})),
-            Tools(finder=Registry.builtin(), http=HttpClientPool, store=self.store),
+            EngineDeps(registry=Registry.builtin(), http=HttpClientPool, store=self.store),
         )
         engine.prepare([trial])
         engine.start()

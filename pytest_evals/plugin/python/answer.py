@@ -70,9 +70,9 @@ def _called(turn: Turn, target: Callable[..., Any]) -> TrialResult:
         here = replace(context, run_sync=host.run, run_async=host.run_async)
         return PythonProvider.calling(target, name, trial.model, here)
 
-    line = engine.line_to(trial, make)
+    route = engine.code_route(trial, make)
 
     async def work(runner: "TrialRunner") -> TrialResult:
-        return await runner.run(trial, line)
+        return await runner.run(trial, route)
 
     return host.wait(engine.submit(work))

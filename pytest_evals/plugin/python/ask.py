@@ -85,26 +85,26 @@ class EvalAsk:
         role = "answer" if trial.own else "ask"
 
         async def work(runner: TrialRunner) -> Exchange:
-            line = runner.line(trial, model)
+            route = runner.route(trial, model)
             request = Request(
                 messages=messages,
                 input=prompt
                 if isinstance(prompt, str)
                 else [m.model_dump(mode="json", exclude_defaults=True) for m in messages],
-                params={**line.model.params, **params},
+                params={**route.model.params, **params},
                 tools=tuple(map(dict, tools)),
                 response_format=None if response_format is None else dict(response_format),
                 case_id=trial.case.id,
-                model_id=line.model.id,
+                model_id=route.model.id,
                 sample=trial.sample if sample is None else sample,
                 turn=number,
                 turns=number + 1,
                 script=trial.case.script,
             )
-            recorded = runner.recorded.get(trial.dataset.name)
-            if recorded is None or not trial.own:
-                return await runner.asker.ask(line, request, clock, role=role)
-            return recorded.asked(trial, request)
+            replay = runner.replays.get(trial.dataset.name)
+            if replay is None or not trial.own:
+                return await runner.caller.call(route, request, clock, role=role)
+            return replay.exchange_of_test(trial, request)
 
         return turn.evals.open_engine().submit(work)
 

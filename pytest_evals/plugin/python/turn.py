@@ -13,8 +13,8 @@ import pytest
 
 from pytest_evals.case import Case
 from pytest_evals.engine.engine import SLICE_S
-from pytest_evals.engine.model_call import Clock
 from pytest_evals.engine.trial import TrialRunner
+from pytest_evals.engine.trial_clock import TrialClock
 from pytest_evals.exchange import ErrorInfo, Exchange
 from pytest_evals.matrix import Trial
 from pytest_evals.plugin.session import Evals
@@ -34,7 +34,7 @@ class Turn:
     """Unix time, seconds."""
     began: float = field(default_factory=monotonic)
     """When the body of the test began, by `time.monotonic`; at first when its setup did."""
-    clock: Clock | None = None
+    clock: TrialClock | None = None
     result: TrialResult | None = None
     """What the engine says, once the test has asked for `response`."""
     asked: list[Exchange] = field(default_factory=list)
@@ -72,7 +72,7 @@ class Turn:
         case = self.trial.case
         return case.model_copy(update={"id": case.id.partition("[")[0]})
 
-    def time(self) -> Clock:
+    def time(self) -> TrialClock:
         """Return the trial's time: what the test asks uses it up."""
         if self.clock is None:
             self.clock = self.wait(self.evals.open_engine().submit(_new_clock))
@@ -103,7 +103,7 @@ class Turn:
                     raise
 
 
-async def _new_clock(runner: TrialRunner) -> Clock:
+async def _new_clock(runner: TrialRunner) -> TrialClock:
     """Return a trial's time."""
     return runner.clock()
 

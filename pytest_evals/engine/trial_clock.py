@@ -1,0 +1,27 @@
+"""TrialClock: how much of its time one trial has used."""
+
+from dataclasses import dataclass
+from time import monotonic
+
+
+@dataclass(slots=True)
+class TrialClock:
+    """The time one trial may take: only what it does counts, not what it waits for."""
+
+    limit_s: float
+    used_s: float = 0.0
+    session_end: float | None = None
+    """When the session must end, by `time.monotonic`."""
+
+    def remaining(self) -> float:
+        """Return the seconds that are left."""
+        left = self.limit_s - self.used_s
+        return left if self.session_end is None else min(left, self.session_end - monotonic())
+
+    def session_left(self) -> float | None:
+        """Return the seconds that the session has left; None without a limit."""
+        return None if self.session_end is None else max(0.0, self.session_end - monotonic())
+
+    def session_over(self) -> bool:
+        """Whether the session's own time is up."""
+        return self.session_end is not None and monotonic() >= self.session_end
