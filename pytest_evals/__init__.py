@@ -1,12 +1,12 @@
 """pytest_evals: evals that are tests.
 
-The public names are imported when they are first used, so that a session without ``--evals`` pays
-nothing for them.
+Public names are imported on first use, so that a session without ``--evals`` pays nothing for them.
+No module of the package imports this one: it would close a circle through every public name.
 """
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from pytest_evals.ground.version import __version__
 
 if TYPE_CHECKING:
     from pytest_evals.case import Case, ScorerSpec
@@ -103,7 +103,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name's home when it is first asked for."""
+    """Import a public name from its module on first use."""
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

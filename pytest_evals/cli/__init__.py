@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from pytest_evals import __version__
+from pytest_evals.ground.version import __version__
 
 COMMANDS = (
     "init",

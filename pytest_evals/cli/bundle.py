@@ -14,10 +14,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pytest_evals import __version__
 from pytest_evals.ground.canonical import Frozen, digest
 from pytest_evals.ground.errors import StoreError
 from pytest_evals.ground.redaction import Redactor
+from pytest_evals.ground.version import __version__
 from pytest_evals.responses.base import ResponseStore, StoredAnswer
 from pytest_evals.result import TrialResult
 from pytest_evals.run import Run, RunStatus

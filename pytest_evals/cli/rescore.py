@@ -225,7 +225,7 @@ def _part(
 
 def _begun(its: "Run", parts: Sequence[_Part]) -> "Run":
     """Return the new run, as it is begun."""
-    from pytest_evals import __version__
+    from pytest_evals.ground.version import __version__
     from pytest_evals.run import Run, new_run_id
 
     now = time()

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from pytest_evals import __version__
 from pytest_evals.ground.errors import SettingsError, StoreError
+from pytest_evals.ground.version import __version__
 from pytest_evals.metrics.run_summary import Summary
 from pytest_evals.plugin.checkout import GitReader
 from pytest_evals.plugin.collect import trial_of

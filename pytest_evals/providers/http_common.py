@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from pytest_evals import __version__
 from pytest_evals.ground.canonical import Frozen, Json
 from pytest_evals.ground.errors import AnswerError
+from pytest_evals.ground.version import __version__
 from pytest_evals.providers.base import ProviderContext
 from pytest_evals.providers.parsing import parse_json, shown
 
