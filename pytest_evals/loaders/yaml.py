@@ -40,6 +40,9 @@ _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _MAY_BE_OTHER = frozenset("~nNtTfF-+.0123456789")
 """First characters of plain scalars that may be something else than a text."""
 
+LIBYAML_DEPTH = "exceeded maximum nesting depth"
+"""How libyaml's error begins for a text that is nested more than 1,000 deep."""
+
 _CORE = "tag:yaml.org,2002:"
 _SCALAR_TAGS = {f"{_CORE}{name}": name for name in ("null", "bool", "int", "float")}
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -121,6 +124,10 @@ class _Text:
     def restored(self, value: str) -> str:
         """Put back into a scalar what the parser would have taken for line breaks."""
         return value.translate(self._back) if self._back else value
+
+    def before(self, offset: int) -> "_Text":
+        """Return the text that ends before an offset."""
+        return _Text(self.restored(self.text[:offset]), self.path)
 
     def parser(self) -> Any:
         """Make an event parser: libyaml's where it is built in, else the one in Python."""
@@ -204,7 +211,11 @@ class _Builder:
         try:
             return self._stream()
         except yaml.MarkedYAMLError as error:
-            self._refuse(error.problem_mark or error.context_mark, _syntax(error))
+            mark = error.problem_mark or error.context_mark
+            if mark is not None and LIBYAML_DEPTH in (error.problem or ""):
+                self._refuse_nesting(mark)
+            else:
+                self._refuse(mark, _syntax(error))
         except yaml.reader.ReaderError:
             text = self._text.text
             match = _UNPRINTABLE.search(text)
@@ -217,6 +228,21 @@ class _Builder:
                 )
             )
         raise DatasetError(self.problems)
+
+    def _refuse_nesting(self, mark: Any) -> None:
+        """Report the list or mapping at level `MAX_DEPTH` + 1 of a text that libyaml rejects.
+
+        Newer versions of libyaml limit the depth to 1,000 and scan ahead of the events, so they
+        reject a text before the event of that level. The text before their error has the place.
+        """
+        builder = _Builder(self._text.before(mark.index), everywhere=self.everywhere)
+        try:
+            builder.build()
+        except DatasetError as error:
+            if error.problems[-1].message == TOO_DEEP:
+                self.problems[:] = error.problems
+                return
+        self._refuse(mark, TOO_DEEP)
 
     def _stream(self) -> Json:
         """Read the stream: its start, one document, its end."""

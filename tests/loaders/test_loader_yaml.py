@@ -187,6 +187,30 @@ def test_deep_nesting_ends_in_an_error(text):
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("[" * 2_000, "1:101"),
+        ("- " * 2_000 + "x", "1:201"),
+        ("{a: " * 2_000, "1:401"),
+        ("\u00e9\U0001f600: x\r\nk: " + "[" * 2_000, "2:103"),
+        ("- x: 1\n  y:\n    " + "- " * 1_500, "3:201"),
+    ],
+    ids=["lists", "dashes", "maps", "after-wide-characters", "inside-a-list"],
+)
+def test_nesting_that_libyaml_rejects_has_its_place(text, place):
+    """Newer versions of libyaml reject level 1,001 while scanning ahead of level 101."""
+    too_deep = "found more than 100 lists and mappings in one another; flatten the data"
+    assert [f"f.yaml:{place}: {too_deep}"] == problems(text)
+
+
+def test_problems_before_nesting_that_libyaml_rejects_are_kept():
+    """They come first, each once."""
+    first, second = problems("a: {b: 1, b: 2}\nc: " + "[" * 2_000)
+    assert first == "f.yaml:1:11: key 'b' stands twice in this mapping, first in line 1"
+    assert second.startswith("f.yaml:2:103: found more than 100 lists and mappings")
+
+
 def test_a_hundred_levels_are_not_too_deep():
     """The limit itself is allowed."""
     data = parse("[" * 100 + "]" * 100).data
