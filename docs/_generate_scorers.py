@@ -6,29 +6,18 @@ A test fails where the page is not what this script writes.
 import inspect
 from collections.abc import Iterator
 from importlib import import_module
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 from pydantic_core import PydanticUndefined
 
 from pytest_evals.ground.canonical import field_docs
-from pytest_evals.scorers.base import Scorer
+from pytest_evals.scorers.base import Scorer, ScorerGroup
 from pytest_evals.scorers.catalogue import SCORERS
 from pytest_evals.scorers.transforms import TRANSFORMS
 
 PAGE = Path(__file__).parent / "reference" / "scorers.md"
-
-GROUPS = {
-    "Text": ("text", "length", "similarity", "language", "refusal", "pii", "cite"),
-    "Formats": ("json", "formats"),
-    "Reference metrics": ("metrics", "embedding"),
-    "Numbers and choices": ("number", "mathematics", "choices"),
-    "Tools and trajectories": ("tools", "toolargs", "bfcl"),
-    "Traces": ("spans",),
-    "Operations": ("limits", "operations"),
-    "Own code": ("own", "command", "webhook"),
-    "Groups": ("group", "expect"),
-}
-"""The headings, and the modules whose scorers stand under them; the rest are judges."""
 
 INTRODUCTION = """\
 # Scorers
@@ -96,20 +85,20 @@ TRANSFORM_WORDS = {
 
 
 NOTES = {
-    "Traces": """
+    ScorerGroup.TRACE: """
 What happened inside an application that makes OpenTelemetry spans: see
 [Test an agent](../how-to/test-an-agent.md). Spans have a `kind` (`agent_turn`, `llm_call`,
 `tool_call`, `retrieval`, `embedding`, `guardrail_check`, `custom`), read from the GenAI semantic
 conventions. An answer without a trace is an error of these scorers, and so is one whose spans were
 not all kept where the verdict rests on what is not there.
 """,
-    "Numbers and choices": """
+    ScorerGroup.CHOICE: """
 Scorers that give a label beside the right one (`label`, the judge `classifier` with `expected`)
 have a confusion matrix over the dataset, shown with `-v`, and metrics for gates: `accuracy(label)`,
 `macro_f1(label)`, and of each label `precision(label, refund)`, `recall(...)`, `f1(...)`. An answer
 that names no label is an error of its class; in the matrix it stands under `(none)`.
 """,
-    "Judges": """
+    ScorerGroup.JUDGE: """
 A judge is a scorer that asks a model. Its calls are stored, limited, counted and priced like any;
 the answer it judges is fenced off, so that what stands in it is material and no instruction. A
 verdict is read also where it is fenced or surrounded by prose; one that is missing, no number or
@@ -131,43 +120,39 @@ test is asked.
 """What stands below a heading, before its scorers."""
 
 
-def scorers() -> Iterator[tuple[str, str, type[Scorer]]]:
-    """Yield each scorer with its name and its heading."""
-    headings = {module: heading for heading, modules in GROUPS.items() for module in modules}
-    order = list(headings)
+def scorers() -> Iterator[tuple[ScorerGroup, str, type[Scorer]]]:
+    """Yield the group, the name and the class of each scorer, in the order of the page.
 
-    def place(entry: tuple[str, str]) -> int:
-        module = entry[1].partition(":")[0].rpartition(".")[2]
-        return order.index(module) if module in headings else len(order)
-
-    for name, home in sorted(SCORERS.items(), key=place):
-        path, _, attribute = home.partition(":")
-        yield (
-            headings.get(path.rpartition(".")[2], "Judges"),
-            name,
-            getattr(import_module(path), attribute),
-        )
+    Raises:
+        ValueError: a class has no group.
+    """
+    listed: list[tuple[ScorerGroup, str, type[Scorer]]] = []
+    for name, home in SCORERS.items():
+        module, _, attribute = home.partition(":")
+        cls: type[Scorer] = getattr(import_module(module), attribute)
+        if cls.docs_group is None:
+            raise ValueError(f"scorer `{name}` has no `docs_group`")
+        listed.append((cls.docs_group, name, cls))
+    order = list(ScorerGroup)
+    yield from sorted(listed, key=lambda entry: order.index(entry[0]))
 
 
 def page() -> str:
     """Return the whole page."""
     if TRANSFORM_WORDS.keys() != TRANSFORMS.keys():
         raise SystemExit(f"not described: {TRANSFORM_WORDS.keys() ^ TRANSFORMS.keys()}")
-    found = list(scorers())
-    headings = [h for h in (*GROUPS, "Judges") if any(heading == h for heading, _, _ in found)]
     parts = [INTRODUCTION, "| transform | what is scored |\n|---|---|\n"]
     parts += [f"| `{name}` | {words} |\n" for name, words in TRANSFORM_WORDS.items()]
     parts += [
         TRANSFORM_NOTE,
         "\n## All of them\n\n| scorer | what it asserts | value |\n|---|---|---|\n",
     ]
-    for heading in headings:
-        for group, name, cls in found:
-            if group == heading:
-                parts.append(f"| [`{name}`](#{name}) | {_cell(_summary(cls))} | {_value(cls)} |\n")
-    for heading in headings:
-        parts.append(f"\n## {heading}\n{NOTES.get(heading, '')}")
-        parts += [_section(name, cls) for group, name, cls in found if group == heading]
+    entries = list(scorers())
+    for _, name, cls in entries:
+        parts.append(f"| [`{name}`](#{name}) | {_cell(_summary(cls))} | {_value(cls)} |\n")
+    for group, members in groupby(entries, key=itemgetter(0)):
+        parts.append(f"\n## {group}\n{NOTES.get(group, '')}")
+        parts += [_section(name, cls) for _, name, cls in members]
     return "".join(parts)
 
 

@@ -7,6 +7,7 @@ A scorer is a frozen pydantic model whose fields are its options: the dataset's 
 
 from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -21,6 +22,22 @@ from pytest_evals.score import Score
 
 if TYPE_CHECKING:
     from pytest_evals.certificate import Certificate
+
+
+class ScorerGroup(StrEnum):
+    """The heading that documents a scorer, in the order of the page."""
+
+    TEXT = "Text"
+    FORMAT = "Formats"
+    REFERENCE = "Reference metrics"
+    CHOICE = "Numbers and choices"
+    TOOL = "Tools and trajectories"
+    TRACE = "Traces"
+    LIMIT = "Limits and response status"
+    CODE = "Your own code"
+    COMBINED = "Combined assertions"
+    JUDGE = "Judges"
+
 
 ADVISORY = "advisory"
 """The key in a verdict's metadata that says why its score has no vote."""
@@ -136,6 +153,8 @@ class Scorer(Frozen):
 
     type: ClassVar[str]
     """Its name in datasets."""
+    docs_group: ClassVar[ScorerGroup | None] = None
+    """The heading that documents it. Every built-in scorer has one; those of plugins have none."""
     version: ClassVar[str] = "1"
     """Change it when the same answer could get another score."""
     shorthand: ClassVar[str | None] = None

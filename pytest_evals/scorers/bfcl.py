@@ -16,7 +16,7 @@ from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
 from pytest_evals.ground.canonical import Json
 from pytest_evals.message import ToolCall
-from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
+from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, ScoringError, Verdict
 from pytest_evals.scorers.quoting import shown
 from pytest_evals.scorers.toolargs import declared
 from pytest_evals.scorers.toolmatch import told
@@ -46,6 +46,7 @@ class BfclCalls(Scorer):
     """
 
     type: ClassVar[str] = "bfcl_calls"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TOOL
     graded: ClassVar[bool | None] = False
     shorthand: ClassVar[str | None] = "answers"
     example: ClassVar[str] = 'bfcl_calls: [{get_weather: {city: [Paris], unit: [celsius, ""]}}]'

@@ -9,7 +9,7 @@ from pydantic import Field
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
 from pytest_evals.score import NO_LABEL
-from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
+from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, ScoringError, Verdict
 from pytest_evals.scorers.extract import choice_letter, normalised
 from pytest_evals.scorers.jsonfind import NotJsonError, find_json
 from pytest_evals.scorers.quoting import listed, quoted, shown
@@ -25,6 +25,7 @@ class MultipleChoice(Scorer):
     """
 
     type: ClassVar[str] = "multiple_choice"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.CHOICE
     graded: ClassVar[bool | None] = False
     shorthand: ClassVar[str | None] = "letter"
     example: ClassVar[str] = "multiple_choice: {letter: B, choices: [Rome, Paris, Oslo]}"
@@ -105,6 +106,7 @@ class Label(Scorer):
     """
 
     type: ClassVar[str] = "label"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.CHOICE
     graded: ClassVar[bool | None] = False
     example: ClassVar[str] = "label: {labels: [refund, complaint, other], expected: refund}"
 
@@ -187,6 +189,7 @@ class SetMatch(Scorer):
     """
 
     type: ClassVar[str] = "set_match"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.CHOICE
     graded: ClassVar[bool | None] = True
     shorthand: ClassVar[str | None] = "items"
     example: ClassVar[str] = "set_match: [red, green, blue]"

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
-from pytest_evals.scorers.base import ScoreContext, Scorer, Verdict
+from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, Verdict
 from pytest_evals.scorers.patterns import compiled, find_all
 from pytest_evals.scorers.quoting import listed, quoted
 
@@ -24,6 +24,7 @@ class MustCite(Scorer):
     """
 
     type: ClassVar[str] = "must_cite"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TEXT
     graded: ClassVar[bool | None] = True
     shorthand: ClassVar[str | None] = "sources"
     example: ClassVar[str] = "must_cite: [policy.md]"

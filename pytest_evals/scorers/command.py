@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
 
-from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
+from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, ScoringError, Verdict
 from pytest_evals.scorers.jsonfind import NotJsonError, read_json
 from pytest_evals.scorers.python_function import verdict_of
 from pytest_evals.scorers.quoting import quoted
@@ -47,6 +47,7 @@ class Command(Scorer):
     """
 
     type: ClassVar[str] = "command"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.CODE
     shorthand: ClassVar[str | None] = "run"
     cheap: ClassVar[bool] = False
     example: ClassVar[str] = "command: [python, check_answer.py]"

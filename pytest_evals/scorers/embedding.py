@@ -17,7 +17,7 @@ from pytest_evals.dataset import Dataset
 from pytest_evals.ground.errors import AnswerError
 from pytest_evals.message import Message
 from pytest_evals.model import Model
-from pytest_evals.scorers.base import Ask, ScoreContext, Scorer, ScoringError, Verdict
+from pytest_evals.scorers.base import Ask, ScoreContext, Scorer, ScorerGroup, ScoringError, Verdict
 from pytest_evals.scorers.quoting import quoted
 from pytest_evals.scorers.references import (
     References,
@@ -36,6 +36,7 @@ class EmbeddingSimilarity(Scorer):
     """
 
     type: ClassVar[str] = "embedding_similarity"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.REFERENCE
     cheap: ClassVar[bool] = False
     graded: ClassVar[bool | None] = True
     votes: ClassVar[bool] = False

@@ -14,7 +14,14 @@ from pytest_evals.dataset import Dataset
 from pytest_evals.message import Message
 from pytest_evals.model import Model
 from pytest_evals.score import Score
-from pytest_evals.scorers.base import ADVISORY, ScoreContext, Scorer, ScoringError, Verdict
+from pytest_evals.scorers.base import (
+    ADVISORY,
+    ScoreContext,
+    Scorer,
+    ScorerGroup,
+    ScoringError,
+    Verdict,
+)
 from pytest_evals.scorers.quoting import listed, quoted
 from pytest_evals.scorers.response_status import check_error_type
 from pytest_evals.scorers.toolmatch import CallMatcher, names_of
@@ -42,6 +49,7 @@ class Expect(Scorer):
     """
 
     type: ClassVar[str] = "expect"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.COMBINED
     graded: ClassVar[bool | None] = False
     example: ClassVar[str] = (
         "expect: {final_answer_contains: [30 days], forbidden_tools: [delete_account]}"

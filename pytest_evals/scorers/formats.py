@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, field_validator
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
 from pytest_evals.ground.user_code import UserCodeError, load_callable, split_target
-from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
+from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, ScoringError, Verdict
 from pytest_evals.scorers.extract import fenced
 from pytest_evals.scorers.jsonfind import NotJsonError, find_json, read_json
 from pytest_evals.scorers.optional_deps import library, missing
@@ -25,6 +25,7 @@ _DEEP = 500
 class _Format(Scorer):
     """Reads the answer in some format."""
 
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.FORMAT
     graded: ClassVar[bool | None] = False
     called: ClassVar[str]
 
@@ -67,6 +68,7 @@ class IsYaml(_Format):
             yaml.MappingStartEvent: "mapping",
             yaml.SequenceStartEvent: "sequence",
         }
+        too_deep = f"it is nested more than {_DEEP} deep"
         roots: list[str] = []
         anchors: set[str] = set()
         depth = 0
@@ -81,9 +83,11 @@ class IsYaml(_Format):
                 depth += isinstance(event, yaml.CollectionStartEvent)
                 depth -= isinstance(event, yaml.CollectionEndEvent)
                 if depth > _DEEP:
-                    return f"it is nested more than {_DEEP} deep"
+                    return too_deep
         except (yaml.YAMLError, UnicodeError) as error:
-            return " ".join(str(error).split())
+            words = " ".join(str(error).split())
+            # Newer versions of libyaml limit the depth to 1,000 and scan ahead of the events.
+            return too_deep if "maximum nesting depth" in words else words
         if len(roots) != 1:
             return f"it has {len(roots)} documents, not one"
         if roots[0] == "text" or self.kind not in {roots[0], "either"}:
@@ -343,6 +347,7 @@ class MatchesModel(Scorer):
     """The answer's JSON is accepted by a pydantic model of yours."""
 
     type: ClassVar[str] = "matches_model"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.FORMAT
     graded: ClassVar[bool | None] = False
     shorthand: ClassVar[str | None] = "model"
     cheap: ClassVar[bool] = False

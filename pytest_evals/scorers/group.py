@@ -9,7 +9,7 @@ from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
 from pytest_evals.ground.canonical import Json
 from pytest_evals.score import Score
-from pytest_evals.scorers.base import ADVISORY, ScoreContext, Verdict
+from pytest_evals.scorers.base import ADVISORY, ScoreContext, ScorerGroup, Verdict
 from pytest_evals.scorers.binding import NOTHING_EXTRACTED, Composite
 from pytest_evals.scorers.options import Loc
 
@@ -18,6 +18,7 @@ class Not(Composite):
     """The assertion inside does not hold; an error of the scorer inside stays an error."""
 
     type: ClassVar[str] = "not"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.COMBINED
     shorthand: ClassVar[str | None] = "of"
     verbatim: ClassVar[frozenset[str]] = frozenset({"of"})
     example: ClassVar[str] = "not: {contains: I don't know}"
@@ -75,6 +76,7 @@ class Not(Composite):
 class _Group(Composite):
     """Several assertions with one verdict; its value is the weighted mean of theirs."""
 
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.COMBINED
     graded: ClassVar[bool | None] = True
     verbatim: ClassVar[frozenset[str]] = frozenset({"of"})
 

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
 from pytest_evals.ground.canonical import Json
-from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
+from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, ScoringError, Verdict
 from pytest_evals.scorers.jsonfind import NotJsonError, find_json, read_json
 from pytest_evals.scorers.jsonschemas import Schema, asserts_nothing
 from pytest_evals.scorers.quoting import quoted, shown
@@ -19,6 +19,7 @@ from pytest_evals.scorers.subset import difference
 class _JsonScorer(Scorer):
     """Looks into an answer's JSON."""
 
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.FORMAT
     graded: ClassVar[bool | None] = False
     inside: ClassVar[bool] = False
     """Whether the JSON may be fenced or surrounded by prose."""
@@ -109,6 +110,7 @@ class JsonSchema(Scorer):
     """The answer is JSON that fulfils a JSON Schema; references stay inside the schema."""
 
     type: ClassVar[str] = "json_schema"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.FORMAT
     graded: ClassVar[bool | None] = False
     shorthand: ClassVar[str | None] = "schema"
     example: ClassVar[str] = "json_schema: {type: object, required: [city]}"
@@ -156,6 +158,7 @@ class JsonEquals(Scorer):
     """The answer's JSON is this value; the order of an object's keys does not matter."""
 
     type: ClassVar[str] = "json_equals"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.FORMAT
     graded: ClassVar[bool | None] = False
     shorthand: ClassVar[str | None] = "value"
     example: ClassVar[str] = "json_equals: {city: Paris, days: 30}"

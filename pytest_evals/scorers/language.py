@@ -8,7 +8,7 @@ from pydantic import Field
 
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
-from pytest_evals.scorers.base import ScoreContext, Scorer, Verdict
+from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, Verdict
 from pytest_evals.scorers.optional_deps import library, missing
 from pytest_evals.scorers.quoting import quoted
 
@@ -23,6 +23,7 @@ class Language(Scorer):
     """
 
     type: ClassVar[str] = "language"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TEXT
     graded: ClassVar[bool | None] = True
     shorthand: ClassVar[str | None] = "code"
     cheap: ClassVar[bool] = False

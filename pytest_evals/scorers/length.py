@@ -7,12 +7,13 @@ from pydantic import Field, model_validator
 
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
-from pytest_evals.scorers.base import ScoreContext, Scorer, Verdict
+from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, Verdict
 
 
 class _Count(Scorer):
     """Counts something in the answer."""
 
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TEXT
     graded: ClassVar[bool | None] = False
     shorthand: ClassVar[str | None] = "max"
     unit: ClassVar[str]

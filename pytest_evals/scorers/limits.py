@@ -4,13 +4,14 @@ from typing import ClassVar
 
 from pydantic import Field, model_validator
 
-from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
+from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, ScoringError, Verdict
 
 
 class MaxLatency(Scorer):
     """The answer took at most so many seconds, all turns together, waiting for a slot left out."""
 
     type: ClassVar[str] = "max_latency_s"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.LIMIT
     graded: ClassVar[bool | None] = False
     shorthand: ClassVar[str | None] = "seconds"
     example: ClassVar[str] = "max_latency_s: 5"
@@ -34,6 +35,7 @@ class MaxTokens(Scorer):
     """The answer took at most so many tokens, input and output, all turns together."""
 
     type: ClassVar[str] = "max_tokens"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.LIMIT
     graded: ClassVar[bool | None] = False
     shorthand: ClassVar[str | None] = "total"
     example: ClassVar[str] = "max_tokens: 2000"
@@ -80,6 +82,7 @@ class MaxCost(Scorer):
     """The answer cost at most so many US dollars, all turns together, judges left out."""
 
     type: ClassVar[str] = "max_cost_usd"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.LIMIT
     graded: ClassVar[bool | None] = False
     shorthand: ClassVar[str | None] = "usd"
     example: ClassVar[str] = "max_cost_usd: 0.01"

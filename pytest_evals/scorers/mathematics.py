@@ -8,7 +8,7 @@ from pydantic import Field
 
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
-from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
+from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, ScoringError, Verdict
 from pytest_evals.scorers.extract import boxed, numbers_in
 from pytest_evals.scorers.formula import Formula, FormulaError, read_formula, same_value
 from pytest_evals.scorers.quoting import as_text, quoted, shown
@@ -28,6 +28,7 @@ class MathEqual(Scorer):
     """
 
     type: ClassVar[str] = "math_equal"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.CHOICE
     graded: ClassVar[bool | None] = False
     shorthand: ClassVar[str | None] = "value"
     example: ClassVar[str] = r"math_equal: \frac{1}{2}"

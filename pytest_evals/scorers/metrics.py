@@ -18,7 +18,7 @@ from pydantic import BeforeValidator
 
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
-from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
+from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, ScoringError, Verdict
 from pytest_evals.scorers.optional_deps import library, missing
 from pytest_evals.scorers.quoting import listed, quoted
 from pytest_evals.scorers.references import (
@@ -58,6 +58,7 @@ def token_f1(answer: str, reference: str) -> float:
 class _Metric(Scorer):
     """Compares an answer with one or more references."""
 
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.REFERENCE
     graded: ClassVar[bool | None] = True
     shorthand: ClassVar[str | None] = "reference"
     votes: ClassVar[bool] = False

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
-from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
+from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, ScoringError, Verdict
 from pytest_evals.scorers.extract import boxed, numbers_in
 from pytest_evals.scorers.quoting import quoted
 
@@ -21,6 +21,7 @@ class Numeric(Scorer):
     """
 
     type: ClassVar[str] = "numeric"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.CHOICE
     graded: ClassVar[bool | None] = False
     shorthand: ClassVar[str | None] = "value"
     example: ClassVar[str] = "numeric: {value: 3.1416, abs: 0.001}"

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
-from pytest_evals.scorers.base import ScoreContext, Scorer, Verdict
+from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, Verdict
 
 Kind = Literal["email", "phone", "card", "iban", "us_ssn", "ip"]
 KINDS: tuple[Kind, ...] = ("email", "phone", "card", "iban", "us_ssn", "ip")
@@ -105,6 +105,7 @@ def _masked(text: str) -> str:
 class _Pii(Scorer):
     """Looks for personal data."""
 
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TEXT
     graded: ClassVar[bool | None] = False
     shorthand: ClassVar[str | None] = "kinds"
 

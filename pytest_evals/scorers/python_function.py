@@ -14,7 +14,7 @@ from pydantic import Field, field_validator
 from pytest_evals.ground.user_code import UserCodeError, load_callable, split_target, user_traceback
 from pytest_evals.ground.user_process import Job, ProcessError, Processes
 from pytest_evals.score import Score, ScoreError
-from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
+from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, ScoringError, Verdict
 from pytest_evals.scorers.quoting import shown
 
 _FILLED = ("answer", "case", "expected", "input", "response", "ctx", "context")
@@ -35,6 +35,7 @@ class Python(Scorer):
     """
 
     type: ClassVar[str] = "python"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.CODE
     shorthand: ClassVar[str | None] = "target"
     cheap: ClassVar[bool] = False
     example: ClassVar[str] = 'python: "my_scorers.py:polite"'

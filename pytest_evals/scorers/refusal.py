@@ -3,7 +3,7 @@
 import re
 from typing import ClassVar
 
-from pytest_evals.scorers.base import ScoreContext, Scorer, Verdict
+from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, Verdict
 from pytest_evals.scorers.quoting import quoted
 
 _HEAD = 400
@@ -48,6 +48,7 @@ class IsRefusal(Scorer):
     """
 
     type: ClassVar[str] = "is_refusal"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TEXT
     graded: ClassVar[bool | None] = False
     example: ClassVar[str] = "is_refusal"
 

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
 from pytest_evals.ground.errors import ErrorType, suggest
-from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
+from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, ScoringError, Verdict
 from pytest_evals.scorers.quoting import quoted
 
 NEVER_SCORED = frozenset({"not_run", "stale", "internal", "template", "script_mismatch"})
@@ -19,6 +19,7 @@ class FinishReason(Scorer):
     """The answer ended for one of these reasons (stop, length, tool_calls, content_filter, …)."""
 
     type: ClassVar[str] = "finish_reason"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.LIMIT
     graded: ClassVar[bool | None] = False
     shorthand: ClassVar[str | None] = "reasons"
     example: ClassVar[str] = "finish_reason: [stop, tool_calls]"
@@ -52,6 +53,7 @@ class ExpectedError(Scorer):
     """
 
     type: ClassVar[str] = "expected_error"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.LIMIT
     graded: ClassVar[bool | None] = False
     scores_errors: ClassVar[bool] = True
     shorthand: ClassVar[str | None] = "error"

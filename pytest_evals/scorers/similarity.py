@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field
 
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
-from pytest_evals.scorers.base import ScoreContext, Scorer, Verdict
+from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, Verdict
 from pytest_evals.scorers.optional_deps import library, missing
 from pytest_evals.scorers.quoting import quoted
 from pytest_evals.scorers.references import (
@@ -24,6 +24,7 @@ MOST = 50_000
 class _Near(Scorer):
     """Compares with one or more references; the nearest counts."""
 
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TEXT
     graded: ClassVar[bool | None] = True
     shorthand: ClassVar[str | None] = "reference"
     cheap: ClassVar[bool] = False

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
-from pytest_evals.scorers.base import ScoreContext, Scorer, Verdict
+from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, Verdict
 from pytest_evals.scorers.quoting import quoted
 from pytest_evals.scorers.spanmatch import (
     SpanQuery,
@@ -26,6 +26,7 @@ class HasSpan(SpanQuery, Scorer):
     """The trace has such a span; `min` and `max` say how many. All that is given must hold."""
 
     type: ClassVar[str] = "span"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TRACE
     graded: ClassVar[bool | None] = False
     cheap: ClassVar[bool] = False
     shorthand: ClassVar[str | None] = "name"
@@ -84,6 +85,7 @@ class SpanOrder(Scorer):
     """
 
     type: ClassVar[str] = "span_order"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TRACE
     graded: ClassVar[bool | None] = True
     cheap: ClassVar[bool] = False
     shorthand: ClassVar[str | None] = "spans"
@@ -111,6 +113,7 @@ class NoErrorSpans(Scorer):
     """No span of the trace has an error."""
 
     type: ClassVar[str] = "no_error_spans"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TRACE
     graded: ClassVar[bool | None] = False
     shorthand: ClassVar[str | None] = "allow"
     example: ClassVar[str] = "no_error_spans"
@@ -144,6 +147,7 @@ class MaxSpanDuration(Scorer):
     """Every span, or every one that is meant, ended within so many seconds."""
 
     type: ClassVar[str] = "max_span_duration_s"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TRACE
     graded: ClassVar[bool | None] = False
     cheap: ClassVar[bool] = False
     shorthand: ClassVar[str | None] = "max"
@@ -183,6 +187,7 @@ class ValidTrace(Scorer):
     """
 
     type: ClassVar[str] = "valid_trace"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TRACE
     graded: ClassVar[bool | None] = False
     shorthand: ClassVar[str | None] = "allow_open"
     example: ClassVar[str] = "valid_trace"

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
-from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
+from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, ScoringError, Verdict
 from pytest_evals.scorers.patterns import compiled, flag_bits, matches_everything, search
 from pytest_evals.scorers.quoting import as_text, listed, quoted, shown
 
@@ -51,6 +51,7 @@ def _no_text(expected: object) -> str:
 class _OneText(Scorer):
     """Compares with one text."""
 
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TEXT
     graded: ClassVar[bool | None] = False
     shorthand: ClassVar[str | None] = "value"
     needs_text: ClassVar[bool] = True
@@ -118,6 +119,7 @@ class EqualsAny(Scorer):
     """The answer is one of these texts, white space around them left out."""
 
     type: ClassVar[str] = "equals_any"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TEXT
     graded: ClassVar[bool | None] = False
     shorthand: ClassVar[str | None] = "values"
     example: ClassVar[str] = "equals_any: [Paris, City of Paris]"
@@ -180,6 +182,7 @@ def _contains(answer: str, wanted: str, *, ignore_case: bool) -> Verdict:
 class _ManyTexts(Scorer):
     """Looks for several texts."""
 
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TEXT
     shorthand: ClassVar[str | None] = "values"
     ignore_case: ClassVar[bool] = False
 
@@ -348,6 +351,7 @@ class Regex(Scorer):
     """A regular expression is found in the answer; one that explodes on it is an error."""
 
     type: ClassVar[str] = "regex"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TEXT
     graded: ClassVar[bool | None] = False
     shorthand: ClassVar[str | None] = "pattern"
     example: ClassVar[str] = r"regex: '\b30\s+days\b'"

@@ -12,7 +12,7 @@ from pytest_evals.dataset import Dataset
 from pytest_evals.ground.canonical import Frozen, Json, canonical
 from pytest_evals.ground.errors import suggest
 from pytest_evals.message import ToolCall
-from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
+from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, ScoringError, Verdict
 from pytest_evals.scorers.jsonschemas import Schema
 from pytest_evals.scorers.quoting import shown
 from pytest_evals.scorers.subset import difference
@@ -23,6 +23,7 @@ class ToolArgs(Scorer):
     """A tool was called with these arguments: exactly, by subset, or by JSON Schema."""
 
     type: ClassVar[str] = "tool_args"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TOOL
     graded: ClassVar[bool | None] = False
     example: ClassVar[str] = "tool_args: {tool: get_weather, subset: {city: Paris}}"
 
@@ -146,6 +147,7 @@ class ValidToolCall(Scorer):
     """
 
     type: ClassVar[str] = "valid_tool_call"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TOOL
     graded: ClassVar[bool | None] = True
     example: ClassVar[str] = "valid_tool_call"
 
@@ -222,6 +224,7 @@ class ToolCallF1(Scorer):
     """
 
     type: ClassVar[str] = "tool_call_f1"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TOOL
     graded: ClassVar[bool | None] = True
     shorthand: ClassVar[str | None] = "calls"
     example: ClassVar[str] = "tool_call_f1: [{name: get_weather, arguments: {city: Paris}}]"

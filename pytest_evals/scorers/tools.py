@@ -11,7 +11,7 @@ from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
 from pytest_evals.ground.canonical import canonical
 from pytest_evals.message import ToolCall
-from pytest_evals.scorers.base import ScoreContext, Scorer, Verdict
+from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, Verdict
 from pytest_evals.scorers.quoting import listed, quoted
 from pytest_evals.scorers.toolmatch import CallMatcher, is_subsequence, names_of, told
 
@@ -22,6 +22,7 @@ class ToolCalled(Scorer):
     """This tool was called; `min` and `max` say how often."""
 
     type: ClassVar[str] = "tool_called"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TOOL
     graded: ClassVar[bool | None] = False
     shorthand: ClassVar[str | None] = "name"
     example: ClassVar[str] = "tool_called: get_weather"
@@ -61,6 +62,7 @@ class ForbiddenTools(Scorer):
     """None of these tools was called."""
 
     type: ClassVar[str] = "forbidden_tools"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TOOL
     graded: ClassVar[bool | None] = False
     shorthand: ClassVar[str | None] = "names"
     example: ClassVar[str] = 'forbidden_tools: [delete_account, "admin_*"]'
@@ -88,6 +90,7 @@ class ToolSequence(Scorer):
     """
 
     type: ClassVar[str] = "tool_sequence"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TOOL
     graded: ClassVar[bool | None] = True
     shorthand: ClassVar[str | None] = "names"
     example: ClassVar[str] = "tool_sequence: {names: [search, book], mode: ordered_subseq}"
@@ -156,6 +159,7 @@ class RequiredToolCalls(Scorer):
     """
 
     type: ClassVar[str] = "required_tool_calls"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TOOL
     graded: ClassVar[bool | None] = True
     shorthand: ClassVar[str | None] = "calls"
     example: ClassVar[str] = (
@@ -186,6 +190,7 @@ class MaxToolCalls(Scorer):
     """At most so many tools were called, all turns together."""
 
     type: ClassVar[str] = "max_tool_calls"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TOOL
     graded: ClassVar[bool | None] = False
     shorthand: ClassVar[str | None] = "max"
     example: ClassVar[str] = "max_tool_calls: 5"
@@ -207,6 +212,7 @@ class MaxTurns(Scorer):
     """The model spoke at most so many times: its messages, or its answers where none are kept."""
 
     type: ClassVar[str] = "max_turns"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TOOL
     graded: ClassVar[bool | None] = False
     shorthand: ClassVar[str | None] = "max"
     example: ClassVar[str] = "max_turns: 4"
@@ -230,6 +236,7 @@ class NoToolError(Scorer):
     """No tool that was called failed."""
 
     type: ClassVar[str] = "no_tool_error"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TOOL
     graded: ClassVar[bool | None] = False
     shorthand: ClassVar[str | None] = "allow"
     example: ClassVar[str] = "no_tool_error"
@@ -263,6 +270,7 @@ class NoLoops(Scorer):
     """No call, and no block of calls, with the same arguments was made over and over in a row."""
 
     type: ClassVar[str] = "no_loops"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TOOL
     graded: ClassVar[bool | None] = False
     shorthand: ClassVar[str | None] = "repeats"
     example: ClassVar[str] = "no_loops: 3"

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
 
-from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
+from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, ScoringError, Verdict
 from pytest_evals.scorers.command import question_of
 from pytest_evals.scorers.jsonfind import NotJsonError, read_json
 from pytest_evals.scorers.python_function import verdict_of
@@ -29,6 +29,7 @@ class Webhook(Scorer):
     """
 
     type: ClassVar[str] = "webhook"
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.CODE
     shorthand: ClassVar[str | None] = "url"
     cheap: ClassVar[bool] = False
     example: ClassVar[str] = 'webhook: "http://127.0.0.1:8000/score"'

@@ -18,7 +18,7 @@ ELSEWHERE = {
     "how-to/write-a-plugin.md": "tests/hooks/test_example_plugin.py",
     "reference/hooks.md": "tests/hooks/test_hook_docs.py",
     "reference/reports.md": "tests/reporters/test_report_pages.py",
-    "reference/scorers.md": "tests/scorers/test_scorer_examples.py",
+    "reference/scorers.md": "tests/scorers/test_scorer_catalogue.py",
 }
 """Pages whose blocks are run by tests of their own, with the files these bring."""
 PLAYED = [name for page in sorted(DOCS.rglob("*.md")) if blocks(page, "console")

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from pytest_evals.registry import Registry
-from pytest_evals.scorers.judge.definitions import KINDS
+from pytest_evals.scorers.judge.definitions import JUDGES
 
 CONTEXT = {"variables": {"context": ["Returns within 30 days."]}}
 EXPECTED = {"expected": "30 days"}
@@ -71,7 +71,7 @@ SAID = {
 
 def test_every_kind_has_its_example_run():
     """None is left out."""
-    assert KINDS.keys() == SAID.keys()
+    assert JUDGES.keys() == SAID.keys()
 
 
 @pytest.mark.parametrize("kind", sorted(SAID))

@@ -6,7 +6,7 @@ from pytest_evals.case import ScorerSpec
 from pytest_evals.exchange import Exchange, Request, Response, Span
 from pytest_evals.message import Message
 from pytest_evals.registry import Registry
-from pytest_evals.scorers.judge.definitions import KINDS, judge_class
+from pytest_evals.scorers.judge.definitions import JUDGES, judge_class
 
 M = {"model": "openai:j"}
 
@@ -16,7 +16,7 @@ def verdict(scored):
     return scored.value, scored.passed, scored.label
 
 
-@pytest.mark.parametrize("name", sorted(KINDS))
+@pytest.mark.parametrize("name", sorted(JUDGES))
 def test_every_kind_is_registered_and_its_example_binds(name):
     """Under one name as a scorer and as the type of a definition."""
     import yaml

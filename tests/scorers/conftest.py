@@ -1,9 +1,11 @@
 """A scorer as a dataset writes it, scored on an answer."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib import import_module
+from importlib import import_module, util
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -134,3 +136,19 @@ async def _in_thread(function: Any) -> Any:
 def bench(tmp_path):
     """Binds and scores, with the rootdir in a folder of the test's own."""
     return Bench(tmp_path)
+
+
+@pytest.fixture
+def load_script() -> Callable[..., ModuleType]:
+    """Import a script of the repository by the parts of its path."""
+
+    def load(*parts: str) -> ModuleType:
+        path = Path(__file__).parents[2].joinpath(*parts)
+        spec = util.spec_from_file_location(f"script_{path.stem}", path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load

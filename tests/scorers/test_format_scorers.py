@@ -110,6 +110,14 @@ def test_an_ill_formed_answer_fails_with_a_reason(bench, written, answer):
     assert 0 < len(scored.reason) < 1_000
 
 
+@pytest.mark.parametrize("depth", [501, 2_000, 100_000])
+@pytest.mark.parametrize(("opened", "closed"), [("[", "]"), ("- ", "")])
+def test_nested_yaml_is_rejected_in_the_same_words_at_any_depth(bench, opened, closed, depth):
+    """Newer versions of libyaml reject level 1,001 by themselves, in other words."""
+    scored = bench.score("is_yaml", opened * depth + "x" + closed * depth)
+    assert "it is nested more than 500 deep" in scored.reason
+
+
 @given(st.recursive(
     st.none() | st.booleans() | st.integers(-(10**9), 10**9)
     | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

@@ -1,6 +1,5 @@
-"""The example of every scorer, run on a right and on a wrong answer; and the page made of them."""
+"""The example of every scorer, run on a right and on a wrong answer."""
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +12,6 @@ from pytest_evals.ground.canonical import field_docs
 from pytest_evals.scorers.catalogue import SCORERS
 from pytest_evals.span import Span
 
-ROOT = Path(__file__).parents[2]
 SENTENCE = "You have 30 days to return it, in the original box."
 ORDER = '{"order": {"status": "shipped"}}'
 FILES = {
@@ -128,14 +126,19 @@ RIGHT_AND_WRONG = {
     ),
     "word_count": ("one two three", "one two"),
 }
-OWN_TEST = {"embedding_similarity", "webhook"}
-"""Those whose example needs a service: their own tests run one."""
+WITH_SERVICE = {
+    "embedding_similarity": ("test_embedding_scorer.py", "EmbeddingSimilarity"),
+    "webhook": ("test_own_scorers.py", "webhook"),
+}
+"""Scorers whose example needs a service: the file of their tests, and how it names them."""
 
 
 def test_every_scorer_has_an_example_that_is_run():
     """None is left out, and none is listed that is gone."""
     ours = {name for name, home in SCORERS.items() if ".judge" not in home}
-    assert ours == RIGHT_AND_WRONG.keys() | OWN_TEST
+    assert ours == RIGHT_AND_WRONG.keys() | WITH_SERVICE.keys()
+    for file, name in WITH_SERVICE.values():
+        assert name in Path(__file__).with_name(file).read_text("utf-8")
 
 
 @pytest.mark.parametrize("name", sorted(RIGHT_AND_WRONG))
@@ -167,28 +170,6 @@ def test_every_scorer_and_every_option_is_documented(bench, name):
     assert cls.version
 
 
-def _script(*place):
-    """Import a script of the repository."""
-    path = ROOT.joinpath(*place)
-    spec = importlib.util.spec_from_file_location(f"script_{path.stem}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_the_page_of_scorers_is_the_generated_one():
-    """Run `python docs/_generate_scorers.py` after changing a scorer's words."""
-    page = ROOT / "docs" / "reference" / "scorers.md"
-    assert _script("docs", "_generate_scorers.py").page() == page.read_text("utf-8")
-
-
-def test_the_page_names_every_scorer():
-    """Each has a heading of its own, and its example."""
-    text = _script("docs", "_generate_scorers.py").page()
-    for name in SCORERS:
-        assert f"\n### `{name}`\n" in text
-
-
 def test_scorers_are_imported_when_they_are_first_used():
     """Knowing all of them imports none, and a text scorer brings no library of another."""
     code = (
@@ -206,9 +187,9 @@ def test_scorers_are_imported_when_they_are_first_used():
     assert done.stdout.strip() == "[]"
 
 
-def test_twenty_scorers_cost_less_than_a_millisecond():
+def test_twenty_scorers_cost_less_than_a_millisecond(load_script):
     """On an answer of 2 KB, at the best of many rounds: other work on the machine is not theirs."""
-    script = _script("benchmarks", "scorers.py")
+    script = load_script("benchmarks", "scorers.py")
     scorers = [script.bound(written) for written in script.WRITTEN]
     assert len(scorers) == 20
     assert 1_800 < len(script.ANSWER) < 2_100

@@ -15,7 +15,14 @@ from pytest_evals.ground.templates import render
 from pytest_evals.message import Message
 from pytest_evals.model import Model
 from pytest_evals.score import Score
-from pytest_evals.scorers.base import ADVISORY, ScoreContext, Scorer, ScoringError, Verdict
+from pytest_evals.scorers.base import (
+    ADVISORY,
+    ScoreContext,
+    Scorer,
+    ScorerGroup,
+    ScoringError,
+    Verdict,
+)
 from pytest_evals.scorers.judge.fence import Piece
 from pytest_evals.scorers.judge.interview import PROMPTS, Interview, Output
 from pytest_evals.scorers.judge.models import check_model, identity_of, model_of
@@ -80,6 +87,7 @@ class _Said:
 class Judge(Scorer):
     """A scorer that asks a model."""
 
+    docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.JUDGE
     cheap: ClassVar[bool] = False
     bar_option: ClassVar[str | None] = "min_score"
     prompt_version: ClassVar[str] = "1"

@@ -13,24 +13,15 @@ from pytest_evals.dataset import Dataset
 from pytest_evals.ground.canonical import Frozen, Json, canonical
 from pytest_evals.ground.errors import suggest
 from pytest_evals.model import Model
+from pytest_evals.scorers.catalogue import SCORERS
 from pytest_evals.scorers.judge.base import DEFAULT, NO_BAR, Judge
 from pytest_evals.scorers.judge.models import check_model, model_of
 from pytest_evals.scorers.options import Loc, option_problems
 
-KINDS: Mapping[str, str] = {
-    "judge": "rubric:RubricJudge",
-    "g_eval": "steps:GEval",
-    "closed_qa": "closed:ClosedQa",
-    "factuality": "factuality:Factuality",
-    "pairwise": "pairwise:Pairwise",
-    "context_faithfulness": "context:ContextFaithfulness",
-    "context_recall": "context:ContextRecall",
-    "context_relevance": "context:ContextRelevance",
-    "answer_relevance": "relevance:AnswerRelevance",
-    "goal_success": "goal:GoalSuccess",
-    "classifier": "classifier:Classifier",
+JUDGES: Mapping[str, str] = {
+    name: home for name, home in SCORERS.items() if home.startswith(f"{__package__}.")
 }
-"""Every kind of judge, by its name as a scorer and as the `type` of a definition."""
+"""The class of every judge, by its name as a scorer and as the `type` of a definition."""
 
 
 class DefinitionError(ValueError):
@@ -59,13 +50,13 @@ class _DefaultModel(Frozen):
 
 
 def judge_class(name: str) -> type[Judge] | None:
-    """Return the class of a kind of judge; None where there is none of that name."""
-    entry = KINDS.get(name)
-    if entry is None:
+    """Return the class of a judge; None if no judge has this name."""
+    home = JUDGES.get(name)
+    if home is None:
         return None
-    module, _, attribute = entry.partition(":")
-    found: type[Judge] = getattr(import_module(f"pytest_evals.scorers.judge.{module}"), attribute)
-    return found
+    module, _, attribute = home.partition(":")
+    cls: type[Judge] = getattr(import_module(module), attribute)
+    return cls
 
 
 def defined(dataset: Dataset, name: str) -> Judge:
@@ -182,7 +173,7 @@ def _made(text: str) -> Judge:
     kind = written.pop("type", "judge")
     cls = judge_class(kind) if isinstance(kind, str) else None
     if cls is None:
-        hint = suggest(str(kind), KINDS)
+        hint = suggest(str(kind), JUDGES)
         raise DefinitionError([(("type",), f"no kind of judge is called {kind!r}.{hint}")])
     problems: list[tuple[Loc, str]] = [
         ((key,), f"`{key}` stands where the judge is used, not where it is defined")
