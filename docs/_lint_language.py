@@ -29,7 +29,7 @@ EVERYTHING = ("pytest_evals", "docs", "README.md", "CONTRIBUTING.md", "tests/REA
 LONGEST_SENTENCE = 30
 
 _CODE = re.compile(r"`([^`]+)`")
-_ALLOW = re.compile(r"language: allow '([^']+)': \S")
+_ALLOW = re.compile(r"language: allow '([^']+)': (?!-->)\S")
 _FENCE = re.compile(r"^( *)```.*?^ *```", re.MULTILINE | re.DOTALL)
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _QUOTED = re.compile(r"``[^`]+``|`[^`\n]+`|\]\([^)]*\)", re.DOTALL)
