@@ -21,14 +21,14 @@ from typing import Any
 
 from pytest_evals.exchange import Exchange, Request, Response, Usage
 from pytest_evals.message import Message
-from pytest_evals.metrics.trial_stats import Table
+from pytest_evals.metrics.trial_stats import TrialTable
 from pytest_evals.model import Model
 from pytest_evals.report import Report
 from pytest_evals.reporters.html import HtmlReporter
 from pytest_evals.result import Outcome, TrialResult
 from pytest_evals.run import Counts, DatasetInfo, Run, RunStatus
 from pytest_evals.score import Score
-from pytest_evals.verdict.evaluation import Bench, judge_run
+from pytest_evals.verdict.evaluation import EvaluationInput, evaluate_run
 
 BARS = {"size": 15.0, "load": 2000.0, "filter": 100.0}
 """Megabytes, milliseconds, milliseconds."""
@@ -140,7 +140,7 @@ def report(number: int) -> Report:
         datasets=(info,),
         counts=Counts(passed=passed, failed=number - passed),
     )
-    judged = judge_run(Bench(Table.of("bench", every), info))
+    judged = evaluate_run(EvaluationInput(TrialTable.of("bench", every), info))
     return Report(run, {"bench": judged}, lambda: iter(every))
 
 

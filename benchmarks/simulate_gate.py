@@ -1,6 +1,7 @@
 """Simulate pull requests through the regression gate and print how often it is right.
 
-Every simulated pull request goes through the same `plan_confirm` and `judge` that the gate calls.
+Every simulated pull request goes through the functions that the gate calls, `plan_confirmations`
+and `evaluate_rows`.
 `python benchmarks/simulate_gate.py` prints the tables; `--write PAGE` puts them between the page's
 marks, `--keep FILE` keeps what is simulated, so that a part can be done at a time.
 Each cell of a table has a seed of its own, made of what it simulates, so it comes out the same
@@ -21,7 +22,7 @@ from zlib import crc32
 
 import numpy as np
 
-from pytest_evals.stats.paired import judge, plan_confirm
+from pytest_evals.stats.paired import evaluate_rows, plan_confirmations
 from pytest_evals.stats.rows import PairedCase, Row
 
 Rates = np.ndarray
@@ -140,9 +141,9 @@ def pull_request(scene: Scene, kind: Kind, rng: Draws) -> str:
         plan.row: {
             case: (rng.random(plan.n) < rates[plan.row][int(case)]).tolist() for case in plan.cases
         }
-        for plan in plan_confirm(rows)
+        for plan in plan_confirmations(rows)
     }
-    found = {verdict.verdict for verdict in judge(rows, confirmed=confirmed)}
+    found = {verdict.verdict for verdict in evaluate_rows(rows, confirmed=confirmed)}
     return next(word for word in ("regressed", "inconclusive", "passed") if word in found)
 
 

@@ -16,7 +16,7 @@ from pytest_evals.run import Run
 
 if TYPE_CHECKING:
     from pytest_evals.certificate import Certificate
-    from pytest_evals.verdict.evaluation import Judgement
+    from pytest_evals.verdict.evaluation import Evaluation
 
 ContextValue = str | Mapping[str, str | int | float | bool | None]
 """What a section of `Report.context` holds: a text, or named values."""
@@ -28,7 +28,7 @@ class Report:
 
     run: Run
     """The sealed run; its `datasets` say what was planned and selected, and with which models."""
-    judgements: "Mapping[str, Judgement]"
+    judgements: "Mapping[str, Evaluation]"
     """By the dataset's name: metrics, verdicts of gates, diff and decision. A dataset of which
     nothing was recorded has none."""
     trials: Callable[[], Iterable[TrialResult]] = field(repr=False)
@@ -45,25 +45,25 @@ class Report:
         return self.run.status == "complete"
 
 
-def redacted(report: Report, redactor: Redactor) -> Report:
+def redact_report(report: Report, redactor: Redactor) -> Report:
     """Return a report without secrets in its run and judgements; its trials have none already.
 
     What is compared with, and the names and notes of a session, come from elsewhere than records.
     """
     judgements = {
-        redactor.text(name): clean(judgement, redactor)
+        redactor.text(name): redact_value(judgement, redactor)
         for name, judgement in report.judgements.items()
     }
     return replace(
         report,
-        run=clean(report.run, redactor),
+        run=redact_value(report.run, redactor),
         judgements=judgements,
-        certificates=tuple(clean(one, redactor) for one in report.certificates),
+        certificates=tuple(redact_value(one, redactor) for one in report.certificates),
         context=json.loads(redactor.json_text(json.dumps(report.context))),
     )
 
 
-def clean(noun: N, redactor: Redactor) -> N:
+def redact_value(noun: N, redactor: Redactor) -> N:
     """Return a noun without secrets; the same one where it has none."""
     text = noun.model_dump_json()
     redacted_text = redactor.json_text(text)

@@ -293,16 +293,16 @@ def _corrected(args: argparse.Namespace, found: _Found) -> list[str]:
 
 def _markdown(args: argparse.Namespace, found: _Found) -> str:
     from pytest_evals.reporters.markup import code, prose
-    from pytest_evals.reporters.mdtables import head, row
+    from pytest_evals.reporters.mdtables import table_head, table_row
 
     parts = []
     for group in _groups(found.answers):
         titles = _titles(args)
         names = 2 if args.group_by else 1
-        lines = [head(titles, len(titles) - names)]
+        lines = [table_head(titles, len(titles) - names)]
         for one in group:
             cells = _cells(one, args)
-            lines.append(row([*map(code, cells[:names]), *cells[names:]]))
+            lines.append(table_row([*map(code, cells[:names]), *cells[names:]]))
         parts.append(f"### {code(group[0].dataset)}, against {code(group[0].reference.label)}")
         parts.append("\n".join(lines))
         told = [sentence(o) for o in group if o.question.part is None or o.result.told]

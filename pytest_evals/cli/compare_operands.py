@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from pytest_evals.ground.errors import SettingsError, StoreError, suggest
 
 if TYPE_CHECKING:
-    from pytest_evals.metrics.trial_stats import Table
+    from pytest_evals.metrics.trial_stats import TrialTable
     from pytest_evals.run import DatasetInfo, Run
     from pytest_evals.storage.base import RunStore
-    from pytest_evals.verdict.baseline import Line
+    from pytest_evals.verdict.baseline import BaselineLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +20,9 @@ class Side:
 
     run: "Run"
     model: str
-    table: "Table"
+    table: "TrialTable"
     """The run's trials of the dataset."""
-    lines: "Mapping[str, Line]"
+    lines: "Mapping[str, BaselineLine]"
     """The model's cases with what was asked, by case."""
     label: str = ""
     """The shortest name that tells it from the others."""
@@ -38,23 +38,23 @@ class Runs:
     """Stored runs, each read once."""
 
     store: "RunStore"
-    _tables: "dict[tuple[str, str], Table]" = field(default_factory=dict)
+    _tables: "dict[tuple[str, str], TrialTable]" = field(default_factory=dict)
 
-    def table(self, run: "Run", dataset: str) -> "Table":
+    def table(self, run: "Run", dataset: str) -> "TrialTable":
         """Return a run's trials of a dataset.
 
         Raises:
             StoreError: a record cannot be read.
         """
-        from pytest_evals.metrics.trial_stats import Table, tally
+        from pytest_evals.metrics.trial_stats import TrialTable, summarize_trial
 
         if not any(key[0] == run.id for key in self._tables):
             for info in run.datasets:
-                self._tables[run.id, info.name] = Table(info.name)
+                self._tables[run.id, info.name] = TrialTable(info.name)
             for result in self.store.results(run.id):
-                made = self._tables.setdefault((run.id, result.dataset), Table(result.dataset))
-                made.add(tally(result))
-        return self._tables.get((run.id, dataset), Table(dataset))
+                made = self._tables.setdefault((run.id, result.dataset), TrialTable(result.dataset))
+                made.add(summarize_trial(result))
+        return self._tables.get((run.id, dataset), TrialTable(dataset))
 
     def side(self, run: "Run", info: "DatasetInfo", model: str) -> Side:
         """Return a model of a run.
@@ -63,7 +63,7 @@ class Runs:
             StoreError: the run has no such model, with those that it has.
         """
         from pytest_evals.storage.run_baseline import is_replayed
-        from pytest_evals.verdict.baseline import baseline_of
+        from pytest_evals.verdict.baseline import build_baseline
 
         table = self.table(run, info.name)
         if model not in table.models:
@@ -71,7 +71,7 @@ class Runs:
                 f"run {run.id} has no trial of a model {model!r} in dataset {info.name!r}."
                 f"{suggest(model, table.models)}"
             )
-        lines = baseline_of(table, info, replayed=is_replayed(run)).by_model.get(model, {})
+        lines = build_baseline(table, info, replayed=is_replayed(run)).by_model.get(model, {})
         return Side(run, model, table, lines)
 
 

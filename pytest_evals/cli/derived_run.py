@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Self
 
 from pytest_evals.cli.stored_report import Stored
-from pytest_evals.metrics.run_summary import Summary
-from pytest_evals.metrics.trial_stats import Table, tally
+from pytest_evals.metrics.run_summary import RunSummary
+from pytest_evals.metrics.trial_stats import TrialTable, summarize_trial
 from pytest_evals.result import Outcome, TrialResult
 from pytest_evals.run import DatasetInfo, Run, RunStatus
 from pytest_evals.stats.rows import Rules
@@ -17,8 +17,8 @@ from pytest_evals.storage.run_baseline import is_replayed, own_target
 from pytest_evals.storage.sqlite import SqliteRunStore
 from pytest_evals.verdict.baseline import Baseline
 from pytest_evals.verdict.decision import decide
-from pytest_evals.verdict.evaluation import Bench, Judgement, judge_run
-from pytest_evals.verdict.gate.evaluate import gates_of
+from pytest_evals.verdict.evaluation import Evaluation, EvaluationInput, evaluate_run
+from pytest_evals.verdict.gate.evaluate import parse_gates
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Bars:
             StoreError: it is not there, or not right.
         """
         if self.baseline is None:
-            if not any(gate.compares for gate in gates_of(info)):
+            if not any(gate.compares for gate in parse_gates(info)):
                 return None
             return own_target(info, self.rootdir).found
         if self.store is not None:
@@ -70,8 +70,8 @@ class NewRun:
     """As it was begun: with its datasets."""
     redact: Callable[[str], str] = lambda text: text
     """Takes secrets out of a record."""
-    summary: Summary = field(default_factory=Summary)
-    tables: dict[str, Table] = field(default_factory=dict)
+    summary: RunSummary = field(default_factory=RunSummary)
+    tables: dict[str, TrialTable] = field(default_factory=dict)
     """By the dataset's name."""
     untolerated: int = 0
     """Trials that fail a session: those without an answer or a score, and wrong answers that no
@@ -79,7 +79,7 @@ class NewRun:
 
     def __enter__(self) -> Self:
         self.store.begin(self.run)
-        self.tables = {info.name: Table(info.name) for info in self.run.datasets}
+        self.tables = {info.name: TrialTable(info.name) for info in self.run.datasets}
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -100,11 +100,11 @@ class NewRun:
         self.summary.add(result)
         wrong = result.outcome is Outcome.FAILED and not result.tolerated
         self.untolerated += wrong or result.outcome is Outcome.ERRORED
-        self.tables[result.dataset].add(tally(result))
+        self.tables[result.dataset].add(summarize_trial(result))
 
     def judged(
         self, found: Mapping[str, Found | None], *, strict: bool = False
-    ) -> dict[str, Judgement]:
+    ) -> dict[str, Evaluation]:
         """Judge every dataset.
 
         Args:
@@ -112,8 +112,8 @@ class NewRun:
             strict: whether a comparison that is inconclusive fails.
         """
         return {
-            info.name: judge_run(
-                Bench(
+            info.name: evaluate_run(
+                EvaluationInput(
                     self.tables[info.name],
                     info,
                     baseline=None if (one := found.get(info.name)) is None else one.baseline,
@@ -127,7 +127,7 @@ class NewRun:
 
     def seal(
         self,
-        judgements: Mapping[str, Judgement],
+        judgements: Mapping[str, Evaluation],
         *,
         ended_at: float,
         notes: Sequence[str] = (),
@@ -168,7 +168,9 @@ class NewRun:
         return sealed
 
 
-def is_failed(run: Run, judgements: Mapping[str, Judgement], tables: Mapping[str, Table]) -> bool:
+def is_failed(
+    run: Run, judgements: Mapping[str, Evaluation], tables: Mapping[str, TrialTable]
+) -> bool:
     """Whether a run fails: a gate, or without gates a trial; or not all of it was run."""
     ungated = [info.name for info in run.datasets if not info.gates]
     bad = any(one.outcome in {"failed", "errored"} for name in ungated for one in tables[name])

@@ -10,7 +10,7 @@ from pytest_evals.cli.tables import Help, add_output
 
 if TYPE_CHECKING:
     from pytest_evals.cli.compare_operands import Runs
-    from pytest_evals.metrics.trial_stats import Table
+    from pytest_evals.metrics.trial_stats import TrialTable
     from pytest_evals.run import DatasetInfo, Run
     from pytest_evals.storage.base import RunStore
     from pytest_evals.storage.baseline_file import Found
@@ -80,7 +80,7 @@ class Texts:
     store: "RunStore"
     run: "Run | None" = None
     """None where the baseline is a file, which keeps beginnings alone."""
-    table: "Table | None" = None
+    table: "TrialTable | None" = None
 
     def whole(self, entry: "DiffEntry", beginning: str) -> str:
         """Return the answer that begins so; the beginning itself where that is all there is."""
@@ -231,16 +231,16 @@ def _of_dataset(asked: _Asked, info: "DatasetInfo") -> Changes:
     from pytest_evals.ground.errors import StoreError
     from pytest_evals.stats.rows import Rules
     from pytest_evals.storage.run_baseline import is_replayed
-    from pytest_evals.verdict.evaluation import Bench, judge_run
-    from pytest_evals.verdict.gate.evaluate import gates_of
+    from pytest_evals.verdict.evaluation import EvaluationInput, evaluate_run
+    from pytest_evals.verdict.gate.evaluate import parse_gates
 
     table = asked.runs.table(asked.its, info.name)
     if not len(table):
         raise StoreError(f"run {asked.its.id} has recorded no trial of {info.name!r}")
     found, before = _baseline(asked, info)
-    both = zip(info.gates, gates_of(info), strict=True)
+    both = zip(info.gates, parse_gates(info), strict=True)
     written = tuple(gate for gate, spec in both if spec.compares)
-    bench = Bench(
+    bench = EvaluationInput(
         table,
         info.model_copy(update={"gates": written or ("no regressions",)}),
         baseline=found.baseline,
@@ -248,7 +248,7 @@ def _of_dataset(asked: _Asked, info: "DatasetInfo") -> Changes:
         rules=Rules(strict=asked.strict),
         replayed=is_replayed(asked.its),
     )
-    judged = judge_run(bench)
+    judged = evaluate_run(bench)
     assert judged.diff is not None
     texts = {gate.text for gate in bench.gates()}
     return Changes(
@@ -299,12 +299,12 @@ def _of_run(asked: _Asked, dataset: str, source: str, others: "list[Run]") -> "B
         StoreError: there is no such run, or it has nothing of the dataset.
     """
     from pytest_evals.storage.run_baseline import dataset_of, find_run, is_replayed
-    from pytest_evals.verdict.baseline import baseline_of
+    from pytest_evals.verdict.baseline import build_baseline
 
     other = find_run(asked.runs.store, source, dataset, before=asked.its.id)
     others.append(other)
     table = asked.runs.table(other, dataset)
-    return baseline_of(table, dataset_of(other, dataset), replayed=is_replayed(other))
+    return build_baseline(table, dataset_of(other, dataset), replayed=is_replayed(other))
 
 
 def _json(found: Outcome) -> dict[str, object]:

@@ -114,10 +114,10 @@ def _take(
         StoreError: it is not right, or the store holds another run of its id.
     """
     from pytest_evals.cli.bundle import checked
-    from pytest_evals.report import clean
+    from pytest_evals.report import redact_value
 
     bundle = checked(taken.path)
-    its = clean(bundle.run, redactor)
+    its = redact_value(bundle.run, redactor)
     taken.run = its.id
     here = _here(store, its.id)
     if here is not None and _UNFINISHED in here.options:
@@ -145,11 +145,11 @@ def _here(store: "SqliteRunStore", run_id: str) -> "Run | None":
 def _trials(bundle: "Bundle", redactor: "Redactor") -> "Iterator[TrialResult]":
     """Yield the attempts of a bundle, redacted."""
     from pytest_evals.cli.bundle import read_bundle
-    from pytest_evals.report import clean
+    from pytest_evals.report import redact_value
 
     for kind, noun in read_bundle(bundle.path):
         if kind == "trial":
-            yield clean(noun, redactor)
+            yield redact_value(noun, redactor)
         elif kind in {"label", "answer"}:
             return
 
@@ -185,10 +185,10 @@ def _same_or_refused(
 
     from pytest_evals.cli.bundle import attempts_of
     from pytest_evals.ground.errors import StoreError
-    from pytest_evals.report import clean
+    from pytest_evals.report import redact_value
 
-    kept = clean(store.run(its.id), redactor)
-    here = (clean(result, redactor) for result in attempts_of(store, its.id))
+    kept = redact_value(store.run(its.id), redactor)
+    here = (redact_value(result, redactor) for result in attempts_of(store, its.id))
     both = zip_longest(_trials(bundle, redactor), here)
     if kept != its or any(one != other for one, other in both):
         raise StoreError(
@@ -200,14 +200,14 @@ def _same_or_refused(
 def _add_labels(bundle: "Bundle", store: "SqliteRunStore", redactor: "Redactor") -> int:
     """Add what people said and the store does not hold yet; return how many there were."""
     from pytest_evals.cli.bundle import Label, read_bundle
-    from pytest_evals.report import clean
+    from pytest_evals.report import redact_value
 
     known = {(trial, score) for trial, score in store.labels(bundle.run.id)}
     added = 0
     for _, noun in read_bundle(bundle.path) if bundle.labels else ():
         if not isinstance(noun, Label):
             continue
-        label = clean(noun, redactor)
+        label = redact_value(noun, redactor)
         if (label.trial, label.score) not in known:
             store.label(bundle.run.id, label.trial, label.score)
             added += 1
@@ -217,7 +217,7 @@ def _add_labels(bundle: "Bundle", store: "SqliteRunStore", redactor: "Redactor")
 def _add_answers(bundle: "Bundle", answers: "ResponseStore", redactor: "Redactor") -> int:
     """Add the stored answers to questions that have none here; return how many there were."""
     from pytest_evals.cli.bundle import read_bundle
-    from pytest_evals.report import clean
+    from pytest_evals.report import redact_value
     from pytest_evals.responses.base import StoredAnswer
 
     added = 0
@@ -225,7 +225,7 @@ def _add_answers(bundle: "Bundle", answers: "ResponseStore", redactor: "Redactor
         if isinstance(noun, StoredAnswer) and answers.get(noun.key) is None:
             # The Key and the parts are digests, which no secret is in.
             kept = {"key": noun.key, "parts": noun.parts}
-            answers.put(clean(noun, redactor).model_copy(update=kept))
+            answers.put(redact_value(noun, redactor).model_copy(update=kept))
             added += 1
     return added
 

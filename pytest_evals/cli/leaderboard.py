@@ -9,7 +9,7 @@ from pytest_evals.cli.tables import Help, add_output
 if TYPE_CHECKING:
     from pytest_evals.cli.compare_operands import Runs
     from pytest_evals.cli.tables import Paper
-    from pytest_evals.metrics.leaderboard import Entrant, Leaderboard, Row
+    from pytest_evals.metrics.leaderboard import Entrant, Leaderboard, LeaderboardRow
     from pytest_evals.run import Run
     from pytest_evals.storage.base import RunStore
 
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     from pytest_evals.cli.compare_operands import Runs, weights
     from pytest_evals.cli.store_options import open_runs, say, say_json
     from pytest_evals.cli.tables import Paper
-    from pytest_evals.metrics.leaderboard import leaderboard
+    from pytest_evals.metrics.leaderboard import rank_entrants
 
     wanted = weights(args.weights, args.parser)
     store = open_runs(args)
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
         entrants, notes = _entrants(Runs(store), meant, name, by=args.by)
     finally:
         store.close()
-    board = leaderboard(name, entrants, wanted or None, renormalise=args.renormalise)
+    board = rank_entrants(name, entrants, wanted or None, renormalise=args.renormalise)
     notes += _ties(board)
     if args.json:
         say_json(
@@ -197,7 +197,7 @@ def _titles(board: "Leaderboard") -> list[str]:
     return ["#", "", value, "95% interval", "n", "errors", "cost", "latency", "p", ""]
 
 
-def _cells(row: "Row") -> list[str]:
+def _cells(row: "LeaderboardRow") -> list[str]:
     """Return a row's cells."""
     from pytest_evals.cli.tables import p_value
     from pytest_evals.ground.plain_text import UNKNOWN, format_cost, format_seconds
@@ -269,17 +269,17 @@ def _tell(
 
 def _markdown(board: "Leaderboard", meant: "Sequence[Run]", notes: Sequence[str]) -> str:
     from pytest_evals.reporters.markup import code, prose
-    from pytest_evals.reporters.mdtables import head, row
+    from pytest_evals.reporters.mdtables import table_head, table_row
 
     titles = _titles(board)
-    lines = [head([code(t) if t and t not in _PLAIN else t for t in titles], len(titles) - 2)]
+    lines = [table_head([code(t) if t and t not in _PLAIN else t for t in titles], len(titles) - 2)]
     for one in board.rows:
         rank, name, *cells, front = _cells(one)
-        lines.append(row([rank, code(name), *cells, "✓" if front else ""]))
+        lines.append(table_row([rank, code(name), *cells, "✓" if front else ""]))
     if len(board.weights) > 1:
         names, rows = _parts(board)
-        lines += ["", head(["", *map(code, names[1:])], len(names) - 1)]
-        lines += [row([code(cells[0]), *cells[1:]]) for cells in rows]
+        lines += ["", table_head(["", *map(code, names[1:])], len(names) - 1)]
+        lines += [table_row([code(cells[0]), *cells[1:]]) for cells in rows]
     ids = ", ".join(code(its.id) for its in meant)
     told = "\n".join(f"- {prose(note)}" for note in (*board.notes, *notes))
     return f"### {code(board.dataset)}, {ids}\n\n" + "\n".join(lines) + f"\n\n{told}".rstrip()

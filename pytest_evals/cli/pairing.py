@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pytest_evals.cli.compare_operands import Pair, Side
 from pytest_evals.ground.errors import SettingsError, suggest
 from pytest_evals.metrics.spec import Slice
-from pytest_evals.metrics.trial_stats import Tally
+from pytest_evals.metrics.trial_stats import TrialStats
 from pytest_evals.stats.compare import Comparison, compare
 from pytest_evals.stats.corrections import Correction
 from pytest_evals.stats.rows import Dropped
-from pytest_evals.verdict.diff import comparable
+from pytest_evals.verdict.diff import edited_parts
 
 PASSES = "pass@1"
 """What is compared unless a scorer is named: what became of the trials."""
@@ -160,7 +160,7 @@ def _numbers(side: Side, question: Question) -> dict[str, list[float]]:
     }
 
 
-def _number(one: Tally, of: str) -> float | None:
+def _number(one: TrialStats, of: str) -> float | None:
     if of == PASSES:
         return float(one.passed)
     return one.score if of == "score" else one.number(of)
@@ -192,7 +192,7 @@ def _edited(case: str, reference: Side, candidate: Side) -> str:
     one, two = reference.lines.get(case), candidate.lines.get(case)
     if one is None or two is None:
         return ""
-    return ", ".join(_WHY[name] for name in comparable(one, two))
+    return ", ".join(_WHY[name] for name in edited_parts(one, two))
 
 
 def _mean(cases: Numbers) -> float | None:

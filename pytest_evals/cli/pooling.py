@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pytest_evals.metrics.trial_stats import Table, Tally
+from pytest_evals.metrics.trial_stats import TrialStats, TrialTable
 
 
-def alike(table: Table, newest: Table) -> tuple[Table, list[str]]:
+def alike(table: TrialTable, newest: TrialTable) -> tuple[TrialTable, list[str]]:
     """Return a table without the cases that another one defines otherwise, and their ids.
 
     Args:
@@ -15,7 +15,7 @@ def alike(table: Table, newest: Table) -> tuple[Table, list[str]]:
         newest: of the run whose questions and assertions hold.
     """
     defined = {one.case: (one.case_digest, one.scorers_digest) for one in newest}
-    kept, edited = Table(table.dataset), dict[str, None]()
+    kept, edited = TrialTable(table.dataset), dict[str, None]()
     for one in table:
         known = defined.get(one.case)
         if known is None or _same(known, (one.case_digest, one.scorers_digest)):
@@ -30,7 +30,7 @@ def _same(known: tuple[str, str], found: tuple[str, str]) -> bool:
     return all(not a or not b or a == b for a, b in zip(known, found, strict=True))
 
 
-def pooled(dataset: str, tables: Sequence[Table]) -> Table:
+def pooled(dataset: str, tables: Sequence[TrialTable]) -> TrialTable:
     """Return all draws of several runs as one table, the samples numbered anew.
 
     A draw that several runs used (a stored answer, a recorded one) is one draw: of equal draws as
@@ -40,8 +40,8 @@ def pooled(dataset: str, tables: Sequence[Table]) -> Table:
         dataset: the dataset's name.
         tables: the runs' trials.
     """
-    whole = Table(dataset)
-    cells: dict[tuple[str, str], list[Tally]] = {}
+    whole = TrialTable(dataset)
+    cells: dict[tuple[str, str], list[TrialStats]] = {}
     for table in tables:
         here: Counter[tuple[str, str, str]] = Counter()
         for one in table:

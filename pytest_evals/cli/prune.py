@@ -189,11 +189,11 @@ class _Named:
         Raises:
             StoreError: a record of the run cannot be read.
         """
-        from pytest_evals.metrics.trial_stats import tally
+        from pytest_evals.metrics.trial_stats import summarize_trial
 
         cells: dict[_Cell, Counter[str]] = {}
         for result in store.results(its.id):
-            one = tally(result)
+            one = summarize_trial(result)
             key = (result.dataset, one.case, one.model)
             cells.setdefault(key, Counter())[one.draw or "00000000"] += 1
         found = ""

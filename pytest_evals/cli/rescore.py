@@ -335,18 +335,18 @@ def _settings(asked: _Asked) -> Any:
 
 def _marked(result: "TrialResult", part: _Part, found: "Found | None") -> "TrialResult":
     """Say of a result what a session says: beyond the first samples, tolerated by the gates."""
-    from pytest_evals.metrics.trial_stats import tally
+    from pytest_evals.metrics.trial_stats import summarize_trial
     from pytest_evals.result import Outcome
-    from pytest_evals.verdict.gate.evaluate import gates_of
-    from pytest_evals.verdict.gate.state import covers, is_compared
+    from pytest_evals.verdict.gate.evaluate import parse_gates
+    from pytest_evals.verdict.gate.state import gates_cover, is_compared
 
     result = result.model_copy(update={"beyond": result.id in part.beyond})
     judged = bool(part.info.gates) and part.info.selected == part.info.planned
     if result.outcome is not Outcome.FAILED or not judged:
         return result
-    one = tally(result)
+    one = summarize_trial(result)
     compared = is_compared(None if found is None else found.baseline, one)
-    tolerated = covers(gates_of(part.info), one, compared=compared)
+    tolerated = gates_cover(parse_gates(part.info), one, compared=compared)
     return result.model_copy(update={"tolerated": tolerated})
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pytest_evals.cli.baseline import Named
     from pytest_evals.dataset import Dataset
     from pytest_evals.registry import Registry
-    from pytest_evals.verdict.baseline import Baseline, Line
+    from pytest_evals.verdict.baseline import Baseline, BaselineLine
 
 
 @dataclass(slots=True)
@@ -134,7 +134,7 @@ def _compare(found: Checked, baseline: "Baseline", dataset: "Dataset") -> None:
     from pytest_evals.verdict.baseline import model_digest
 
     known = registry()
-    by_case: dict[str, list[Line]] = {}
+    by_case: dict[str, list[BaselineLine]] = {}
     for line in baseline.lines:
         by_case.setdefault(line.case, []).append(line)
     cases = {case.id: case for case in dataset.cases}
@@ -167,7 +167,7 @@ def _compare(found: Checked, baseline: "Baseline", dataset: "Dataset") -> None:
 
 
 def _changed(
-    lines: "Sequence[Line]", dataset: "Dataset", case: "Case", registry: "Registry"
+    lines: "Sequence[BaselineLine]", dataset: "Dataset", case: "Case", registry: "Registry"
 ) -> list[str]:
     """Return what of a case changed since a line of it was written."""
     from pytest_evals.engine.trial import scorers_digest

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_evals.cli.host import redactor, registry
-from pytest_evals.metrics.trial_stats import Table, tally
-from pytest_evals.report import Report, redacted
+from pytest_evals.metrics.trial_stats import TrialTable, summarize_trial
+from pytest_evals.report import Report, redact_report
 from pytest_evals.result import TrialResult
 from pytest_evals.run import DatasetInfo, Run
 from pytest_evals.stats.rows import Rules
@@ -16,7 +16,7 @@ from pytest_evals.storage.baseline_file import Found, find_baseline
 from pytest_evals.storage.certificates import certificates_of
 from pytest_evals.storage.run_baseline import find_run, is_replayed, run_baseline
 from pytest_evals.verdict.baseline import Baseline
-from pytest_evals.verdict.evaluation import Bench, Judgement, judge_run
+from pytest_evals.verdict.evaluation import Evaluation, EvaluationInput, evaluate_run
 from pytest_evals.verdict.gate.spec import GateVerdict
 
 
@@ -39,7 +39,7 @@ class Stored:
         Raises:
             StoreError: a record or the baseline cannot be read.
         """
-        tables = {info.name: Table(info.name) for info in run.datasets}
+        tables = {info.name: TrialTable(info.name) for info in run.datasets}
         for result in self.store.results(run.id):
             _add(tables, result)
         judgements = {
@@ -49,16 +49,18 @@ class Stored:
         }
         known = certificates_of(run, self.rootdir)
         report = Report(run, judgements, lambda: self._trials(run), known)
-        return redacted(report, redactor())
+        return redact_report(report, redactor())
 
     def _trials(self, run: Run) -> Iterable[TrialResult]:
         """Yield a run's trials; those of a store stand in the order in which they ended."""
         return self.store.results(run.id)
 
-    def _judged(self, run: Run, info: DatasetInfo, table: Table, against: str | None) -> Judgement:
+    def _judged(
+        self, run: Run, info: DatasetInfo, table: TrialTable, against: str | None
+    ) -> Evaluation:
         """Judge one dataset of a run."""
         found = None if against is None else self.baseline(against, run, info)
-        bench = Bench(
+        bench = EvaluationInput(
             table,
             info,
             baseline=None if found is None else found.baseline,
@@ -66,7 +68,7 @@ class Stored:
             rules=Rules(strict=bool(run.options.get("strict", False))),
             replayed=is_replayed(run),
         )
-        judgement = judge_run(bench)
+        judgement = evaluate_run(bench)
         sealed = [GateVerdict.model_validate(gate) for gate in run.gates]
         if found is not None or not sealed:
             return judgement
@@ -98,9 +100,9 @@ class Stored:
         )
 
 
-def _add(tables: dict[str, Table], result: TrialResult) -> None:
+def _add(tables: dict[str, TrialTable], result: TrialResult) -> None:
     """Put a trial into its dataset's table."""
-    tables.setdefault(result.dataset, Table(result.dataset)).add(tally(result))
+    tables.setdefault(result.dataset, TrialTable(result.dataset)).add(summarize_trial(result))
 
 
 def with_sections(report: Report) -> Report:
@@ -114,7 +116,7 @@ def with_sections(report: Report) -> Report:
     context, wrong = report_context(registry().hooks, report)
     for text in wrong:
         print(f"warning: {neutral(text)}", file=sys.stderr)  # noqa: T201 - the command's own voice
-    return redacted(replace(report, context=context), redactor()) if context else report
+    return redact_report(replace(report, context=context), redactor()) if context else report
 
 
 def rootdir_of(store: Path) -> Path:

@@ -15,14 +15,19 @@ from pytest_evals.result import Outcome, TrialResult
 from pytest_evals.stats.sequential import Sprt
 from pytest_evals.verdict.gate.grammar import parse_gate
 from pytest_evals.verdict.gate.spec import GateSpec
-from pytest_evals.verdict.gate.stopping_rule import Verdict, needed, tests_on, verdict_on
+from pytest_evals.verdict.gate.stopping_rule import (
+    CaseVerdict,
+    case_verdict,
+    samples_needed,
+    sequential_tests,
+)
 
 
 @dataclass(slots=True)
 class _Cell:
     """What is known of one case under one model."""
 
-    verdict: Verdict | None
+    verdict: CaseVerdict | None
     tests: tuple[Sprt, ...] = ()
     outcomes: dict[int, Outcome | None] = field(default_factory=dict)
     """By sample; None is not needed."""
@@ -70,7 +75,7 @@ class AdaptiveSampling:
             if None in told:
                 scored = [one for one in told if one is not None]
                 return _not_needed(trial, scored.count(Outcome.PASSED), len(scored))
-            more = needed(passes, n, most=trial.samples, verdict=cell.verdict)
+            more = samples_needed(passes, n, most=trial.samples, verdict=cell.verdict)
             if not more and any(test.first(_passed(told)) is None for test in cell.tests):
                 more = 1
             if not more:
@@ -102,10 +107,10 @@ class AdaptiveSampling:
         if key not in self._cells:
             gates = self._gates_of(trial.dataset)
             self._cells[key] = _Cell(
-                verdict_on(
+                case_verdict(
                     gates, trial.model.id, trial.case, least=trial.least, most=trial.samples
                 ),
-                tests_on(gates, trial.model.id, trial.case),
+                sequential_tests(gates, trial.model.id, trial.case),
             )
         return self._cells[key]
 

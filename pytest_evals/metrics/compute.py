@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 
-from pytest_evals.metrics.spec import QUANTITIES, Measure, Metric, Slice, parse_measure
-from pytest_evals.metrics.trial_stats import Table, Tally
+from pytest_evals.metrics.spec import QUANTITIES, Metric, MetricSpec, Slice, parse_metric
+from pytest_evals.metrics.trial_stats import TrialStats, TrialTable
 from pytest_evals.score import NO_LABEL
 from pytest_evals.stats.agreement import Ratings, accuracy, f1_score, macro_f1, precision, recall
 from pytest_evals.stats.estimate import Absent, Estimate
@@ -18,28 +18,28 @@ from pytest_evals.stats.intervals import clustered_mean, clustered_rate
 from pytest_evals.stats.passk import consistency, mean_pass_at_k, mean_pass_hat_k, recovery
 from pytest_evals.stats.quantiles import quantile
 
-Cells = Mapping[str, Sequence[Tally]]
+Cells = Mapping[str, Sequence[TrialStats]]
 """Case id -> its tallies in the order of samples."""
 
 
 @dataclass(frozen=True)
-class Group:
+class TrialGroup:
     """The trials a metric is about: one model's, in one slice."""
 
     cells: Cells
 
     @cached_property
-    def trials(self) -> list[Tally]:
+    def trials(self) -> list[TrialStats]:
         """All trials that were needed."""
         return [one for one in chain.from_iterable(self.cells.values()) if not one.unneeded]
 
     @cached_property
-    def scored(self) -> list[list[Tally]]:
+    def scored(self) -> list[list[TrialStats]]:
         """The scored trials of each case; a case without any is an empty list."""
         return [[one for one in cell if one.scored] for cell in self.cells.values()]
 
     @property
-    def errored(self) -> list[Tally]:
+    def errored(self) -> list[TrialStats]:
         """The trials without an answer, or without a score."""
         return [one for one in self.trials if one.outcome == "errored"]
 
@@ -57,15 +57,15 @@ class Group:
         return [[x for one in cell if (x := read(one)) is not None] for cell in cells]
 
 
-def _quantity(of: str) -> Callable[[Tally], float | None]:
+def _quantity(of: str) -> Callable[[TrialStats], float | None]:
     if of in QUANTITIES:
         return lambda one: getattr(one, of)
     return lambda one: one.number(of)
 
 
-def measure(
-    table: Table,
-    what: Measure | str,
+def compute_metric(
+    table: TrialTable,
+    what: MetricSpec | str,
     *,
     model: str,
     part: Slice | None = None,
@@ -89,17 +89,17 @@ def measure(
         MetricError: the name names no metric.
         ValueError: the confidence is outside its range.
     """
-    what = parse_measure(what) if isinstance(what, str) else what
-    group = Group(table.cases(model, part))
-    found = estimate(group, what, confidence=confidence, planned=planned)
-    return metric_of(table.dataset, model, part, what, found, confidence)
+    what = parse_metric(what) if isinstance(what, str) else what
+    group = TrialGroup(table.cases(model, part))
+    found = estimate_metric(group, what, confidence=confidence, planned=planned)
+    return to_metric(table.dataset, model, part, what, found, confidence)
 
 
-def metric_of(
+def to_metric(
     dataset: str,
     model: str,
     part: Slice | None,
-    what: Measure,
+    what: MetricSpec,
     found: Estimate | Absent,
     confidence: float,
 ) -> Metric:
@@ -138,8 +138,8 @@ def metric_of(
     )
 
 
-def estimate(
-    group: Group, what: Measure, *, confidence: float = 0.95, planned: int | None = None
+def estimate_metric(
+    group: TrialGroup, what: MetricSpec, *, confidence: float = 0.95, planned: int | None = None
 ) -> Estimate | Absent:
     """Return the value of a measure for a group of trials, or why there is none.
 
@@ -168,7 +168,7 @@ _OF_TRIALS = frozenset(
 )
 
 
-def _pass_k(group: Group, what: Measure, confidence: float) -> Estimate | Absent:
+def _pass_k(group: TrialGroup, what: MetricSpec, confidence: float) -> Estimate | Absent:
     counts = group.counts(what.of)
     known = [(passes, n) for passes, n in counts if n]
     if not known:
@@ -185,7 +185,7 @@ def _pass_k(group: Group, what: Measure, confidence: float) -> Estimate | Absent
     return replace(found, dropped=found.dropped + len(counts) - len(known))
 
 
-def _nothing_scored(group: Group, scorer: str | None) -> Absent:
+def _nothing_scored(group: TrialGroup, scorer: str | None) -> Absent:
     if scorer is None or not any(group.scored):
         return Absent(f"none of {_trials(len(group.trials))} could be scored")
     spoke = any(scorer in one.names for one in group.trials)
@@ -202,7 +202,7 @@ def _trials(n: int) -> str:
 
 
 def _of_trials(
-    group: Group, what: Measure, confidence: float, planned: int | None
+    group: TrialGroup, what: MetricSpec, confidence: float, planned: int | None
 ) -> Estimate | Absent:
     if what.kind == "completeness":
         scored = sum(map(len, group.scored))
@@ -213,15 +213,17 @@ def _of_trials(
             scored / whole, None, None, whole, max(1, cases), confidence, "none", 0, reason
         )
     if what.kind == "error_rate":
-        return error_rate(group, confidence=confidence)
+        return estimate_error_rate(group, confidence=confidence)
     if what.kind == "pass_after_revision":
-        return after_revision(group, confidence=confidence)
+        return estimate_pass_after_revision(group, confidence=confidence)
     if what.kind == "consistency":
         return consistency([c for c in group.counts(None) if c[1]], confidence=confidence)
     return recovery([[one.passed for one in cell] for cell in group.scored], confidence=confidence)
 
 
-def after_revision(group: Group, *, confidence: float = 0.95) -> Estimate | Absent:
+def estimate_pass_after_revision(
+    group: TrialGroup, *, confidence: float = 0.95
+) -> Estimate | Absent:
     """Return the share of trials that pass at first or after revisions, clustered by case."""
     counts = [(sum(one.passed or one.revised for one in cell), len(cell)) for cell in group.scored]
     if not any(n for _, n in counts):
@@ -229,7 +231,7 @@ def after_revision(group: Group, *, confidence: float = 0.95) -> Estimate | Abse
     return clustered_rate([count for count in counts if count[1]], confidence=confidence)
 
 
-def error_rate(group: Group, *, confidence: float = 0.95) -> Estimate | Absent:
+def estimate_error_rate(group: TrialGroup, *, confidence: float = 0.95) -> Estimate | Absent:
     """Return the share of errored trials among those that were asked, clustered by case."""
     asked = [[one for one in cell if one.outcome != "skipped"] for cell in group.cells.values()]
     counts = [(sum(one.outcome == "errored" for one in cell), len(cell)) for cell in asked if cell]
@@ -238,7 +240,7 @@ def error_rate(group: Group, *, confidence: float = 0.95) -> Estimate | Absent:
     return clustered_rate(counts, confidence=confidence)
 
 
-def _total(group: Group, of: str, confidence: float) -> Estimate | Absent:
+def _total(group: TrialGroup, of: str, confidence: float) -> Estimate | Absent:
     answered = [one for one in group.trials if one.answered]
     read = _quantity(of)
     known = [x for one in answered if (x := read(one)) is not None]
@@ -251,7 +253,9 @@ def _total(group: Group, of: str, confidence: float) -> Estimate | Absent:
     return Estimate(sum(known), None, None, len(group.trials), cases, confidence, "none", 0, reason)
 
 
-def _of_numbers(group: Group, what: Measure, of: str, confidence: float) -> Estimate | Absent:
+def _of_numbers(
+    group: TrialGroup, what: MetricSpec, of: str, confidence: float
+) -> Estimate | Absent:
     values = group.numbers(of)
     known = [cell for cell in values if cell]
     if not known:
@@ -270,10 +274,10 @@ def _of_numbers(group: Group, what: Measure, of: str, confidence: float) -> Esti
             value, None, None, len(flat), len(known), confidence, "none", dropped, reason
         )
     share = 0.5 if what.kind == "median" else (what.q or 0.0) / 100
-    return replace(woodruff(known, share, confidence=confidence), dropped=dropped)
+    return replace(woodruff_quantile(known, share, confidence=confidence), dropped=dropped)
 
 
-def _no_numbers(group: Group, of: str) -> Absent:
+def _no_numbers(group: TrialGroup, of: str) -> Absent:
     if of == "cost_usd":
         return Absent("no trial's price is known")
     if of in {"latency_s", "tokens"}:
@@ -288,7 +292,9 @@ def _no_numbers(group: Group, of: str) -> Absent:
     return Absent(f"{of} scores none of these cases")
 
 
-def woodruff(values: Sequence[Sequence[float]], q: float, *, confidence: float = 0.95) -> Estimate:
+def woodruff_quantile(
+    values: Sequence[Sequence[float]], q: float, *, confidence: float = 0.95
+) -> Estimate:
     """Return the q-quantile of all samples, with an interval that knows samples from cases.
 
     The interval of the share of samples at or below the quantile, clustered by case, is read back
@@ -319,7 +325,7 @@ def woodruff(values: Sequence[Sequence[float]], q: float, *, confidence: float =
     return Estimate(value, min(low, value), max(high, value), n, cases, confidence, method)
 
 
-def _of_labels(group: Group, what: Measure, confidence: float) -> Estimate | Absent:
+def _of_labels(group: TrialGroup, what: MetricSpec, confidence: float) -> Estimate | Absent:
     found = [
         (truth, said, one.case)
         for cell in group.scored
@@ -339,11 +345,11 @@ def _of_labels(group: Group, what: Measure, confidence: float) -> Estimate | Abs
     return of_label(ratings, what.label or "", confidence=confidence)
 
 
-def metrics(
-    table: Table,
+def compute_metrics(
+    table: TrialTable,
     *,
     planned: Mapping[str, int] | None = None,
-    extra: Iterable[Measure] = (),
+    extra: Iterable[MetricSpec] = (),
     confidence: float = 0.95,
 ) -> list[Metric]:
     """Return what a report shows of each model: rates, scores, errors, time, tokens and cost.
@@ -357,20 +363,20 @@ def metrics(
     Returns:
         The metrics, model by model, each measure once.
     """
-    names = usual(table)
-    wanted = dict.fromkeys([*map(parse_measure, names), *(Measure(kind="mean", of=scorer)
+    names = default_metrics(table)
+    wanted = dict.fromkeys([*map(parse_metric, names), *(MetricSpec(kind="mean", of=scorer)
                             for scorer in table.scorers), *extra])  # fmt: skip
     found = []
     for model in table.models:
-        group = Group(table.cases(model))
+        group = TrialGroup(table.cases(model))
         for what in wanted:
             count = (planned or {}).get(model)
-            value = estimate(group, what, confidence=confidence, planned=count)
-            found.append(metric_of(table.dataset, model, None, what, value, confidence))
+            value = estimate_metric(group, what, confidence=confidence, planned=count)
+            found.append(to_metric(table.dataset, model, None, what, value, confidence))
     return found
 
 
-def usual(table: Table) -> list[str]:
+def default_metrics(table: TrialTable) -> list[str]:
     """Return the names of the metrics that every report shows; pass@k where there are samples."""
     fewest = min(
         (sum(not one.unneeded for one in cell) for model in table.models
@@ -383,8 +389,8 @@ def usual(table: Table) -> list[str]:
     return ["pass@1", *several, "score", "error_rate", "completeness", *costs, "mean(cost_usd)"]
 
 
-def slice_metrics(
-    table: Table,
+def compute_slice_metrics(
+    table: TrialTable,
     key: str,
     *,
     names: Sequence[str] = ("pass@1", "score"),
@@ -398,12 +404,12 @@ def slice_metrics(
         names: the metrics.
         confidence: of the intervals, inside (0, 1).
     """
-    wanted = [parse_measure(name) for name in names]
+    wanted = [parse_metric(name) for name in names]
     return [
-        metric_of(table.dataset, model, part, what, found, confidence)
+        to_metric(table.dataset, model, part, what, found, confidence)
         for model in table.models
         for value, cells in sorted(table.parts(model, key).items())
-        for part, group in [(Slice(key=key, value=value), Group(cells))]
+        for part, group in [(Slice(key=key, value=value), TrialGroup(cells))]
         for what in wanted
-        for found in [estimate(group, what, confidence=confidence)]
+        for found in [estimate_metric(group, what, confidence=confidence)]
     ]

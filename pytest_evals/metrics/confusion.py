@@ -6,9 +6,9 @@ Of scorers that give a label beside the true one: those that keep it as `expecte
 from pydantic import Field
 
 from pytest_evals.ground.canonical import Frozen
-from pytest_evals.metrics.compute import Group, estimate, metric_of
-from pytest_evals.metrics.spec import Measure, Metric
-from pytest_evals.metrics.trial_stats import Table
+from pytest_evals.metrics.compute import TrialGroup, estimate_metric, to_metric
+from pytest_evals.metrics.spec import Metric, MetricSpec
+from pytest_evals.metrics.trial_stats import TrialTable
 from pytest_evals.score import NO_LABEL
 from pytest_evals.stats.agreement import Ratings
 from pytest_evals.stats.agreement import confusion as counted
@@ -41,7 +41,7 @@ class Confusion(Frozen):
         return sum(map(sum, self.counts)) + sum(self.unread)
 
 
-def confusion(table: Table, scorer: str, model: str) -> Confusion | None:
+def compute_confusion(table: TrialTable, scorer: str, model: str) -> Confusion | None:
     """Return the confusion matrix of a scorer; None where it gives no label beside a true one.
 
     Args:
@@ -49,7 +49,7 @@ def confusion(table: Table, scorer: str, model: str) -> Confusion | None:
         scorer: as reports call it.
         model: the model's id.
     """
-    group = Group(table.cases(model))
+    group = TrialGroup(table.cases(model))
     pairs = [
         (truth, said)
         for cell in group.scored
@@ -64,9 +64,9 @@ def confusion(table: Table, scorer: str, model: str) -> Confusion | None:
     if len(labels) > MOST_LABELS:
         return None
     found = counted(Ratings(truth, said), labels=(*labels, NO_LABEL))
-    wanted = [Measure(kind="accuracy", of=scorer), Measure(kind="macro_f1", of=scorer)]
+    wanted = [MetricSpec(kind="accuracy", of=scorer), MetricSpec(kind="macro_f1", of=scorer)]
     wanted += [
-        Measure.model_validate({"kind": kind, "of": scorer, "label": label})
+        MetricSpec.model_validate({"kind": kind, "of": scorer, "label": label})
         for label in labels
         for kind in ("precision", "recall", "f1")
     ]
@@ -78,14 +78,14 @@ def confusion(table: Table, scorer: str, model: str) -> Confusion | None:
         counts=tuple(row[:-1] for row in found.counts[:-1]),
         unread=tuple(row[-1] for row in found.counts[:-1]),
         metrics=tuple(
-            metric_of(table.dataset, model, None, what, estimate(group, what), 0.95)
+            to_metric(table.dataset, model, None, what, estimate_metric(group, what), 0.95)
             for what in wanted
         ),
     )
 
 
-def confusions(table: Table) -> tuple[Confusion, ...]:
+def compute_confusions(table: TrialTable) -> tuple[Confusion, ...]:
     """Return the confusion matrices of all scorers that have one, model by model."""
     names = sorted({name for one in table for name, _, _ in one.labels})
-    found = (confusion(table, name, model) for model in table.models for name in names)
+    found = (compute_confusion(table, name, model) for model in table.models for name in names)
     return tuple(one for one in found if one is not None)

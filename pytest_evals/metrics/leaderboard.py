@@ -13,9 +13,9 @@ from pydantic import Field
 
 from pytest_evals.ground.canonical import Frozen
 from pytest_evals.ground.errors import SettingsError, suggest
-from pytest_evals.metrics.compute import Group, estimate
-from pytest_evals.metrics.spec import parse_measure
-from pytest_evals.metrics.trial_stats import Table
+from pytest_evals.metrics.compute import TrialGroup, estimate_metric
+from pytest_evals.metrics.spec import parse_metric
+from pytest_evals.metrics.trial_stats import TrialTable
 from pytest_evals.stats.compare import compare
 from pytest_evals.stats.distributions import t_quantile
 from pytest_evals.stats.estimate import Absent, Estimate
@@ -34,11 +34,11 @@ class Entrant:
 
     name: str
     """What the row is called: a model, or a run and a model."""
-    table: Table
+    table: TrialTable
     model: str
 
 
-class Part(Frozen):
+class WeightedScore(Frozen):
     """One weighted score of a row."""
 
     value: float | None = None
@@ -49,7 +49,7 @@ class Part(Frozen):
     """Its share, 0..1, as it was counted."""
 
 
-class Row(Frozen):
+class LeaderboardRow(Frozen):
     """One row of a leaderboard."""
 
     name: str
@@ -66,7 +66,7 @@ class Row(Frozen):
     """Scored samples."""
     cases: int = 0
     """Cases with a score."""
-    parts: dict[str, Part] = Field(default_factory=dict)
+    parts: dict[str, WeightedScore] = Field(default_factory=dict)
     """The scores by name."""
     incomplete: str | None = None
     """Why it has no rank; None where it has one."""
@@ -99,12 +99,12 @@ class Leaderboard(Frozen):
     """The weights by score, as given, made to add up to 1."""
     confidence: float = 0.95
     """Of the intervals."""
-    rows: tuple[Row, ...] = ()
+    rows: tuple[LeaderboardRow, ...] = ()
     notes: tuple[str, ...] = ()
     """What a reader should know, a sentence each."""
 
 
-def leaderboard(
+def rank_entrants(
     dataset: str,
     entrants: Sequence[Entrant],
     weights: Mapping[str, float] | None = None,
@@ -162,7 +162,7 @@ Scores = Mapping[str, Mapping[str, list[float]]]
 
 
 def _scores(entrant: Entrant, shares: Iterable[str]) -> Scores:
-    group = Group(entrant.table.cases(entrant.model))
+    group = TrialGroup(entrant.table.cases(entrant.model))
     found = {}
     for name in shares:
         if name == PASSES:
@@ -181,8 +181,8 @@ def _row(
     *,
     renormalise: bool,
     confidence: float,
-) -> Row:
-    group = Group(entrant.table.cases(entrant.model))
+) -> LeaderboardRow:
+    group = TrialGroup(entrant.table.cases(entrant.model))
     incomplete = _incomplete(scores, every)
     present = {name: share for name, share in shares.items() if scores[name]}
     if renormalise and present:
@@ -192,7 +192,7 @@ def _row(
     found = _weighted(scores, present, confidence) if whole else None
     value = found if isinstance(found, Estimate) else None
     costs = {
-        name: estimate(group, parse_measure(text))
+        name: estimate_metric(group, parse_metric(text))
         for name, text in (
             ("cost_usd", "mean(cost_usd)"),
             ("latency_s", "latency_s"),
@@ -203,7 +203,7 @@ def _row(
     known = {k: e.value for k, e in costs.items() if isinstance(e, Estimate)}
     if unpriced:
         known.pop("cost_usd", None)
-    return Row(
+    return LeaderboardRow(
         name=entrant.name,
         rank=1 if value is not None and (incomplete is None or renormalise) else None,
         value=value.value if value else None,
@@ -212,7 +212,7 @@ def _row(
         n=sum(map(len, group.scored)),
         cases=value.cases if value else 0,
         parts={
-            name: Part(
+            name: WeightedScore(
                 value=_mean_of(scores[name]) if scores[name] else None,
                 cases=len(scores[name]),
                 weight=present.get(name, 0.0) if renormalise else share,
@@ -279,8 +279,8 @@ def _weighted(scores: Scores, shares: Mapping[str, float], confidence: float) ->
 
 
 def _placed(
-    ranked: Sequence[Row], scores: Mapping[str, Scores], shares: Mapping[str, float]
-) -> list[Row]:
+    ranked: Sequence[LeaderboardRow], scores: Mapping[str, Scores], shares: Mapping[str, float]
+) -> list[LeaderboardRow]:
     """Give ranks, ties, overlaps, the test against the first, and the front."""
     p_first = _tests(ranked, scores, shares)
     placed = []
@@ -304,13 +304,13 @@ def _placed(
     return placed
 
 
-def _overlap(one: Row, other: Row) -> bool:
+def _overlap(one: LeaderboardRow, other: LeaderboardRow) -> bool:
     if one.low is None or one.high is None or other.low is None or other.high is None:
         return False
     return one.low <= other.high and other.low <= one.high
 
 
-def _dominates(one: Row, other: Row) -> bool:
+def _dominates(one: LeaderboardRow, other: LeaderboardRow) -> bool:
     """Whether one row is as good and as cheap as another, and better in one of the two."""
     if one.cost_usd is None or other.cost_usd is None:
         return False
@@ -319,7 +319,7 @@ def _dominates(one: Row, other: Row) -> bool:
 
 
 def _tests(
-    ranked: Sequence[Row], scores: Mapping[str, Scores], shares: Mapping[str, float]
+    ranked: Sequence[LeaderboardRow], scores: Mapping[str, Scores], shares: Mapping[str, float]
 ) -> dict[str, float]:
     """Compare every row with the first, by the weighted means of the cases both have."""
     if len(ranked) < 2:
@@ -340,7 +340,7 @@ def _composed(scores: Scores, shares: Mapping[str, float]) -> dict[str, list[flo
     return found
 
 
-def _notes(placed: Sequence[Row], rest: Sequence[Row]) -> list[str]:
+def _notes(placed: Sequence[LeaderboardRow], rest: Sequence[LeaderboardRow]) -> list[str]:
     notes = []
     if len(placed) > 1:
         close = [row.name for row in placed[1:] if row.p_first is None or row.p_first > _LEVEL]

@@ -6,19 +6,19 @@ these follows the pass rate that people would have given (`stats.prevalence`).
 
 from collections.abc import Iterator, Mapping
 
-from pytest_evals.metrics.compute import Group, estimate, metric_of
-from pytest_evals.metrics.spec import Measure, Metric
-from pytest_evals.metrics.trial_stats import Table
+from pytest_evals.metrics.compute import TrialGroup, estimate_metric, to_metric
+from pytest_evals.metrics.spec import Metric, MetricSpec
+from pytest_evals.metrics.trial_stats import TrialTable
 from pytest_evals.stats.estimate import Absent, Estimate
 from pytest_evals.stats.prevalence import JudgeError, rogan_gladen
 
 
 def corrected_name(scorer: str) -> str:
     """Return what the corrected pass rate of a judge is called."""
-    return f"corrected({Measure(kind='pass@', of=scorer, k=1)})"
+    return f"corrected({MetricSpec(kind='pass@', of=scorer, k=1)})"
 
 
-def corrected_rates(table: Table, errors: Mapping[str, JudgeError]) -> tuple[Metric, ...]:
+def corrected_rates(table: TrialTable, errors: Mapping[str, JudgeError]) -> tuple[Metric, ...]:
     """Return each judge's pass rate and, behind it, what people's would be, model by model.
 
     Args:
@@ -33,15 +33,15 @@ def corrected_rates(table: Table, errors: Mapping[str, JudgeError]) -> tuple[Met
     )
 
 
-def _pair(table: Table, model: str, scorer: str, error: JudgeError) -> Iterator[Metric]:
+def _pair(table: TrialTable, model: str, scorer: str, error: JudgeError) -> Iterator[Metric]:
     """Yield the raw rate and the corrected one."""
-    what = Measure(kind="pass@", of=scorer, k=1)
-    raw = estimate(Group(table.cases(model)), what)
-    metric = metric_of(table.dataset, model, None, what, raw, 0.95)
+    what = MetricSpec(kind="pass@", of=scorer, k=1)
+    raw = estimate_metric(TrialGroup(table.cases(model)), what)
+    metric = to_metric(table.dataset, model, None, what, raw, 0.95)
     yield metric
     found: Estimate | Absent = Absent(metric.absent or "")
     if isinstance(raw, Estimate):
         # Samples of one case are alike: the cases are what is surely independent.
         found = rogan_gladen(raw.value, raw.cases, error, n=raw.n, cases=raw.cases)
-    told = metric_of(table.dataset, model, None, what, found, 0.95)
+    told = to_metric(table.dataset, model, None, what, found, 0.95)
     yield told.model_copy(update={"metric": corrected_name(scorer)})

@@ -9,7 +9,7 @@ from pytest_evals.run import Counts
 
 
 @dataclass(slots=True)
-class Row:
+class ModelSummary:
     """The numbers of one model in one dataset."""
 
     dataset: str
@@ -75,11 +75,11 @@ class Row:
             self.cost_usd = None if cost is None or self.cost_usd is None else self.cost_usd + cost
 
 
-class Summary:
+class RunSummary:
     """The numbers of a session."""
 
     def __init__(self) -> None:
-        self._rows: dict[tuple[str, str], Row] = {}
+        self._rows: dict[tuple[str, str], ModelSummary] = {}
         self.spent_usd: float | None = 0.0
         """USD of what was really asked; None where a cost is unknown."""
         self.asked = 0
@@ -97,7 +97,7 @@ class Summary:
         key = (result.dataset, result.model_id)
         row = self._rows.get(key)
         if row is None:
-            row = self._rows[key] = Row(*key)
+            row = self._rows[key] = ModelSummary(*key)
         row.add(result)
         self.count(result)
         for score in result.scores:
@@ -133,7 +133,7 @@ class Summary:
         ]
 
     @property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[ModelSummary]:
         """The rows, in the order in which they were arranged, else in which they first appeared."""
         return list(self._rows.values())
 

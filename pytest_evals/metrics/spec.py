@@ -1,6 +1,6 @@
 """Metric: a number about many trials, with what it was made from; and the names metrics have.
 
-A `Measure` is a metric's name taken apart (``p95(latency_s)``); a `Metric` is its value for one
+A `MetricSpec` is a metric's name taken apart (``p95(latency_s)``); a `Metric` is its value for one
 model and one slice. How values are computed is in `measure`.
 """
 
@@ -133,7 +133,7 @@ class MetricError(ValueError):
         self.word = word
 
 
-class Measure(Frozen):
+class MetricSpec(Frozen):
     """A metric's name, taken apart. Its text is the name."""
 
     kind: Kind
@@ -149,13 +149,15 @@ class Measure(Frozen):
 
     def __str__(self) -> str:
         if self.k is not None:
-            return f"{self.kind}{self.k}" + (f" of {quoted(self.of)}" if self.of else "")
+            return f"{self.kind}{self.k}" + (f" of {quote_name(self.of)}" if self.of else "")
         if self.kind == "total" or (self.kind == "mean" and self.of in _MEANS):
             return str(self.of)
         if self.of is None:
             return self.kind
         function = f"p{self.q:g}" if self.q is not None else self.kind
-        inside = quoted(self.of) + (f", {quoted(self.label)}" if self.label is not None else "")
+        inside = quote_name(self.of) + (
+            f", {quote_name(self.label)}" if self.label is not None else ""
+        )
         return f"{function}({inside})"
 
     @property
@@ -191,7 +193,7 @@ _MEANS = frozenset({"latency_s", "score"})
 _TOTALS = frozenset({"tokens", "cost_usd"})
 
 
-def quoted(word: str | None) -> str:
+def quote_name(word: str | None) -> str:
     """Return a name as a gate writes it: in quotes where it is not one plain word."""
     text = str(word)
     if _PLAIN_WORD.fullmatch(text):
@@ -199,7 +201,7 @@ def quoted(word: str | None) -> str:
     return f"'{text}'" if '"' in text else f'"{text}"'
 
 
-def measure_of(name: str, *arguments: str, of: str | None = None) -> Measure:
+def build_metric_spec(name: str, *arguments: str, of: str | None = None) -> MetricSpec:
     """Return the measure of a metric's name and what stands in its brackets.
 
     Args:
@@ -216,7 +218,7 @@ def measure_of(name: str, *arguments: str, of: str | None = None) -> Measure:
         k = int(found[2]) if found else 1
         if k < 1:
             raise MetricError(f"{name}: k is 1 or more", name)
-        return Measure(kind="pass^" if found and found[1] == "^" else "pass@", of=of, k=k)
+        return MetricSpec(kind="pass^" if found and found[1] == "^" else "pass@", of=of, k=k)
     if of is not None and not arguments:
         arguments = (of,)
     elif of is not None:
@@ -224,15 +226,15 @@ def measure_of(name: str, *arguments: str, of: str | None = None) -> Measure:
     if name in WORDS:
         _refuse_brackets(name, arguments)
         if name in QUANTITIES:
-            return Measure(kind="total" if name in _TOTALS else "mean", of=name)
-        return Measure.model_validate({"kind": name})
+            return MetricSpec(kind="total" if name in _TOTALS else "mean", of=name)
+        return MetricSpec.model_validate({"kind": name})
     quantile = _QUANTILE.fullmatch(name)
     if name not in FUNCTIONS and not quantile:
         raise MetricError(_unknown(name), name)
     return _function(name, arguments, quantile)
 
 
-def _function(name: str, arguments: tuple[str, ...], quantile: re.Match[str] | None) -> Measure:
+def _function(name: str, arguments: tuple[str, ...], quantile: re.Match[str] | None) -> MetricSpec:
     """Return the measure of a metric with brackets."""
     wanted = 2 if name in _OF_ONE_LABEL else 1
     if len(arguments) != wanted or not all(arguments):
@@ -244,9 +246,9 @@ def _function(name: str, arguments: tuple[str, ...], quantile: re.Match[str] | N
     if name in _OF_LABELS and of in QUANTITIES:
         raise MetricError(f"{name} is of a scorer that gives labels, found {of!r}", of)
     if quantile:
-        return Measure(kind="quantile", of=of, q=float(quantile[1]))
+        return MetricSpec(kind="quantile", of=of, q=float(quantile[1]))
     label = arguments[1] if wanted == 2 else None
-    return Measure.model_validate({"kind": name, "of": of, "label": label})
+    return MetricSpec.model_validate({"kind": name, "of": of, "label": label})
 
 
 def _refuse_brackets(name: str, arguments: tuple[str, ...]) -> None:
@@ -269,7 +271,7 @@ _WRITTEN = re.compile(
 )
 
 
-def parse_measure(text: str) -> Measure:
+def parse_metric(text: str) -> MetricSpec:
     """Return the measure that a text names: ``pass^3 of tone``, ``p95(latency_s)``.
 
     Raises:
@@ -280,7 +282,7 @@ def parse_measure(text: str) -> Measure:
         raise MetricError(_unknown(text), text)
     inside, of = found["inside"], found["of"]
     arguments = () if inside is None else _arguments(inside)
-    return measure_of(found["name"], *arguments, of=None if of is None else _bare(of))
+    return build_metric_spec(found["name"], *arguments, of=None if of is None else _bare(of))
 
 
 _ARGUMENT = re.compile(r"""\s*("[^"]*"|'[^']*'|[^,"']*)\s*(?:,|$)""")

@@ -1,7 +1,7 @@
-"""Tally and Table: what is kept of each trial of one dataset, so that many trials fit in memory.
+"""TrialStats and TrialTable: the part of each trial that aggregation needs, small in memory.
 
-A `Tally` is less than a kilobyte where answers are plain text; a `Table` holds one for every trial
-and groups them by model, case and slice. Nothing is computed here: that is `measure`'s.
+A `TrialStats` takes less than a kilobyte when answers are plain text. A `TrialTable` holds one per
+trial of a dataset, grouped by model, case and slice. No metric is computed here.
 """
 
 import unicodedata
@@ -30,7 +30,7 @@ _NOTHING: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
+class TrialStats:
     """What is kept of one trial."""
 
     id: str
@@ -142,7 +142,7 @@ def slice_texts(value: Any) -> tuple[str, ...]:
         return (str(value),)
 
 
-def tally(result: TrialResult, *, compared: bool = True) -> Tally:
+def summarize_trial(result: TrialResult, *, compared: bool = True) -> TrialStats:
     """Take from a trial's record what aggregation, baselines and diffs need.
 
     Of a trial whose answer was revised it is the first answer's verdict and scores that count.
@@ -162,7 +162,7 @@ def tally(result: TrialResult, *, compared: bool = True) -> Tally:
     names, values, verdicts = _spoken(result.scores)
     answered = any(exchange.response is not None for exchange in result.exchanges)
     answer = result.answer if responses else None
-    return Tally(
+    return TrialStats(
         id=result.id,
         case=intern(result.case_id),
         model=intern(result.model_id),
@@ -304,7 +304,7 @@ def _origin(sources: list[str]) -> Origin:
     return next((origin for origin in freshest if origin in sources), "")
 
 
-class Table:
+class TrialTable:
     """The tallies of one dataset, by model, case and sample.
 
     Args:
@@ -313,24 +313,24 @@ class Table:
 
     def __init__(self, dataset: str) -> None:
         self.dataset = dataset
-        self._cells: dict[str, dict[str, list[Tally]]] = {}
+        self._cells: dict[str, dict[str, list[TrialStats]]] = {}
         self._metadata: dict[str, Mapping[str, Any]] = {}
-        self._sorted: dict[str, dict[str, list[Tally]]] = {}
-        self._fair: dict[str, dict[str, list[Tally]]] = {}
+        self._sorted: dict[str, dict[str, list[TrialStats]]] = {}
+        self._fair: dict[str, dict[str, list[TrialStats]]] = {}
         self._beyond = False
-        self._parts: dict[tuple[str, str], dict[str, dict[str, list[Tally]]]] = {}
+        self._parts: dict[tuple[str, str], dict[str, dict[str, list[TrialStats]]]] = {}
         self._count = 0
 
     @classmethod
-    def of(cls, dataset: str, results: Iterable[TrialResult]) -> "Table":
+    def of(cls, dataset: str, results: Iterable[TrialResult]) -> "TrialTable":
         """Make the table of a dataset from the records of a run; other datasets' are left out."""
         table = cls(dataset)
         for result in results:
             if result.dataset == dataset:
-                table.add(tally(result))
+                table.add(summarize_trial(result))
         return table
 
-    def add(self, one: Tally) -> None:
+    def add(self, one: TrialStats) -> None:
         """Add a trial; a trial that was recorded before is replaced."""
         known = self._metadata.setdefault(one.case, one.metadata) if one.metadata else one.metadata
         if known is not one.metadata and known == one.metadata:
@@ -350,7 +350,7 @@ class Table:
     def __len__(self) -> int:
         return self._count
 
-    def __iter__(self) -> Iterator[Tally]:
+    def __iter__(self) -> Iterator[TrialStats]:
         """Yield all tallies, model by model, then by case and sample."""
         for model in self._cells:
             yield from self.trials(model)
@@ -360,7 +360,7 @@ class Table:
         """The models, in the order in which they first appeared."""
         return tuple(self._cells)
 
-    def trials(self, model: str, part: Slice | None = None) -> list[Tally]:
+    def trials(self, model: str, part: Slice | None = None) -> list[TrialStats]:
         """Return a model's tallies in a slice, in order of case and sample.
 
         All of them where there is no slice, also those that decide their case alone.
@@ -368,7 +368,7 @@ class Table:
         cells = self._whole(model) if part is None else self.cases(model, part)
         return [one for cell in cells.values() for one in cell]
 
-    def cases(self, model: str, part: Slice | None = None) -> Mapping[str, list[Tally]]:
+    def cases(self, model: str, part: Slice | None = None) -> Mapping[str, list[TrialStats]]:
         """Return a model's tallies in a slice, by case; cases and samples in their order.
 
         Samples that decide their case alone are there only where the slice is that case.
@@ -384,7 +384,7 @@ class Table:
             }
         return self._fair[model]
 
-    def _whole(self, model: str) -> Mapping[str, list[Tally]]:
+    def _whole(self, model: str) -> Mapping[str, list[TrialStats]]:
         """Return all of a model's tallies by case."""
         if model not in self._sorted:
             cells = self._cells.get(model, {})
@@ -394,10 +394,10 @@ class Table:
             }
         return self._sorted[model]
 
-    def parts(self, model: str, key: str) -> Mapping[str, Mapping[str, list[Tally]]]:
+    def parts(self, model: str, key: str) -> Mapping[str, Mapping[str, list[TrialStats]]]:
         """Return a model's tallies by the value of a slice's key, then by case."""
         if (model, key) not in self._parts:
-            found: dict[str, dict[str, list[Tally]]] = {}
+            found: dict[str, dict[str, list[TrialStats]]] = {}
             cells = self._whole(model) if key == "case" else self.cases(model)
             for case, cell in cells.items():
                 for value in cell[0].slice_values(key):

@@ -9,7 +9,7 @@ from pathlib import Path
 from pytest_evals.config import Settings
 from pytest_evals.dataset import Dataset
 from pytest_evals.ground.errors import StoreError
-from pytest_evals.metrics.trial_stats import Table
+from pytest_evals.metrics.trial_stats import TrialTable
 from pytest_evals.run import DatasetInfo
 from pytest_evals.storage.baseline_file import (
     Found,
@@ -20,7 +20,7 @@ from pytest_evals.storage.baseline_file import (
 )
 from pytest_evals.storage.run_baseline import own_target, shown_in
 from pytest_evals.verdict.baseline import Baseline
-from pytest_evals.verdict.gate.evaluate import gates_of
+from pytest_evals.verdict.gate.evaluate import parse_gates
 from pytest_evals.verdict.gate.spec import GateSpec
 
 
@@ -56,7 +56,7 @@ def find(settings: Settings, info: DatasetInfo, run_id: str) -> Compared:
     Raises:
         StoreError: the baseline asked for is not there, or one that is there is not right.
     """
-    gates = gates_of(info)
+    gates = parse_gates(info)
     writes = settings.update_baseline or settings.reset_baseline
     compares = any(gate.compares for gate in gates)
     read = writes or (compares and settings.baseline is None)
@@ -117,7 +117,7 @@ def seconds_a_sample(settings: Settings, dataset: Dataset) -> dict[str, float]:
 
 
 def bring_up_to_date(
-    settings: Settings, compared: Compared, table: Table, info: DatasetInfo
+    settings: Settings, compared: Compared, table: TrialTable, info: DatasetInfo
 ) -> str | None:
     """Write what a run says into the dataset's own baseline; only what ran is touched.
 

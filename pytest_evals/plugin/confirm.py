@@ -12,17 +12,17 @@ from typing import Any
 from pytest_evals.engine.worker_share import WorkerShare
 from pytest_evals.ground.errors import EvalsError
 from pytest_evals.matrix import Matrix, Trial
-from pytest_evals.metrics.trial_stats import Tally, tally
+from pytest_evals.metrics.trial_stats import TrialStats, summarize_trial
 from pytest_evals.plugin.session import Evals
 from pytest_evals.plugin.terminal import fresh_line
 from pytest_evals.run import DatasetInfo
-from pytest_evals.verdict.diff import Confirmation
+from pytest_evals.verdict.diff import ConfirmationPlan
 
 FIRST = 100_000
 """The first sample that is asked again: apart from every sample a dataset could ask for."""
 
 
-def ask_again(evals: Evals, info: DatasetInfo, plan: Confirmation) -> list[Tally]:
+def ask_again(evals: Evals, info: DatasetInfo, plan: ConfirmationPlan) -> list[TrialStats]:
     """Ask the planned cells again, within what is left of the session's limits.
 
     Args:
@@ -49,7 +49,7 @@ def ask_again(evals: Evals, info: DatasetInfo, plan: Confirmation) -> list[Tally
         for trial in trials:
             result = engine.result(trial)
             recorder.summary.count(result)
-            found.append(tally(result))
+            found.append(summarize_trial(result))
     finally:
         engine.stop()
     return found
@@ -61,7 +61,7 @@ def _matrix(evals: Evals, info: DatasetInfo) -> Matrix:
     return known or evals.matrix(evals.settings.rootdir / info.path, info.path)
 
 
-def _trials(matrix: Matrix, plan: Confirmation) -> Iterator[Trial]:
+def _trials(matrix: Matrix, plan: ConfirmationPlan) -> Iterator[Trial]:
     """Yield the trials of a plan, in the order of the matrix."""
     for case in matrix.dataset.cases:
         for model in matrix.models:
@@ -70,7 +70,7 @@ def _trials(matrix: Matrix, plan: Confirmation) -> Iterator[Trial]:
                 yield Trial(matrix.dataset, case, model, sample, FIRST + n)
 
 
-def _cells(plan: Confirmation) -> str:
+def _cells(plan: ConfirmationPlan) -> str:
     count = len({case for case, _ in plan.cells})
     return "1 case" if count == 1 else f"{count} cases"
 

@@ -11,17 +11,17 @@ import pytest
 
 from pytest_evals.ground.errors import StoreError
 from pytest_evals.ground.plain_text import neutral
-from pytest_evals.metrics.trial_stats import Table, tally
+from pytest_evals.metrics.trial_stats import TrialTable, summarize_trial
 from pytest_evals.plugin.overview import Measured, measured
 from pytest_evals.plugin.session import Evals, has_bars
 from pytest_evals.plugin.terminal import fresh_line
-from pytest_evals.report import clean
+from pytest_evals.report import redact_value
 from pytest_evals.result import TrialResult
 from pytest_evals.run import DatasetInfo
 
 if TYPE_CHECKING:
     from pytest_evals.verdict.decision import Decision
-    from pytest_evals.verdict.evaluation import Judgement
+    from pytest_evals.verdict.evaluation import Evaluation
     from pytest_evals.verdict.gate.spec import GateVerdict
 
 
@@ -45,9 +45,9 @@ class Gates:
 
     def __init__(self, evals: Evals) -> None:
         self._evals = evals
-        self.tables: dict[str, Table] = {}
+        self.tables: dict[str, TrialTable] = {}
         self._compared: dict[str, bool] = {}
-        self.judgements: dict[str, Judgement | Measured] = {}
+        self.judgements: dict[str, Evaluation | Measured] = {}
         self.verdicts: list[GateVerdict] = []
         self.decision: Decision | None = None
         self.told: list[str] = []
@@ -56,9 +56,9 @@ class Gates:
         """Take a recorded trial in."""
         table = self.tables.get(result.dataset)
         if table is None:
-            table = self.tables[result.dataset] = Table(result.dataset)
+            table = self.tables[result.dataset] = TrialTable(result.dataset)
             self._compared[result.dataset] = self._is_read() or self._has_bars(result.dataset)
-        table.add(tally(result, compared=self._compared[result.dataset]))
+        table.add(summarize_trial(result, compared=self._compared[result.dataset]))
 
     def _has_bars(self, dataset: str) -> bool:
         recorder: Any = self._evals.config.pluginmanager.getplugin("evals-recorder")
@@ -79,7 +79,7 @@ class Gates:
     def _judge(self, session: pytest.Session) -> None:
         recorder: Any = self._evals.config.pluginmanager.getplugin("evals-recorder")
         for info in recorder.infos:
-            table = self.tables.get(info.name, Table(info.name))
+            table = self.tables.get(info.name, TrialTable(info.name))
             if session.config.option.collectonly or not info.selected or not len(table):
                 continue
             try:
@@ -99,8 +99,8 @@ class Gates:
             self.decision = decide(self.verdicts)
 
     def _judgement(
-        self, session: pytest.Session, info: DatasetInfo, table: Table
-    ) -> "tuple[Judgement | Measured, str | None]":
+        self, session: pytest.Session, info: DatasetInfo, table: TrialTable
+    ) -> "tuple[Evaluation | Measured, str | None]":
         """Judge a dataset; where nothing is to be judged, its metrics are enough.
 
         Returns:
@@ -115,7 +115,7 @@ class Gates:
         stopped = bool(session.shouldstop or session.shouldfail)
         judgement, told, note = judge_dataset(evals, info, table, stopped=stopped)
         self.told += told
-        return clean(judgement, evals.redactor), note
+        return redact_value(judgement, evals.redactor), note
 
     def _is_read(self) -> bool:
         """Whether anybody reads more than the table of models."""

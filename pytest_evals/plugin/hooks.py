@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pytest_evals.plugin.session import Evals
     from pytest_evals.report import Report
     from pytest_evals.responses.base import ResponseStore
-    from pytest_evals.verdict.evaluation import Judgement
+    from pytest_evals.verdict.evaluation import Evaluation
 
 
 def find_plugins(config: pytest.Config) -> Registry:
@@ -72,7 +72,7 @@ def check_reports(evals: "Evals") -> None:
             )
 
 
-def with_notes(evals: "Evals", judgement: "Judgement") -> "Judgement":
+def with_notes(evals: "Evals", judgement: "Evaluation") -> "Evaluation":
     """Return a judgement whose verdicts have the notes of plugins."""
     from pytest_evals.registry.observer_hooks import verdict_notes
 

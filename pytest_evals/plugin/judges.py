@@ -10,7 +10,7 @@ from pytest_evals.metrics.spec import Metric
 from pytest_evals.plugin.session import Evals
 from pytest_evals.score import NO_LABEL
 from pytest_evals.stats.prevalence import JudgeError
-from pytest_evals.verdict.evaluation import Judgement
+from pytest_evals.verdict.evaluation import Evaluation
 
 WIDTH = 79
 """Columns of a matrix."""
@@ -52,7 +52,7 @@ def known_errors(evals: Evals, path: str) -> dict[str, JudgeError]:
 
 
 def told_of(
-    judgement: Judgement, errors: Mapping[str, JudgeError], *, verbose: bool
+    judgement: Evaluation, errors: Mapping[str, JudgeError], *, verbose: bool
 ) -> Iterator[str]:
     """Yield lines for the terminal.
 

@@ -3,7 +3,7 @@
 Imported only where there is something to judge: it brings the statistics of comparisons.
 """
 
-from pytest_evals.metrics.trial_stats import Table
+from pytest_evals.metrics.trial_stats import TrialTable
 from pytest_evals.plugin.compare import bring_up_to_date, find
 from pytest_evals.plugin.confirm import ask_again
 from pytest_evals.plugin.hooks import with_notes
@@ -11,12 +11,17 @@ from pytest_evals.plugin.judges import known_errors, told_of
 from pytest_evals.plugin.session import Evals
 from pytest_evals.run import DatasetInfo
 from pytest_evals.stats.rows import Rules
-from pytest_evals.verdict.evaluation import Bench, Judgement, judge_run, plan_again
+from pytest_evals.verdict.evaluation import (
+    Evaluation,
+    EvaluationInput,
+    evaluate_run,
+    plan_run_confirmation,
+)
 
 
 def judge_dataset(
-    evals: Evals, info: DatasetInfo, table: Table, *, stopped: bool
-) -> tuple[Judgement, list[str], str | None]:
+    evals: Evals, info: DatasetInfo, table: TrialTable, *, stopped: bool
+) -> tuple[Evaluation, list[str], str | None]:
     """Judge a dataset; where cases look broken, ask these again first.
 
     Args:
@@ -33,7 +38,7 @@ def judge_dataset(
     """
     settings = evals.settings
     compared = evals.compared.get(info.path) or find(settings, info, evals.run_id)
-    bench = Bench(
+    bench = EvaluationInput(
         table,
         info,
         baseline=compared.baseline,
@@ -47,9 +52,9 @@ def judge_dataset(
     # What a test function says of an answer is not known before it runs.
     never = settings.confirm == 0 or settings.from_run is not None or "::" in info.path
     if compared.found is not None and not never and not stopped:
-        plan = plan_again(bench)
+        plan = plan_run_confirmation(bench)
         again = ask_again(evals, info, plan) if plan.cells else []
-    judgement = with_notes(evals, judge_run(bench, plan=plan, again=again))
+    judgement = with_notes(evals, evaluate_run(bench, plan=plan, again=again))
     verbose = getattr(evals.config.option, "verbose", 0) > 0
     told = list(told_of(judgement, bench.judges, verbose=verbose))
     if judgement.diff is not None:

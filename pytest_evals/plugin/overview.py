@@ -12,13 +12,13 @@ from pytest_evals.ground.plain_text import (
     neutral,
     table,
 )
-from pytest_evals.metrics.run_summary import Row, Summary
-from pytest_evals.metrics.trial_stats import Table
+from pytest_evals.metrics.run_summary import ModelSummary, RunSummary
+from pytest_evals.metrics.trial_stats import TrialTable
 from pytest_evals.run import DatasetInfo
 
 if TYPE_CHECKING:
     from pytest_evals.metrics.spec import Metric
-    from pytest_evals.verdict.evaluation import Judgement
+    from pytest_evals.verdict.evaluation import Evaluation
 
 GAP = 2
 WORST = 5
@@ -34,15 +34,15 @@ class Measured:
     diff: None = None
 
 
-Judgements: TypeAlias = "Mapping[str, Judgement | Measured]"
+Judgements: TypeAlias = "Mapping[str, Evaluation | Measured]"
 """What was judged, by the dataset's name."""
 
 
-def measured(table: Table, info: DatasetInfo) -> Measured:
+def measured(table: TrialTable, info: DatasetInfo) -> Measured:
     """Return a dataset's metrics."""
-    from pytest_evals.metrics.compute import metrics
+    from pytest_evals.metrics.compute import compute_metrics
 
-    return Measured(tuple(metrics(table, planned=info.planned_by_model)))
+    return Measured(tuple(compute_metrics(table, planned=info.planned_by_model)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class _Column:
     weight: int
 
 
-def overview(summary: Summary, judgements: Judgements, width: int) -> list[str]:
+def overview(summary: RunSummary, judgements: Judgements, width: int) -> list[str]:
     """Return the table of models as lines; what is unknown is a dash.
 
     Args:
@@ -77,14 +77,14 @@ def _width(found: Sequence[_Column]) -> int:
     return sum(wide) + GAP * (len(found) - 1)
 
 
-def _columns(rows: Sequence[Row], judgements: Judgements) -> Iterable[_Column]:
+def _columns(rows: Sequence[ModelSummary], judgements: Judgements) -> Iterable[_Column]:
     def of(
-        title: str, weight: int, cell: Callable[[Row], str], *, unless: str | None = None
+        title: str, weight: int, cell: Callable[[ModelSummary], str], *, unless: str | None = None
     ) -> _Column:
         cells = tuple(map(cell, rows))
         return _Column(title, () if all(text == unless for text in cells) else cells, weight)
 
-    def shown(name: str) -> Callable[[Row], str]:
+    def shown(name: str) -> Callable[[ModelSummary], str]:
         return lambda row: _value(_metric(judgements, row, name))
 
     k = _samples(rows, judgements)
@@ -107,7 +107,7 @@ def _columns(rows: Sequence[Row], judgements: Judgements) -> Iterable[_Column]:
     yield of("cost", 7, lambda row: _or_dash(row.cost_usd, format_cost))
 
 
-def _passed(row: Row) -> str:
+def _passed(row: ModelSummary) -> str:
     """A rate with its n."""
     return "-" if not row.scored else f"{row.passed}/{row.scored} {percent(row.passed, row.scored)}"
 
@@ -125,7 +125,7 @@ def _or_dash(value: float | None, write: Callable[..., str]) -> str:
     return "-" if value is None else write(value)
 
 
-def _samples(rows: Sequence[Row], judgements: Judgements) -> int | None:
+def _samples(rows: Sequence[ModelSummary], judgements: Judgements) -> int | None:
     """Return the k that pass@k and pass^k are shown for; None where datasets differ in it."""
     found = {
         metric.metric.partition("^")[2]
@@ -137,7 +137,7 @@ def _samples(rows: Sequence[Row], judgements: Judgements) -> int | None:
     return max(map(int, found)) if len(found) == 1 else None
 
 
-def _metric(judgements: Judgements, row: Row, name: str) -> "Metric | None":
+def _metric(judgements: Judgements, row: ModelSummary, name: str) -> "Metric | None":
     judgement = judgements.get(row.dataset)
     if judgement is None:
         return None
@@ -157,7 +157,7 @@ def _value(found: "Metric | None") -> str:
     return "-" if found is None or found.value is None else percent(found.value)
 
 
-def _change(judgements: Judgements, row: Row) -> str:
+def _change(judgements: Judgements, row: ModelSummary) -> str:
     """The change of the pass rate against the baseline, in points, and its verdict."""
     judgement = judgements.get(row.dataset)
     if judgement is None or judgement.diff is None:
@@ -170,7 +170,7 @@ def _change(judgements: Judgements, row: Row) -> str:
     return "-"
 
 
-def worst_cases(tables: Mapping[str, Table], gated: Iterable[str]) -> list[str]:
+def worst_cases(tables: Mapping[str, TrialTable], gated: Iterable[str]) -> list[str]:
     """Name the cases that pass least, of datasets whose gates answer for wrong answers.
 
     Without gates pytest lists every failed trial itself.

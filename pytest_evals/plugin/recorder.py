@@ -15,7 +15,7 @@ import pytest
 
 from pytest_evals.ground.errors import SettingsError, StoreError
 from pytest_evals.ground.version import __version__
-from pytest_evals.metrics.run_summary import Summary
+from pytest_evals.metrics.run_summary import RunSummary
 from pytest_evals.plugin.checkout import GitReader
 from pytest_evals.plugin.collect import trial_of
 from pytest_evals.plugin.keeper import Keeper
@@ -23,7 +23,7 @@ from pytest_evals.plugin.session import Evals
 from pytest_evals.plugin.signals import Interrupts, interrupts
 from pytest_evals.plugin.stores import cassette_path, open_cassette, open_runs
 from pytest_evals.plugin.terminal import Told, draw
-from pytest_evals.report import clean
+from pytest_evals.report import redact_value
 from pytest_evals.result import TrialResult
 from pytest_evals.run import DatasetInfo, GitInfo, Run, RunStatus
 from pytest_evals.storage.base import RunStore
@@ -35,7 +35,7 @@ class Recorder:
     def __init__(self, evals: Evals) -> None:
         self._evals = evals
         self.run: Run | None = None
-        self.summary = Summary()
+        self.summary = RunSummary()
         self.notes: list[str] = []
         self._store: RunStore | None = None
         self._keeper: Keeper | None = None
@@ -173,7 +173,7 @@ class Recorder:
         self.run = self.run.model_copy(update=known)
         if self._store is not None:
             try:
-                self._store.begin(clean(self.run, self._evals.redactor))
+                self._store.begin(redact_value(self.run, self._evals.redactor))
                 self._keeper = Keeper(self._store, self.run.id)
                 self._evals.closing.insert(0, self._keeper)
             except StoreError as error:
@@ -256,7 +256,7 @@ class Recorder:
         self._close_cassette(whole=status is RunStatus.COMPLETE)
         if self._store is not None:
             try:
-                self._store.seal(clean(self.run, self._evals.redactor))
+                self._store.seal(redact_value(self.run, self._evals.redactor))
             except StoreError as error:
                 self.note(f"the run could not be sealed: {error}")
         self._write_reports(session)

@@ -14,12 +14,12 @@ from typing import IO, TYPE_CHECKING, Any
 from pytest_evals.ground.errors import EvalsError, ReportError, SettingsError
 from pytest_evals.plugin.hooks import check_reports, with_context
 from pytest_evals.plugin.session import Evals
-from pytest_evals.report import Report, redacted
+from pytest_evals.report import Report, redact_report
 from pytest_evals.result import TrialResult
 from pytest_evals.run import Run
 
 if TYPE_CHECKING:
-    from pytest_evals.verdict.evaluation import Judgement
+    from pytest_evals.verdict.evaluation import Evaluation
 
 
 def step_summary(environ: Mapping[str, str]) -> Path | None:
@@ -74,7 +74,7 @@ class Reports:
         self._end += len(text)
 
     def write(
-        self, run: Run, judgements: "Mapping[str, Judgement]", order: list[str]
+        self, run: Run, judgements: "Mapping[str, Evaluation]", order: list[str]
     ) -> Iterator[str]:
         """Write every report, and the step's summary in a GitHub Action.
 
@@ -91,7 +91,7 @@ class Reports:
         known = certificates_of(run, self._evals.settings.rootdir)
         made = Report(run, judgements, self._trials_in(order), known)
         made, self.wrong = with_context(self._evals, made)
-        report = redacted(made, self._evals.redactor)
+        report = redact_report(made, self._evals.redactor)
         asked: list[tuple[str, Path, Callable[[], None]]] = [
             (f"the {name} report", path, partial(_write, self._evals, name, report, path))
             for name, path in self._evals.settings.reports.items()
@@ -141,7 +141,7 @@ def _write(evals: Evals, name: str, report: Report, path: Path) -> None:
 
 def _append(report: Report, summary: Path) -> None:
     """Add the Markdown report to the summary of a step."""
-    from pytest_evals.reporters.markdown import markdown
+    from pytest_evals.reporters.markdown import render_markdown
 
     with summary.open("a", encoding="utf-8", errors="backslashreplace") as file:
-        file.write(f"\n{markdown(report)}")
+        file.write(f"\n{render_markdown(report)}")

@@ -9,8 +9,8 @@ import pytest
 
 from pytest_evals.config import Settings
 from pytest_evals.ground.plain_text import format_cost, format_count, neutral
-from pytest_evals.metrics.run_summary import Summary
-from pytest_evals.metrics.trial_stats import Table
+from pytest_evals.metrics.run_summary import RunSummary
+from pytest_evals.metrics.trial_stats import TrialTable
 from pytest_evals.plugin.overview import Judgements, overview, worst_cases
 from pytest_evals.run import Run
 
@@ -20,11 +20,11 @@ class Told:
     """What the block is drawn from."""
 
     run: Run
-    summary: Summary
+    summary: RunSummary
     notes: Sequence[str] = ()
     """What a reader must know."""
     judgements: Judgements = field(default_factory=dict)
-    tables: Mapping[str, Table] = field(default_factory=dict)
+    tables: Mapping[str, TrialTable] = field(default_factory=dict)
     """The trials of each dataset, by its name."""
     differences: Sequence[str] = ()
     """What changed against each baseline, a line each."""
@@ -90,7 +90,7 @@ def fresh_line(reporter: Any) -> None:
         reporter._tw.line()  # noqa: SLF001
 
 
-def ending(run: Run, summary: Summary) -> str:
+def ending(run: Run, summary: RunSummary) -> str:
     """Say what was asked and how to see more."""
     parts = []
     if summary.asked:

@@ -17,7 +17,7 @@ from pytest_evals.hooks import OURS, Hooks, InstalledPlugins
 from pytest_evals.loaders.base import Loader, Loc
 from pytest_evals.matrix import script_model
 from pytest_evals.message import Message
-from pytest_evals.metrics.spec import parse_measure
+from pytest_evals.metrics.spec import parse_metric
 from pytest_evals.model import MODEL_FIELDS, Model
 from pytest_evals.providers.base import Provider
 from pytest_evals.registry.builtin import LOADERS, PROVIDERS, REPORTERS, STORES, Builtin
@@ -362,7 +362,7 @@ def _scorers_of_gates(dataset: Dataset) -> Iterator[str]:
     for written in dataset.gates:
         try:
             gate = parse_gate(written)
-            scorers = (gate.of, None if gate.compares else parse_measure(gate.metric).scorer)
+            scorers = (gate.of, None if gate.compares else parse_metric(gate.metric).scorer)
         except (GateError, ValueError):
             continue  # `check_gates` says what is wrong
         yield from (name for name in scorers if name)

@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from pytest_evals.ground.plain_text import neutral
 from pytest_evals.report import Report
-from pytest_evals.reporters.text import COLUMNS, Cell, rows, scorer_names, write_pieces
+from pytest_evals.reporters.text import COLUMNS, Cell, scorer_names, trial_rows, write_pieces
 
 LONGEST = 32_000
 """Characters of a text that are kept: a spreadsheet's cell holds 32,767."""
@@ -42,8 +42,8 @@ def pieces(report: Report) -> Iterator[str]:
     names = scorer_names(report)
     buffer = io.StringIO()
     writer = csv.writer(buffer, quoting=csv.QUOTE_NONNUMERIC)
-    writer.writerow([*COLUMNS, *(harmless(f"score.{name}") for name in names)])
-    for row in rows(report, names):
+    writer.writerow([*COLUMNS, *(disarm_formulas(f"score.{name}") for name in names)])
+    for row in trial_rows(report, names):
         writer.writerow([_plain(cell) for cell in row])
         yield buffer.getvalue()
         buffer.seek(0)
@@ -57,10 +57,10 @@ def _plain(cell: Cell) -> Cell:
         return ""
     if isinstance(cell, bool):
         return "true" if cell else "false"
-    return harmless(cell) if isinstance(cell, str) else cell
+    return disarm_formulas(cell) if isinstance(cell, str) else cell
 
 
-def harmless(text: str) -> str:
+def disarm_formulas(text: str) -> str:
     r"""Return a text that no spreadsheet takes for a formula.
 
     Control characters and marks that turn the direction of text become visible escapes; tabs and

@@ -9,11 +9,11 @@ from pytest_evals.ground.canonical import Frozen
 from pytest_evals.report import Report
 from pytest_evals.reporters.shape import (
     VERSION,
-    decision_of,
+    all_verdicts,
     diff_shape,
+    overall_decision,
     run_shape,
     trial_shape,
-    verdicts_of,
 )
 from pytest_evals.reporters.text import write_pieces
 
@@ -36,7 +36,7 @@ def pieces(report: Report) -> Iterator[str]:
     """Yield a report's JSON, piece by piece."""
     judged = report.judgements.values()
     diff = diff_shape([one.diff for one in judged if one.diff is not None])
-    decision = decision_of(report)
+    decision = overall_decision(report)
     yield f'{{\n"schema": {VERSION},\n"run": {run_shape(report).model_dump_json()},\n"trials": ['
     separator = "\n"
     for result in report.trials():
@@ -44,7 +44,7 @@ def pieces(report: Report) -> Iterator[str]:
         separator = ",\n"
     yield f'\n],\n"metrics": [{_lines(metric for one in judged for metric in one.metrics)}]'
     yield f',\n"confusions": [{_lines(found for one in judged for found in one.confusions)}]'
-    yield f',\n"gates": [{_lines(verdicts_of(report))}]'
+    yield f',\n"gates": [{_lines(all_verdicts(report))}]'
     yield f',\n"diff": {"null" if diff is None else diff.model_dump_json()}'
     yield f',\n"decision": {"null" if decision is None else decision.model_dump_json()}'
     yield f',\n"context": {json.dumps(report.context)}\n}}\n'

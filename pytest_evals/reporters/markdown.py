@@ -11,11 +11,17 @@ from typing import ClassVar
 
 from pytest_evals.report import ContextValue, Report
 from pytest_evals.reporters.markup import code, fence, in_html, labelled, prefixed, prose
-from pytest_evals.reporters.mdtables import comparisons, head, models, row, slices
-from pytest_evals.reporters.shape import decision_of, verdicts_of
+from pytest_evals.reporters.mdtables import comparisons, models, slices, table_head, table_row
+from pytest_evals.reporters.shape import all_verdicts, overall_decision
 from pytest_evals.reporters.text import write_pieces
-from pytest_evals.reporters.trial_samples import Cell, Key, Scan, Shown, shown_of
-from pytest_evals.reporters.truncate import Section, fit
+from pytest_evals.reporters.trial_samples import (
+    CellCounts,
+    CellKey,
+    RunCells,
+    ShownTrials,
+    select_trials,
+)
+from pytest_evals.reporters.truncate import TextSection, truncate_document
 from pytest_evals.verdict.decision import Decision
 from pytest_evals.verdict.diff import DiffEntry
 from pytest_evals.verdict.gate.spec import GateVerdict
@@ -73,26 +79,26 @@ class MarkdownReporter:
         Raises:
             ReportError: it cannot be written.
         """
-        write_pieces(path, [markdown(report)])
+        write_pieces(path, [render_markdown(report)])
 
 
-def markdown(report: Report, limit: int = LIMIT) -> str:
+def render_markdown(report: Report, limit: int = LIMIT) -> str:
     """Return a report as Markdown.
 
     Args:
         report: what is to be told.
         limit: characters it may have, at least 8,000; each above U+FFFF counts as two.
     """
-    scan = Scan.of(report)
+    scan = RunCells.of(report)
     entries = _entries(report)
     told = {key for key, entry in entries.items() if entry.kind in _TOLD}
     failing = [key for key in scan.failing() if key not in told]
     wanted = [key for key in entries if key in told][:MOST_SHOWN] + failing[:MOST_SHOWN]
-    shown = shown_of(report, set(wanted))
-    verdicts = sorted(verdicts_of(report), key=_gravity)
+    shown = select_trials(report, set(wanted))
+    verdicts = sorted(all_verdicts(report), key=_gravity)
     several = len(report.run.datasets) > 1
     sections = [
-        Section("\n\n".join(_head(report, scan)), (), ""),
+        TextSection("\n\n".join(_head(report, scan)), (), ""),
         _gates(verdicts, several=several),
         _changed("Regressed", _of(entries, ("regressed",)), shown, several=several, share=0.35),
         _failing(failing, scan, entries, shown, several=several),
@@ -107,13 +113,13 @@ def markdown(report: Report, limit: int = LIMIT) -> str:
         *map(_context, report.context, report.context.values()),
         _facts(report),
     ]
-    return fit([one for one in sections if one is not None], limit)
+    return truncate_document([one for one in sections if one is not None], limit)
 
 
-def _entries(report: Report) -> dict[Key, DiffEntry]:
+def _entries(report: Report) -> dict[CellKey, DiffEntry]:
     """Return what changed in all datasets, the cases that block first."""
     found = [
-        (Key(name, entry.case, entry.model), entry)
+        (CellKey(name, entry.case, entry.model), entry)
         for name, judgement in report.judgements.items()
         if judgement.diff is not None
         for entry in judgement.diff.entries
@@ -121,7 +127,9 @@ def _entries(report: Report) -> dict[Key, DiffEntry]:
     return dict(sorted(found, key=lambda one: not one[1].blocking))
 
 
-def _of(entries: Mapping[Key, DiffEntry], kinds: Sequence[str]) -> list[tuple[Key, DiffEntry]]:
+def _of(
+    entries: Mapping[CellKey, DiffEntry], kinds: Sequence[str]
+) -> list[tuple[CellKey, DiffEntry]]:
     return [one for one in entries.items() if one[1].kind in kinds]
 
 
@@ -129,9 +137,9 @@ def _gravity(verdict: GateVerdict) -> tuple[bool, int]:
     return not verdict.blocking, _ORDER.index(verdict.verdict)
 
 
-def _head(report: Report, scan: Scan) -> Iterator[str]:
+def _head(report: Report, scan: RunCells) -> Iterator[str]:
     """Yield the verdict and what it rests on."""
-    decision = decision_of(report)
+    decision = overall_decision(report)
     yield f"{MARKER}\n## {_title(report, scan, decision)}"
     yield _counts(report, scan)
     if decision is not None and decision.decision == "tradeoff":
@@ -140,10 +148,10 @@ def _head(report: Report, scan: Scan) -> Iterator[str]:
         yield f"> ⚠️ {prose(note)}"
 
 
-def _title(report: Report, scan: Scan, decision: Decision | None) -> str:
+def _title(report: Report, scan: RunCells, decision: Decision | None) -> str:
     """Return the verdict in words: never a good one where trials speak against it."""
     bad = scan.total("untolerated") + scan.total("errored") + scan.total("skipped")
-    bad += sum(verdict.blocking for verdict in verdicts_of(report))
+    bad += sum(verdict.blocking for verdict in all_verdicts(report))
     if decision is not None and not (decision.decision == "accept" and bad):
         return _MARKS[decision.decision]
     if bad:
@@ -153,7 +161,7 @@ def _title(report: Report, scan: Scan, decision: Decision | None) -> str:
     return "✅ Evals: passed"
 
 
-def _counts(report: Report, scan: Scan) -> str:
+def _counts(report: Report, scan: RunCells) -> str:
     """Return how many trials became what, in a sentence."""
     passed, failed = scan.total("passed"), scan.total("failed")
     tolerated = failed - scan.total("untolerated")
@@ -185,7 +193,7 @@ def _counts(report: Report, scan: Scan) -> str:
     return f"{'; '.join(parts)}.{diff}"
 
 
-def _gates(verdicts: Sequence[GateVerdict], *, several: bool) -> Section | None:
+def _gates(verdicts: Sequence[GateVerdict], *, several: bool) -> TextSection | None:
     """Return the gates that did not pass, in words."""
     if not verdicts:
         return None
@@ -203,7 +211,7 @@ def _gates(verdicts: Sequence[GateVerdict], *, several: bool) -> Section | None:
             text += f" Behind it: {', '.join(code(case) for case in one.behind[:8])}{more}."
         items.append(text)
     title = f"### Gates: {', '.join(counts)}"
-    return Section(title, items, "gates", share=0.15, between="\n")
+    return TextSection(title, items, "gates", share=0.15, between="\n")
 
 
 def _mark(verdict: GateVerdict) -> str:
@@ -217,7 +225,7 @@ def _gate(verdict: GateVerdict, *, several: bool) -> str:
     return f"{code(verdict.gate)} for {code(verdict.model)}{where}{of}"
 
 
-def _all_gates(verdicts: Sequence[GateVerdict], *, several: bool) -> Section | None:
+def _all_gates(verdicts: Sequence[GateVerdict], *, several: bool) -> TextSection | None:
     """Return every gate with its numbers, folded."""
     if not verdicts:
         return None
@@ -234,30 +242,30 @@ def _all_gates(verdicts: Sequence[GateVerdict], *, several: bool) -> Section | N
             value,
             str(one.n),
         ]
-        items.append(row([code(one.dataset), *cells] if several else cells))
+        items.append(table_row([code(one.dataset), *cells] if several else cells))
     titles = ["", "gate", "model", "slice", "value (interval)", "samples"]
-    before = head(["dataset", *titles] if several else titles, 2)
-    return Section(
+    before = table_head(["dataset", *titles] if several else titles, 2)
+    return TextSection(
         "", items, "gates", before=before, between="\n", folded=f"All gates: {len(items):,}"
     )
 
 
 def _changed(
     title: str,
-    entries: Sequence[tuple[Key, DiffEntry]],
-    shown: Mapping[Key, Shown],
+    entries: Sequence[tuple[CellKey, DiffEntry]],
+    shown: Mapping[CellKey, ShownTrials],
     *,
     several: bool,
     share: float,
-) -> Section | None:
+) -> TextSection | None:
     """Return cases that got worse or better, with their answers before and now."""
     if not entries:
         return None
     items = [_change(key, entry, shown.get(key), several=several) for key, entry in entries]
-    return Section(f"### {title}: {len(items):,}", items, "cases", share=share)
+    return TextSection(f"### {title}: {len(items):,}", items, "cases", share=share)
 
 
-def _change(key: Key, entry: DiffEntry, shown: Shown | None, *, several: bool) -> str:
+def _change(key: CellKey, entry: DiffEntry, shown: ShownTrials | None, *, several: bool) -> str:
     """Return one case with its answers before and now, and why it fails."""
     words = [_name(key, several=several)]
     if entry.kind in _WORDS:
@@ -280,20 +288,20 @@ def _change(key: Key, entry: DiffEntry, shown: Shown | None, *, several: bool) -
     return f"{' · '.join(words)}{block}"
 
 
-def _name(key: Key, *, several: bool) -> str:
+def _name(key: CellKey, *, several: bool) -> str:
     """Return which case and model it is."""
     of = f" in {code(key.dataset)}" if several else ""
     return f"{code(key.case)} for {code(key.model)}{of}"
 
 
 def _failing(
-    failing: Sequence[Key],
-    scan: Scan,
-    entries: Mapping[Key, DiffEntry],
-    shown: Mapping[Key, Shown],
+    failing: Sequence[CellKey],
+    scan: RunCells,
+    entries: Mapping[CellKey, DiffEntry],
+    shown: Mapping[CellKey, ShownTrials],
     *,
     several: bool,
-) -> Section | None:
+) -> TextSection | None:
     """Return cases of which no sample passes and that are not told as regressed."""
     items = []
     for key in failing:
@@ -308,10 +316,10 @@ def _failing(
             lines += [labelled("why     ", reason, 500) for reason in seen.reasons[:4]]
             text += f"\n\n{fence(chr(10).join(lines))}"
         items.append(text)
-    return Section(f"### Failing: {len(items):,}", items, "cases", share=0.2) if items else None
+    return TextSection(f"### Failing: {len(items):,}", items, "cases", share=0.2) if items else None
 
 
-def _counted(cell: Cell, entry: DiffEntry | None) -> str:
+def _counted(cell: CellCounts, entry: DiffEntry | None) -> str:
     """Return how many samples passed, now and before."""
     if entry is not None and entry.kind == "added_failing":
         return f"new, passed {_of_samples(cell)}"
@@ -320,11 +328,11 @@ def _counted(cell: Cell, entry: DiffEntry | None) -> str:
     return f"passed {entry.passes_before} of {entry.n_before} before, {_of_samples(cell)} now"
 
 
-def _of_samples(cell: Cell) -> str:
+def _of_samples(cell: CellCounts) -> str:
     return f"{cell.passed} of {cell.scored}"
 
 
-def _errors(scan: Scan, *, several: bool) -> Section | None:
+def _errors(scan: RunCells, *, several: bool) -> TextSection | None:
     """Return why trials have no answer or no score."""
     if not scan.errors:
         return None
@@ -336,17 +344,17 @@ def _errors(scan: Scan, *, several: bool) -> Section | None:
         named = ", ".join(code(case) for case in cases[:5]) + (", ..." if len(cases) > 5 else "")
         items.append(f"- {trials} of {code(model)}{of}: {prose(message)} ({named})")
     title = f"### No answer, or no score: {scan.total('errored'):,}"
-    return Section(title, items, "kinds of errors", between="\n")
+    return TextSection(title, items, "kinds of errors", between="\n")
 
 
 def _flaky(
-    told: Collection[Key],
-    scan: Scan,
-    entries: Mapping[Key, DiffEntry],
-    shown: Mapping[Key, Shown],
+    told: Collection[CellKey],
+    scan: RunCells,
+    entries: Mapping[CellKey, DiffEntry],
+    shown: Mapping[CellKey, ShownTrials],
     *,
     several: bool,
-) -> Section | None:
+) -> TextSection | None:
     """Return cases whose samples disagree, or that moved within noise, with a reason."""
     items = []
     for key, cell in scan.cells.items():
@@ -360,10 +368,10 @@ def _flaky(
             text += f"; {prose(seen.reasons[0], 300)}"
         items.append(text)
     title = f"### Flaky: {len(items):,}"
-    return Section(title, items, "cases", share=0.05, between="\n") if items else None
+    return TextSection(title, items, "cases", share=0.05, between="\n") if items else None
 
 
-def _quiet(entries: Sequence[tuple[Key, DiffEntry]], *, several: bool) -> Section | None:
+def _quiet(entries: Sequence[tuple[CellKey, DiffEntry]], *, several: bool) -> TextSection | None:
     """Return the other changes, folded."""
     if not entries:
         return None
@@ -373,15 +381,17 @@ def _quiet(entries: Sequence[tuple[Key, DiffEntry]], *, several: bool) -> Sectio
         for key, entry in entries
     ]
     folded = f"Other changes against the baseline: {len(items):,}"
-    return Section("", items, "cases", between="\n", folded=folded)
+    return TextSection("", items, "cases", between="\n", folded=folded)
 
 
-def _context(title: str, value: ContextValue) -> Section:
+def _context(title: str, value: ContextValue) -> TextSection:
     """Return a section that a plugin adds."""
     if isinstance(value, str):
-        return Section(f"### {prose(title)}", [prose(value, 2_000)], "parts")
-    items = [row([prose(name), prose(_shown_value(one))]) for name, one in value.items()]
-    return Section(f"### {prose(title)}", items, "values", before=head(["", ""]), between="\n")
+        return TextSection(f"### {prose(title)}", [prose(value, 2_000)], "parts")
+    items = [table_row([prose(name), prose(_shown_value(one))]) for name, one in value.items()]
+    return TextSection(
+        f"### {prose(title)}", items, "values", before=table_head(["", ""]), between="\n"
+    )
 
 
 def _shown_value(value: object) -> str:
@@ -390,7 +400,7 @@ def _shown_value(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _facts(report: Report) -> Section:
+def _facts(report: Report) -> TextSection:
     """Return what was run, folded, and how to see more."""
     run = report.run
     items = [
@@ -413,4 +423,4 @@ def _facts(report: Report) -> Section:
     versions = " ".join(f"{name} {version}" for name, version in sorted(run.versions.items()))
     if versions:
         items.append(f"- versions: {prose(versions)}")
-    return Section("", items, "facts", between="\n", folded=f"Run {in_html(run.id)}")
+    return TextSection("", items, "facts", between="\n", folded=f"Run {in_html(run.id)}")

@@ -6,8 +6,8 @@ from pytest_evals.ground.plain_text import UNKNOWN, format_cost, format_count, f
 from pytest_evals.metrics.spec import Metric, Slice
 from pytest_evals.report import Report
 from pytest_evals.reporters.markup import code, prose
-from pytest_evals.reporters.trial_samples import Scan
-from pytest_evals.reporters.truncate import Section
+from pytest_evals.reporters.trial_samples import RunCells
+from pytest_evals.reporters.truncate import TextSection
 from pytest_evals.stats.verdict import RowVerdict
 
 _MOVED = "against the baseline"
@@ -18,12 +18,12 @@ _TITLES = {
 }
 
 
-def row(cells: Iterable[str]) -> str:
+def table_row(cells: Iterable[str]) -> str:
     """Return a row of a table; the cells are Markdown."""
     return f"| {' | '.join(cells)} |"
 
 
-def head(cells: Sequence[str], numbers: int = 0) -> str:
+def table_head(cells: Sequence[str], numbers: int = 0) -> str:
     """Return a table's head.
 
     Args:
@@ -31,10 +31,10 @@ def head(cells: Sequence[str], numbers: int = 0) -> str:
         numbers: how many columns at the right hold numbers.
     """
     sides = ["---"] * (len(cells) - numbers) + ["---:"] * numbers
-    return f"{row(cells)}\n{row(sides)}"
+    return f"{table_row(cells)}\n{table_row(sides)}"
 
 
-def models(report: Report, scan: Scan) -> Section | None:
+def models(report: Report, scan: RunCells) -> TextSection | None:
     """Return the table of models: rates, scores, what they cost, and the change."""
     names = _columns(report)
     rows, changed = [], False
@@ -58,10 +58,10 @@ def models(report: Report, scan: Scan) -> Section | None:
     without = set() if changed else {_MOVED}
     without |= set() if len(report.judgements) > 1 else {"dataset"}
     kept = [i for i, title in enumerate(titles) if title not in without]
-    items = [row(cells[i] for i in kept) for cells in rows]
+    items = [table_row(cells[i] for i in kept) for cells in rows]
     shown = [_TITLES.get(titles[i]) or _title(titles[i]) for i in kept]
-    before = head(shown, len(shown) - shown.index("passed"))
-    return Section("### Models and costs", items, "models", before=before, between="\n")
+    before = table_head(shown, len(shown) - shown.index("passed"))
+    return TextSection("### Models and costs", items, "models", before=before, between="\n")
 
 
 def _title(name: str) -> str:
@@ -87,7 +87,7 @@ def _columns(report: Report) -> list[str]:
     return sorted(found, key=lambda name: place[name])
 
 
-def _passed(scan: Scan, dataset: str, model: str) -> str:
+def _passed(scan: RunCells, dataset: str, model: str) -> str:
     """Return how many of a model's scored trials passed."""
     cells = [c for key, c in scan.cells.items() if (key.dataset, key.model) == (dataset, model)]
     scored = sum(cell.scored for cell in cells)
@@ -130,7 +130,7 @@ def _points(result: RowVerdict) -> str:
     return f"{points}, {result.verdict}"
 
 
-def slices(report: Report, scan: Scan) -> Section | None:
+def slices(report: Report, scan: RunCells) -> TextSection | None:
     """Return how often cases of each tag pass, the tag that passes least often first."""
     found: dict[tuple[str, str, str], list[int]] = {}
     for key, cell in scan.cells.items():
@@ -153,13 +153,13 @@ def slices(report: Report, scan: Scan) -> Section | None:
         if moved:
             part = Slice(key="tag", value=tag)
             cells.append(changes.get(dataset, {}).get((model, part), ""))
-        items.append(row([code(dataset), *cells] if several else cells))
+        items.append(table_row([code(dataset), *cells] if several else cells))
     titles = ["tag", "model", "cases", "passed", *([_MOVED] if moved else [])]
-    before = head(["dataset", *titles] if several else titles, len(titles) - 2)
-    return Section("### By tag", items, "tags", share=0.05, before=before, between="\n")
+    before = table_head(["dataset", *titles] if several else titles, len(titles) - 2)
+    return TextSection("### By tag", items, "tags", share=0.05, before=before, between="\n")
 
 
-def comparisons(report: Report) -> Section | None:
+def comparisons(report: Report) -> TextSection | None:
     """Return the comparisons with the baseline in words, folded: the declared ones first."""
     tests = [
         test
@@ -176,4 +176,4 @@ def comparisons(report: Report) -> Section | None:
         kind = "" if test.gate else " (exploratory, never blocks)"
         items.append(f"- {code(test.model)}{part}{of}{kind}: {prose(test.result.sentence)}")
     folded = f"Comparisons with the baseline: {len(items):,}"
-    return Section("", items, "comparisons", share=0.05, between="\n", folded=folded)
+    return TextSection("", items, "comparisons", share=0.05, between="\n", folded=folded)

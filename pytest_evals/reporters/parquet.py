@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from pytest_evals.ground.errors import ReportError
 from pytest_evals.ground.files import replacing
 from pytest_evals.report import Report
-from pytest_evals.reporters.text import COLUMNS, rows, scorer_names
+from pytest_evals.reporters.text import COLUMNS, scorer_names, trial_rows
 
 _AT_ONCE = 2_000
 
@@ -39,7 +39,7 @@ class ParquetReporter:
         schema = _schema(arrow, report, names)
         try:
             with replacing(path) as file, parquet.ParquetWriter(file, schema) as writer:
-                every = rows(report, names)
+                every = trial_rows(report, names)
                 while some := list(islice(every, _AT_ONCE)):
                     writer.write_table(_table(arrow, schema, some))
         except (OSError, arrow.ArrowException) as error:
@@ -51,7 +51,7 @@ def _schema(arrow: Any, report: Report, names: list[str]) -> Any:
     types = {str: arrow.string(), int: arrow.int64(), float: arrow.float64(), bool: arrow.bool_()}
     labels = {
         name
-        for row in rows(report, names)
+        for row in trial_rows(report, names)
         for name, cell in zip(names, row[len(COLUMNS) :], strict=True)
         if isinstance(cell, str)
     }

@@ -265,14 +265,14 @@ def run_shape(report: Report) -> RunShape:
     )
 
 
-def verdicts_of(report: Report) -> tuple[GateVerdict, ...]:
+def all_verdicts(report: Report) -> tuple[GateVerdict, ...]:
     """Return the verdicts of all datasets."""
     return tuple(one for judgement in report.judgements.values() for one in judgement.gates)
 
 
-def decision_of(report: Report) -> Decision | None:
+def overall_decision(report: Report) -> Decision | None:
     """Return what the gates of all datasets come to; None where there are none."""
-    verdicts = verdicts_of(report)
+    verdicts = all_verdicts(report)
     return decide(verdicts) if verdicts else None
 
 

@@ -58,7 +58,7 @@ def scorer_names(report: Report) -> list[str]:
     return sorted({score.name for result in report.trials() for score in result.scores})
 
 
-def rows(report: Report, names: list[str]) -> Iterator[list[Cell]]:
+def trial_rows(report: Report, names: list[str]) -> Iterator[list[Cell]]:
     """Yield a row a trial: the cells of `COLUMNS`, then one for each of these scorers.
 
     A scorer's cell is its value; of a bare verdict 1 or 0; of a bare label the label; empty where

@@ -16,7 +16,7 @@ _LONGEST = 4000
 _MOST_CASES = 6
 
 
-class Key(NamedTuple):
+class CellKey(NamedTuple):
     """One case asked of one model."""
 
     dataset: str
@@ -28,7 +28,7 @@ class Key(NamedTuple):
 
 
 @dataclass(slots=True)
-class Cell:
+class CellCounts:
     """What became of one case under one model."""
 
     tags: tuple[str, ...]
@@ -62,7 +62,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ShownTrial:
     """What is shown of one trial."""
 
     id: str
@@ -74,20 +74,20 @@ class Seen:
 
 
 @dataclass(slots=True)
-class Shown:
+class ShownTrials:
     """The trials of one cell that are shown."""
 
-    right: Seen | None = None
+    right: ShownTrial | None = None
     """The first that passed."""
-    wrong: Seen | None = None
+    wrong: ShownTrial | None = None
     """The first that did not."""
 
 
 @dataclass(slots=True)
-class Scan:
+class RunCells:
     """The cells of a run, in the order they were planned."""
 
-    cells: dict[Key, Cell] = field(default_factory=dict)
+    cells: dict[CellKey, CellCounts] = field(default_factory=dict)
     """What became of each."""
     errors: dict[tuple[str, str, str], tuple[int, str, tuple[str, ...]]] = field(
         default_factory=dict
@@ -95,7 +95,7 @@ class Scan:
     """By dataset, model and type of error: how often, the first message, the first few cases."""
 
     @classmethod
-    def of(cls, report: Report) -> "Scan":
+    def of(cls, report: Report) -> "RunCells":
         """Count a report's trials."""
         scan = cls()
         for result in report.trials():
@@ -103,10 +103,10 @@ class Scan:
         return scan
 
     def _add(self, result: TrialResult) -> None:
-        key = Key(result.dataset, result.case_id, result.model_id)
+        key = CellKey(result.dataset, result.case_id, result.model_id)
         cell = self.cells.get(key)
         if cell is None:
-            cell = self.cells[key] = Cell(result.tags, len(self.cells))
+            cell = self.cells[key] = CellCounts(result.tags, len(self.cells))
         special = "revised" if result.revised else "unneeded" if result.unneeded else None
         what = special or result.outcome.value
         setattr(cell, what, getattr(cell, what) + 1)
@@ -116,7 +116,7 @@ class Scan:
             why = "not scored" if result.error is None else result.error.type
             place = (result.dataset, result.model_id, why)
             count, message, cases = self.errors.get(place, (0, "", ()))
-            message = message or " ".join(reasons_of(result)[:1])[:600]
+            message = message or " ".join(failure_reasons(result)[:1])[:600]
             if result.case_id not in cases and len(cases) < _MOST_CASES:
                 cases += (result.case_id,)
             self.errors[place] = (count + 1, message, cases)
@@ -125,17 +125,17 @@ class Scan:
         """Return how many trials there are of a kind: passed, failed, errored, untolerated."""
         return sum(getattr(cell, what) for cell in self.cells.values())
 
-    def failing(self) -> list[Key]:
+    def failing(self) -> list[CellKey]:
         """Return the cells with wrong answers, those that pass least often first."""
         failing = [key for key, cell in self.cells.items() if cell.failed]
         return sorted(failing, key=lambda key: (self.cells[key].share, self.cells[key].place))
 
 
-def shown_of(report: Report, wanted: Collection[Key]) -> Mapping[Key, Shown]:
+def select_trials(report: Report, wanted: Collection[CellKey]) -> Mapping[CellKey, ShownTrials]:
     """Return the trials that are shown of some cells."""
-    found: dict[Key, Shown] = {key: Shown() for key in wanted}
+    found: dict[CellKey, ShownTrials] = {key: ShownTrials() for key in wanted}
     for result in report.trials() if found else ():
-        shown = found.get(Key(result.dataset, result.case_id, result.model_id))
+        shown = found.get(CellKey(result.dataset, result.case_id, result.model_id))
         if shown is None:
             continue
         if result.outcome is Outcome.PASSED:
@@ -145,12 +145,12 @@ def shown_of(report: Report, wanted: Collection[Key]) -> Mapping[Key, Shown]:
     return found
 
 
-def _seen(result: TrialResult) -> Seen:
+def _seen(result: TrialResult) -> ShownTrial:
     answer = None if result.answer is None else result.answer[:_LONGEST]
-    return Seen(result.id, answer, tuple(reasons_of(result)))
+    return ShownTrial(result.id, answer, tuple(failure_reasons(result)))
 
 
-def reasons_of(result: TrialResult) -> list[str]:
+def failure_reasons(result: TrialResult) -> list[str]:
     """Return why a trial did not pass: ``scorer: reason``, or the error."""
     return list(_reasons(result))
 

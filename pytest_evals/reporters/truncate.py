@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class TextSection:
     """A part of a document: a title and items, of which the last may be left out."""
 
     title: str
@@ -44,12 +44,12 @@ class Section:
 class _Part:
     """A section while it is being filled."""
 
-    section: Section
+    section: TextSection
     shown: int = 0
     size: int = field(default=0)
 
     def __post_init__(self) -> None:
-        self.size = units(self.section.text(0))
+        self.size = utf16_length(self.section.text(0))
 
     def grow(self, room: int, most: float) -> int:
         """Show more items while they fit.
@@ -64,8 +64,8 @@ class _Part:
         items = self.section.items
         while self.shown < len(items):
             # The first item brings the table's head; a line more of cut text is always allowed for.
-            cost = units(items[self.shown]) + units(self.section.between)
-            cost += units(self.section.before) + 8 if not self.shown else 0
+            cost = utf16_length(items[self.shown]) + utf16_length(self.section.between)
+            cost += utf16_length(self.section.before) + 8 if not self.shown else 0
             if cost > room or self.size + cost > most:
                 break
             self.shown += 1
@@ -74,7 +74,7 @@ class _Part:
         return room
 
 
-def fit(sections: Sequence[Section], limit: int) -> str:
+def truncate_document(sections: Sequence[TextSection], limit: int) -> str:
     """Return a document of sections that is no longer than a limit.
 
     Each section may first take its share, in order; what is left over then goes to them in the same
@@ -93,6 +93,6 @@ def fit(sections: Sequence[Section], limit: int) -> str:
     return "\n\n".join(part.section.text(part.shown) for part in parts) + "\n"
 
 
-def units(text: str) -> int:
+def utf16_length(text: str) -> int:
     """Return how long a text is in UTF-16 code units."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2

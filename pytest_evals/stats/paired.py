@@ -2,9 +2,9 @@
 
 Two one-sided tests share alpha 0.05, because a model can get worse in two ways: a little in many
 cases (the mean rule, `signflip`), or wholly in a few (the break rule, `breaks`). Rows are fixed
-before the run and corrected as one family inside each alpha. First `plan_confirm` says which cases
-to ask again and how often; then `judge` gives one verdict a row. Both are pure: what was asked is
-handed in, and never enters a mean or an interval.
+before the run and corrected as one family inside each alpha. First `plan_confirmations` chooses the
+cases to call again and how often; then `evaluate_rows` gives one verdict per row. Both are pure:
+confirmation samples are passed in, and never enter a mean or an interval.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,7 +37,7 @@ _DEFAULT = Rules()
 _GREATEST_COMMON = 100_000
 
 
-def plan_confirm(rows: Sequence[Row], *, rules: Rules = _DEFAULT) -> list[ConfirmPlan]:
+def plan_confirmations(rows: Sequence[Row], *, rules: Rules = _DEFAULT) -> list[ConfirmPlan]:
     """Say which cases to ask again, and how often, before the verdict.
 
     r is fixed by the numbers of cases and samples alone, before any confirmation is drawn. Cases
@@ -124,7 +124,7 @@ def _fallen(row: Row) -> list[PairedCase]:
     return [pair for pair in row.counts if pair.base_pass == pair.base_n and not pair.now_pass]
 
 
-def judge(
+def evaluate_rows(
     rows: Sequence[Row], *, rules: Rules = _DEFAULT, confirmed: Confirmed | None = None
 ) -> list[RowVerdict]:
     """Give the verdict on every row that was declared before the run.
@@ -136,8 +136,8 @@ def judge(
     Args:
         rows: all declared rows; together they are the family of the correction.
         rules: the constants.
-        confirmed: the confirmation answers by row and case, drawn as `plan_confirm` said ({} where
-            none came); None where confirmation is switched off, then r is 0.
+        confirmed: the confirmation samples by row and case, drawn by `plan_confirmations` ({} if
+            none came); None if confirmation is switched off, then r is 0.
 
     Returns:
         One verdict a row, in the order of the rows.
@@ -150,7 +150,7 @@ def judge(
     return _judge(rows, rules, confirmed, exploratory=False)
 
 
-def explore(rows: Sequence[Row], *, rules: Rules = _DEFAULT) -> list[RowVerdict]:
+def explore_rows(rows: Sequence[Row], *, rules: Rules = _DEFAULT) -> list[RowVerdict]:
     """Give the verdict on slices that were not declared: shown, and never blocking.
 
     They are corrected by Benjamini and Hochberg among themselves, without confirmation, and change

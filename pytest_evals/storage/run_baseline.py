@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_evals.ground.errors import StoreError, suggest
-from pytest_evals.metrics.trial_stats import Table
+from pytest_evals.metrics.trial_stats import TrialTable
 from pytest_evals.run import DatasetInfo, Run, RunStatus
 from pytest_evals.storage.base import RunStore
 from pytest_evals.storage.baseline_file import Found, baseline_path, load_baseline, save_baseline
-from pytest_evals.verdict.baseline import Baseline, baseline_of, update_baseline
+from pytest_evals.verdict.baseline import Baseline, build_baseline, update_baseline
 
 _PAGE = 50
 
@@ -85,8 +85,8 @@ def run_baseline(store: RunStore, run: Run, dataset: str) -> Baseline:
         StoreError: it has nothing of the dataset, or it cannot be read.
     """
     info = dataset_of(run, dataset)
-    table = Table.of(dataset, store.results(run.id))
-    return baseline_of(table, info, replayed=is_replayed(run))
+    table = TrialTable.of(dataset, store.results(run.id))
+    return build_baseline(table, info, replayed=is_replayed(run))
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ class Written:
 
 
 def add_to_baseline(
-    target: Target, table: Table, info: DatasetInfo, *, replayed: bool, reset: bool
+    target: Target, table: TrialTable, info: DatasetInfo, *, replayed: bool, reset: bool
 ) -> Written:
     """Write what a run says into a dataset's own baseline; only what ran is touched.
 
@@ -166,7 +166,7 @@ def add_to_baseline(
     Raises:
         StoreError: it cannot be written; the old file is untouched.
     """
-    new = baseline_of(table, info, replayed=replayed)
+    new = build_baseline(table, info, replayed=replayed)
     if not new.lines:
         return Written(False, 0, f"baseline {target.shown} is unchanged: nothing was scored")
     old = target.old

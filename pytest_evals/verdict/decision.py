@@ -6,7 +6,7 @@ from typing import Literal
 from pytest_evals.ground.canonical import Frozen
 from pytest_evals.verdict.gate.spec import GateVerdict, Role
 
-Word = Literal["accept", "reject", "investigate", "tradeoff"]
+DecisionWord = Literal["accept", "reject", "investigate", "tradeoff"]
 """Every gate passed; a gate failed; something cannot be told; a primary gate's metric rose beyond
 noise while a guardrail failed."""
 
@@ -14,7 +14,7 @@ noise while a guardrail failed."""
 class Decision(Frozen):
     """What to do with a change."""
 
-    decision: Word
+    decision: DecisionWord
     """The one word."""
     reasons: tuple[str, ...] = ()
     """Why, a sentence each, the gravest first."""
@@ -58,6 +58,6 @@ def _in(verdicts: Iterable[GateVerdict], *words: str) -> list[GateVerdict]:
     return [one for one in verdicts if one.verdict in words]
 
 
-def _because(word: Word, verdicts: Iterable[GateVerdict]) -> Decision:
+def _because(word: DecisionWord, verdicts: Iterable[GateVerdict]) -> Decision:
     reasons = (f"{one.name}: {one.sentence}" for one in verdicts)
     return Decision(decision=word, reasons=tuple(reasons))

@@ -1,48 +1,48 @@
-"""Judgement: everything that is said of one dataset's run at its end. Pure.
+"""Evaluation: metrics, gate verdicts, diff and decision of one dataset's run. Pure.
 
-The one way from trials to verdicts, for a session, for stored runs and for merged shards: first
-`plan_again` says what to ask again, then `judge_run` judges. Confirmation answers decide breaks
-alone: they are handed in apart, and reach no table, metric or baseline.
+Sessions, stored runs and merged shards get their verdict here. `plan_run_confirmation` chooses the
+cells to call again; `evaluate_run` then evaluates. Confirmation samples decide breaks only: they
+are passed in separately, and enter no table, metric or baseline.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_evals.ground.canonical import Frozen
-from pytest_evals.metrics.compute import metrics
-from pytest_evals.metrics.confusion import Confusion, confusions
+from pytest_evals.metrics.compute import compute_metrics
+from pytest_evals.metrics.confusion import Confusion, compute_confusions
 from pytest_evals.metrics.prevalence import corrected_rates
-from pytest_evals.metrics.spec import Metric, parse_measure
-from pytest_evals.metrics.trial_stats import Table, Tally
+from pytest_evals.metrics.spec import Metric, parse_metric
+from pytest_evals.metrics.trial_stats import TrialStats, TrialTable
 from pytest_evals.run import DatasetInfo
 from pytest_evals.stats.prevalence import JudgeError
 from pytest_evals.stats.rows import Rules
 from pytest_evals.verdict.baseline import Baseline
 from pytest_evals.verdict.decision import Decision, decide
 from pytest_evals.verdict.diff import (
-    Confirmation,
+    ConfirmationPlan,
     Diff,
     RunSide,
-    compare,
-    confirmed_of,
+    confirmed_answers,
+    diff_with_baseline,
     plan_confirmation,
 )
 from pytest_evals.verdict.gate.evaluate import (
-    Judge,
-    declared_of,
-    explored_of,
-    gates_of,
-    judge_gates,
+    GateContext,
+    declared_comparisons,
+    evaluate_gates,
+    exploratory_comparisons,
+    parse_gates,
 )
 from pytest_evals.verdict.gate.spec import GateSpec, GateVerdict
-from pytest_evals.verdict.gate.state import states
+from pytest_evals.verdict.gate.state import model_states
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class EvaluationInput:
     """What a dataset's run is judged by."""
 
-    table: Table
+    table: TrialTable
     """The recorded trials."""
     info: DatasetInfo
     """What was planned and selected, with the gates as written."""
@@ -63,16 +63,16 @@ class Bench:
 
     def gates(self) -> tuple[GateSpec, ...]:
         """Return the dataset's gates, parsed."""
-        return gates_of(self.info)
+        return parse_gates(self.info)
 
     def run_side(self) -> RunSide:
         """Return the run as it is compared: models whose sets are not whole stay without cases."""
-        known = states(self.table, self.info, self.gates())
+        known = model_states(self.table, self.info, self.gates())
         incomplete = frozenset(model for model, state in known.items() if not state.comparable)
         return RunSide(self.table, self.info, replayed=self.replayed, incomplete=incomplete)
 
 
-class Judgement(Frozen):
+class Evaluation(Frozen):
     """What is said of one dataset's run."""
 
     metrics: tuple[Metric, ...] = ()
@@ -92,38 +92,38 @@ class Judgement(Frozen):
         return tuple(verdict for verdict in self.gates if verdict.blocking)
 
 
-def plan_again(bench: Bench) -> Confirmation:
+def plan_run_confirmation(bench: EvaluationInput) -> ConfirmationPlan:
     """Say which cells to ask again before the verdict, and how often each.
 
     Without a baseline, and where nothing is flagged, that is none.
     """
     if bench.baseline is None:
-        return Confirmation({}, {}, ())
-    declared = declared_of(bench.gates(), bench.table, bench.info)
+        return ConfirmationPlan({}, {}, ())
+    declared = declared_comparisons(bench.gates(), bench.table, bench.info)
     return plan_confirmation(declared, bench.baseline, bench.run_side(), rules=bench.rules)
 
 
-def judge_run(
-    bench: Bench,
+def evaluate_run(
+    bench: EvaluationInput,
     *,
-    plan: Confirmation | None = None,
-    again: Iterable[Tally] = (),
+    plan: ConfirmationPlan | None = None,
+    again: Iterable[TrialStats] = (),
     by: Sequence[str] = ("tag",),
-) -> Judgement:
+) -> Evaluation:
     """Return metrics, verdicts, diff and decision of a dataset's run.
 
     Args:
         bench: what it is judged by.
-        plan: what was to be asked again (`plan_again`); None where confirmation is switched off.
+        plan: the cells to call again (`plan_run_confirmation`); None if confirmation is off.
         again: the trials that were asked again; they decide breaks alone.
         by: the slices that are explored: shown, never blocking.
     """
     gates = bench.gates()
     diff = None
     if bench.baseline is not None:
-        declared = declared_of(gates, bench.table, bench.info)
-        confirmed = None if plan is None else confirmed_of(declared, plan, again)
-        diff = compare(
+        declared = declared_comparisons(gates, bench.table, bench.info)
+        confirmed = None if plan is None else confirmed_answers(declared, plan, again)
+        diff = diff_with_baseline(
             bench.baseline,
             bench.run_side(),
             declared,
@@ -131,18 +131,18 @@ def judge_run(
             rules=bench.rules,
             confirmed=confirmed,
             by=by,
-            also=explored_of(gates, bench.table, bench.info),
+            also=exploratory_comparisons(gates, bench.table, bench.info),
         )
-    judge = Judge(bench.table, bench.info, diff, bench.rules.strict, bench.no_baseline)
-    verdicts = judge_gates(judge, gates)
-    named = (parse_measure(gate.metric) for gate in gates if not gate.compares)
-    return Judgement(
+    judge = GateContext(bench.table, bench.info, diff, bench.rules.strict, bench.no_baseline)
+    verdicts = evaluate_gates(judge, gates)
+    named = (parse_metric(gate.metric) for gate in gates if not gate.compares)
+    return Evaluation(
         metrics=(
-            *metrics(bench.table, planned=bench.info.planned_by_model, extra=named),
+            *compute_metrics(bench.table, planned=bench.info.planned_by_model, extra=named),
             *corrected_rates(bench.table, bench.judges),
         ),
         gates=tuple(verdicts),
         diff=diff,
         decision=decide(verdicts) if gates else None,
-        confusions=confusions(bench.table),
+        confusions=compute_confusions(bench.table),
     )

@@ -13,14 +13,14 @@ from pytest_evals.storage.baseline_file import (
     load_baseline,
     save_baseline,
 )
-from pytest_evals.verdict.baseline import baseline_of, update_baseline
+from pytest_evals.verdict.baseline import build_baseline, update_baseline
 from tests.gates.makers import info, table
 
 
 def made(seed):
     """Return a baseline of one case."""
     one = table({"a": "+++"}, seed=seed)
-    return baseline_of(one, info(one))
+    return build_baseline(one, info(one))
 
 
 def no_run(name):

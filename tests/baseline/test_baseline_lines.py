@@ -14,7 +14,7 @@ from pytest_evals.ground.errors import StoreError
 from pytest_evals.model import Model, Price
 from pytest_evals.verdict.baseline import (
     Baseline,
-    baseline_of,
+    build_baseline,
     join_baselines,
     model_digest,
     read_baseline,
@@ -27,7 +27,7 @@ from tests.gates.makers import drawn, extend, info, table, trial
 def run(seed, rates=(0.2, 0.6, 1.0), samples=3, **more):
     """Return the baseline of one drawn run."""
     made = drawn(rates, samples, seed, **more)
-    return baseline_of(made, info(made))
+    return build_baseline(made, info(made))
 
 
 SEEDS = st.integers(0, 2**32)
@@ -67,14 +67,14 @@ def test_the_same_run_twice_changes_nothing():
     """A run that was added, or only reused stored answers, is not added again."""
     made = drawn([0.5, 1.0], 5, 1)
     again = drawn([0.5, 1.0], 5, 1, origin="stored")
-    first = baseline_of(made, info(made))
-    assert first == update_baseline(first, baseline_of(again, info(again)))
+    first = build_baseline(made, info(made))
+    assert first == update_baseline(first, build_baseline(again, info(again)))
 
 
 def test_a_longer_run_takes_the_place_of_its_beginning():
     """A run that was finished later counts its draws once."""
     short, whole = table({"a": "++"}, seed="s"), table({"a": "+++-+"}, seed="s")
-    one, two = (baseline_of(made, info(made)) for made in (short, whole))
+    one, two = (build_baseline(made, info(made)) for made in (short, whole))
     for joined in (update_baseline(one, two), update_baseline(two, one)):
         [line] = joined.lines
         assert (line.passes, line.n) == (4, 5)
@@ -85,10 +85,10 @@ def test_a_longer_run_takes_the_place_of_its_beginning():
 def test_a_subset_touches_only_its_lines(outcomes, seed):
     """Updating with some of the cases leaves all other lines byte-identical."""
     old = table(outcomes, seed="old")
-    text = write_baseline(baseline_of(old, info(old)))
+    text = write_baseline(build_baseline(old, info(old)))
     some = Random(seed).sample(sorted(outcomes), len(outcomes) // 2)
     new = table(dict.fromkeys(some, "-"), seed="new")
-    updated = update_baseline(read_baseline(text, "b"), baseline_of(new, info(new)))
+    updated = update_baseline(read_baseline(text, "b"), build_baseline(new, info(new)))
     before, after = text.splitlines(), write_baseline(updated).splitlines()
     assert len(before) == len(after)
     changed = {json.loads(b)["case"] for b, a in zip(before, after, strict=True) if a != b}
@@ -99,22 +99,22 @@ def test_a_changed_definition_replaces_the_line():
     """An edited case, prompt, model or scorer begins its line anew; others are added to."""
     old = table({"a": "+++", "b": "+++"})
     new = extend(table({"a": "--"}, case_digest="edited"), {"b": "--"}, seed="2")
-    found = update_baseline(baseline_of(old, info(old)), baseline_of(new, info(new)))
+    found = update_baseline(build_baseline(old, info(old)), build_baseline(new, info(new)))
     assert {line.case: (line.passes, line.n) for line in found.lines} == {"a": (0, 2), "b": (3, 5)}
-    base = baseline_of(old, info(old))
+    base = build_baseline(old, info(old))
     again = table({"a": "-"}, seed="3")
     for more in ({"prompt_digest": "other"}, {"models": ("m", "x")}):
         facts = info(again, **more)
         if "models" in more:
             facts = facts.model_copy(update={"models": (Model(id="m", provider="other"),)})
-        assert update_baseline(base, baseline_of(again, facts)).cells["a", "m"].n == 1
+        assert update_baseline(base, build_baseline(again, facts)).cells["a", "m"].n == 1
 
 
 def test_a_good_and_a_bad_run_are_both_added():
     """A baseline is never the best run: bad ones count too."""
     good, bad = table({"a": "+++"}, seed="1"), table({"a": "---"}, seed="2")
     for one, two in ((good, bad), (bad, good)):
-        found = update_baseline(baseline_of(one, info(one)), baseline_of(two, info(two)))
+        found = update_baseline(build_baseline(one, info(one)), build_baseline(two, info(two)))
         assert (found.lines[0].passes, found.lines[0].n) == (3, 6)
 
 
@@ -122,7 +122,7 @@ def test_recorded_answers_are_replaced():
     """Scripted answers are what they are: a new run takes the place of the old one."""
     old = table({"a": "+", "b": "+"}, origin="scripted")
     new = table({"a": "-"}, origin="scripted", seed="2")
-    found = update_baseline(baseline_of(old, info(old)), baseline_of(new, info(new)))
+    found = update_baseline(build_baseline(old, info(old)), build_baseline(new, info(new)))
     assert {line.case: (line.passes, line.n) for line in found.lines} == {"a": (0, 1), "b": (1, 1)}
     assert all(line.recorded for line in found.lines)
 
@@ -131,7 +131,7 @@ def test_stored_answers_count_as_recorded_in_a_replay():
     """Only under replay are answers from the store what nothing can change."""
     made = table({"a": "+"}, origin="stored")
     assert [
-        baseline_of(made, info(made), replayed=replayed).lines[0].recorded
+        build_baseline(made, info(made), replayed=replayed).lines[0].recorded
         for replayed in (False, True)
     ] == [False, True]
 
@@ -140,7 +140,7 @@ def test_pruning_needs_the_whole_collection():
     """Cases that are gone leave the baseline only where all cases are given."""
     old = extend(table({"a": "+", "gone": "+"}), {"gone": "+"}, model="other")
     new = table({"a": "+"}, seed="2")
-    base, update = baseline_of(old, info(old)), baseline_of(new, info(new))
+    base, update = build_baseline(old, info(old)), build_baseline(new, info(new))
     assert len(update_baseline(base, update).lines) == 3
     kept = update_baseline(base, update, cases={"a"})
     assert [line.key for line in kept.lines] == [("a", "m"), ("gone", "other")]
@@ -149,7 +149,7 @@ def test_pruning_needs_the_whole_collection():
 def test_nothing_scored_no_line():
     """A case whose trials all errored keeps the line it had."""
     made = table({"a": "!!", "b": "+!"})
-    assert [(line.case, line.n) for line in baseline_of(made, info(made)).lines] == [("b", 1)]
+    assert [(line.case, line.n) for line in build_baseline(made, info(made)).lines] == [("b", 1)]
 
 
 def test_scores_are_pooled_exactly():
@@ -161,7 +161,7 @@ def test_scores_are_pooled_exactly():
         for i, value in enumerate(some):
             made.add(trial("a", i, seed=str(k), names=("helpful",), values=(value,),
                            verdicts=(value > 0.4,)))  # fmt: skip
-        whole = update_baseline(whole, baseline_of(made, info(made)))
+        whole = update_baseline(whole, build_baseline(made, info(made)))
     flat = [x for some in values for x in some]
     expected = (pytest.approx(fmean(flat)), 5, pytest.approx(variance(flat), abs=1e-5))
     assert expected == whole.lines[0].values("helpful")
@@ -188,4 +188,4 @@ def test_two_definitions_do_not_join():
     """A union of two definitions of a case is refused: nothing says which one holds."""
     one, two = table({"a": "+"}), table({"a": "+"}, case_digest="edited")
     with pytest.raises(StoreError, match=r"case 'a', model 'm' has two different definitions"):
-        join_baselines(baseline_of(one, info(one)), baseline_of(two, info(two)))
+        join_baselines(build_baseline(one, info(one)), build_baseline(two, info(two)))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pytest_evals.ground.errors import StoreError
 from pytest_evals.verdict.baseline import (
-    baseline_of,
+    build_baseline,
     read_baseline,
     update_baseline,
     write_baseline,
@@ -17,12 +17,12 @@ from pytest_evals.verdict.baseline import (
 from tests.gates.makers import drawn, extend, info, table
 
 MADE = extend(table({"b": "++-", "a": "+++"}), {"a": "---"}, model="n")
-TEXT = write_baseline(baseline_of(MADE, info(MADE)))
+TEXT = write_baseline(build_baseline(MADE, info(MADE)))
 
 
 def texts(made, **more):
     """Return a table's baseline as text."""
-    return write_baseline(baseline_of(made, info(made), **more))
+    return write_baseline(build_baseline(made, info(made), **more))
 
 
 def test_the_form():
@@ -41,7 +41,7 @@ def test_the_form():
 def test_reading_gives_back_what_was_written(one, two):
     """Writing what was read gives the same bytes, and reading what was written the same lines."""
     made, more = drawn([0.3, 0.9], 3, one), drawn([0.3, 0.9, 1.0], 2, two)
-    whole = update_baseline(baseline_of(made, info(made)), baseline_of(more, info(more)))
+    whole = update_baseline(build_baseline(made, info(made)), build_baseline(more, info(more)))
     text = write_baseline(whole)
     read = read_baseline(text, "b")
     assert text == write_baseline(read)

@@ -7,7 +7,7 @@ import pytest
 
 from pytest_evals.cli.pooling import alike, pooled
 from pytest_evals.ground.plain_text import columns
-from pytest_evals.metrics.trial_stats import Table, Tally
+from pytest_evals.metrics.trial_stats import TrialStats, TrialTable
 from pytest_evals.result import Outcome
 from pytest_evals.storage.sqlite import SqliteRunStore
 
@@ -155,7 +155,7 @@ def test_what_is_not_right(evals_cli, words, status, said):
 
 def tally(case, sample, draw, *, passed=True, digest="q"):
     """Make a trial."""
-    return Tally(
+    return TrialStats(
         id=f"{case}-{sample}",
         case=case,
         model="m",
@@ -168,7 +168,7 @@ def tally(case, sample, draw, *, passed=True, digest="q"):
 
 def table(*tallies):
     """Make a table."""
-    made = Table("d")
+    made = TrialTable("d")
     for one in tallies:
         made.add(one)
     return made

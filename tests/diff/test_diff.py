@@ -8,9 +8,16 @@ from hypothesis import strategies as st
 from scipy.stats import fisher_exact
 
 from pytest_evals.model import Model
-from pytest_evals.verdict.baseline import baseline_of, read_baseline, write_baseline
-from pytest_evals.verdict.diff import Declared, Diff, RunSide, compare, diff_runs, independent
-from pytest_evals.verdict.diff.entries import chance
+from pytest_evals.verdict.baseline import build_baseline, read_baseline, write_baseline
+from pytest_evals.verdict.diff import (
+    ComparisonSpec,
+    Diff,
+    RunSide,
+    diff_runs,
+    diff_with_baseline,
+    is_independent,
+)
+from pytest_evals.verdict.diff.entries import fisher_p
 from tests.gates.makers import drawn, extend, info, table, trial
 
 
@@ -21,12 +28,12 @@ def side(made, **more):
 
 def base(made):
     """Return the baseline of a run, as it is read from its file."""
-    return read_baseline(write_baseline(baseline_of(made, info(made, models=made.models))), "b")
+    return read_baseline(write_baseline(build_baseline(made, info(made, models=made.models))), "b")
 
 
 def kinds(before, now, **more):
     """Return the class of each case that has an entry."""
-    return {e.case: e.kind for e in compare(base(before), side(now, **more)).entries}
+    return {e.case: e.kind for e in diff_with_baseline(base(before), side(now, **more)).entries}
 
 
 OUTCOMES = st.dictionaries(
@@ -45,7 +52,7 @@ MIRROR = {
 def test_nothing_changed(outcomes, origin):
     """The diff of a run with itself is empty."""
     made = table({"z": "+", **outcomes}, origin=origin)
-    found = compare(base(made), side(made))
+    found = diff_with_baseline(base(made), side(made))
     assert (found.entries, found.dropped) == ((), ())
     assert len(outcomes) + 1 == sum(found.counts.values())
 
@@ -116,7 +123,9 @@ def test_drift_of_recorded_answers():
     """A recorded answer that still passes but changed has drifted, and blocks where declared."""
     before = table({"a": "+"}, origin="scripted")
     now = table({"a": "+"}, origin="scripted", answer_digest="other")
-    found = compare(base(before), side(now), [Declared("m", gate="no regressions")])
+    found = diff_with_baseline(
+        base(before), side(now), [ComparisonSpec("m", gate="no regressions")]
+    )
     assert [(e.kind, e.blocking) for e in found.entries] == [("drifted", True)]
     assert (found.verdict, found.tests[0].drifted) == ("regressed", ("a",))
 
@@ -128,7 +137,9 @@ def test_drift_of_live_answers():
         table({"a": "+"}, seed="2", answer_digest="other", tools=("search",)),
         {"b": "+"}, tools=("pay",),
     )  # fmt: skip
-    found = compare(base(before), side(now), [Declared("m", gate="no regressions")])
+    found = diff_with_baseline(
+        base(before), side(now), [ComparisonSpec("m", gate="no regressions")]
+    )
     assert [(e.case, e.kind, e.blocking) for e in found.entries] == [("b", "drifted", False)]
     assert [(e.tools_before, e.tools) for e in found.entries] == [(("search",), ("pay",))]
     assert found.tests[0].drifted == ()
@@ -138,7 +149,9 @@ def test_drift_needs_recorded_answers_on_both_sides():
     """Recorded answers against a live baseline may call other tools without blocking."""
     before = table({"a": "+"}, tools=("search",))
     now = table({"a": "+"}, tools=("pay",), origin="scripted")
-    found = compare(base(before), side(now), [Declared("m", gate="no regressions")])
+    found = diff_with_baseline(
+        base(before), side(now), [ComparisonSpec("m", gate="no regressions")]
+    )
     assert [(e.kind, e.blocking) for e in found.entries] == [("drifted", False)]
 
 
@@ -148,7 +161,9 @@ def test_an_edited_case_is_not_compared():
     now = table({"a": "---"}, case_digest="edited")
     extend(now, {"b": "---"}, scorers_digest="edited")
     extend(now, {"c": "+++"})
-    found = compare(base(before), side(now), [Declared("m", gate="no regressions")])
+    found = diff_with_baseline(
+        base(before), side(now), [ComparisonSpec("m", gate="no regressions")]
+    )
     assert [(e.kind, e.edited) for e in found.entries] == [
         ("case_edited", ("case",)),
         ("case_edited", ("scorers",)),
@@ -167,7 +182,7 @@ def test_a_changed_prompt_is_compared():
     facts = info(now, prompt_digest="new").model_copy(
         update={"models": (Model(id="m", provider="openai", model="m2"),)}
     )
-    [entry] = compare(base(before), RunSide(now, facts)).entries
+    [entry] = diff_with_baseline(base(before), RunSide(now, facts)).entries
     assert (entry.kind, entry.edited) == ("regressed", ("model", "prompt"))
 
 
@@ -175,7 +190,7 @@ def test_an_entry_says_what_changed():
     """Scores, answers, tools, tokens, time and cost stand before and now, with the reasons."""
     before = table({"a": "+++"}, tokens=10, latency_s=1.0, cost_usd=0.1)
     now = table({"a": "---"}, tokens=20, latency_s=2.0, cost_usd=0.1, tools=("pay",))
-    [entry] = compare(base(before), side(now)).entries
+    [entry] = diff_with_baseline(base(before), side(now)).entries
     assert (entry.answer_before, entry.answer) == ("right", "wrong")
     assert (entry.tools_before, entry.tools) == ((), ("pay",))
     assert (entry.scores["contains"].before, entry.scores["contains"].now) == (1.0, 0.0)
@@ -190,7 +205,7 @@ def test_still_failing_for_another_reason():
     """A case that still fails is listed only where other assertions fail."""
     before = table({"a": "-", "b": "-"})
     now = extend(table({"a": "-"}, failing=("tone",)), {"b": "-"})
-    [entry] = compare(base(before), side(now)).entries
+    [entry] = diff_with_baseline(base(before), side(now)).entries
     assert (
         entry.case, entry.kind, entry.failing_before, entry.failing
     ) == ("a", "still_failing", ("contains",), ("tone",))  # fmt: skip
@@ -208,7 +223,7 @@ def test_dropped_names_the_model_where_it_matters():
     """A case dropped under one of two models is named with it."""
     before = extend(table({"a": "+"}), {"a": "+", "b": "+"}, model="n")
     now = extend(table({"a": "+", "b": "+", "c": "+"}), {"a": "+", "b": "+", "c": "+"}, model="n")
-    found = compare(base(before), side(now))
+    found = diff_with_baseline(base(before), side(now))
     assert [one.case for one in found.dropped] == ["b[m]", "c"]
 
 
@@ -216,13 +231,13 @@ def test_dropped_names_the_model_where_it_matters():
 def test_chance_is_fishers(n_a, n_b, data):
     """The chance of a case's movement is Fisher's one-sided p-value, and the same both ways."""
     a, b = data.draw(st.integers(0, n_a)), data.draw(st.integers(0, n_b))
-    assert chance(a, n_a, b, n_b) == chance(b, n_b, a, n_a)
+    assert fisher_p(a, n_a, b, n_b) == fisher_p(b, n_b, a, n_a)
     if a * n_b == b * n_a:
-        assert chance(a, n_a, b, n_b) == 1.0
+        assert fisher_p(a, n_a, b, n_b) == 1.0
         return
     alternative = "greater" if a * n_b > b * n_a else "less"
     expected = fisher_exact([[a, n_a - a], [b, n_b - b]], alternative=alternative).pvalue
-    assert chance(a, n_a, b, n_b) == pytest.approx(expected)
+    assert fisher_p(a, n_a, b, n_b) == pytest.approx(expected)
 
 
 def test_temperature_0_is_one_sample():
@@ -231,7 +246,7 @@ def test_temperature_0_is_one_sample():
     cold = info(now).model_copy(
         update={"models": (Model(id="m", provider="openai", params={"temperature": 0}),)}
     )
-    [entry] = compare(base(before), RunSide(now, cold)).entries
+    [entry] = diff_with_baseline(base(before), RunSide(now, cold)).entries
     assert entry.kind == "flaky"
 
 
@@ -248,21 +263,29 @@ def test_temperature_0_is_one_sample():
 )
 def test_independent_samples(params, own, expected):
     """At temperature 0 or with a seed samples are not independent, unless the model says so."""
-    assert expected == independent(Model(id="m", provider="openai", params=params, independent=own))
+    assert expected == is_independent(
+        Model(id="m", provider="openai", params=params, independent=own)
+    )
 
 
 def test_the_gravest_comes_first():
     """Entries are in the order of gravity, then of cases."""
     before = table({"a": "---", "b": "+++", "c": "+++", "d": "+"})
     now = table({"a": "+++", "b": "---", "c": "---", "d": "-", "e": "-"}, seed="2")
-    assert [e.case for e in compare(base(before), side(now)).entries] == ["b", "c", "e", "d", "a"]
+    assert [e.case for e in diff_with_baseline(base(before), side(now)).entries] == [
+        "b",
+        "c",
+        "e",
+        "d",
+        "a",
+    ]
 
 
 @given(st.integers(0, 2**32), st.integers(0, 2**32))
 def test_a_diff_survives_json(one, two):
     """A diff is the same after its round trip, `class` in place."""
     a, b = (drawn([0.2, 0.9, 1.0], 3, seed, tags=("x",)) for seed in (one, two))
-    found = compare(base(a), side(b), [Declared("m", gate="no regressions")])
+    found = diff_with_baseline(base(a), side(b), [ComparisonSpec("m", gate="no regressions")])
     text = found.model_dump_json()
     assert found == Diff.model_validate_json(text)
     assert '"kind"' not in text
@@ -276,7 +299,9 @@ def test_ten_thousand_cases():
     spent = [2.0]
     while spent[-1] >= 2.0 and len(spent) < 4:
         began = time.process_time()
-        found = compare(before, side(now), [Declared("m", gate="no regressions")], by=())
+        found = diff_with_baseline(
+            before, side(now), [ComparisonSpec("m", gate="no regressions")], by=()
+        )
         spent.append(time.process_time() - began)
     assert (sum(found.counts.values()), found.verdict) == (10_000, "passed")
     assert spent[-1] < 2.0
@@ -287,7 +312,7 @@ def test_a_trial_beyond_the_first_model():
     before = extend(table({"a": "+++"}), {"a": "+++"}, model="n")
     now = extend(table({"a": "---"}, seed="2"), {"a": "+++"}, model="n", seed="2")
     now.add(trial("b", ok=True, model="n"))
-    found = compare(base(before), side(now))
+    found = diff_with_baseline(base(before), side(now))
     assert [(e.case, e.model, e.kind) for e in found.entries] == [
         ("a", "m", "regressed"),
         ("b", "n", "added_passing"),

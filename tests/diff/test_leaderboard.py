@@ -7,13 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_evals.ground.errors import SettingsError
-from pytest_evals.metrics.leaderboard import Entrant, Leaderboard, leaderboard
+from pytest_evals.metrics.leaderboard import Entrant, Leaderboard, rank_entrants
 from tests.gates.makers import drawn, table, trial
 
 
 def board(tables, weights=None, **more):
     """Return the leaderboard of tables by name."""
-    return leaderboard("d", [Entrant(n, made, "m") for n, made in tables.items()], weights, **more)
+    return rank_entrants(
+        "d", [Entrant(n, made, "m") for n, made in tables.items()], weights, **more
+    )
 
 
 def scored(values, name="helpful", **more):

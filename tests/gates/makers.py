@@ -2,7 +2,7 @@
 
 from random import Random
 
-from pytest_evals.metrics.trial_stats import Table, Tally
+from pytest_evals.metrics.trial_stats import TrialStats, TrialTable
 from pytest_evals.model import Model
 from pytest_evals.result import Outcome
 from pytest_evals.run import DatasetInfo
@@ -38,12 +38,12 @@ def trial(case, sample=0, *, ok=True, model="m", seed="", **more):
         "cost_usd": 0.001 if scored else None,
         "latency_s": 0.5 if scored else None,
     }
-    return Tally(**{**values, **more})
+    return TrialStats(**{**values, **more})
 
 
 def table(outcomes, *, dataset="d", model="m", seed="", **more):
     """Return a table of one model: case -> a text of samples, + passed, - failed, ! errored."""
-    made = Table(dataset)
+    made = TrialTable(dataset)
     return extend(made, outcomes, model=model, seed=seed, **more)
 
 

@@ -5,12 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
-from pytest_evals.metrics.confusion import MOST_LABELS, confusion, confusions
+from pytest_evals.metrics.confusion import MOST_LABELS, compute_confusion, compute_confusions
 from pytest_evals.metrics.prevalence import corrected_rates
-from pytest_evals.metrics.trial_stats import Table
+from pytest_evals.metrics.trial_stats import TrialTable
 from pytest_evals.score import NO_LABEL
 from pytest_evals.stats.prevalence import JudgeError, rogan_gladen
-from pytest_evals.verdict.evaluation import Bench, judge_run
+from pytest_evals.verdict.evaluation import EvaluationInput, evaluate_run
 from tests.gates.makers import info, table, trial
 
 LABELS = st.sampled_from(["good", "bad", "so-so"])
@@ -21,7 +21,7 @@ PAIRS = st.lists(st.tuples(LABELS, LABELS), min_size=1, max_size=30).filter(
 
 def labelled(pairs, *, model="m", scorer="mood"):
     """Return a table in which each case has a true label and the one it was given."""
-    made = Table("d")
+    made = TrialTable("d")
     for i, (truth, said) in enumerate(pairs):
         labels = ((scorer, truth, said),)
         made.add(trial(f"c{i:03}", ok=truth == said, model=model, labels=labels))
@@ -32,7 +32,7 @@ def labelled(pairs, *, model="m", scorer="mood"):
 @given(PAIRS)
 def test_it_agrees_with_an_independent_implementation(pairs):
     """The matrix, and each label's precision, recall and F1."""
-    found = confusion(labelled(pairs), "mood", "m")
+    found = compute_confusion(labelled(pairs), "mood", "m")
     truth, said = zip(*pairs, strict=True)
     labels = list(found.labels)
     matrix = oracle.confusion_matrix(truth, said, labels=labels)
@@ -51,7 +51,7 @@ def test_it_agrees_with_an_independent_implementation(pairs):
 
 def test_an_answer_without_a_label_is_an_error_but_no_class():
     """It misses its true label, and counts against its recall and the accuracy."""
-    found = confusion(labelled([("a", "a"), ("a", NO_LABEL), ("b", "b")]), "mood", "m")
+    found = compute_confusion(labelled([("a", "a"), ("a", NO_LABEL), ("b", "b")]), "mood", "m")
     values = {metric.metric: metric.value for metric in found.metrics}
     assert (("a", "b"), ((1, 0), (0, 1)), (1, 0)) == (found.labels, found.counts, found.unread)
     assert pytest.approx(2 / 3) == values["accuracy(mood)"]
@@ -63,16 +63,16 @@ def test_there_is_one_for_each_model_and_scorer_that_gives_labels():
     """And none for those that do not."""
     made = labelled([("a", "b")])
     made.add(trial("c000", model="n", labels=(("mood", "a", "a"), ("topic", "x", "y"))))
-    found = [(one.model, one.scorer) for one in confusions(made)]
+    found = [(one.model, one.scorer) for one in compute_confusions(made)]
     assert [("m", "mood"), ("n", "mood"), ("n", "topic")] == found
-    assert confusion(made, "contains", "m") is None
-    assert () == confusions(table({"a": "++"}))
+    assert compute_confusion(made, "contains", "m") is None
+    assert () == compute_confusions(table({"a": "++"}))
 
 
 def test_many_labels_are_no_classes():
     """A scorer whose labels are all different would draw a page of noughts."""
     names = [f"l{i}" for i in range(MOST_LABELS + 1)]
-    assert confusion(labelled(list(zip(names, names, strict=True))), "mood", "m") is None
+    assert compute_confusion(labelled(list(zip(names, names, strict=True))), "mood", "m") is None
 
 
 JUDGE = JudgeError(passed_right=90, passed=100, failed_right=80, failed=100)
@@ -113,8 +113,8 @@ def test_both_stand_in_the_judgement_and_decide_nothing():
     """They are among the metrics; no gate reads a corrected rate."""
     made = labelled([("a", "a"), ("a", "b"), ("b", "b")])
     facts = info(made, gates=("pass@1 >= 0.5",))
-    plain = judge_run(Bench(made, facts))
-    told = judge_run(Bench(made, facts, judges={"contains": JUDGE}))
+    plain = evaluate_run(EvaluationInput(made, facts))
+    told = evaluate_run(EvaluationInput(made, facts, judges={"contains": JUDGE}))
     assert ["mood"] == [one.scorer for one in told.confusions]
     new = [m.metric for m in told.metrics if m not in plain.metrics]
     assert ["pass@1 of contains", "corrected(pass@1 of contains)"] == new

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evals.metrics.spec import Measure, MetricError, Slice, parse_measure
-from pytest_evals.verdict.gate.grammar import GateError, bar_text, parse_gate, write_gate
+from pytest_evals.metrics.spec import MetricError, MetricSpec, Slice, parse_metric
+from pytest_evals.verdict.gate.grammar import GateError, parse_gate, threshold_text, write_gate
 from pytest_evals.verdict.gate.spec import GateSpec
 
 
@@ -137,8 +137,8 @@ SPACED = st.builds("{} {}".format, NAMES, NAMES)
 
 @given(
     metric=st.sampled_from(["pass@1", "pass^3", "consistency", "error_rate"])
-    | st.builds(lambda name: str(Measure(kind="mean", of=name)), NAMES | SPACED)
-    | st.builds(lambda name: str(Measure(kind="pass@", k=2, of=name)), NAMES | SPACED),
+    | st.builds(lambda name: str(MetricSpec(kind="mean", of=name)), NAMES | SPACED)
+    | st.builds(lambda name: str(MetricSpec(kind="pass@", k=2, of=name)), NAMES | SPACED),
     bar=st.integers(1, 99).map(lambda n: n / 100),
     least=st.booleans(),
     per=st.none() | st.just("tag") | NAMES,
@@ -173,16 +173,16 @@ def test_no_text_breaks_the_parser(text):
 def test_no_text_breaks_the_measures(text):
     """Any text gives a measure whose name reads back the same, or a MetricError."""
     try:
-        found = parse_measure(text)
+        found = parse_metric(text)
     except MetricError:
         return
-    assert found == parse_measure(str(found))
+    assert found == parse_metric(str(found))
 
 
 def test_a_bar_in_short():
     """A bar is shown as it is asked for."""
     assert [
-        bar_text(GateSpec(text="-", metric="pass@1", **bar))
+        threshold_text(GateSpec(text="-", metric="pass@1", **bar))
         for bar in (
             {"min": 0.5, "max": 0.5},
             {"min": 0.2, "max": 0.4},

@@ -4,21 +4,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evals.metrics.compute import measure
+from pytest_evals.metrics.compute import compute_metric
 from pytest_evals.metrics.spec import Slice
 from pytest_evals.result import Outcome
-from pytest_evals.verdict.baseline import baseline_of
-from pytest_evals.verdict.gate.evaluate import Judge, judge_gates
+from pytest_evals.verdict.baseline import build_baseline
+from pytest_evals.verdict.gate.evaluate import GateContext, evaluate_gates
 from pytest_evals.verdict.gate.grammar import parse_gate
 from pytest_evals.verdict.gate.spec import GateVerdict
-from pytest_evals.verdict.gate.state import covers, is_compared, states
-from pytest_evals.verdict.gate.words import number
+from pytest_evals.verdict.gate.state import gates_cover, is_compared, model_states
+from pytest_evals.verdict.gate.words import format_number
 from tests.gates.makers import drawn, extend, info, table, trial
 
 
 def judged(made, *gates, **more):
     """Return the verdicts of gates on a table."""
-    return judge_gates(Judge(made, info(made, gates=gates, models=made.models or ("m",), **more)))
+    return evaluate_gates(
+        GateContext(made, info(made, gates=gates, models=made.models or ("m",), **more))
+    )
 
 
 def only(made, *gates, **more):
@@ -65,7 +67,7 @@ def test_the_words_never_contradict_the_verdict():
     made = table({f"c{i:04}": "+" if i < 8999 else "-" for i in range(10000)})
     assert "pass@1 is 0.8999 " in only(made, "pass@1 >= 0.9").sentence
     assert [
-        number(0.899999, 0.9), number(0.9, 0.9), number(1234567.0), number(0.000012)
+        format_number(0.899999, 0.9), format_number(0.9, 0.9), format_number(1234567.0), format_number(0.000012)
     ] == ["0.899999", "0.9", "1,234,567", "0.000012"]  # fmt: skip
 
 
@@ -144,7 +146,7 @@ def test_a_model_that_is_whole_is_judged():
     """Selecting one of two models leaves that one's set whole."""
     made = table({"a": "+", "b": "+"})
     both = info(made, gates=("pass@1 >= 0.9",), models=("m", "n"), planned=4, selected=2)
-    assert [(v.model, v.verdict) for v in judge_gates(Judge(made, both))] == [
+    assert [(v.model, v.verdict) for v in evaluate_gates(GateContext(made, both))] == [
         ("m", "passed"),
         ("n", "skipped"),
     ]
@@ -219,7 +221,9 @@ def test_no_regressions_without_a_baseline():
     assert (verdict.verdict, verdict.blocking) == ("failed", True)
     assert "--evals-update-baseline" in verdict.sentence
     facts = info(made, gates=("no regressions",))
-    [first] = judge_gates(Judge(made, facts, no_baseline="this run writes the first baseline"))
+    [first] = evaluate_gates(
+        GateContext(made, facts, no_baseline="this run writes the first baseline")
+    )
     assert (first.verdict, first.blocking) == ("skipped", False)
 
 
@@ -254,7 +258,7 @@ def test_a_passed_gate_has_its_numbers(outcomes, allowed):
         if verdict.verdict == "passed" and verdict.metric == "pass@1":
             assert verdict.n > 0
             assert verdict.value >= 0.5
-            assert measure(made, "error_rate", model="m").value is not None
+            assert compute_metric(made, "error_rate", model="m").value is not None
             errors = sum(text.count("!") for text in outcomes.values())
             assert errors <= allowed * len(made) + 1e-9
 
@@ -266,7 +270,7 @@ def test_states_of_models():
     for selected, expected in ((1, "narrowed"), (2, "cut short")):
         facts = info(made, models=("m", "n"), planned=2, selected=selected)
         assert {"m": "whole", "n": expected} == {
-            model: state.whole for model, state in states(made, facts, gates).items()
+            model: state.whole for model, state in model_states(made, facts, gates).items()
         }
 
 
@@ -293,13 +297,13 @@ def test_states_of_models():
 def test_what_a_gate_answers_for(gates, compared, expected):
     """A failed trial is tolerated only where some gate answers for each assertion that failed."""
     failed = trial("a", ok=False, tags=("x",))
-    assert expected == covers([parse_gate(gate) for gate in gates], failed, compared=compared)
+    assert expected == gates_cover([parse_gate(gate) for gate in gates], failed, compared=compared)
 
 
 def test_what_a_baseline_can_be_compared_with():
     """A case the baseline does not know, or knows by another question, is not compared."""
     made = table({"a": "+"})
-    known = baseline_of(made, info(made))
+    known = build_baseline(made, info(made))
     assert [
         is_compared(known, trial("a")),
         is_compared(known, trial("b")),
@@ -314,7 +318,7 @@ def test_every_failed_assertion_needs_an_answer():
     """Two failed assertions need gates on both."""
     failed = trial("a", ok=False, failing=("contains", "tone"))
     one, two = parse_gate("mean(contains) >= 0.5"), parse_gate("mean(tone) >= 0.5")
-    assert [covers(g, failed, compared=False) for g in ([one], [one, two])] == [False, True]
+    assert [gates_cover(g, failed, compared=False) for g in ([one], [one, two])] == [False, True]
 
 
 def test_a_slice_is_named():

@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evals.metrics.compute import measure, metrics, slice_metrics, usual, woodruff
+from pytest_evals.metrics.compute import (
+    compute_metric,
+    compute_metrics,
+    compute_slice_metrics,
+    default_metrics,
+    woodruff_quantile,
+)
 from pytest_evals.metrics.spec import Metric, Slice
 from pytest_evals.result import Outcome
 from pytest_evals.stats.quantiles import quantile
@@ -31,7 +37,7 @@ def test_pass_at_k_is_the_mean_over_all_choices(outcomes, k):
     """pass@k and pass^k equal enumeration where every case has k samples, else they are absent."""
     made = table(outcomes)
     for sign, every in (("@", False), ("^", True)):
-        found = measure(made, f"pass{sign}{k}", model="m")
+        found = compute_metric(made, f"pass{sign}{k}", model="m")
         if min(map(len, outcomes.values())) < k:
             assert found.value is None
             assert f"fewer than k = {k}" in (found.absent or "")
@@ -51,16 +57,16 @@ def test_rates_and_means_agree_with_plain_sums(outcomes):
     expected = fmean(samples.count("+") / len(samples) for samples in outcomes.values())
     names = ("pass@1", "pass_rate", "score", "mean(contains)", "pass@1 of contains")
     assert [pytest.approx(expected)] * len(names) == [
-        measure(made, name, model="m").value for name in names
+        compute_metric(made, name, model="m").value for name in names
     ]
 
 
 def test_too_few_samples_because_of_errors():
     """A case short of k only because trials errored is left out and counted, not guessed."""
     made = table({"a": "+++", "b": "++!", "c": "!!!"})
-    found = measure(made, "pass^3", model="m")
+    found = compute_metric(made, "pass^3", model="m")
     assert (found.value, found.n, found.cases, found.dropped) == (1.0, 3, 1, 2)
-    assert "fewer than k = 3" in measure(table({"a": "++"}), "pass^3", model="m").absent
+    assert "fewer than k = 3" in compute_metric(table({"a": "++"}), "pass^3", model="m").absent
 
 
 @pytest.mark.parametrize(
@@ -76,14 +82,14 @@ def test_too_few_samples_because_of_errors():
 )
 def test_errors_leave_nothing_to_measure(name, said):
     """Where every trial errored there is no value, and the reason says so."""
-    found = measure(table({"a": "!", "b": "!"}), name, model="m")
+    found = compute_metric(table({"a": "!", "b": "!"}), name, model="m")
     assert (found.value, found.n) == (None, 0)
     assert said in found.absent
 
 
 def test_nobody_is_in_the_slice():
     """A slice without trials is absent, never 0 or 1."""
-    found = measure(table({"a": "+"}), "pass@1", model="m", part=Slice(key="tag", value="x"))
+    found = compute_metric(table({"a": "+"}), "pass@1", model="m", part=Slice(key="tag", value="x"))
     assert (found.value, found.absent) == (None, "no trial of these cases was recorded")
 
 
@@ -91,37 +97,41 @@ def test_a_scorer_that_says_nothing():
     """A scorer without verdicts has no pass@k, one that never spoke or failed says which."""
     made = table({"a": "+"}, names=("helpful",), values=(0.5,), verdicts=(None,),
                  unscored=("judge",))  # fmt: skip
-    assert "use mean(helpful)" in measure(made, "pass@1 of helpful", model="m").absent
-    assert measure(made, "mean(tone)", model="m").absent == "tone scores none of these cases"
-    assert measure(made, "mean(judge)", model="m").absent == "judge could not score any of 1 trial"
+    assert "use mean(helpful)" in compute_metric(made, "pass@1 of helpful", model="m").absent
+    assert compute_metric(made, "mean(tone)", model="m").absent == "tone scores none of these cases"
+    assert (
+        compute_metric(made, "mean(judge)", model="m").absent
+        == "judge could not score any of 1 trial"
+    )
 
 
 def test_errors_and_completeness():
     """Errors are a share of what was asked, completeness of what was planned."""
     made = table({"a": "+!", "b": "-+"})
     made.add(trial("c", ok=None, outcome=Outcome.SKIPPED, error="not_run"))
-    assert measure(made, "error_rate", model="m").value == 0.25
-    assert measure(made, "completeness", model="m", planned=8).value == 3 / 8
-    assert measure(made, "completeness", model="m").value == 3 / 5
+    assert compute_metric(made, "error_rate", model="m").value == 0.25
+    assert compute_metric(made, "completeness", model="m", planned=8).value == 3 / 8
+    assert compute_metric(made, "completeness", model="m").value == 3 / 5
 
 
 def test_samples_that_were_not_needed_do_not_count():
     """A cell that stopped early is whole: what was not needed is neither missing nor an error."""
     made = table({"a": "+++"})
     made.add(trial("a", 3, ok=None, outcome=Outcome.SKIPPED, error="not_needed"))
-    assert measure(made, "completeness", model="m").value == 1.0
-    assert measure(made, "error_rate", model="m").value == 0.0
+    assert compute_metric(made, "completeness", model="m").value == 1.0
+    assert compute_metric(made, "error_rate", model="m").value == 0.0
 
 
 def test_totals_need_every_price():
     """Tokens and cost are totals of all answers; one unknown price leaves no total."""
     made = table({"a": "+-", "b": "!"})
-    assert pytest.approx(0.002) == measure(made, "cost_usd", model="m").value
-    assert measure(made, "tokens", model="m").value == 20
-    assert pytest.approx(0.001) == measure(made, "mean(cost_usd)", model="m").value
+    assert pytest.approx(0.002) == compute_metric(made, "cost_usd", model="m").value
+    assert compute_metric(made, "tokens", model="m").value == 20
+    assert pytest.approx(0.001) == compute_metric(made, "mean(cost_usd)", model="m").value
     made.add(trial("c", cost_usd=None))
     assert (
-        measure(made, "cost_usd", model="m").absent == "1 of 3 answered trials have no known price"
+        compute_metric(made, "cost_usd", model="m").absent
+        == "1 of 3 answered trials have no known price"
     )
 
 
@@ -134,10 +144,12 @@ def test_quantiles_and_extremes(cells, percent):
         for k, seconds in enumerate(cell):
             made.add(trial(f"c{i}", k, latency_s=seconds))
     flat = [x for cell in cells for x in cell]
-    found = measure(made, f"p{percent}(latency_s)", model="m")
+    found = compute_metric(made, f"p{percent}(latency_s)", model="m")
     assert quantile(flat, percent / 100) == found.value
-    assert median(flat) == pytest.approx(measure(made, "median(latency_s)", model="m").value)
-    extremes = [measure(made, f"{name}(latency_s)", model="m").value for name in ("min", "max")]
+    assert median(flat) == pytest.approx(compute_metric(made, "median(latency_s)", model="m").value)
+    extremes = [
+        compute_metric(made, f"{name}(latency_s)", model="m").value for name in ("min", "max")
+    ]
     assert [min(flat), max(flat)] == extremes
     if found.low is not None:
         assert found.low <= found.value <= found.high
@@ -151,7 +163,7 @@ def test_woodruff_covers():
         for _ in range(60):
             centre = rng.gauss(0, 1)
             cells.append([rng.gauss(centre, 1) for _ in range(3)])
-        found = woodruff(cells, 0.9)
+        found = woodruff_quantile(cells, 0.9)
         hits += found.low <= truth <= found.high
     assert 0.90 < hits / 400 <= 0.99
 
@@ -162,28 +174,30 @@ def test_labels():
     made = table({})
     for i, (true, said) in enumerate(pairs):
         made.add(trial(f"c{i}", labels=(("tone", true, said),)))
-    assert measure(made, "accuracy(tone)", model="m").value == 0.75
-    assert measure(made, "recall(tone, a)", model="m").value == 0.5
-    assert measure(made, "precision(tone, a)", model="m").value == 1.0
-    assert pytest.approx(2 / 3) == measure(made, "f1(tone, a)", model="m").value
-    assert pytest.approx((2 / 3 + 0.8) / 2) == measure(made, "macro_f1(tone)", model="m").value
-    assert "expected" in measure(made, "accuracy(other)", model="m").absent
+    assert compute_metric(made, "accuracy(tone)", model="m").value == 0.75
+    assert compute_metric(made, "recall(tone, a)", model="m").value == 0.5
+    assert compute_metric(made, "precision(tone, a)", model="m").value == 1.0
+    assert pytest.approx(2 / 3) == compute_metric(made, "f1(tone, a)", model="m").value
+    assert (
+        pytest.approx((2 / 3 + 0.8) / 2) == compute_metric(made, "macro_f1(tone)", model="m").value
+    )
+    assert "expected" in compute_metric(made, "accuracy(other)", model="m").absent
 
 
 def test_consistency_and_recovery():
     """Consistency is how often two samples agree, recovery who passed after a first failure."""
     made = table({"a": "+-", "b": "++", "c": "-+", "d": "--"})
-    assert measure(made, "consistency", model="m").value == 0.5
-    assert measure(made, "recovery", model="m").value == 0.5
+    assert compute_metric(made, "consistency", model="m").value == 0.5
+    assert compute_metric(made, "recovery", model="m").value == 0.5
 
 
 def test_what_reports_show():
     """Every model has every metric once, pass@k at the samples every case has, extras included."""
     made = table({"a": "+++", "b": "++"})
     extend(made, {"a": "++", "b": "--"}, model="n")
-    names = usual(made)
+    names = default_metrics(made)
     assert {"pass@1", "pass@2", "pass^2", "consistency"} <= set(names)
-    found = metrics(made, planned={"m": 6})
+    found = compute_metrics(made, planned={"m": 6})
     assert len({(one.metric, one.model) for one in found}) == len(found)
     by_name = {(one.metric, one.model): one for one in found}
     assert by_name["completeness", "m"].value == 5 / 6
@@ -195,6 +209,6 @@ def test_metrics_of_slices():
     """Each slice has its metrics, and a case is in every slice of its tags."""
     made = table({"a": "+", "b": "+"}, tags=("x",))
     extend(made, {"c": "-"}, tags=("x", "y"))
-    found = {(str(one.slice), one.metric): one.value for one in slice_metrics(made, "tag")}
+    found = {(str(one.slice), one.metric): one.value for one in compute_slice_metrics(made, "tag")}
     assert pytest.approx(found) == {("tag=x", "pass@1"): 2 / 3, ("tag=x", "score"): 2 / 3,
             ("tag=y", "pass@1"): 0.0, ("tag=y", "score"): 0.0}  # fmt: skip

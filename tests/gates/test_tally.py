@@ -8,7 +8,7 @@ import pytest
 from pytest_evals.exchange import ErrorInfo, Exchange, Request, Response, Usage
 from pytest_evals.message import ToolCall
 from pytest_evals.metrics.spec import Slice
-from pytest_evals.metrics.trial_stats import EXCERPT, Table, excerpt, tally
+from pytest_evals.metrics.trial_stats import EXCERPT, TrialTable, excerpt, summarize_trial
 from pytest_evals.result import Outcome, TrialResult
 from pytest_evals.score import Score, ScoreError
 from tests.gates.makers import extend, table, trial
@@ -51,7 +51,7 @@ def score(name="contains", *, passed=None, value=None, **more):
 def test_a_record_is_taken_apart():
     """Scores, tokens, cost, time, tools, tags and the answer are kept."""
     calls = (ToolCall(name="search", arguments={"q": "x"}), ToolCall(name="pay"))
-    one = tally(
+    one = summarize_trial(
         result(
             score(passed=True),
             score("helpful", value=0.7),
@@ -74,13 +74,13 @@ def test_a_record_is_taken_apart():
 
 def test_scores_of_one_name_are_taken_together():
     """Two assertions of one name: the mean of the values, and all verdicts must hold."""
-    one = tally(result(score(passed=True, value=1.0), score(passed=False, value=0.5)))
+    one = summarize_trial(result(score(passed=True, value=1.0), score(passed=False, value=0.5)))
     assert (one.names, one.values, one.verdicts) == (("contains",), (0.75,), (False,))
 
 
 def test_why_a_trial_failed():
     """Failing votes are named with their reasons; advisory ones are not."""
-    one = tally(
+    one = summarize_trial(
         result(
             score(passed=False, reason="found no\n'30 days'"),
             score("tone", passed=False, advisory=True, reason="rude"),
@@ -95,15 +95,23 @@ def test_why_a_trial_failed():
 
 def test_labels_beside_true_ones():
     """A label whose score's metadata has the true one is kept for classification metrics."""
-    one = tally(result(score("tone", passed=True, label="rude", metadata={"expected": "polite"})))
+    one = summarize_trial(
+        result(score("tone", passed=True, label="rude", metadata={"expected": "polite"}))
+    )
     assert one.labels == (("tone", "polite", "rude"),)
 
 
 def test_the_same_draw_is_known_again():
     """A stored answer is the draw it was; an equal answer that took another time is another."""
-    fresh = tally(result(score(passed=True))).draw
-    assert fresh == tally(result(score(passed=True), exchanges=(exchange(source="stored"),))).draw
-    assert fresh != tally(result(score(passed=True), exchanges=(exchange(latency=0.6),))).draw
+    fresh = summarize_trial(result(score(passed=True))).draw
+    assert (
+        fresh
+        == summarize_trial(result(score(passed=True), exchanges=(exchange(source="stored"),))).draw
+    )
+    assert (
+        fresh
+        != summarize_trial(result(score(passed=True), exchanges=(exchange(latency=0.6),))).draw
+    )
 
 
 def test_draws_of_errors():
@@ -112,7 +120,7 @@ def test_draws_of_errors():
     def draw(source, at):
         error = ErrorInfo(type="content_filtered", message="no")
         asked = Exchange(request=ASKED, error=error, source=source)
-        return tally(
+        return summarize_trial(
             result(score(passed=True), exchanges=(asked,), error=error, started_at=at)
         ).draw
 
@@ -132,7 +140,7 @@ def test_draws_of_errors():
 def test_where_answers_came_from(sources, expected):
     """The freshest of a conversation's answers counts; judges do not."""
     exchanges = (*(exchange(source=one) for one in sources), exchange(role="judge:x"))
-    assert expected == tally(result(score(passed=True), exchanges=exchanges)).origin
+    assert expected == summarize_trial(result(score(passed=True), exchanges=exchanges)).origin
 
 
 def test_an_excerpt_is_one_harmless_line():
@@ -170,7 +178,7 @@ def test_a_table_groups_its_trials():
 def test_other_datasets_are_left_out():
     """A run's table has the trials of its dataset alone."""
     records = [result(score(passed=True)), result(score(passed=True), dataset="other")]
-    assert len(Table.of("d", records)) == 1
+    assert len(TrialTable.of("d", records)) == 1
 
 
 def test_a_tally_is_small():
@@ -187,10 +195,10 @@ def test_a_tally_is_small():
         ).model_dump_json()
         for i in range(2000)
     ]
-    made = Table("d")
+    made = TrialTable("d")
     tracemalloc.start()
     for record in records:
-        made.add(tally(TrialResult.model_validate_json(record)))
+        made.add(summarize_trial(TrialResult.model_validate_json(record)))
     size, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert size / len(made) < 1024

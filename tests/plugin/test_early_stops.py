@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pytest_evals.case import Case
 from pytest_evals.verdict.gate.grammar import parse_gate
-from pytest_evals.verdict.gate.stopping_rule import needed, verdict_on
+from pytest_evals.verdict.gate.stopping_rule import case_verdict, samples_needed
 
 CASE = Case(id="a", input="x", tags=("hard",))
 
@@ -30,9 +30,9 @@ def test_the_verdict_is_that_of_all_samples(answers, least, gates):
     """On every sequence, asked in groups of as many as can settle it, it stops at that verdict."""
     most, least = len(answers), min(least, len(answers))
     specs = [parse_gate(text) for text in gates]
-    verdict = verdict_on(specs, "m", CASE, least=least, most=most)
+    verdict = case_verdict(specs, "m", CASE, least=least, most=most)
     n = least
-    while more := needed(sum(answers[:n]), n, most=most, verdict=verdict):
+    while more := samples_needed(sum(answers[:n]), n, most=most, verdict=verdict):
         n += more
     full = verdict(sum(answers))
     open_ends = {verdict(sum(answers[:n]) + i) for i in range(most - n + 1)}
@@ -56,7 +56,7 @@ def test_the_verdict_is_that_of_all_samples(answers, least, gates):
 )
 def test_gates_that_need_every_sample(gate):
     """Where some samples do not say what all say, nothing is left out."""
-    assert verdict_on([parse_gate(gate)], "m", CASE, least=3, most=9) is None
+    assert case_verdict([parse_gate(gate)], "m", CASE, least=3, most=9) is None
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 
 from pytest_evals.report import Report
-from pytest_evals.reporters.csv import LONGEST, CsvReporter, harmless, pieces
+from pytest_evals.reporters.csv import LONGEST, CsvReporter, disarm_formulas, pieces
 from pytest_evals.score import Score, ScoreError
 from tests.reporters.text_makers import HOSTILE, report, trial
 
@@ -80,7 +80,7 @@ def _is_number(cell: str) -> bool:
 def test_any_text_stays_one_cell(text: str) -> None:
     """A row has the cells it has, and an ordinary text is read back as it was."""
     (row,) = read(report([trial("a", text)]))
-    assert harmless(text) == row["answer"]
+    assert disarm_formulas(text) == row["answer"]
     if text.isprintable() and text.isascii() and text[:1].isalpha() and ";" not in text:
         assert text == row["answer"]
 
@@ -99,12 +99,12 @@ def test_marks_of_formulas_behind_spaces() -> None:
         "a; =b": "a;' =b",
         "'=1": "'" + "'=1",
     }
-    assert told == {text: harmless(text) for text in told}
+    assert told == {text: disarm_formulas(text) for text in told}
 
 
 def test_long_texts_are_cut() -> None:
     """A megabyte does not fit a spreadsheet's cell: it is cut, and says so."""
-    cell = harmless("x" * 1_000_000)
+    cell = disarm_formulas("x" * 1_000_000)
     assert f"... {1_000_000 - LONGEST} more characters" == cell.split("\n")[1]
     assert len(cell) < 32_767
 

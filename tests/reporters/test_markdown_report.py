@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from markdown_it import MarkdownIt
 
 from pytest_evals.report import Report
-from pytest_evals.reporters.markdown import LIMIT, MARKER, markdown
+from pytest_evals.reporters.markdown import LIMIT, MARKER, render_markdown
 from pytest_evals.reporters.markup import code, prose
-from pytest_evals.reporters.truncate import Section, fit, units
+from pytest_evals.reporters.truncate import TextSection, truncate_document, utf16_length
 from tests.reporters.text_makers import HOSTILE, errored, report, trial
 
 OURS = {
@@ -86,7 +86,7 @@ def full(text: str) -> Report:
 @pytest.mark.parametrize("text", HOSTILE)
 def test_no_answer_becomes_an_element(text: str) -> None:
     """Rendered, a report has the elements it has for plain words, wherever the text stands."""
-    told, plain = rendered(markdown(full(text))), rendered(markdown(full("plain")))
+    told, plain = rendered(render_markdown(full(text))), rendered(render_markdown(full("plain")))
     assert OURS >= {tag for tag, _ in told.tags}
     assert _without_code(plain) == _without_code(told)
     assert [" pytest-evals "] == told.comments
@@ -100,7 +100,7 @@ def _without_code(page: Elements) -> list:
 @given(text=WRITTEN)
 def test_no_text_becomes_an_element(text: str) -> None:
     """The same for any text; outside of code stands nothing that GitHub would look up."""
-    told = rendered(markdown(full(text)))
+    told = rendered(render_markdown(full(text)))
     allowed = {("th", (("align", "right"),)), ("td", (("align", "right"),))}
     attributes = {one for one in told.tags if one[1] and one[0] not in {"code", "pre"}}
     assert OURS >= {tag for tag, _ in told.tags}
@@ -135,7 +135,7 @@ def test_the_verdict_comes_first() -> None:
     now = [trial("refund", f"No idea.\nSorry {i}.", passed=False, sample=i) for i in range(5)]
     steady = [trial(f"c{j}", sample=i) for j in range(20) for i in range(5)]
     made = report(now + steady, before=before + steady, gates=["pass@1 >= 0.9", "no regressions"])
-    text = markdown(made)
+    text = render_markdown(made)
     assert text.startswith(f"{MARKER}\n## ")
     assert "## ⚠️ Evals: investigate\n\n100 of 105 scored trials passed; 5 failed." in text
     assert "Against the baseline: 1 regressed, 20 still passing." in text
@@ -162,7 +162,7 @@ def test_the_verdict_comes_first() -> None:
 )
 def test_the_verdict_in_words(trials, gates, title) -> None:
     """It is never better than what the trials say."""
-    assert title == markdown(report(trials, gates=gates)).splitlines()[1].removeprefix("## ")
+    assert title == render_markdown(report(trials, gates=gates)).splitlines()[1].removeprefix("## ")
 
 
 def test_flaky_fixed_slices_and_costs() -> None:
@@ -172,7 +172,7 @@ def test_flaky_fixed_slices_and_costs() -> None:
         *(trial("a", passed=bool(i), sample=i, tags=("en",)) for i in range(2)),
         trial("b", "yes", tags=("de",)),
     ]
-    text = markdown(report(now, before=before))
+    text = render_markdown(report(now, before=before))
     assert "- `a` for `gpt`: passed 2 of 2 before, 1 of 2 now; contains: the answer does" in text
     assert "| `en` | `gpt` | 1 | 1 of 2 (50%) |" in text
     assert "| `gpt` | 2 of 3 |" in text
@@ -181,7 +181,7 @@ def test_flaky_fixed_slices_and_costs() -> None:
 
 def test_errors_by_kind() -> None:
     """Trials without an answer are counted by model and reason, the most frequent first."""
-    text = markdown(report([trial(f"c{i}", None) for i in range(3)]))
+    text = render_markdown(report([trial(f"c{i}", None) for i in range(3)]))
     assert (
         "### No answer, or no score: 3\n\n- 3 trials of `gpt`: overloaded: come back later (`c0`, `c1`, `c2`)"
         in text
@@ -194,8 +194,8 @@ def test_it_fits_a_comment() -> None:
         trial(f"case-{i:05}", "\U0001f600 wörter " * 200, passed=False, tags=(f"t{i % 900}",))
         for i in range(3000)
     ]
-    text = markdown(report(trials))
-    assert 0.8 * LIMIT < units(text) <= LIMIT
+    text = render_markdown(report(trials))
+    assert 0.8 * LIMIT < utf16_length(text) <= LIMIT
     assert "### Failing: 3,000" in text
     assert re.search(r"\*2,9\d\d more cases did not fit here\.\*", text)
     assert re.search(r"\*\d+ more tags did not fit here\.\*", text)
@@ -211,11 +211,11 @@ def test_it_fits_a_comment() -> None:
 def test_fit_never_exceeds_its_limit(sizes, limit) -> None:
     """Whatever the items, the document fits, and every section stands with what it left out."""
     sections = [
-        Section(f"### s{i}", ["ä" * n for n in items], "items", folded="f" if i % 2 else "")
+        TextSection(f"### s{i}", ["ä" * n for n in items], "items", folded="f" if i % 2 else "")
         for i, items in enumerate(sizes)
     ]
-    text = fit(sections, limit)
-    assert units(text) <= limit
+    text = truncate_document(sections, limit)
+    assert utf16_length(text) <= limit
     for i, items in enumerate(sizes):
         part = text.partition(f"### s{i}\n" if items else f"### s{i}")[2].partition("### s")[0]
         left = re.search(r"\*([\d,]+) (?:more )?items did not fit", part)

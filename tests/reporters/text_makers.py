@@ -5,14 +5,14 @@ from typing import Any
 
 from pytest_evals.exchange import ErrorInfo, Exchange, Request, Response, Usage
 from pytest_evals.message import Message
-from pytest_evals.metrics.trial_stats import Table
+from pytest_evals.metrics.trial_stats import TrialTable
 from pytest_evals.model import Model
 from pytest_evals.report import Report
 from pytest_evals.result import Outcome, TrialResult, mean_score
 from pytest_evals.run import Counts, DatasetInfo, Run, RunStatus
 from pytest_evals.score import Score, ScoreError
-from pytest_evals.verdict.baseline import baseline_of
-from pytest_evals.verdict.evaluation import Bench, judge_run
+from pytest_evals.verdict.baseline import build_baseline
+from pytest_evals.verdict.evaluation import EvaluationInput, evaluate_run
 
 HOSTILE = (
     "plain words",
@@ -104,15 +104,15 @@ def report(
         own = [one for one in trials if one.dataset == name]
         info = _info(name, own, gates)
         infos.append(info)
-        table = Table.of(name, own)
+        table = TrialTable.of(name, own)
         old = None
         if before is not None:
             then = [one for one in before if one.dataset == name]
-            old = baseline_of(Table.of(name, then), _info(name, then, gates))
-        bench = Bench(
+            old = build_baseline(TrialTable.of(name, then), _info(name, then, gates))
+        bench = EvaluationInput(
             table, info, baseline=old, baseline_name="" if old is None else "main:b.jsonl"
         )
-        judgements[name] = judge_run(bench)
+        judgements[name] = evaluate_run(bench)
     run = Run(
         id="20261121-051500-3f9a",
         status=RunStatus.COMPLETE,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evals.stats.paired import explore, judge, plan_confirm
+from pytest_evals.stats.paired import evaluate_rows, explore_rows, plan_confirmations
 from pytest_evals.stats.rows import (
     Dropped,
     PairedCase,
@@ -31,9 +31,9 @@ def row(*groups, name="gpt", **options):
 
 def verdict(row, **options):
     """Judge one row, its flagged cases confirmed by fails only."""
-    plan = plan_confirm([row])[0]
+    plan = plan_confirmations([row])[0]
     confirmed = {row.name: {case: [False] * plan.n for case in plan.cases}}
-    return judge([row], confirmed=confirmed, **options)[0]
+    return evaluate_rows([row], confirmed=confirmed, **options)[0]
 
 
 counts = st.integers(1, 6).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
@@ -80,12 +80,12 @@ def test_up_to_four_flips_with_one_sample_never_block(cases, flipped, base_n):
 def test_a_case_at_nine_tenths_never_blocks_though_its_baseline_grew():
     """Ten runs of one sample were added; now it fails, and passes soon when asked again."""
     steady = row((1, 10, 10, 0, 1), (59, 10, 10, 1, 1))
-    plan = plan_confirm([steady])[0]
+    plan = plan_confirmations([steady])[0]
     assert plan.n >= 1
     rng, blocked = Random(2), 0
     for _ in range(300):
         answers = [rng.random() < 0.9 for _ in range(plan.n)]
-        blocked += judge([steady], confirmed={"gpt": {"c0": answers}})[0].blocking
+        blocked += evaluate_rows([steady], confirmed={"gpt": {"c0": answers}})[0].blocking
     assert blocked == 0
 
 
@@ -120,8 +120,8 @@ def test_moody_samples_take_the_edge_off_a_break():
     steady = row((1, 5, 5, 0, 5), (20, 4, 5, 4, 5), (10, 5, 5, 4, 5), (10, 4, 5, 5, 5))
     moody = row((1, 5, 5, 0, 5), (20, 4, 5, 1, 5), (20, 1, 5, 4, 5))
     assert (verdict(steady).verdict, verdict(steady).rule) == ("regressed", "break")
-    assert "explained by noise" in plan_confirm([moody])[0].reason
-    found = judge([moody], confirmed={"gpt": {"c0": [False] * 15}})[0]
+    assert "explained by noise" in plan_confirmations([moody])[0].reason
+    found = evaluate_rows([moody], confirmed={"gpt": {"c0": [False] * 15}})[0]
     assert (found.verdict, found.breaks.confirmed) == ("inconclusive", ("c0",))
     assert found.breaks.correlation > 0.2
 
@@ -132,7 +132,7 @@ def test_a_mood_of_one_model_is_held_against_all():
     moody = row((20, 4, 5, 1, 5), (20, 1, 5, 4, 5), name="moody")
     calm = row((20, 4, 5, 3, 5), (20, 3, 5, 4, 5), name="calm")
     alone, beside_calm, beside_moody = (
-        judge(rows)[0].breaks for rows in ([quiet], [quiet, calm], [quiet, moody])
+        evaluate_rows(rows)[0].breaks for rows in ([quiet], [quiet, calm], [quiet, moody])
     )
     assert alone.correlation == beside_calm.correlation
     assert beside_moody.correlation > 0.2
@@ -185,12 +185,12 @@ def test_the_interval_is_the_formula():
 @given(rows)
 def test_confirmation_enters_the_break_rule_alone(row):
     """Change, interval and p of the mean are the same, confirmed or not."""
-    flagged = judge([row])[0].breaks.flagged
+    flagged = evaluate_rows([row])[0].breaks.flagged
     asked = [
-        judge([row], confirmed={row.name: {case: [answer] * 10 for case in flagged}})[0]
+        evaluate_rows([row], confirmed={row.name: {case: [answer] * 10 for case in flagged}})[0]
         for answer in (False, True)
     ]
-    assert {judge([row])[0].mean} == {found.mean for found in asked}
+    assert {evaluate_rows([row])[0].mean} == {found.mean for found in asked}
 
 
 @given(rows)
@@ -202,7 +202,7 @@ def test_one_sample_a_side_is_mcnemar(row):
             PairedCase(c.case, min(c.base_pass, 1), 1, min(c.now_pass, 1), 1) for c in row.cases
         ),
     )
-    mean = judge([first])[0].mean
+    mean = evaluate_rows([first])[0].mean
     both = mean.worse + mean.better
     expected = scipy_stats.binom.cdf(mean.better, both, 0.5) if both else 1.0
     assert pytest.approx(expected) == mean.p
@@ -212,7 +212,7 @@ def test_one_sample_a_side_is_mcnemar(row):
 def test_unequal_sample_numbers_weigh_a_case_once(row):
     """D is the mean of the changes of the cases, however often each was asked."""
     changes = [c.now_pass / c.now_n - c.base_pass / c.base_n for c in row.cases]
-    mean = judge([row])[0].mean
+    mean = evaluate_rows([row])[0].mean
     assert pytest.approx(sum(changes) / len(changes), abs=1e-12) == mean.change
 
 
@@ -236,7 +236,7 @@ def test_the_mirror_has_the_mirrored_interval(row):
             PairedCase(c.case, c.now_pass, c.now_n, c.base_pass, c.base_n) for c in row.cases
         ),
     )
-    ours, theirs = judge([row])[0], judge([swapped])[0]
+    ours, theirs = evaluate_rows([row])[0], evaluate_rows([swapped])[0]
     assert pytest.approx(-ours.mean.change) == theirs.mean.change
     assert (ours.worse, ours.better) == (theirs.better, theirs.worse)
     if len(row.cases) > 1:
@@ -251,13 +251,13 @@ def test_the_order_of_cases_says_nothing(row, random):
     """Shuffled cases give the same verdict and the same numbers."""
     cases = list(row.cases)
     random.shuffle(cases)
-    assert judge([row]) == judge([replace(row, cases=tuple(cases))])
+    assert evaluate_rows([row]) == evaluate_rows([replace(row, cases=tuple(cases))])
 
 
 @given(rows)
 def test_a_regression_by_the_mean_has_test_and_interval_agree(row):
     """No verdict without both."""
-    found = judge([row])[0]
+    found = evaluate_rows([row])[0]
     if found.rule == "mean":
         assert found.mean.p_adjusted <= 0.04
         assert found.mean.high < 0
@@ -267,7 +267,7 @@ def test_a_regression_by_the_mean_has_test_and_interval_agree(row):
 def test_looking_at_slices_changes_no_verdict():
     """Exploratory rows have a correction of their own and never block."""
     declared = row((3, 5, 5, 0, 5), (57, 5, 5, 5, 5))
-    slices = explore([row((20, 1, 1, 0, 1), name=f"tag {i}") for i in range(5)])
+    slices = explore_rows([row((20, 1, 1, 0, 1), name=f"tag {i}") for i in range(5)])
     assert {(False, True, "regressed")} == {
         (found.blocking, found.exploratory, found.verdict) for found in slices
     }
@@ -279,23 +279,23 @@ def test_rows_are_one_family_inside_each_alpha():
     """Holm over five rows: a p that would do alone does not do."""
     weak = row((5, 1, 1, 0, 1), (20, 1, 1, 1, 1), name="weak")
     still = [row((40, 1, 1, 1, 1), name=f"still {i}") for i in range(4)]
-    alone, among = judge([weak])[0], judge([weak, *still])[0]
+    alone, among = evaluate_rows([weak])[0], evaluate_rows([weak, *still])[0]
     assert (alone.verdict, among.verdict) == ("regressed", "inconclusive")
     assert pytest.approx(5 * alone.mean.p) == among.mean.p_adjusted
-    uncorrected = judge([weak, *still], rules=Rules(correction="none"))[0]
+    uncorrected = evaluate_rows([weak, *still], rules=Rules(correction="none"))[0]
     assert uncorrected.verdict == "regressed"
 
 
 def test_more_rows_ask_for_more_confirmation():
     """R keeps 0.01 over all rows."""
     pair = [row((1, 5, 5, 0, 5), (59, 5, 5, 5, 5), name=name) for name in "ab"]
-    assert [plan_confirm(pair[:1])[0].n, plan_confirm(pair)[0].n] == [4, 6]
+    assert [plan_confirmations(pair[:1])[0].n, plan_confirmations(pair)[0].n] == [4, 6]
 
 
 def test_a_flagged_case_that_passes_again_is_no_break():
     """One pass is enough, and fewer answers than asked are no confirmation."""
     single = row((2, 5, 5, 0, 5), (58, 5, 5, 5, 5))
-    found = judge([single], confirmed={"gpt": {"c0": [False, True], "c1": [False]}})[0]
+    found = evaluate_rows([single], confirmed={"gpt": {"c0": [False, True], "c1": [False]}})[0]
     assert (
         found.breaks.recovered,
         found.breaks.unanswered,
@@ -307,15 +307,15 @@ def test_a_flagged_case_that_passes_again_is_no_break():
 
 def test_without_confirmation_the_samples_of_the_run_decide():
     """R is 0: three flips of 60 suffice, one does not."""
-    assert judge([row((3, 5, 5, 0, 5), (57, 5, 5, 5, 5))])[0].verdict == "regressed"
-    one = judge([row((1, 5, 5, 0, 5), (59, 5, 5, 5, 5))])[0]
+    assert evaluate_rows([row((3, 5, 5, 0, 5), (57, 5, 5, 5, 5))])[0].verdict == "regressed"
+    one = evaluate_rows([row((1, 5, 5, 0, 5), (59, 5, 5, 5, 5))])[0]
     assert (one.breaks.more, one.breaks.confirmed) == (0, ("c0",))
     assert one.rule != "break"
 
 
 def test_asking_is_spared_where_it_cannot_block():
     """200 cases with 3 samples: one break would never be proved."""
-    plan = plan_confirm([row((1, 3, 3, 0, 3), (199, 3, 3, 3, 3))])[0]
+    plan = plan_confirmations([row((1, 3, 3, 0, 3), (199, 3, 3, 3, 3))])[0]
     assert (plan.cases, plan.n) == ((), 15)
     assert "explained by noise" in plan.reason
 
@@ -323,8 +323,8 @@ def test_asking_is_spared_where_it_cannot_block():
 def test_the_user_may_fix_the_confirmations():
     """--evals-confirm 2 asks two more, whatever the number of cases."""
     broken = row((3, 5, 5, 0, 5), (57, 5, 5, 5, 5))
-    assert plan_confirm([broken], rules=Rules(confirm=2))[0].n == 2
-    none = plan_confirm([broken], rules=Rules(confirm=0))[0]
+    assert plan_confirmations([broken], rules=Rules(confirm=2))[0].n == 2
+    none = plan_confirmations([broken], rules=Rules(confirm=0))[0]
     assert (none.cases, none.reason) == ((), "the samples of the run suffice")
 
 
@@ -340,21 +340,21 @@ def test_a_noise_free_row_costs_the_others_nothing():
     """It has no p-value, so it is not in the family."""
     weak = row((5, 1, 1, 0, 1), (20, 1, 1, 1, 1), name="weak")
     recorded = row((5, 1, 1, 1, 1), name="recorded", noise_free=True)
-    assert judge([weak])[0].mean == judge([weak, recorded])[0].mean
+    assert evaluate_rows([weak])[0].mean == evaluate_rows([weak, recorded])[0].mean
 
 
 def test_strict_rules_block_what_is_inconclusive():
     """And only then."""
     quiet = row((20, 1, 1, 1, 1))
-    assert judge([quiet], rules=Rules(strict=True))[0].blocking
-    assert judge([quiet], rules=Rules(strict=True))[0].sentence.startswith("INCONCLUSIVE: ")
-    assert not judge([quiet])[0].blocking
+    assert evaluate_rows([quiet], rules=Rules(strict=True))[0].blocking
+    assert evaluate_rows([quiet], rules=Rules(strict=True))[0].sentence.startswith("INCONCLUSIVE: ")
+    assert not evaluate_rows([quiet])[0].blocking
 
 
 def test_nothing_to_compare_is_inconclusive():
     """Never a pass."""
     for noise_free in (False, True):
-        found = judge([Row("gpt", (), noise_free=noise_free)])[0]
+        found = evaluate_rows([Row("gpt", (), noise_free=noise_free)])[0]
         assert (found.verdict, found.mean, found.cases) == ("inconclusive", None, 0)
         assert "no case stands in both" in found.sentence
 
@@ -376,7 +376,7 @@ def test_scores_are_compared_by_the_mean_rule_alone():
             ),
         )
 
-    fell, same = judge([scored(-0.2)])[0], judge([scored(0.0)])[0]
+    fell, same = evaluate_rows([scored(-0.2)])[0], evaluate_rows([scored(0.0)])[0]
     assert (fell.verdict, fell.rule, fell.unit, fell.breaks) == ("regressed", "mean", "score", None)
     assert same.verdict == "passed"
 
@@ -384,8 +384,8 @@ def test_scores_are_compared_by_the_mean_rule_alone():
 def test_noise_free_scores_are_held_against_the_margin():
     """Without noise D itself decides."""
     cases = tuple(PairedScore(f"c{i}", 0.8, 1, 0.7, 1) for i in range(4))
-    wide = judge([Row("s", cases, noise_free=True, margin=0.2)])[0]
-    narrow = judge([Row("s", cases, noise_free=True)])[0]
+    wide = evaluate_rows([Row("s", cases, noise_free=True, margin=0.2)])[0]
+    narrow = evaluate_rows([Row("s", cases, noise_free=True)])[0]
     assert (wide.verdict, narrow.verdict) == ("passed", "regressed")
 
 
@@ -400,7 +400,7 @@ def test_pairs_missing_on_one_side_are_dropped_and_named():
         Dropped("c", "no scored sample in the baseline"),
         Dropped("d", "not in the baseline"),
     ) == dropped
-    found = judge([Row("gpt", pairs, dropped=dropped)])[0]
+    found = evaluate_rows([Row("gpt", pairs, dropped=dropped)])[0]
     assert any("b (not in this run)" in note for note in found.notes)
 
 
@@ -426,7 +426,7 @@ def test_what_would_settle_does_settle_most_of_the_time():
                 (1, *(x for _ in "ab" for x in (sum(rng.random() < p for _ in range(n)), n)))
                 for p in rates
             ]
-            return judge([row(*cells)])[0]
+            return evaluate_rows([row(*cells)])[0]
 
         first = draw(3)
         if first.verdict == "inconclusive" and first.outlook.samples:
@@ -463,9 +463,9 @@ def test_the_smallest_drop_shrinks_with_cases():
         lambda: Rules(margin=-1),
         lambda: Rules(alpha_mean=0.6),
         lambda: Rules(confirm=-1),
-        lambda: judge([Row("r", ()), Row("r", ())]),
-        lambda: judge([Row("r", ())], confirmed={"x": {}}),
-        lambda: judge([row((2, 5, 5, 5, 5))], confirmed={"gpt": {"c0": [True]}}),
+        lambda: evaluate_rows([Row("r", ()), Row("r", ())]),
+        lambda: evaluate_rows([Row("r", ())], confirmed={"x": {}}),
+        lambda: evaluate_rows([row((2, 5, 5, 5, 5))], confirmed={"gpt": {"c0": [True]}}),
     ],
 )
 def test_contradictions_are_refused(call):

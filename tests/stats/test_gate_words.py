@@ -1,6 +1,6 @@
 """Verdicts in words."""
 
-from pytest_evals.stats.paired import judge, plan_confirm
+from pytest_evals.stats.paired import evaluate_rows, plan_confirmations
 from pytest_evals.stats.rows import Dropped, PairedCase, PairedScore, Row
 
 NAMES = ("refund-a", "tax-3", *(f"case-{i}" for i in range(100)))
@@ -11,8 +11,10 @@ def said(*groups, **options):
     cells = [cell for times, *cell in groups for _ in range(times)]
     pairs = tuple(PairedCase(name, *cell) for name, cell in zip(NAMES, cells, strict=False))
     row = Row("gpt", pairs, **options)
-    plan = plan_confirm([row])[0]
-    return judge([row], confirmed={"gpt": {case: [False] * plan.n for case in plan.cases}})[0]
+    plan = plan_confirmations([row])[0]
+    return evaluate_rows([row], confirmed={"gpt": {case: [False] * plan.n for case in plan.cases}})[
+        0
+    ]
 
 
 def test_broken_cases_are_named():
@@ -79,13 +81,13 @@ def test_passed_says_what_is_ruled_out():
 def test_rounding_never_hides_the_margin():
     """An end just inside -5 is not written as -5."""
     row = Row("gpt", tuple(PairedCase(f"c{i}", 1, 1, 1, 1) for i in range(47)), margin=0.0506)
-    assert "−5.05" in judge([row])[0].sentence  # noqa: RUF001
+    assert "−5.05" in evaluate_rows([row])[0].sentence  # noqa: RUF001
 
 
 def test_scores_are_written_in_their_own_unit():
     """No points of 100."""
     cases = tuple(PairedScore(f"c{i}", 0.8 + i / 1000, 3, 0.4, 3) for i in range(20))
-    sentence = judge([Row("helpful", cases)])[0].sentence
+    sentence = evaluate_rows([Row("helpful", cases)])[0].sentence
     assert "the mean fell by 0.41 (90 % interval" in sentence
     assert "points" not in sentence
 
@@ -100,15 +102,16 @@ def test_recorded_answers():
         "PASSED: in 2 cases no pass became a fail"
     )
     scores = Row("s", (PairedScore("a", 0.8, 1, 0.7, 1),), noise_free=True)
-    assert "1 lower, 0 higher of 1" in judge([scores])[0].sentence
+    assert "1 lower, 0 higher of 1" in evaluate_rows([scores])[0].sentence
 
 
 def test_breaks_that_prove_nothing_are_still_shown():
     """Among many cases one may flip by noise; unanswered and alike ones are told apart."""
     many = Row("gpt", tuple(PairedCase(f"c{i}", 3, 3, 3 * (i > 0), 3) for i in range(200)))
-    assert any("noise can explain it" in note for note in judge([many])[0].notes)
+    assert any("noise can explain it" in note for note in evaluate_rows([many])[0].notes)
     assert any(
-        "15 more answers each are needed" in note for note in judge([many], confirmed={})[0].notes
+        "15 more answers each are needed" in note
+        for note in evaluate_rows([many], confirmed={})[0].notes
     )
 
 
@@ -116,7 +119,7 @@ def test_alike_samples_are_said():
     """The break counts for less, and the note says why."""
     moody = [PairedCase(f"m{i}", *((4, 5, 1, 5) if i % 2 else (1, 5, 3, 5))) for i in range(40)]
     row = Row("gpt", (PairedCase("broken", 5, 5, 0, 5), *moody))
-    notes = judge([row])[0].notes
+    notes = evaluate_rows([row])[0].notes
     assert any("Samples of one run are taken for alike" in note for note in notes)
 
 

@@ -3,7 +3,7 @@
 from pytest_evals.cli.trial import describe
 from pytest_evals.exchange import Exchange, Request, Response
 from pytest_evals.ground.plain_text import neutral
-from pytest_evals.reporters.htmlparts.detail import Detail
+from pytest_evals.reporters.htmlparts.detail import TrialDetail
 from pytest_evals.result import Outcome, TrialResult
 from pytest_evals.run import Run
 from pytest_evals.span import Span
@@ -37,7 +37,7 @@ def trial():
 
 def test_the_drawer_has_the_tree():
     """Depth, place, length, time, tokens and errors, harmless and within 0..1."""
-    told = Detail(Run.model_construct(options={}), 10_000).of(trial())["talk"][0]["answer"]
+    told = TrialDetail(Run.model_construct(options={}), 10_000).of(trial())["talk"][0]["answer"]
     rows = told["trace"]
     assert [0, 1, 2, 0, 1] == [row["depth"] for row in rows]
     assert [0.0, 0.25, 0.75, 0.875, 0.9] == [row["start"] for row in rows]

@@ -6,7 +6,7 @@ from typing import Any
 
 from pytest_evals.ground.plain_text import neutral
 from pytest_evals.report import Report
-from pytest_evals.reporters.htmlparts.collect import Survey
+from pytest_evals.reporters.htmlparts.collect import PageData
 from pytest_evals.reporters.htmlparts.words import Piece, word_diff
 from pytest_evals.verdict.diff import Diff, DiffEntry
 
@@ -31,7 +31,7 @@ SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ChangeEntry:
     """One case under one model."""
 
     dataset: str
@@ -50,7 +50,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class ChangeGroup:
     """The entries of one class."""
 
     kind: str
@@ -58,20 +58,20 @@ class Group:
     meaning: str
     number: int
     open: bool
-    entries: tuple[Entry, ...]
+    entries: tuple[ChangeEntry, ...]
 
 
-def groups(report: Report, seen: Survey) -> list[Group]:
+def change_groups(report: Report, seen: PageData) -> list[ChangeGroup]:
     """Return what changed in all datasets, the gravest class first."""
-    found: dict[str, list[Entry]] = {}
+    found: dict[str, list[ChangeEntry]] = {}
     for diff in _diffs(report):
         for one in diff.entries:
             known = found.setdefault(one.kind, [])
             if len(known) < SHOWN:
                 known.append(_entry(diff, one, seen))
-    numbers = counts(report)
+    numbers = change_counts(report)
     return [
-        Group(
+        ChangeGroup(
             kind,
             title,
             meaning,
@@ -84,7 +84,7 @@ def groups(report: Report, seen: Survey) -> list[Group]:
     ]
 
 
-def counts(report: Report) -> dict[str, int]:
+def change_counts(report: Report) -> dict[str, int]:
     """Return the number of pairs of case and model by class."""
     numbers: dict[str, int] = {}
     for diff in _diffs(report):
@@ -94,7 +94,7 @@ def counts(report: Report) -> dict[str, int]:
     return {kind: numbers[kind] for kind in ordered}
 
 
-def indexed(report: Report, seen: Survey) -> list[dict[str, Any]]:
+def index_changes(report: Report, seen: PageData) -> list[dict[str, Any]]:
     """Return every entry that has trials in this run, as the page's script reads it."""
     models = {model: place for place, model in enumerate(seen.models)}
     found = []
@@ -119,7 +119,7 @@ def indexed(report: Report, seen: Survey) -> list[dict[str, Any]]:
     return found
 
 
-def title_of(kind: str) -> str:
+def class_title(kind: str) -> str:
     """Return what people call a class."""
     return _TITLES[kind][0] if kind in _TITLES else kind.replace("_", " ").capitalize()
 
@@ -128,7 +128,7 @@ def _diffs(report: Report) -> list[Diff]:
     return [one.diff for one in report.judgements.values() if one.diff is not None]
 
 
-def _entry(diff: Diff, one: DiffEntry, seen: Survey) -> Entry:
+def _entry(diff: Diff, one: DiffEntry, seen: PageData) -> ChangeEntry:
     """Return one entry as it is shown."""
     same = one.answer_before == one.answer
     pieces: tuple[Piece, ...] = ()
@@ -138,7 +138,7 @@ def _entry(diff: Diff, one: DiffEntry, seen: Survey) -> Entry:
             if same
             else word_diff(one.answer_before or "", one.answer or "")
         )
-    return Entry(
+    return ChangeEntry(
         dataset=diff.dataset,
         case=one.case,
         model=one.model,
@@ -179,7 +179,7 @@ def _names(names: tuple[str, ...]) -> str:
     return ", ".join(names) or "none"
 
 
-def _worst_trial(seen: Survey, key: tuple[str, str], model: str) -> str | None:
+def _worst_trial(seen: PageData, key: tuple[str, str], model: str) -> str | None:
     """Return the first trial that did not pass, else the first."""
     case = seen.cases.get(key)
     cell: list[tuple[int, int, int]] = [] if case is None else case.cells.get(model, [])
@@ -190,7 +190,7 @@ def _worst_trial(seen: Survey, key: tuple[str, str], model: str) -> str | None:
     return found
 
 
-def kinds_of(report: Report) -> Mapping[str, str]:
+def class_titles(report: Report) -> Mapping[str, str]:
     """Return the classes that occur, with what people call them, for the filter."""
     found = {one.kind for diff in _diffs(report) for one in diff.entries}
-    return {kind: title_of(kind) for kind in _TITLES if kind in found}
+    return {kind: class_title(kind) for kind in _TITLES if kind in found}

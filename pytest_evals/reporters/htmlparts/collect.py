@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_evals.ground.plain_text import neutral
-from pytest_evals.metrics.trial_stats import Table, Tally, tally
+from pytest_evals.metrics.trial_stats import TrialStats, TrialTable, summarize_trial
 from pytest_evals.report import Report
 from pytest_evals.reporters.htmlparts.compress import pack
-from pytest_evals.reporters.htmlparts.detail import Detail
+from pytest_evals.reporters.htmlparts.detail import TrialDetail
 from pytest_evals.result import Outcome, TrialResult
 
 CHUNK = 100
@@ -36,7 +36,7 @@ NOT_ASKED = (STATUSES.index("skipped"), STATUSES.index("unneeded"))
 
 
 @dataclass
-class Seen:
+class CaseRow:
     """What was read of one case under one dataset."""
 
     dataset: str
@@ -56,12 +56,12 @@ class Seen:
 
 
 @dataclass
-class Survey:
+class PageData:
     """What was read."""
 
-    tables: dict[str, Table] = field(default_factory=dict)
+    tables: dict[str, TrialTable] = field(default_factory=dict)
     """By the dataset's name."""
-    cases: dict[tuple[str, str], Seen] = field(default_factory=dict)
+    cases: dict[tuple[str, str], CaseRow] = field(default_factory=dict)
     declared: list[str] = field(default_factory=list)
     """The models as they were declared, then others."""
     models: list[str] = field(default_factory=list)
@@ -77,7 +77,7 @@ class Survey:
         """The names of all scorers."""
         return sorted({name for table in self.tables.values() for name in table.scorers})
 
-    def worst_first(self) -> list[Seen]:
+    def worst_first(self) -> list[CaseRow]:
         """Return the cases, those that pass least first; equal ones as they were planned."""
         return sorted(self.cases.values(), key=lambda seen: (seen.share, seen.place))
 
@@ -85,15 +85,15 @@ class Survey:
 _COLUMNS = ("id", "case", "model", "sample", "status", "score", "cost", "latency", "failing")
 
 
-def survey(report: Report) -> Survey:
+def collect_page_data(report: Report) -> PageData:
     """Read all trials of a report, once."""
-    found = Survey(index={name: [] for name in _COLUMNS})
+    found = PageData(index={name: [] for name in _COLUMNS})
     packer = _Packer(report)
     scorers: dict[str, int] = {}
     models = {model: place for place, model in enumerate(_models(report))}
     for result in report.trials():
-        one = tally(result)
-        found.tables.setdefault(result.dataset, Table(result.dataset)).add(one)
+        one = summarize_trial(result)
+        found.tables.setdefault(result.dataset, TrialTable(result.dataset)).add(one)
         _enter(found, result, one, models, scorers)
         packer.add(result)
     packer.flush()
@@ -104,7 +104,7 @@ def survey(report: Report) -> Survey:
     return found
 
 
-def status_of(result: TrialResult) -> int:
+def status_number(result: TrialResult) -> int:
     """Return the number of a trial's status."""
     word = result.outcome.value
     if result.outcome is Outcome.FAILED and result.tolerated:
@@ -129,7 +129,7 @@ class _Packer:
     """
 
     def __init__(self, report: Report) -> None:
-        self._details = [Detail(report.run, longest) for longest in LONGEST]
+        self._details = [TrialDetail(report.run, longest) for longest in LONGEST]
         self._left = sum(info.selected for info in report.run.datasets)
         self._tier = int(self._left > MANY)
         self._pending: list[dict[str, Any]] = []
@@ -166,9 +166,9 @@ class _Packer:
 
 
 def _enter(
-    found: Survey,
+    found: PageData,
     result: TrialResult,
-    one: Tally,
+    one: TrialStats,
     models: dict[str, int],
     scorers: dict[str, int],
 ) -> None:
@@ -176,14 +176,14 @@ def _enter(
     key = (result.dataset, result.case_id)
     seen = found.cases.get(key)
     if seen is None:
-        seen = found.cases[key] = Seen(
+        seen = found.cases[key] = CaseRow(
             dataset=neutral(result.dataset),
             case=neutral(result.case_id),
-            question=question_of(result),
+            question=first_line_of_input(result),
             tags=tuple(map(neutral, result.tags)),
             place=len(found.cases),
         )
-    status = status_of(result)
+    status = status_number(result)
     seen.cells.setdefault(result.model_id, []).append(
         (result.sample, status, len(found.index["id"]))
     )
@@ -205,7 +205,7 @@ def _enter(
         found.index[name].append(value)
 
 
-def question_of(result: TrialResult) -> str:
+def first_line_of_input(result: TrialResult) -> str:
     """Return what was asked, in one line, without what every case is told."""
     for exchange in result.answers:
         given = exchange.request.input

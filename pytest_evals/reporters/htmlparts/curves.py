@@ -5,18 +5,18 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from pytest_evals.metrics.compute import Group, estimate
-from pytest_evals.metrics.spec import Measure
-from pytest_evals.metrics.trial_stats import Table
+from pytest_evals.metrics.compute import TrialGroup, estimate_metric
+from pytest_evals.metrics.spec import MetricSpec
+from pytest_evals.metrics.trial_stats import TrialTable
 from pytest_evals.reporters.htmlparts.figure import (
     Figure,
+    figure_title,
     legend,
-    named,
+    mark_offsets,
     percent,
-    places,
-    shown,
+    select_models,
 )
-from pytest_evals.reporters.htmlparts.svg import Scale, joined, line, picture, tag, text
+from pytest_evals.reporters.htmlparts.svg import Scale, join_points, line, picture, tag, text
 from pytest_evals.stats.estimate import Estimate
 
 _WIDTH, _HEIGHT = 520.0, 250.0
@@ -35,7 +35,7 @@ class _Frame:
 class _Curve:
     """What one model's curves are drawn from."""
 
-    group: Group
+    group: TrialGroup
     model: str
     ks: list[int]
     colour: str
@@ -43,7 +43,7 @@ class _Curve:
     """How far its marks are moved, so that models do not hide each other."""
 
 
-def pass_curves(table: Table, asked: Sequence[str], *, several: bool) -> Figure | None:
+def pass_curves(table: TrialTable, asked: Sequence[str], *, several: bool) -> Figure | None:
     """Return the figure of a dataset; None where a case has but one sample.
 
     Args:
@@ -51,8 +51,8 @@ def pass_curves(table: Table, asked: Sequence[str], *, several: bool) -> Figure 
         asked: its models, in the order of their colours.
         several: whether the report has several datasets.
     """
-    models, rest = shown(list(asked))
-    groups = {model: Group(table.cases(model)) for model in models}
+    models, rest = select_models(list(asked))
+    groups = {model: TrialGroup(table.cases(model)) for model in models}
     fewest = min(
         (
             sum(not one.unneeded for one in cell)
@@ -66,11 +66,11 @@ def pass_curves(table: Table, asked: Sequence[str], *, several: bool) -> Figure 
     ks = _chosen(fewest)
     frame = _Frame(Scale(ks[0], ks[-1], 70, _WIDTH - 30), Scale(0, 1, _HEIGHT - 34, 12))
     marks = [*_axes(frame, ks)]
-    for place, (model, aside) in enumerate(zip(models, places(len(models), 40), strict=True)):
+    for place, (model, aside) in enumerate(zip(models, mark_offsets(len(models), 40), strict=True)):
         curve = _Curve(groups[model], model, ks, f"s{place}", aside)
         marks += [_drawn(curve, kind, frame) for kind in ("pass^", "pass@")]
     return Figure(
-        title=named("How often samples pass", table.dataset, several),
+        title=figure_title("How often samples pass", table.dataset, several),
         note="Solid: pass@k, at least one of k samples passes. Dashed: pass^k, all k pass. "
         f"Bars are 95% intervals, clustered by case.{rest}",
         drawing=picture(
@@ -103,7 +103,7 @@ def _drawn(curve: _Curve, kind: str, frame: _Frame) -> Markup:
     """Return one curve, with the interval at every point of pass@k."""
     points, marks = [], []
     for k in curve.ks:
-        found = estimate(curve.group, Measure.model_validate({"kind": kind, "k": k}))
+        found = estimate_metric(curve.group, MetricSpec.model_validate({"kind": kind, "k": k}))
         if not isinstance(found, Estimate):
             continue
         x, y = frame.x(k) + curve.aside, frame.y(found.value)
@@ -119,5 +119,5 @@ def _drawn(curve: _Curve, kind: str, frame: _Frame) -> Markup:
         )
     dash = "curve" if kind == "pass@" else "curve dashed"
     return tag(
-        "g", tag("polyline", points=joined(points), class_=dash), *marks, class_=curve.colour
+        "g", tag("polyline", points=join_points(points), class_=dash), *marks, class_=curve.colour
     )

@@ -21,7 +21,7 @@ from pytest_evals.trace.tree import Tree
 Plain = dict[str, Any]
 
 
-class Detail:
+class TrialDetail:
     """Makes the details of trials.
 
     Args:

@@ -28,7 +28,7 @@ def legend(models: list[str]) -> tuple[tuple[str, str], ...]:
     return tuple((f"s{place}", model) for place, model in enumerate(models))
 
 
-def shown(models: list[str]) -> tuple[list[str], str]:
+def select_models(models: list[str]) -> tuple[list[str], str]:
     """Return the models that are drawn, and a sentence on those that are not."""
     rest = len(models) - SERIES
     return models[
@@ -43,12 +43,12 @@ def percent(value: float) -> str:
     return f"{points:.1f}%" if near else f"{points:.0f}%"
 
 
-def named(title: str, dataset: str, several: bool) -> str:  # noqa: FBT001 - read at two places
+def figure_title(title: str, dataset: str, several: bool) -> str:  # noqa: FBT001 - read at two places
     """Return a figure's title, with the dataset's name where there are several."""
     return f"{title}: {dataset}" if several else title
 
 
-def places(n: int, width: float) -> Iterator[float]:
+def mark_offsets(n: int, width: float) -> Iterator[float]:
     """Yield how far each of n marks at one place is moved aside, so that none hides another."""
     step = min(width / max(1, n), 9.0)
     for place in range(n):

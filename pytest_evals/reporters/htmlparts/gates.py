@@ -60,33 +60,33 @@ def _row(one: GateVerdict, *, several: bool) -> GateRow:
         value="" if one.value is None else written(one.value),
         interval=interval,
         n=f"{one.n:,} samples, {one.cases:,} cases" if one.n else "",
-        sentence="" if measured(one) else reason_of(one),
+        sentence="" if is_measured(one) else verdict_reason(one),
         notes=one.notes,
         drawing=_drawing(one),
     )
 
 
-def measured(one: GateVerdict) -> bool:
+def is_measured(one: GateVerdict) -> bool:
     """Whether a verdict is told by its numbers alone: a metric beside its bar."""
     return one.value is not None and bool(one.bar) and one.verdict in {"passed", "failed"}
 
 
-def reason_of(one: GateVerdict) -> str:
+def verdict_reason(one: GateVerdict) -> str:
     """Return why, in words, without the verdict's own word before it."""
     first, _, rest = one.sentence.partition(": ")
     return rest if rest and first.split(" ")[0].isupper() else one.sentence
 
 
-def told(one: GateVerdict) -> str:
+def verdict_sentence(one: GateVerdict) -> str:
     """Return a verdict as one sentence of the headline."""
     part = f" ({one.slice})" if one.slice else ""
-    if not measured(one):
-        return f"{one.gate} on {one.model}{part}: {reason_of(one)}"
+    if not is_measured(one):
+        return f"{one.gate} on {one.model}{part}: {verdict_reason(one)}"
     assert one.value is not None
-    return f"{one.gate} on {one.model}{part}: {in_unit(one.value, one.unit)} was found."
+    return f"{one.gate} on {one.model}{part}: {format_value(one.value, one.unit)} was found."
 
 
-def in_unit(value: float, unit: str) -> str:
+def format_value(value: float, unit: str) -> str:
     """Write a value in its unit; rates as percents."""
     if unit == "rate":
         return f"{value * 100:.1f}".removesuffix(".0") + "%"
@@ -102,11 +102,11 @@ def in_unit(value: float, unit: str) -> str:
 def _writer(one: GateVerdict) -> Callable[[float], str]:
     """Return how a verdict's numbers are written: values in their unit, changes with a sign."""
     if one.metric != "regressions":
-        return lambda value: in_unit(value, one.unit)
-    return in_points if one.unit == "rate" else "{:+.3g}".format
+        return lambda value: format_value(value, one.unit)
+    return format_points if one.unit == "rate" else "{:+.3g}".format
 
 
-def in_points(value: float) -> str:
+def format_points(value: float) -> str:
     """Write a change of a rate, in points; no rate changes by more than 100."""
     return f"{min(1.0, max(-1.0, value)) * 100:+.1f} pts"
 

@@ -6,17 +6,17 @@ from typing import Literal
 
 from pytest_evals.ground.plain_text import format_cost, format_count, format_seconds
 from pytest_evals.report import Report
-from pytest_evals.reporters.htmlparts.collect import STATUSES, Survey
-from pytest_evals.reporters.htmlparts.gates import told
-from pytest_evals.reporters.shape import decision_of, verdicts_of
-from pytest_evals.verdict.decision import Word
+from pytest_evals.reporters.htmlparts.collect import STATUSES, PageData
+from pytest_evals.reporters.htmlparts.gates import verdict_sentence
+from pytest_evals.reporters.shape import all_verdicts, overall_decision
+from pytest_evals.verdict.decision import DecisionWord
 
 REASONS = 3
 """Gates that the headline names."""
 
 Tone = Literal["good", "bad", "warn"]
 
-_WORDS: dict[Word, tuple[str, Tone]] = {
+_WORDS: dict[DecisionWord, tuple[str, Tone]] = {
     "accept": ("Accept", "good"),
     "reject": ("Reject", "bad"),
     "investigate": ("Investigate", "warn"),
@@ -41,11 +41,11 @@ class Headline:
     """Name and value of what the run took."""
 
 
-def headline(report: Report, seen: Survey) -> Headline:
+def headline(report: Report, seen: PageData) -> Headline:
     """Return the verdict on a run."""
     numbers = [seen.index["status"].count(place) for place in range(len(STATUSES))]
     counts = dict(zip(STATUSES, numbers, strict=True))
-    decision = decision_of(report)
+    decision = overall_decision(report)
     broken = counts["failed"] + counts["errored"]
     if decision is None:
         title, tone = _of_trials(counts)
@@ -90,7 +90,7 @@ def _outcomes(counts: dict[str, int]) -> str:
 
 def _gates(report: Report) -> str:
     """Say what became of the gates."""
-    verdicts = verdicts_of(report)
+    verdicts = all_verdicts(report)
     failed = [one for one in verdicts if one.verdict == "failed"]
     untold = [one for one in verdicts if one.verdict in {"incomplete", "skipped"}]
     open_ = [one for one in verdicts if one.verdict == "inconclusive"]
@@ -109,11 +109,11 @@ def _gates(report: Report) -> str:
 
 def _reasons(report: Report) -> list[str]:
     """Say which gates speak against the change, the gravest first."""
-    verdicts = verdicts_of(report)
+    verdicts = all_verdicts(report)
     failed = [one for one in verdicts if one.verdict == "failed"]
     against = failed or [one for one in verdicts if one.verdict != "passed"]
     rest = len(against) - REASONS
-    reasons = [told(one) for one in against[:REASONS]]
+    reasons = [verdict_sentence(one) for one in against[:REASONS]]
     return [*reasons, f"{rest} more: see the gates."] if rest > 0 else reasons
 
 
@@ -164,7 +164,7 @@ def _facts(report: Report, recorded: int) -> list[tuple[str, str]]:
     return facts
 
 
-def when(seconds: float) -> str:
+def format_time(seconds: float) -> str:
     """Write a time: ``21 November 2026, 09:23 UTC``."""
     moment = datetime.fromtimestamp(seconds, UTC)
     return f"{moment.day} {moment:%B %Y, %H:%M} UTC"

@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_evals.metrics.compute import slice_metrics
+from pytest_evals.metrics.compute import compute_slice_metrics
 from pytest_evals.metrics.spec import Metric
-from pytest_evals.metrics.trial_stats import Table
-from pytest_evals.reporters.htmlparts.gates import in_points, in_unit
-from pytest_evals.verdict.evaluation import Judgement
+from pytest_evals.metrics.trial_stats import TrialTable
+from pytest_evals.reporters.htmlparts.gates import format_points, format_value
+from pytest_evals.verdict.evaluation import Evaluation
 
 _COLUMNS = {
     "pass@1": "pass@1",
@@ -22,7 +22,7 @@ _MOST_TAGS = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
+class NumberCell:
     """One cell."""
 
     text: str
@@ -34,17 +34,17 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
-class Numbers:
+class NumberTable:
     """One table."""
 
     title: str
     corner: str
     """What the rows are."""
     columns: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[Number, ...]], ...]
+    rows: tuple[tuple[str, tuple[NumberCell, ...]], ...]
 
 
-def model_table(title: str, judged: Judgement, models: Sequence[str]) -> Numbers:
+def model_table(title: str, judged: Evaluation, models: Sequence[str]) -> NumberTable:
     """Return what is known of each model, in this order."""
     by_model: dict[str, dict[str, Metric]] = {}
     ordered = {model: place for place, model in enumerate(models)}
@@ -54,20 +54,20 @@ def model_table(title: str, judged: Judgement, models: Sequence[str]) -> Numbers
     named = _named(judged.metrics)
     names = [*named[:1], *(name for name in named[1:] if _known(by_model.values(), name))]
     if not names:
-        return Numbers(title, "model", (), ())
+        return NumberTable(title, "model", (), ())
     changes = _changes(judged)
     rows = []
     for model, found in by_model.items():
-        first, *rest = [number(found.get(name)) for name in names]
-        against = [changes.get(model, Number("-"))] if changes else []
+        first, *rest = [to_cell(found.get(name)) for name in names]
+        against = [changes.get(model, NumberCell("-"))] if changes else []
         rows.append((model, (first, *against, *rest)))
     columns = [_COLUMNS.get(name, name) for name in names]
     if changes:
         columns.insert(1, "vs. baseline")
-    return Numbers(title, "model", tuple(columns), tuple(rows))
+    return NumberTable(title, "model", tuple(columns), tuple(rows))
 
 
-def scorer_table(title: str, judged: Judgement, models: Sequence[str]) -> Numbers | None:
+def scorer_table(title: str, judged: Evaluation, models: Sequence[str]) -> NumberTable | None:
     """Return the mean of every scorer by model; None where there is one scorer or none."""
     found: dict[str, dict[str, Metric]] = {}
     for metric in judged.metrics:
@@ -76,12 +76,12 @@ def scorer_table(title: str, judged: Judgement, models: Sequence[str]) -> Number
     if len(found) < 2:
         return None
     rows = (
-        (name, tuple(number(cell.get(model)) for model in models)) for name, cell in found.items()
+        (name, tuple(to_cell(cell.get(model)) for model in models)) for name, cell in found.items()
     )
-    return Numbers(f"{title}By scorer", "scorer", tuple(models), tuple(rows))
+    return NumberTable(f"{title}By scorer", "scorer", tuple(models), tuple(rows))
 
 
-def other_table(title: str, judged: Judgement, models: Sequence[str]) -> Numbers | None:
+def other_table(title: str, judged: Evaluation, models: Sequence[str]) -> NumberTable | None:
     """Return the metrics that no other table has, by model; None where there are none."""
     shown = {*_named(judged.metrics)}
     found: dict[str, dict[str, Metric]] = {}
@@ -90,42 +90,42 @@ def other_table(title: str, judged: Judgement, models: Sequence[str]) -> Numbers
         if metric.slice is None and metric.metric not in shown and not scorers:
             found.setdefault(metric.metric, {})[metric.model] = metric
     rows = tuple(
-        (name, tuple(number(cell.get(model)) for model in models)) for name, cell in found.items()
+        (name, tuple(to_cell(cell.get(model)) for model in models)) for name, cell in found.items()
     )
-    return Numbers(f"{title}Other metrics", "metric", tuple(models), rows) if rows else None
+    return NumberTable(f"{title}Other metrics", "metric", tuple(models), rows) if rows else None
 
 
-def tag_table(title: str, table: Table, models: Sequence[str]) -> Numbers | None:
+def tag_table(title: str, table: TrialTable, models: Sequence[str]) -> NumberTable | None:
     """Return pass@1 of every tag by model; None where there are fewer than two tags."""
     found: dict[str, dict[str, Metric]] = {}
-    for metric in slice_metrics(table, "tag", names=("pass@1",)):
+    for metric in compute_slice_metrics(table, "tag", names=("pass@1",)):
         assert metric.slice is not None
         found.setdefault(metric.slice.value, {})[metric.model] = metric
     if len(found) < 2:
         return None
     worst = sorted(found, key=lambda tag: (_least(found[tag].values()), tag))[:_MOST_TAGS]
-    rows = ((tag, tuple(number(found[tag].get(model)) for model in models)) for tag in worst)
-    return Numbers(f"{title}By tag (pass@1)", "tag", tuple(models), tuple(rows))
+    rows = ((tag, tuple(to_cell(found[tag].get(model)) for model in models)) for tag in worst)
+    return NumberTable(f"{title}By tag (pass@1)", "tag", tuple(models), tuple(rows))
 
 
-def number(metric: Metric | None) -> Number:
+def to_cell(metric: Metric | None) -> NumberCell:
     """Return a metric as a cell."""
     if metric is None or metric.value is None:
-        return Number("-", why="" if metric is None else metric.absent or "")
+        return NumberCell("-", why="" if metric is None else metric.absent or "")
     interval = ""
     if metric.low is not None and metric.high is not None:
-        low, high = in_unit(metric.low, metric.unit), in_unit(metric.high, metric.unit)
+        low, high = format_value(metric.low, metric.unit), format_value(metric.high, metric.unit)
         interval = f"{low} to {high}"
     share = metric.unit == "rate" and metric.better == "higher"
-    return Number(
-        text=in_unit(metric.value, metric.unit),
+    return NumberCell(
+        text=format_value(metric.value, metric.unit),
         interval=interval,
         why=f"n = {metric.n:,} samples of {metric.cases:,} cases",
-        level=level_of(metric.value) if share else None,
+        level=colour_level(metric.value) if share else None,
     )
 
 
-def level_of(share: float) -> int:
+def colour_level(share: float) -> int:
     """Return a share of 0..1 as one of the steps 0..10; only all is 10, only none is 0."""
     return 10 if share >= 1 else 0 if share <= 0 else min(9, max(1, round(share * 10)))
 
@@ -148,18 +148,20 @@ def _known(cells: Iterable[dict[str, Metric]], name: str) -> bool:
     return any(values) if name == "error_rate" else any(value is not None for value in values)
 
 
-def _changes(judged: Judgement) -> dict[str, Number]:
+def _changes(judged: Evaluation) -> dict[str, NumberCell]:
     """Return how each model's pass rate moved against the baseline."""
     if judged.diff is None:
         return {}
-    found: dict[str, Number] = {}
+    found: dict[str, NumberCell] = {}
     for test in judged.diff.tests:
         mean = test.result.mean
         if test.slice is None and test.of is None and mean is not None and test.model not in found:
             ends = ""
             if mean.low is not None and mean.high is not None:
-                ends = f"{in_points(mean.low)} to {in_points(mean.high)}".replace(" pts", "")
-            found[test.model] = Number(in_points(mean.change), ends, test.result.verdict)
+                ends = f"{format_points(mean.low)} to {format_points(mean.high)}".replace(
+                    " pts", ""
+                )
+            found[test.model] = NumberCell(format_points(mean.change), ends, test.result.verdict)
     return found
 
 
@@ -168,11 +170,11 @@ def _least(cells: Iterable[Metric]) -> float:
     return min((cell.value for cell in cells if cell.value is not None), default=2.0)
 
 
-def tables(
-    judgements: Mapping[str, Judgement], seen: Mapping[str, Table], models: Sequence[str]
-) -> list[Numbers]:
+def detail_tables(
+    judgements: Mapping[str, Evaluation], seen: Mapping[str, TrialTable], models: Sequence[str]
+) -> list[NumberTable]:
     """Return the tables that fold out below the models': by scorer and by tag."""
-    found: list[Numbers | None] = []
+    found: list[NumberTable | None] = []
     for name, judged in judgements.items():
         title = f"{name}: " if len(judgements) > 1 else ""
         asked = [model for model in models if name in seen and model in seen[name].models]

@@ -12,24 +12,30 @@ import jinja2
 from pytest_evals.ground.plain_text import neutral
 from pytest_evals.report import Report
 from pytest_evals.reporters.htmlparts.agreement import calibration
-from pytest_evals.reporters.htmlparts.changes import counts, groups, indexed, kinds_of, title_of
+from pytest_evals.reporters.htmlparts.changes import (
+    change_counts,
+    change_groups,
+    class_title,
+    class_titles,
+    index_changes,
+)
 from pytest_evals.reporters.htmlparts.collect import (
     CHUNK,
     NOT_ASKED,
     STATUSES,
-    Seen,
-    Survey,
-    survey,
+    CaseRow,
+    PageData,
+    collect_page_data,
 )
 from pytest_evals.reporters.htmlparts.compress import pack
 from pytest_evals.reporters.htmlparts.curves import pass_curves
 from pytest_evals.reporters.htmlparts.figure import Figure
 from pytest_evals.reporters.htmlparts.gates import gate_rows
-from pytest_evals.reporters.htmlparts.headline import headline, when
-from pytest_evals.reporters.htmlparts.numbers import level_of, model_table, tables
+from pytest_evals.reporters.htmlparts.headline import format_time, headline
+from pytest_evals.reporters.htmlparts.numbers import colour_level, detail_tables, model_table
 from pytest_evals.reporters.htmlparts.spread import latency_spread, score_spread
 from pytest_evals.reporters.htmlparts.tradeoff import cost_against_quality
-from pytest_evals.reporters.shape import verdicts_of
+from pytest_evals.reporters.shape import all_verdicts
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 
@@ -44,7 +50,7 @@ GATES_SHOWN = 10
 
 def pieces(report: Report) -> Iterator[str]:
     """Yield the page's text, piece by piece."""
-    seen = survey(report)
+    seen = collect_page_data(report)
     script, style = _script(), _text("style.css")
     template = _environment().get_template("html.jinja")
     yield from template.generate(
@@ -57,28 +63,28 @@ def pieces(report: Report) -> Iterator[str]:
     )
 
 
-def _view(report: Report, seen: Survey) -> dict[str, Any]:
+def _view(report: Report, seen: PageData) -> dict[str, Any]:
     """Return what the template shows without a script."""
     run, judged = report.run, report.judgements
     several = len(run.datasets) > 1
-    rows = gate_rows(verdicts_of(report), several=several)
+    rows = gate_rows(all_verdicts(report), several=several)
     blocking = sum(row.verdict != "passed" for row in rows)
     shown = max(GATES_SHOWN, min(blocking, 3 * GATES_SHOWN))
     worst = seen.worst_first()
     return {
         "title": ", ".join(info.name for info in run.datasets) or "evals",
         "run": run,
-        "when": when(run.started_at),
+        "when": format_time(run.started_at),
         "head": headline(report, seen),
         "gates": rows[:shown],
         "more_gates": rows[shown:],
-        "changes": groups(report, seen),
-        "change_counts": {title_of(kind): n for kind, n in counts(report).items()},
+        "changes": change_groups(report, seen),
+        "change_counts": {class_title(kind): n for kind, n in change_counts(report).items()},
         "models": [
             model_table(name if several else "", one, seen.declared) for name, one in judged.items()
         ],
-        "tables": tables(judged, seen.tables, seen.declared),
-        "kinds": kinds_of(report),
+        "tables": detail_tables(judged, seen.tables, seen.declared),
+        "kinds": class_titles(report),
         "tags": sorted({tag for case in worst for tag in case.tags}),
         "statuses": [name for i, name in enumerate(STATUSES) if i in seen.index["status"]],
         "columns": seen.models,
@@ -91,7 +97,7 @@ def _view(report: Report, seen: Survey) -> dict[str, Any]:
     }
 
 
-def _case(case: Seen, *, several: bool) -> dict[str, Any]:
+def _case(case: CaseRow, *, several: bool) -> dict[str, Any]:
     """Return a row of the matrix; a model's cell is None where it was not asked."""
     cells: dict[str, dict[str, Any]] = {}
     for model, trials in case.cells.items():
@@ -100,14 +106,14 @@ def _case(case: Seen, *, several: bool) -> dict[str, Any]:
         cells[neutral(model)] = {
             "passed": passed,
             "total": len(asked),
-            "level": level_of(passed / len(asked)) if asked else None,
+            "level": colour_level(passed / len(asked)) if asked else None,
             "samples": [(sample, STATUSES[status]) for sample, status, _ in sorted(trials)],
         }
     name = f"{case.dataset} · {case.case}" if several else case.case
     return {"name": name, "question": case.question, "tags": case.tags, "cells": cells}
 
 
-def _figures(report: Report, seen: Survey) -> Iterator[Figure]:
+def _figures(report: Report, seen: PageData) -> Iterator[Figure]:
     """Yield the drawings that there is something to draw of."""
     several = len(seen.tables) > 1
     for name, table in seen.tables.items():
@@ -128,7 +134,7 @@ def _figures(report: Report, seen: Survey) -> Iterator[Figure]:
             yield figure
 
 
-def _index(report: Report, seen: Survey) -> dict[str, Any]:
+def _index(report: Report, seen: PageData) -> dict[str, Any]:
     """Return what the page's script reads at once: all that filters and the matrix need."""
     tags = sorted({tag for case in seen.cases.values() for tag in case.tags})
     place = {tag: i for i, tag in enumerate(tags)}
@@ -144,7 +150,7 @@ def _index(report: Report, seen: Survey) -> dict[str, Any]:
             for case in seen.cases.values()
         ],
         "trials": seen.index,
-        "changes": indexed(report, seen),
+        "changes": index_changes(report, seen),
     }
 
 

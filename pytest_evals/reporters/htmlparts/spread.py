@@ -6,8 +6,8 @@ from math import fsum
 from markupsafe import Markup
 
 from pytest_evals.ground.plain_text import format_seconds, shorten
-from pytest_evals.metrics.trial_stats import Table, Tally
-from pytest_evals.reporters.htmlparts.figure import Figure, named, shown
+from pytest_evals.metrics.trial_stats import TrialStats, TrialTable
+from pytest_evals.reporters.htmlparts.figure import Figure, figure_title, select_models
 from pytest_evals.reporters.htmlparts.svg import Scale, line, picture, tag, text, ticks
 from pytest_evals.stats.quantiles import quantile
 
@@ -20,7 +20,7 @@ Row = tuple[str, int, list[float]]
 """Whose, the place of the model's colour, and the values."""
 
 
-def score_spread(table: Table, asked: Sequence[str], *, several: bool) -> Figure | None:
+def score_spread(table: TrialTable, asked: Sequence[str], *, several: bool) -> Figure | None:
     """Return the histograms of scores; None where every score is a bare 0 or 1.
 
     Args:
@@ -28,7 +28,7 @@ def score_spread(table: Table, asked: Sequence[str], *, several: bool) -> Figure
         asked: its models, in the order of their colours.
         several: whether the report has several datasets.
     """
-    models, rest = shown(list(asked))
+    models, rest = select_models(list(asked))
     rows = _rows(table, models, "score", lambda one: one.score if one.scored else None)
     for scorer in table.scorers:
         rows += _graded(table, models, scorer)
@@ -44,14 +44,14 @@ def score_spread(table: Table, asked: Sequence[str], *, several: bool) -> Figure
     for place, row in enumerate(rows):
         marks += _histogram(row, place * 38.0 + 34, scale)
     return Figure(
-        title=named("Scores", table.dataset, several),
+        title=figure_title("Scores", table.dataset, several),
         note="How many trials got which score; the mark is the mean. score is a trial's weighted "
         f"mean over its scorers.{rest}{cut}",
         drawing=picture(_WIDTH, height, "Distribution of scores by scorer and model", *marks),
     )
 
 
-def latency_spread(table: Table, asked: Sequence[str], *, several: bool) -> Figure | None:
+def latency_spread(table: TrialTable, asked: Sequence[str], *, several: bool) -> Figure | None:
     """Return the spread of latencies; None where no answer was waited for.
 
     Args:
@@ -59,7 +59,7 @@ def latency_spread(table: Table, asked: Sequence[str], *, several: bool) -> Figu
         asked: its models, in the order of their colours.
         several: whether the report has several datasets.
     """
-    models, rest = shown(list(asked))
+    models, rest = select_models(list(asked))
     rows = _rows(table, models, "", lambda one: one.latency_s)
     if not rows or not max(max(values) for _, _, values in rows):
         return None
@@ -70,7 +70,7 @@ def latency_spread(table: Table, asked: Sequence[str], *, several: bool) -> Figu
     for place, row in enumerate(rows):
         marks += _box(row, place * 44.0 + 30, scale)
     return Figure(
-        title=named("Latency", table.dataset, several),
+        title=figure_title("Latency", table.dataset, several),
         note="Line: from the 5th to the 95th percentile. Box: the middle half. Mark: the median."
         + rest,
         drawing=picture(_WIDTH, height, "Spread of latencies by model", *marks),
@@ -78,7 +78,7 @@ def latency_spread(table: Table, asked: Sequence[str], *, several: bool) -> Figu
 
 
 def _rows(
-    table: Table, models: Sequence[str], name: str, read: Callable[[Tally], float | None]
+    table: TrialTable, models: Sequence[str], name: str, read: Callable[[TrialStats], float | None]
 ) -> list[Row]:
     """Return a row of values for each model that has any."""
     rows = []
@@ -90,10 +90,10 @@ def _rows(
     return rows
 
 
-def _graded(table: Table, models: Sequence[str], scorer: str) -> list[Row]:
+def _graded(table: TrialTable, models: Sequence[str], scorer: str) -> list[Row]:
     """Return the rows of a scorer that gives more than yes and no."""
 
-    def read(one: Tally) -> float | None:
+    def read(one: TrialStats) -> float | None:
         found = dict(zip(one.names, one.values, strict=True))
         return found.get(scorer) if one.scored else None
 

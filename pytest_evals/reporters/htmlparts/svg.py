@@ -90,6 +90,6 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
     return [number * step for number in range(first, floor(high / step + 1e-9) + 1)]
 
 
-def joined(points: Sequence[tuple[float, float]]) -> str:
+def join_points(points: Sequence[tuple[float, float]]) -> str:
     """Return points as the attribute of a line."""
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)

@@ -6,7 +6,13 @@ from markupsafe import Markup
 
 from pytest_evals.ground.plain_text import format_cost
 from pytest_evals.metrics.spec import Metric
-from pytest_evals.reporters.htmlparts.figure import Figure, legend, named, percent, shown
+from pytest_evals.reporters.htmlparts.figure import (
+    Figure,
+    figure_title,
+    legend,
+    percent,
+    select_models,
+)
 from pytest_evals.reporters.htmlparts.svg import Scale, line, picture, tag, text, ticks
 
 _WIDTH, _HEIGHT = 520.0, 250.0
@@ -31,7 +37,7 @@ def cost_against_quality(
         if model in quality and quality[model].value is not None
         if model in costs and costs[model].value is not None
     ]
-    models, rest = shown(known)
+    models, rest = select_models(known)
     most = max((costs[model].value or 0.0 for model in models), default=0.0)
     if len(models) < 2 or not most:
         return None
@@ -41,7 +47,7 @@ def cost_against_quality(
     for place, model in enumerate(models):
         marks.append(_model(quality[model], costs[model].value or 0.0, x, y, place))
     return Figure(
-        title=named("Cost against quality", dataset, several),
+        title=figure_title("Cost against quality", dataset, several),
         note=f"pass@1 with its 95% interval, over what trials cost. Up and left is better.{rest}",
         drawing=picture(_WIDTH, _HEIGHT, "pass@1 over mean cost of a trial, by model", *marks),
         legend=legend(models),

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from pytest_evals.ground.canonical import Frozen, canonical, digest
 from pytest_evals.ground.errors import StoreError
-from pytest_evals.metrics.trial_stats import Table, Tally
+from pytest_evals.metrics.trial_stats import TrialStats, TrialTable
 from pytest_evals.model import Model
 from pytest_evals.run import DatasetInfo
 
@@ -80,7 +80,7 @@ class Digests(Frozen):
 _DIGESTS = ("case", "model", "prompt", "scorers")
 
 
-class Shown(Frozen):
+class ShownAnswer(Frozen):
     """One answer, for people to see: of several, the first in the order of texts."""
 
     answer: str
@@ -89,7 +89,7 @@ class Shown(Frozen):
     """The names of the tools called before it."""
 
 
-class Line(Frozen):
+class BaselineLine(Frozen):
     """One case and model."""
 
     case: str
@@ -103,9 +103,9 @@ class Line(Frozen):
     a new run takes the place of the old one."""
     runs: tuple[RunCounts, ...] = Field(min_length=1)
     """The runs added, in order of their draws."""
-    right: Shown | None = None
+    right: ShownAnswer | None = None
     """One answer that passed."""
-    wrong: Shown | None = None
+    wrong: ShownAnswer | None = None
     """One answer that failed."""
 
     @property
@@ -172,17 +172,17 @@ class Baseline(Frozen):
 
     dataset: str
     """The dataset's name."""
-    lines: tuple[Line, ...] = ()
+    lines: tuple[BaselineLine, ...] = ()
 
     @cached_property
-    def cells(self) -> Mapping[tuple[str, str], Line]:
+    def cells(self) -> Mapping[tuple[str, str], BaselineLine]:
         """The lines by (case, model)."""
         return {line.key: line for line in self.lines}
 
     @cached_property
-    def by_model(self) -> Mapping[str, Mapping[str, Line]]:
+    def by_model(self) -> Mapping[str, Mapping[str, BaselineLine]]:
         """The lines by model, then by case."""
-        found: dict[str, dict[str, Line]] = {}
+        found: dict[str, dict[str, BaselineLine]] = {}
         for line in self.lines:
             found.setdefault(line.model, {})[line.case] = line
         return found
@@ -193,7 +193,7 @@ class Baseline(Frozen):
         return tuple(sorted(self.by_model))
 
 
-def baseline_of(table: Table, info: DatasetInfo, *, replayed: bool = False) -> Baseline:
+def build_baseline(table: TrialTable, info: DatasetInfo, *, replayed: bool = False) -> Baseline:
     """Return what a run says, as a baseline of that one run.
 
     Cases of which nothing could be scored have no line.
@@ -232,13 +232,13 @@ def model_digest(model: Model) -> str:
     return digest(asked, length=16)
 
 
-def _sorted(lines: Iterable[Line]) -> tuple[Line, ...]:
+def _sorted(lines: Iterable[BaselineLine]) -> tuple[BaselineLine, ...]:
     return tuple(sorted(lines, key=lambda line: line.key))
 
 
-def _line(scored: list[Tally], digests: Digests, *, recorded: bool) -> Line:
+def _line(scored: list[TrialStats], digests: Digests, *, recorded: bool) -> BaselineLine:
     """Make the line of one case and model from its scored samples."""
-    return Line(
+    return BaselineLine(
         case=scored[0].case,
         model=scored[0].model,
         digests=digests,
@@ -249,20 +249,20 @@ def _line(scored: list[Tally], digests: Digests, *, recorded: bool) -> Line:
     )
 
 
-def _shown(scored: Iterable[Tally]) -> Shown | None:
+def _shown(scored: Iterable[TrialStats]) -> ShownAnswer | None:
     """Return the first answer in the order of texts; None where there is none."""
     known = ((one.answer, one.tools) for one in scored if one.answer is not None)
     first = min(known, default=None)
-    return None if first is None else Shown(answer=first[0], tools=first[1])
+    return None if first is None else ShownAnswer(answer=first[0], tools=first[1])
 
 
-def _first(*found: Shown | None) -> Shown | None:
+def _first(*found: ShownAnswer | None) -> ShownAnswer | None:
     """Return the first in the order of texts; None where there is none."""
     known = (one for one in found if one is not None)
     return min(known, key=lambda one: (one.answer, one.tools), default=None)
 
 
-def _run_counts(scored: list[Tally]) -> RunCounts:
+def _run_counts(scored: list[TrialStats]) -> RunCounts:
     """Count the scored samples of one case and model."""
     return RunCounts(
         draws=".".join(sorted(one.draw or "00000000" for one in scored)),
@@ -278,7 +278,7 @@ def _run_counts(scored: list[Tally]) -> RunCounts:
     )
 
 
-def _scores(scored: list[Tally]) -> dict[str, ScoreCounts]:
+def _scores(scored: list[TrialStats]) -> dict[str, ScoreCounts]:
     """Count what each scorer said; the scorers sorted."""
     said: dict[str, list[tuple[float | None, bool | None]]] = {}
     for one in scored:
@@ -316,7 +316,7 @@ def update_baseline(
 
     Args:
         old: the baseline so far; None begins anew.
-        new: the run (see `baseline_of`).
+        new: the run (see `build_baseline`).
         cases: all cases of the dataset, where the collection was full: lines of the run's models
             for other cases are taken out. None takes nothing out.
 
@@ -346,7 +346,7 @@ def join_baselines(one: Baseline, other: Baseline) -> Baseline:
         StoreError: they are of two datasets, or define a case and model differently.
     """
     _same_dataset(one, other)
-    return Baseline(dataset=one.dataset, lines=union([*one.lines, *other.lines]))
+    return Baseline(dataset=one.dataset, lines=join_lines([*one.lines, *other.lines]))
 
 
 def _same_dataset(one: Baseline, other: Baseline) -> None:
@@ -357,13 +357,13 @@ def _same_dataset(one: Baseline, other: Baseline) -> None:
         )
 
 
-def union(lines: Iterable[Line]) -> tuple[Line, ...]:
+def join_lines(lines: Iterable[BaselineLine]) -> tuple[BaselineLine, ...]:
     """Return lines sorted, those of one case and model joined.
 
     Raises:
         StoreError: a case and model is defined in two ways.
     """
-    found: dict[tuple[str, str], Line] = {}
+    found: dict[tuple[str, str], BaselineLine] = {}
     for line in lines:
         before = found.get(line.key)
         if before is None:
@@ -378,11 +378,11 @@ def union(lines: Iterable[Line]) -> tuple[Line, ...]:
     return _sorted(found.values())
 
 
-def _differing(one: Line, other: Line) -> str:
+def _differing(one: BaselineLine, other: BaselineLine) -> str:
     return ", ".join(one.digests.differing(other.digests)) or "recorded answers and live ones"
 
 
-def _joined(one: Line, other: Line) -> Line:
+def _joined(one: BaselineLine, other: BaselineLine) -> BaselineLine:
     """Join the runs of two lines with the same definition."""
     if one.recorded:
         return max(one, other, key=lambda line: (_weight(line.runs[0]), line.model_dump_json()))
@@ -397,7 +397,7 @@ def _joined(one: Line, other: Line) -> Line:
         for key, run in sorted(by_draws.items())
         if not any(key != other and draws[key] <= draws[other] for other in draws)
     ]
-    return Line(
+    return BaselineLine(
         case=one.case,
         model=one.model,
         digests=one.digests,

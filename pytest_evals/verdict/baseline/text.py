@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from pytest_evals.ground.canonical import Frozen, digest
 from pytest_evals.ground.errors import StoreError
-from pytest_evals.verdict.baseline.lines import Baseline, Line, union
+from pytest_evals.verdict.baseline.lines import Baseline, BaselineLine, join_lines
 
 FORMAT = 1
 """The version of the text's format."""
@@ -35,7 +35,7 @@ def _text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
-def _line_text(line: Line) -> str:
+def _line_text(line: BaselineLine) -> str:
     scores = {name: round(line.number(name) or 0.0, 4) for name in line.scorers}
     shown = {
         "case": line.case,
@@ -85,10 +85,10 @@ def read_baseline(text: str, where: str, *, dataset: str | None = None) -> Basel
             f"{_END}. Restore it from git (`git checkout -- FILE`)"
         )
     problems: list[str] = []
-    lines: list[Line] = []
+    lines: list[BaselineLine] = []
     for number, row in enumerate(rows[1:-2], start=2):
         found = _line_of(row)
-        if isinstance(found, Line):
+        if isinstance(found, BaselineLine):
             lines.append(found)
         else:
             problems.append(f"{where}:{number}: {found}")
@@ -97,7 +97,7 @@ def read_baseline(text: str, where: str, *, dataset: str | None = None) -> Basel
         tail = [f"and {more} more lines"] if more > 0 else []
         raise StoreError("\n".join([*problems[:_MOST_PROBLEMS], *tail]))
     try:
-        return Baseline(dataset=name, lines=union(lines))
+        return Baseline(dataset=name, lines=join_lines(lines))
     except StoreError as error:
         raise StoreError(f"{where}: {error}") from None
 
@@ -132,7 +132,7 @@ def _head(rows: list[str], where: str) -> str:
     return str(head["baseline"])
 
 
-def _line_of(row: str) -> Line | str:
+def _line_of(row: str) -> BaselineLine | str:
     """Return the line that a row holds, or what is wrong with it."""
     try:
         data = json.loads(row)
@@ -142,7 +142,7 @@ def _line_of(row: str) -> Line | str:
         return f"no line of a baseline; {_RESTORE}"
     known = {"case", "model", "digests", "recorded", "runs", "right", "wrong"}
     try:
-        line = Line.model_validate({k: v for k, v in data.items() if k in known})
+        line = BaselineLine.model_validate({k: v for k, v in data.items() if k in known})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         at = ".".join(map(str, first["loc"]))

@@ -1,37 +1,37 @@
 """Diff: what changed between a baseline and a run, and the tests of the comparison. Pure."""
 
-from pytest_evals.verdict.diff.compare import behind_row, compare, diff_runs
-from pytest_evals.verdict.diff.entries import entries_of
-from pytest_evals.verdict.diff.nouns import Change, Class, Diff, DiffEntry, RowTest
+from pytest_evals.verdict.diff.compare import diff_runs, diff_with_baseline, failing_cases
+from pytest_evals.verdict.diff.entries import diff_entries
+from pytest_evals.verdict.diff.nouns import Change, ChangeClass, Diff, DiffEntry, RowTest
 from pytest_evals.verdict.diff.rows import (
-    Confirmation,
-    Declared,
+    ComparisonSpec,
+    ConfirmationPlan,
     RunSide,
-    comparable,
-    confirmed_of,
-    independent,
+    build_row,
+    build_rows,
+    confirmed_answers,
+    edited_parts,
+    is_independent,
     plan_confirmation,
-    row_of,
-    rows_of,
 )
 
 __all__ = [
     "Change",
-    "Class",
-    "Confirmation",
-    "Declared",
+    "ChangeClass",
+    "ComparisonSpec",
+    "ConfirmationPlan",
     "Diff",
     "DiffEntry",
     "RowTest",
     "RunSide",
-    "behind_row",
-    "comparable",
-    "compare",
-    "confirmed_of",
+    "build_row",
+    "build_rows",
+    "confirmed_answers",
+    "diff_entries",
     "diff_runs",
-    "entries_of",
-    "independent",
+    "diff_with_baseline",
+    "edited_parts",
+    "failing_cases",
+    "is_independent",
     "plan_confirmation",
-    "row_of",
-    "rows_of",
 ]

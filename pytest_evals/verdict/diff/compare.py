@@ -5,16 +5,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal, get_args
 
-from pytest_evals.stats.paired import Confirmed, explore, judge
+from pytest_evals.stats.paired import Confirmed, evaluate_rows, explore_rows
 from pytest_evals.stats.rows import Dropped, Rules
 from pytest_evals.verdict.baseline import Baseline
-from pytest_evals.verdict.diff.entries import entries_of
-from pytest_evals.verdict.diff.nouns import Class, Diff, DiffEntry, RowTest
-from pytest_evals.verdict.diff.rows import Declared, RunSide, row_of, rows_of
+from pytest_evals.verdict.diff.entries import diff_entries
+from pytest_evals.verdict.diff.nouns import ChangeClass, Diff, DiffEntry, RowTest
+from pytest_evals.verdict.diff.rows import ComparisonSpec, RunSide, build_row, build_rows
 
 _MOST_SLICES = 40
 _MANY_PAIRS = 2000
-_GRAVITY: tuple[Class, ...] = (
+_GRAVITY: tuple[ChangeClass, ...] = (
     "regressed",
     "errored",
     "drifted",
@@ -28,19 +28,19 @@ _GRAVITY: tuple[Class, ...] = (
     "still_passing",
 )
 _RANK = {kind: rank for rank, kind in enumerate(_GRAVITY)}
-assert set(_GRAVITY) == set(get_args(Class))
+assert set(_GRAVITY) == set(get_args(ChangeClass))
 
 
-def compare(
+def diff_with_baseline(
     baseline: Baseline,
     run: RunSide,
-    declared: Sequence[Declared] = (),
+    declared: Sequence[ComparisonSpec] = (),
     *,
     name: str = "",
     rules: Rules | None = None,
     confirmed: Confirmed | None = None,
     by: Sequence[str] = ("tag",),
-    also: Sequence[Declared] = (),
+    also: Sequence[ComparisonSpec] = (),
 ) -> Diff:
     """Return what changed between a baseline and a run.
 
@@ -59,10 +59,10 @@ def compare(
         ValueError: two comparisons are declared alike.
     """
     rules = rules or Rules()
-    verdicts = judge(rows_of(declared, baseline, run), rules=rules, confirmed=confirmed)
+    verdicts = evaluate_rows(build_rows(declared, baseline, run), rules=rules, confirmed=confirmed)
     kinds: Counter[str] = Counter()
     found: list[DiffEntry] = []
-    for kind, entry in entries_of(baseline, run):
+    for kind, entry in diff_entries(baseline, run):
         kinds[kind] += 1
         if entry is not None:
             found.append(entry)
@@ -99,7 +99,7 @@ def _gravest(tests: Iterable[RowTest]) -> Literal["regressed", "inconclusive", "
 
 
 def _drifted(
-    found: Sequence[DiffEntry], one: Declared, baseline: Baseline, run: RunSide
+    found: Sequence[DiffEntry], one: ComparisonSpec, baseline: Baseline, run: RunSide
 ) -> tuple[str, ...]:
     """Return the cases of a row whose recorded answers changed though they pass."""
     if one.model in run.incomplete:
@@ -120,7 +120,7 @@ def _drifted(
 
 def _listed(found: Iterable[DiffEntry], tests: Sequence[RowTest]) -> tuple[DiffEntry, ...]:
     """Return the entries, marked where they block, the gravest first."""
-    behind = {(case, test.model) for test in tests for case in behind_row(test)}
+    behind = {(case, test.model) for test in tests for case in failing_cases(test)}
     entries = [
         entry.model_copy(update={"blocking": True})
         if (entry.case, entry.model) in behind
@@ -130,7 +130,7 @@ def _listed(found: Iterable[DiffEntry], tests: Sequence[RowTest]) -> tuple[DiffE
     return tuple(sorted(entries, key=lambda one: (_RANK[one.kind], one.case, one.model)))
 
 
-def behind_row(test: RowTest) -> tuple[str, ...]:
+def failing_cases(test: RowTest) -> tuple[str, ...]:
     """Return the cases because of which a declared comparison fails; empty where it does not."""
     result = test.result
     if result.verdict != "regressed":
@@ -141,12 +141,15 @@ def behind_row(test: RowTest) -> tuple[str, ...]:
 
 
 def _others(
-    run: RunSide, declared: Sequence[Declared], by: Sequence[str], also: Sequence[Declared]
-) -> list[Declared]:
+    run: RunSide,
+    declared: Sequence[ComparisonSpec],
+    by: Sequence[str],
+    also: Sequence[ComparisonSpec],
+) -> list[ComparisonSpec]:
     """Return the comparisons that nobody declared: whole models and their slices, and `also`."""
     known = {(one.model, one.of, one.part) for one in declared}
     parts = [None, *(part for key in by for part in run.table.slices(key)[:_MOST_SLICES])]
-    more = [Declared(model=model, part=part) for model in run.table.models for part in parts]
+    more = [ComparisonSpec(model=model, part=part) for model in run.table.models for part in parts]
     return [
         one
         for one in dict.fromkeys((*more, *also))
@@ -155,14 +158,14 @@ def _others(
 
 
 def _explored(
-    baseline: Baseline, run: RunSide, more: Sequence[Declared], rules: Rules
+    baseline: Baseline, run: RunSide, more: Sequence[ComparisonSpec], rules: Rules
 ) -> tuple[RowTest, ...]:
     """Return the exploratory comparisons of two cases or more."""
-    rows = {one: row_of(one, baseline, run) for one in more}
+    rows = {one: build_row(one, baseline, run) for one in more}
     rows = {one: row for one, row in rows.items() if len(row.cases) > 1}
     if sum(len(row.cases) for row in rows.values()) > _MANY_PAIRS:
         rules = replace(rules, draws=min(rules.draws, 999))
-    results = explore(list(rows.values()), rules=rules)
+    results = explore_rows(list(rows.values()), rules=rules)
     return tuple(
         RowTest(model=one.model, of=one.of, slice=one.part, result=result)
         for one, result in zip(rows, results, strict=True)
@@ -208,4 +211,4 @@ def diff_runs(before: RunSide, now: RunSide, *, name: str = "") -> Diff:
         now: the other run.
         name: what the first is called in reports.
     """
-    return compare(before.snapshot, now, name=name)
+    return diff_with_baseline(before.snapshot, now, name=name)

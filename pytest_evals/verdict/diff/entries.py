@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from math import comb
 
-from pytest_evals.metrics.trial_stats import Tally
-from pytest_evals.verdict.baseline import Line, Shown
+from pytest_evals.metrics.trial_stats import TrialStats
+from pytest_evals.verdict.baseline import BaselineLine, ShownAnswer
 from pytest_evals.verdict.baseline.lines import Baseline
-from pytest_evals.verdict.diff.nouns import Change, Class, DiffEntry
-from pytest_evals.verdict.diff.rows import RunSide, comparable
+from pytest_evals.verdict.diff.nouns import Change, ChangeClass, DiffEntry
+from pytest_evals.verdict.diff.rows import RunSide, edited_parts
 
 NOISE = 0.05
 """A case moved beyond noise where chance would move it so far less often than this."""
@@ -16,7 +16,9 @@ NOISE = 0.05
 _MOST_REASONS = 5
 
 
-def entries_of(baseline: Baseline, run: RunSide) -> Iterator[tuple[Class, DiffEntry | None]]:
+def diff_entries(
+    baseline: Baseline, run: RunSide
+) -> Iterator[tuple[ChangeClass, DiffEntry | None]]:
     """Yield what every pair of case and model did, in their order; no entry where none is due.
 
     No entry is due where nothing changed: every sample passes as before, none does and the same
@@ -42,8 +44,8 @@ def entries_of(baseline: Baseline, run: RunSide) -> Iterator[tuple[Class, DiffEn
             yield "removed", _removed(before)
 
 
-def _added(now: Line) -> DiffEntry:
-    kind: Class = "added_passing" if now.passes == now.n else "added_failing"
+def _added(now: BaselineLine) -> DiffEntry:
+    kind: ChangeClass = "added_passing" if now.passes == now.n else "added_failing"
     answer, tools = _seen(now.wrong or now.right)
     return DiffEntry(
         case=now.case,
@@ -58,7 +60,7 @@ def _added(now: Line) -> DiffEntry:
     )
 
 
-def _removed(before: Line) -> DiffEntry:
+def _removed(before: BaselineLine) -> DiffEntry:
     answer, tools = _seen(before.wrong or before.right)
     return DiffEntry(
         case=before.case,
@@ -72,7 +74,9 @@ def _removed(before: Line) -> DiffEntry:
     )
 
 
-def _errored(case: str, model: str, before: Line | None, errored: Sequence[Tally]) -> DiffEntry:
+def _errored(
+    case: str, model: str, before: BaselineLine | None, errored: Sequence[TrialStats]
+) -> DiffEntry:
     reasons = dict.fromkeys(reason for one in errored for reason in one.reasons)
     return DiffEntry(
         case=case,
@@ -87,10 +91,12 @@ def _errored(case: str, model: str, before: Line | None, errored: Sequence[Tally
     )
 
 
-def _both(before: Line, now: Line, *, independent: bool) -> tuple[Class, DiffEntry | None]:
-    kind: Class = "case_edited"
-    if not comparable(before, now):
-        kind = kind_of(before, now, independent=independent)
+def _both(
+    before: BaselineLine, now: BaselineLine, *, independent: bool
+) -> tuple[ChangeClass, DiffEntry | None]:
+    kind: ChangeClass = "case_edited"
+    if not edited_parts(before, now):
+        kind = classify_change(before, now, independent=independent)
     moved = now.passes * before.n - before.passes * now.n
     unchanged = (
         kind == "still_passing"
@@ -100,7 +106,7 @@ def _both(before: Line, now: Line, *, independent: bool) -> tuple[Class, DiffEnt
     return kind, None if unchanged else _changed(before, now, kind, moved)
 
 
-def _changed(before: Line, now: Line, kind: Class, moved: int) -> DiffEntry:
+def _changed(before: BaselineLine, now: BaselineLine, kind: ChangeClass, moved: int) -> DiffEntry:
     worse, better = moved < 0, moved > 0
     first, second = (before.right, now.wrong) if worse else (before.wrong, now.right)
     if not worse and not better:
@@ -130,7 +136,7 @@ def _changed(before: Line, now: Line, kind: Class, moved: int) -> DiffEntry:
     )
 
 
-def kind_of(before: Line, now: Line, *, independent: bool) -> Class:
+def classify_change(before: BaselineLine, now: BaselineLine, *, independent: bool) -> ChangeClass:
     """Return what a case did, from its counts on both sides.
 
     Args:
@@ -146,13 +152,13 @@ def kind_of(before: Line, now: Line, *, independent: bool) -> Class:
             return "drifted" if _drifted(before, now, recorded=recorded) else "still_passing"
         return "flaky" if now.passes else "still_failing"
     if not recorded and (
-        not independent or chance(before.passes, before.n, now.passes, now.n) > NOISE
+        not independent or fisher_p(before.passes, before.n, now.passes, now.n) > NOISE
     ):
         return "flaky"
     return "fixed" if moved > 0 else "regressed"
 
 
-def _drifted(before: Line, now: Line, *, recorded: bool) -> bool:
+def _drifted(before: BaselineLine, now: BaselineLine, *, recorded: bool) -> bool:
     if not recorded:
         return _seen(before.right)[1] != _seen(now.right)[1]
     old, new = before.runs[0].answers, now.runs[0].answers
@@ -160,7 +166,7 @@ def _drifted(before: Line, now: Line, *, recorded: bool) -> bool:
 
 
 @lru_cache(maxsize=65536)
-def chance(passes_a: int, n_a: int, passes_b: int, n_b: int) -> float:
+def fisher_p(passes_a: int, n_a: int, passes_b: int, n_b: int) -> float:
     """Return how often chance alone moves two counts so far apart, in the direction they moved.
 
     Fisher's exact test, one-sided (Fisher 1935, "The logic of inductive inference"); the same for
@@ -181,19 +187,19 @@ def chance(passes_a: int, n_a: int, passes_b: int, n_b: int) -> float:
     return sum(ways) / comb(n_a + n_b, passes)
 
 
-def _seen(shown: Shown | None) -> tuple[str | None, tuple[str, ...] | None]:
+def _seen(shown: ShownAnswer | None) -> tuple[str | None, tuple[str, ...] | None]:
     return (None, None) if shown is None else (shown.answer, shown.tools)
 
 
-def _failing(line: Line) -> tuple[str, ...]:
+def _failing(line: BaselineLine) -> tuple[str, ...]:
     return tuple(sorted({name for run in line.runs for name in run.failing}))
 
 
-def _reasons(line: Line) -> tuple[str, ...]:
+def _reasons(line: BaselineLine) -> tuple[str, ...]:
     return tuple(dict.fromkeys(r for run in line.runs for r in run.reasons))[:_MOST_REASONS]
 
 
-def _scores(before: Line, now: Line) -> dict[str, Change]:
+def _scores(before: BaselineLine, now: BaselineLine) -> dict[str, Change]:
     found: Mapping[str, tuple[float | None, float | None]] = {
         name: (before.number(name), now.number(name))
         for name in sorted({*before.scorers, *now.scorers})
@@ -205,7 +211,7 @@ def _scores(before: Line, now: Line) -> dict[str, Change]:
     }
 
 
-def _change(before: Line, now: Line, of: str) -> Change | None:
+def _change(before: BaselineLine, now: BaselineLine, of: str) -> Change | None:
     a, b = _plain(before.mean(of), 8), _plain(now.mean(of), 8)
     return None if a == b else Change(before=a, now=b)
 

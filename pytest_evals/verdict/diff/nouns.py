@@ -14,7 +14,7 @@ from pytest_evals.metrics.spec import Slice
 from pytest_evals.stats.rows import Dropped
 from pytest_evals.stats.verdict import RowVerdict
 
-Class = Literal[
+ChangeClass = Literal[
     "regressed",
     "fixed",
     "still_failing",
@@ -58,7 +58,7 @@ class DiffEntry(Frozen):
     """The case's id."""
     model: str
     """The model's id."""
-    kind: Class
+    kind: ChangeClass
     """What it did."""
     blocking: bool = False
     """Whether a declared comparison fails because of this case, among others."""

@@ -8,17 +8,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from pytest_evals.metrics.spec import Slice, quoted
-from pytest_evals.metrics.trial_stats import Table, Tally
+from pytest_evals.metrics.spec import Slice, quote_name
+from pytest_evals.metrics.trial_stats import TrialStats, TrialTable
 from pytest_evals.model import Model
 from pytest_evals.run import DatasetInfo
-from pytest_evals.stats.paired import Confirmed, plan_confirm
+from pytest_evals.stats.paired import Confirmed, plan_confirmations
 from pytest_evals.stats.rows import Dropped, PairedCase, PairedScore, Row, Rules
-from pytest_evals.verdict.baseline import Baseline, Line, baseline_of
+from pytest_evals.verdict.baseline import Baseline, BaselineLine, build_baseline
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
+class ComparisonSpec:
     """One comparison with the baseline: a model under a gate, in one slice."""
 
     model: str
@@ -37,7 +37,7 @@ class Declared:
         """Tells the rows of a family apart."""
         words = [self.model, self.gate or "no regressions"]
         if self.gate is None and self.of is not None:
-            words.append(f"of {quoted(self.of)}")
+            words.append(f"of {quote_name(self.of)}")
         if self.part is not None:
             words.append(str(self.part))
         return " \N{MIDDLE DOT} ".join(words)
@@ -47,7 +47,7 @@ class Declared:
 class RunSide:
     """A run, as it is compared with a baseline."""
 
-    table: Table
+    table: TrialTable
     """Its trials."""
     info: DatasetInfo
     """What it keeps of the dataset: the models as they were asked."""
@@ -60,33 +60,33 @@ class RunSide:
     @cached_property
     def snapshot(self) -> Baseline:
         """The run as a baseline of one run."""
-        return baseline_of(self.table, self.info, replayed=self.replayed)
+        return build_baseline(self.table, self.info, replayed=self.replayed)
 
     @cached_property
-    def cells(self) -> Mapping[str, Mapping[str, Sequence[Tally]]]:
+    def cells(self) -> Mapping[str, Mapping[str, Sequence[TrialStats]]]:
         """Model -> case -> its trials."""
         return {model: self.table.cases(model) for model in self.table.models}
 
     def independent(self, model: str) -> bool:
         """Whether the samples of a model count as independent draws."""
-        return all(independent(m) for m in self.info.models if m.id == model)
+        return all(is_independent(m) for m in self.info.models if m.id == model)
 
     def members(self, model: str, part: Slice | None) -> set[str]:
         """Return a model's cases in a slice."""
         return set(self.table.cases(model, part))
 
 
-def independent(model: Model) -> bool:
+def is_independent(model: Model) -> bool:
     """Whether samples of a model are independent draws: not at temperature 0 or with a fixed seed.
 
-    The model's own `independent` wins.
+    The model's own `is_independent` wins.
     """
     if model.independent is not None:
         return model.independent
     return model.params.get("temperature") != 0 and model.params.get("seed") is None
 
 
-def comparable(before: Line, now: Line) -> tuple[str, ...]:
+def edited_parts(before: BaselineLine, now: BaselineLine) -> tuple[str, ...]:
     """Return why two lines cannot be compared: ``case``, ``scorers``; empty where they can be.
 
     A changed prompt or model is what comparisons are for.
@@ -104,7 +104,7 @@ def comparable(before: Line, now: Line) -> tuple[str, ...]:
 _EDITED = {"case": "its question or reference answer changed", "scorers": "its assertions changed"}
 
 
-def row_of(declared: Declared, baseline: Baseline, run: RunSide) -> Row:
+def build_row(declared: ComparisonSpec, baseline: Baseline, run: RunSide) -> Row:
     """Return one comparison's row: its pairs, and what could not be paired and why."""
     model, part = declared.model, declared.part
     if model in run.incomplete:
@@ -112,11 +112,11 @@ def row_of(declared: Declared, baseline: Baseline, run: RunSide) -> Row:
     members = run.members(model, part)
     base = baseline.by_model.get(model, {})
     now = run.snapshot.by_model.get(model, {})
-    pairs: list[tuple[Line, Line]] = []
+    pairs: list[tuple[BaselineLine, BaselineLine]] = []
     dropped: list[Dropped] = []
     for case in sorted(members if part else base.keys() | members):
         before, after = base.get(case), now.get(case)
-        edited = comparable(before, after) if before and after else ()
+        edited = edited_parts(before, after) if before and after else ()
         if before and after and not edited:
             pairs.append((before, after))
         else:
@@ -132,7 +132,7 @@ def row_of(declared: Declared, baseline: Baseline, run: RunSide) -> Row:
     )
 
 
-def _reason(before: Line | None, edited: Sequence[str], *, in_run: bool) -> str:
+def _reason(before: BaselineLine | None, edited: Sequence[str], *, in_run: bool) -> str:
     if edited:
         return ", ".join(_EDITED[name] for name in edited)
     if before is None:
@@ -141,7 +141,7 @@ def _reason(before: Line | None, edited: Sequence[str], *, in_run: bool) -> str:
 
 
 def _pairs(
-    pairs: Iterable[tuple[Line, Line]], of: str | None
+    pairs: Iterable[tuple[BaselineLine, BaselineLine]], of: str | None
 ) -> tuple[tuple[PairedCase, ...] | tuple[PairedScore, ...], tuple[Dropped, ...]]:
     """Return the pairs as counts, or as scores where the scorer gives values on both sides."""
     pairs = list(pairs)
@@ -166,13 +166,13 @@ def _silent(cases: Iterable[str], of: str) -> tuple[Dropped, ...]:
     return tuple(Dropped(case, f"{of} says nothing of it on one side") for case in cases)
 
 
-def rows_of(declared: Sequence[Declared], baseline: Baseline, run: RunSide) -> list[Row]:
+def build_rows(declared: Sequence[ComparisonSpec], baseline: Baseline, run: RunSide) -> list[Row]:
     """Return the rows of one family, in the order declared."""
-    return [row_of(one, baseline, run) for one in declared]
+    return [build_row(one, baseline, run) for one in declared]
 
 
 @dataclass(frozen=True, slots=True)
-class Confirmation:
+class ConfirmationPlan:
     """What to ask again before the verdict, fixed before the first answer is drawn."""
 
     cells: Mapping[tuple[str, str], int]
@@ -184,8 +184,12 @@ class Confirmation:
 
 
 def plan_confirmation(
-    declared: Sequence[Declared], baseline: Baseline, run: RunSide, *, rules: Rules | None = None
-) -> Confirmation:
+    declared: Sequence[ComparisonSpec],
+    baseline: Baseline,
+    run: RunSide,
+    *,
+    rules: Rules | None = None,
+) -> ConfirmationPlan:
     """Say which cells to ask again, and how often.
 
     Args:
@@ -194,22 +198,22 @@ def plan_confirmation(
         run: the run.
         rules: the constants; `confirm` is the number of ``--evals-confirm``, None for ``auto``.
     """
-    plans = plan_confirm(rows_of(declared, baseline, run), rules=rules or Rules())
+    plans = plan_confirmations(build_rows(declared, baseline, run), rules=rules or Rules())
     models = {one.name: one.model for one in declared}
     cells: dict[tuple[str, str], int] = {}
     for plan in plans:
         for case in plan.cases if plan.n else ():
             key = (case, models[plan.row])
             cells[key] = max(cells.get(key, 0), plan.n)
-    return Confirmation(
+    return ConfirmationPlan(
         cells=cells,
         rows={plan.row: (plan.cases, plan.n) for plan in plans if plan.cases and plan.n},
         reasons=tuple(f"{plan.row}: {plan.reason}" for plan in plans if plan.reason),
     )
 
 
-def confirmed_of(
-    declared: Sequence[Declared], plan: Confirmation, answers: Iterable[Tally]
+def confirmed_answers(
+    declared: Sequence[ComparisonSpec], plan: ConfirmationPlan, answers: Iterable[TrialStats]
 ) -> Confirmed:
     """Return the confirmation answers as the break rule takes them.
 
@@ -220,7 +224,7 @@ def confirmed_of(
         plan: what was to be asked again.
         answers: the trials asked again; those that could not be scored are left out.
     """
-    by_cell: dict[tuple[str, str], list[Tally]] = {}
+    by_cell: dict[tuple[str, str], list[TrialStats]] = {}
     for one in answers:
         if one.scored:
             by_cell.setdefault((one.case, one.model), []).append(one)

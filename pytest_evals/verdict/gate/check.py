@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pytest_evals.case import Samples
 from pytest_evals.dataset import Dataset
 from pytest_evals.ground.errors import suggest
-from pytest_evals.metrics.spec import QUANTITIES, parse_measure
+from pytest_evals.metrics.spec import QUANTITIES, parse_metric
 from pytest_evals.metrics.trial_stats import slice_texts
 from pytest_evals.verdict.gate.grammar import GateError, parse_gate
 from pytest_evals.verdict.gate.spec import GateSpec
-from pytest_evals.verdict.gate.stopping_rule import judges_alone
+from pytest_evals.verdict.gate.stopping_rule import is_per_case
 
 Loc = tuple[str | int, ...]
 """The way to a value from the root of the file."""
@@ -50,7 +50,7 @@ def check_samples(dataset: Dataset) -> Iterator[tuple[Loc, str]]:
     if not dataset.gates:
         return
     try:
-        alone = any(judges_alone(parse_gate(written)) for written in dataset.gates)
+        alone = any(is_per_case(parse_gate(written)) for written in dataset.gates)
     except GateError:
         return  # told by `check_gates`
     if alone:
@@ -93,7 +93,7 @@ def _unknown(
     slices: Mapping[str, frozenset[str]],
 ) -> Iterator[tuple[str, str, str]]:
     """Yield (kind, word, message) of every name in a gate that the dataset does not have."""
-    scorer = spec.of if spec.compares else parse_measure(spec.metric).scorer
+    scorer = spec.of if spec.compares else parse_metric(spec.metric).scorer
     if scorer is not None and scorer not in scorers:
         known = [*scorers, *QUANTITIES] if "(" in spec.metric else scorers
         yield "scorer", scorer, f"no scorer is called {scorer!r}.{suggest(scorer, known)}"

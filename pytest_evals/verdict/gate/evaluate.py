@@ -7,24 +7,29 @@ that was cut short or has too many errors fails as incomplete, a value that does
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_evals.metrics.compute import Group, estimate, metric_of
-from pytest_evals.metrics.spec import QUANTITIES, Measure, Metric, Slice, parse_measure
-from pytest_evals.metrics.trial_stats import Table, Tally
+from pytest_evals.metrics.compute import TrialGroup, estimate_metric, to_metric
+from pytest_evals.metrics.spec import QUANTITIES, Metric, MetricSpec, Slice, parse_metric
+from pytest_evals.metrics.trial_stats import TrialStats, TrialTable
 from pytest_evals.run import DatasetInfo
 from pytest_evals.stats.estimate import two_sided
 from pytest_evals.stats.sequential import Sprt
-from pytest_evals.verdict.diff import Declared, Diff, RowTest, behind_row
-from pytest_evals.verdict.gate.grammar import bar_text, parse_gate
+from pytest_evals.verdict.diff import ComparisonSpec, Diff, RowTest, failing_cases
+from pytest_evals.verdict.gate.grammar import parse_gate, threshold_text
 from pytest_evals.verdict.gate.spec import GateSpec, GateVerdict, Verdict
-from pytest_evals.verdict.gate.state import ModelState, missing_scores, parts_of, states
-from pytest_evals.verdict.gate.words import bar_sentence, number, test_sentence
+from pytest_evals.verdict.gate.state import (
+    ModelState,
+    count_missing_scores,
+    gate_slices,
+    model_states,
+)
+from pytest_evals.verdict.gate.words import format_number, sequential_sentence, threshold_sentence
 
 _MOST_BEHIND = 50
 _MOST_TRIALS = 500
 _CLOSE = 1e-9
 
 
-def gates_of(info: DatasetInfo) -> tuple[GateSpec, ...]:
+def parse_gates(info: DatasetInfo) -> tuple[GateSpec, ...]:
     """Return the gates of a dataset, parsed.
 
     Raises:
@@ -33,43 +38,45 @@ def gates_of(info: DatasetInfo) -> tuple[GateSpec, ...]:
     return tuple(parse_gate(written) for written in info.gates)
 
 
-def declared_of(gates: Sequence[GateSpec], table: Table, info: DatasetInfo) -> tuple[Declared, ...]:
+def declared_comparisons(
+    gates: Sequence[GateSpec], table: TrialTable, info: DatasetInfo
+) -> tuple[ComparisonSpec, ...]:
     """Return the comparisons that gates declare: one a gate, model and slice.
 
     Together they are the family of the correction, whatever became of their trials.
     """
     models = [model.id for model in info.models] or list(table.models)
     return tuple(
-        Declared(model=model, gate=gate.text, of=gate.of, part=part, margin=gate.margin)
+        ComparisonSpec(model=model, gate=gate.text, of=gate.of, part=part, margin=gate.margin)
         for gate in gates
         if gate.compares
         for model in models
         if gate.applies(model)
-        for part in parts_of(gate, table)
+        for part in gate_slices(gate, table)
     )
 
 
-def explored_of(gates: Sequence[GateSpec], table: Table, info: DatasetInfo) -> tuple[Declared, ...]:
+def exploratory_comparisons(
+    gates: Sequence[GateSpec], table: TrialTable, info: DatasetInfo
+) -> tuple[ComparisonSpec, ...]:
     """Return the comparisons that tell how the metrics of other gates moved: never blocking."""
     models = [model.id for model in info.models] or list(table.models)
     found = (
-        Declared(model=model, of=parse_measure(gate.metric).scorer, part=part)
+        ComparisonSpec(model=model, of=parse_metric(gate.metric).scorer, part=part)
         for gate in gates
-        if not gate.compares
-        and gate.role == "primary"
-        and parse_measure(gate.metric).judges_answers
+        if not gate.compares and gate.role == "primary" and parse_metric(gate.metric).judges_answers
         for model in models
         if gate.applies(model)
-        for part in parts_of(gate, table)
+        for part in gate_slices(gate, table)
     )
     return tuple(dict.fromkeys(found))
 
 
 @dataclass(frozen=True, slots=True)
-class Judge:
+class GateContext:
     """What all verdicts of a dataset rest on."""
 
-    table: Table
+    table: TrialTable
     """The recorded trials; confirmation answers are never among them."""
     info: DatasetInfo
     """What was planned and selected, and the gates as written."""
@@ -82,7 +89,9 @@ class Judge:
     it does: then ``no regressions`` fails."""
 
 
-def judge_gates(judge: Judge, gates: Sequence[GateSpec] | None = None) -> list[GateVerdict]:
+def evaluate_gates(
+    judge: GateContext, gates: Sequence[GateSpec] | None = None
+) -> list[GateVerdict]:
     """Return the verdict of every gate on every model and slice it is for.
 
     Where the dataset tolerates errors, or there are some and no gate speaks of them, the verdict on
@@ -92,10 +101,10 @@ def judge_gates(judge: Judge, gates: Sequence[GateSpec] | None = None) -> list[G
         judge: what the verdicts rest on.
         gates: the gates; None takes the dataset's.
     """
-    gates = gates_of(judge.info) if gates is None else tuple(gates)
+    gates = parse_gates(judge.info) if gates is None else tuple(gates)
     if not gates:
         return []
-    known = states(judge.table, judge.info, gates)
+    known = model_states(judge.table, judge.info, gates)
     found = [
         verdict
         for gate in gates
@@ -112,8 +121,10 @@ def judge_gates(judge: Judge, gates: Sequence[GateSpec] | None = None) -> list[G
     return found
 
 
-def _of_gate(judge: Judge, gate: GateSpec, model: str, state: ModelState) -> list[GateVerdict]:
-    parts = parts_of(gate, judge.table)
+def _of_gate(
+    judge: GateContext, gate: GateSpec, model: str, state: ModelState
+) -> list[GateVerdict]:
+    parts = gate_slices(gate, judge.table)
     if not parts:
         blank = _blank(judge, gate, model, None)
         reason = f"no recorded case has a {gate.per}"
@@ -122,7 +133,7 @@ def _of_gate(judge: Judge, gate: GateSpec, model: str, state: ModelState) -> lis
     return [judged(judge, gate, model, part, state) for part in parts]
 
 
-def _blank(judge: Judge, gate: GateSpec, model: str, part: Slice | None) -> GateVerdict:
+def _blank(judge: GateContext, gate: GateSpec, model: str, part: Slice | None) -> GateVerdict:
     return GateVerdict(
         gate=gate.text,
         dataset=judge.info.name,
@@ -131,9 +142,9 @@ def _blank(judge: Judge, gate: GateSpec, model: str, part: Slice | None) -> Gate
         verdict="failed",
         blocking=True,
         metric=gate.metric,
-        bar=bar_text(gate),
+        bar=threshold_text(gate),
         role=gate.role,
-        unit="rate" if gate.compares else parse_measure(gate.metric).unit,
+        unit="rate" if gate.compares else parse_metric(gate.metric).unit,
     )
 
 
@@ -154,34 +165,37 @@ def _held_back(blank: GateVerdict, state: ModelState) -> GateVerdict | None:
     return None
 
 
-def _too_many_errors(blank: GateVerdict, state: ModelState, table: Table) -> GateVerdict | None:
+def _too_many_errors(
+    blank: GateVerdict, state: ModelState, table: TrialTable
+) -> GateVerdict | None:
     """Return the verdict where more trials errored than may; None where not."""
     if not state.too_many_errors:
         return None
     sentence = (
         f"INCOMPLETE: {state.errored} of {state.recorded} trials of {blank.model} errored "
-        f"({number(100 * state.error_rate)} %), and at most {number(100 * state.allowed)} % may; "
+        f"({format_number(100 * state.error_rate)} %), and at most "
+        f"{format_number(100 * state.allowed)} % may; "
         "errors are neither right nor wrong answers."
     )
     return _with(blank, "incomplete", sentence, **_errors_behind(table.trials(blank.model)))
 
 
-def _errors_behind(trials: Sequence[Tally]) -> dict[str, tuple[str, ...]]:
+def _errors_behind(trials: Sequence[TrialStats]) -> dict[str, tuple[str, ...]]:
     errored = [one for one in trials if one.outcome == "errored"]
     cases = tuple(dict.fromkeys(one.case for one in errored))[:_MOST_BEHIND]
     return {"behind": cases, "trials": tuple(one.id for one in errored)[:_MOST_TRIALS]}
 
 
 def _bar(
-    judge: Judge, gate: GateSpec, model: str, part: Slice | None, state: ModelState
+    judge: GateContext, gate: GateSpec, model: str, part: Slice | None, state: ModelState
 ) -> GateVerdict:
     """Judge a bar on a metric."""
-    blank, what = _blank(judge, gate, model, part), parse_measure(gate.metric)
+    blank, what = _blank(judge, gate, model, part), parse_metric(gate.metric)
     held = _held_back(blank, state)
     if held is not None and not (what.kind == "completeness" and state.whole == "cut short"):
         return held
     within = gate.where if gate.per is None else part
-    group = Group(_cells(judge.table, model, gate, part))
+    group = TrialGroup(_cells(judge.table, model, gate, part))
     if what.judges_answers:
         errors = _too_many_errors(blank, state, judge.table)
         silent = _silent(blank, what, group, state)
@@ -189,17 +203,17 @@ def _bar(
             return errors or silent or blank
     confidence = 0.95 if gate.confidence is None else two_sided(gate.confidence)
     planned = state.planned if within is None else None
-    value = estimate(group, what, confidence=confidence, planned=planned)
-    metric = metric_of(judge.info.name, model, part, what, value, confidence)
+    value = estimate_metric(group, what, confidence=confidence, planned=planned)
+    metric = to_metric(judge.info.name, model, part, what, value, confidence)
     if gate.sprt is not None:
         return _tested(judge, blank, gate.sprt, group, metric)
-    passed = clears(gate, metric)
+    passed = meets_threshold(gate, metric)
     behind = () if passed else _behind(group, what)
     change = _movement(judge, model, what, part)
     return _with(
         blank,
         "passed" if passed else "failed",
-        bar_sentence(gate, metric, passed=passed),
+        threshold_sentence(gate, metric, passed=passed),
         value=metric.value,
         n=metric.n,
         cases=metric.cases,
@@ -214,7 +228,7 @@ def _bar(
 
 
 def _tested(
-    judge: Judge, blank: GateVerdict, test: Sprt, group: Group, metric: Metric
+    judge: GateContext, blank: GateVerdict, test: Sprt, group: TrialGroup, metric: Metric
 ) -> GateVerdict:
     """Judge a case by a sequential test of its samples, in their order."""
     outcomes = [one.passed for cell in group.scored for one in cell]
@@ -224,7 +238,7 @@ def _tested(
     verdict = _with(
         blank,
         found[said],
-        test_sentence(test, said, sum(outcomes), len(outcomes)),
+        sequential_sentence(test, said, sum(outcomes), len(outcomes)),
         value=metric.value,
         n=metric.n,
         cases=metric.cases,
@@ -236,8 +250,8 @@ def _tested(
 
 
 def _cells(
-    table: Table, model: str, gate: GateSpec, part: Slice | None
-) -> Mapping[str, list[Tally]]:
+    table: TrialTable, model: str, gate: GateSpec, part: Slice | None
+) -> Mapping[str, list[TrialStats]]:
     """Return a model's trials in a slice, inside the gate's own selection."""
     cells = table.cases(model, part)
     if gate.where in {None, part}:
@@ -246,18 +260,18 @@ def _cells(
 
 
 def _silent(
-    blank: GateVerdict, what: Measure, group: Group, state: ModelState
+    blank: GateVerdict, what: MetricSpec, group: TrialGroup, state: ModelState
 ) -> GateVerdict | None:
     """Return the verdict where the scorer could not score too many trials; None where it did."""
     if what.scorer is None:
         return None
     scored = sum(map(len, group.scored))
-    missing = missing_scores(group, what.scorer)
+    missing = count_missing_scores(group, what.scorer)
     if not missing or missing <= state.allowed * scored:
         return None
     sentence = (
         f"INCOMPLETE: {what.scorer} could not score {missing} of {scored} trials, and at most "
-        f"{number(100 * state.allowed)} % may be without a score."
+        f"{format_number(100 * state.allowed)} % may be without a score."
     )
     silent = [one for cell in group.scored for one in cell if what.scorer in one.unscored]
     cases = tuple(dict.fromkeys(one.case for one in silent))[:_MOST_BEHIND]
@@ -265,7 +279,7 @@ def _silent(
     return _with(blank, "incomplete", sentence, behind=cases, trials=ids)
 
 
-def clears(gate: GateSpec, metric: Metric) -> bool:
+def meets_threshold(gate: GateSpec, metric: Metric) -> bool:
     """Whether a metric meets a gate's bar; an absent value never does."""
     low: float | None
     high: float | None
@@ -286,7 +300,7 @@ def _notes(metric: Metric) -> tuple[str, ...]:
     return (f"{what} could not give the value and is left out.",)
 
 
-def _behind(group: Group, what: Measure) -> tuple[str, ...]:
+def _behind(group: TrialGroup, what: MetricSpec) -> tuple[str, ...]:
     """Return the cases that pull a metric to the wrong side, the worst first."""
     if what.kind in {"error_rate", "completeness"}:
         bad = [
@@ -307,14 +321,16 @@ def _behind(group: Group, what: Measure) -> tuple[str, ...]:
     return tuple(worst[:_MOST_BEHIND])
 
 
-def _trials_of(group: Group, cases: Sequence[str]) -> tuple[str, ...]:
+def _trials_of(group: TrialGroup, cases: Sequence[str]) -> tuple[str, ...]:
     """Return the failed and errored trials of cases; all of theirs where none failed."""
     cells = {case: group.cells[case] for case in cases if case in group.cells}
     bad = [one.id for cell in cells.values() for one in cell if not one.passed]
     return tuple(bad[:_MOST_TRIALS])
 
 
-def _movement(judge: Judge, model: str, what: Measure, part: Slice | None) -> dict[str, object]:
+def _movement(
+    judge: GateContext, model: str, what: MetricSpec, part: Slice | None
+) -> dict[str, object]:
     """Return how the metric moved against the baseline, where a comparison tells."""
     if judge.diff is None or not what.judges_answers:
         return {}
@@ -325,7 +341,7 @@ def _movement(judge: Judge, model: str, what: Measure, part: Slice | None) -> di
 
 
 def _compared(
-    judge: Judge, gate: GateSpec, model: str, part: Slice | None, state: ModelState
+    judge: GateContext, gate: GateSpec, model: str, part: Slice | None, state: ModelState
 ) -> GateVerdict:
     """Judge ``no regressions``."""
     blank = _blank(judge, gate, model, part)
@@ -345,16 +361,18 @@ def _compared(
         for test in judge.diff.tests
         if (test.gate, test.model, test.slice) == (gate.text, model, part)
     )
-    return _of_test(judge, blank, test, Group(judge.table.cases(model, part)))
+    return _of_test(judge, blank, test, TrialGroup(judge.table.cases(model, part)))
 
 
-def _of_test(judge: Judge, blank: GateVerdict, test: RowTest, group: Group) -> GateVerdict:
+def _of_test(
+    judge: GateContext, blank: GateVerdict, test: RowTest, group: TrialGroup
+) -> GateVerdict:
     result, mean = test.result, test.result.mean
     failed = result.verdict == "regressed" or bool(test.drifted)
     verdict: Verdict = "failed" if failed else "passed"
     if not failed and result.verdict == "inconclusive":
         verdict = "inconclusive"
-    behind = behind_row(test) or (result.worse if verdict == "inconclusive" else ())
+    behind = failing_cases(test) or (result.worse if verdict == "inconclusive" else ())
     left_out = {one.case for one in result.dropped}
     compared = [cell for case, cell in group.cells.items() if case not in left_out]
     judged = _with(

@@ -21,7 +21,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from pytest_evals.ground.errors import suggest
-from pytest_evals.metrics.spec import Measure, MetricError, Slice, measure_of, parse_measure, quoted
+from pytest_evals.metrics.spec import (
+    MetricError,
+    MetricSpec,
+    Slice,
+    build_metric_spec,
+    parse_metric,
+    quote_name,
+)
 from pytest_evals.verdict.gate.spec import REGRESSIONS, GateSpec
 
 CLAUSES = ("of", "per", "where", "on", "with", "min", "within", "against", "as")
@@ -176,7 +183,7 @@ class _Parser:
             message = "`no regressions` takes no bar; `within 0.02` sets the drop it tolerates"
             raise self._error(message, self._next)
 
-    def _metric(self, name: _Token) -> Measure:
+    def _metric(self, name: _Token) -> MetricSpec:
         arguments: list[str] = []
         if self._next.text == "(" and self._next.kind == "mark":
             self._take()
@@ -193,9 +200,9 @@ class _Parser:
             of = self._name("a scorer after `of`").text
         return self._measure(name, name.text, *arguments, of=of)
 
-    def _measure(self, at: _Token, name: str, *arguments: str, of: str | None) -> Measure:
+    def _measure(self, at: _Token, name: str, *arguments: str, of: str | None) -> MetricSpec:
         try:
-            return measure_of(name, *arguments, of=of)
+            return build_metric_spec(name, *arguments, of=of)
         except MetricError as error:
             place = self.text.find(error.word)
             column = place + 1 if place >= 0 else at.column
@@ -261,7 +268,7 @@ class _Parser:
         key = self._name("`tag`, `case` or a metadata key after `where`").text
         equals = self._take()
         if equals.kind != "op" or _OPERATORS.get(equals.text) != "==":
-            raise self._error(f"expected `where {quoted(key)} = VALUE`", equals)
+            raise self._error(f"expected `where {quote_name(key)} = VALUE`", equals)
         values["where"] = Slice(key=key, value=self._name("a value").text)
 
     def _on(self, values: dict[str, Any]) -> None:
@@ -359,17 +366,17 @@ def _long_metric(metric: object, of: object) -> dict[str, Any]:
     if metric.split() in (["no", "regressions"], [REGRESSIONS]):
         return {"metric": REGRESSIONS, "of": None if of is None else str(of)}
     try:
-        measure = parse_measure(metric) if of is None else _measure_with(metric, str(of))
+        measure = parse_metric(metric) if of is None else _measure_with(metric, str(of))
     except MetricError as error:
         raise GateError(str(error), key="of" if error.word == of else "metric") from None
     return {"metric": str(measure)}
 
 
-def _measure_with(metric: str, of: str) -> Measure:
+def _measure_with(metric: str, of: str) -> MetricSpec:
     """Return the measure of ``metric: mean`` with ``of: helpful``."""
     if "(" in metric or " of " in metric:
         raise MetricError(f"{metric} says what it is of; drop `of {of}`", of)
-    return measure_of(metric.strip(), of=of)
+    return build_metric_spec(metric.strip(), of=of)
 
 
 def _where_of(value: object) -> Slice:
@@ -402,14 +409,14 @@ def _nonsense(spec: GateSpec) -> tuple[str, str] | None:
         return "a tolerated drop belongs to `no regressions` alone", "margin"
     if spec.min is None and spec.max is None:
         return "a gate needs a bar: `min`, `max` or both", "min"
-    measure = parse_measure(spec.metric)
+    measure = parse_metric(spec.metric)
     unsure = spec.confidence is not None
     if unsure and measure.kind in {"total", "completeness", "min", "max"}:
         return f"{measure} has no interval, so no confidence can be asked of it", "confidence"
     return _out_of_range(spec, measure) if spec.against is None else _no_test(spec, measure)
 
 
-def _no_test(spec: GateSpec, measure: Measure) -> tuple[str, str] | None:
+def _no_test(spec: GateSpec, measure: MetricSpec) -> tuple[str, str] | None:
     """Say why a gate is no sequential test of single cases."""
     simple = measure.kind == "pass@" and measure.k == 1 and measure.of is None
     if not simple or spec.per != "case" or spec.max is not None or spec.strict or spec.confidence:
@@ -425,7 +432,7 @@ def _no_test(spec: GateSpec, measure: Measure) -> tuple[str, str] | None:
     return None
 
 
-def _out_of_range(spec: GateSpec, measure: Measure) -> tuple[str, str] | None:
+def _out_of_range(spec: GateSpec, measure: MetricSpec) -> tuple[str, str] | None:
     """Say why a bar can never be missed, or never be met."""
     low, high = spec.min, spec.max
     if low is not None and high is not None and low > high:
@@ -446,7 +453,7 @@ def _out_of_range(spec: GateSpec, measure: Measure) -> tuple[str, str] | None:
     return None
 
 
-def bar_text(spec: GateSpec) -> str:
+def threshold_text(spec: GateSpec) -> str:
     """Return a gate's bar in short: ``>= 0.9``, ``in 0.2..0.4``; empty for ``no regressions``."""
     low, high = spec.min, spec.max
     if low is not None and high is not None:
@@ -459,16 +466,16 @@ def bar_text(spec: GateSpec) -> str:
 
 def write_gate(spec: GateSpec) -> str:
     """Return a gate as a text; `parse_gate` reads it back, but for a bar on both sides."""
-    bar = bar_text(spec)
+    bar = threshold_text(spec)
     parts = ["no regressions" if spec.compares else f"{spec.metric} {bar}"]
     if spec.of is not None:
-        parts.append(f"of {quoted(spec.of)}")
+        parts.append(f"of {quote_name(spec.of)}")
     if spec.where is not None:
-        parts.append(f"where {quoted(spec.where.key)} = {quoted(spec.where.value)}")
+        parts.append(f"where {quote_name(spec.where.key)} = {quote_name(spec.where.value)}")
     if spec.per is not None:
-        parts.append(f"per {quoted(spec.per)}")
+        parts.append(f"per {quote_name(spec.per)}")
     if spec.on:
-        parts.append(f"on {', '.join(map(quoted, spec.on))}")
+        parts.append(f"on {', '.join(map(quote_name, spec.on))}")
     if spec.confidence is not None:
         parts.append(f"with confidence {spec.confidence:.12g}")
     if spec.min_n is not None:

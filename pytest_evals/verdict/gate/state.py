@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pytest_evals.metrics.compute import Group
-from pytest_evals.metrics.spec import Slice, parse_measure
-from pytest_evals.metrics.trial_stats import Table, Tally
+from pytest_evals.metrics.compute import TrialGroup
+from pytest_evals.metrics.spec import Slice, parse_metric
+from pytest_evals.metrics.trial_stats import TrialStats, TrialTable
 from pytest_evals.run import DatasetInfo
 from pytest_evals.verdict.baseline import Baseline
 from pytest_evals.verdict.gate.spec import GateSpec
@@ -44,7 +44,9 @@ class ModelState:
         return self.whole == "whole" and not self.too_many_errors
 
 
-def states(table: Table, info: DatasetInfo, gates: Sequence[GateSpec]) -> dict[str, ModelState]:
+def model_states(
+    table: TrialTable, info: DatasetInfo, gates: Sequence[GateSpec]
+) -> dict[str, ModelState]:
     """Return the state of every model that was planned or recorded.
 
     Args:
@@ -62,7 +64,7 @@ def states(table: Table, info: DatasetInfo, gates: Sequence[GateSpec]) -> dict[s
 
 
 def _state(
-    table: Table,
+    table: TrialTable,
     info: DatasetInfo,
     gates: Sequence[GateSpec],
     model: str,
@@ -98,27 +100,27 @@ def _error_bars(gates: Iterable[GateSpec], model: str) -> list[float]:
     return [0.0, 0.0, *bars]
 
 
-def missing_scores(group: Group, scorer: str) -> int:
+def count_missing_scores(group: TrialGroup, scorer: str) -> int:
     """Return how many scored trials a scorer could not score: never dropped without a word."""
     return sum(
         scorer in one.unscored and scorer not in one.names for cell in group.scored for one in cell
     )
 
 
-def parts_of(gate: GateSpec, table: Table) -> tuple[Slice | None, ...]:
+def gate_slices(gate: GateSpec, table: TrialTable) -> tuple[Slice | None, ...]:
     """Return the slices a gate is judged on; one None where it is all cases."""
     if gate.per is None:
         return (gate.where,)
     if gate.where is None:
         return table.slices(gate.per)
-    inside = Table(table.dataset)
+    inside = TrialTable(table.dataset)
     for one in table:
         if one.within(gate.where):
             inside.add(one)
     return inside.slices(gate.per)
 
 
-def covers(gates: Iterable[GateSpec], trial: Tally, *, compared: bool) -> bool:
+def gates_cover(gates: Iterable[GateSpec], trial: TrialStats, *, compared: bool) -> bool:
     """Whether the gates answer for a failed trial, so that it may be tolerated.
 
     A gate answers for a trial of its models and cases. Gates on what became of the trials (pass@k,
@@ -135,13 +137,13 @@ def covers(gates: Iterable[GateSpec], trial: Tally, *, compared: bool) -> bool:
     return all(any(_answers_for(gate, name, compared=compared) for gate in mine) for name in needed)
 
 
-def _is_for(gate: GateSpec, trial: Tally) -> bool:
+def _is_for(gate: GateSpec, trial: TrialStats) -> bool:
     if not gate.applies(trial.model) or not trial.within(gate.where):
         return False
     return gate.per is None or bool(trial.slice_values(gate.per))
 
 
-def is_compared(baseline: Baseline | None, trial: Tally) -> bool:
+def is_compared(baseline: Baseline | None, trial: TrialStats) -> bool:
     """Whether a baseline knows a trial's case and model, with the same question and assertions.
 
     Args:
@@ -164,7 +166,7 @@ _OF_ANSWERS = frozenset({"pass@", "pass^", "mean", "median", "quantile", "min"})
 def _answers_for(gate: GateSpec, scorer: str | None, *, compared: bool) -> bool:
     if gate.compares:
         return compared and gate.of in {None, scorer}
-    measure = parse_measure(gate.metric)
+    measure = parse_metric(gate.metric)
     if gate.min is None or measure.kind not in _OF_ANSWERS or measure.better != "higher":
         return False
     return measure.scorer in {None, scorer}

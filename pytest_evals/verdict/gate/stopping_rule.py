@@ -7,20 +7,20 @@ would have said, so that verdict is the one of all samples (`stats.sequential.se
 from collections.abc import Callable, Sequence
 
 from pytest_evals.case import Case
-from pytest_evals.metrics.spec import Slice, parse_measure
+from pytest_evals.metrics.spec import Slice, parse_metric
 from pytest_evals.metrics.trial_stats import slice_texts
 from pytest_evals.stats.sequential import Sprt, settled
 from pytest_evals.verdict.gate.spec import GateSpec
 
 _CLOSE = 1e-9
 
-Verdict = Callable[[int], object]
+CaseVerdict = Callable[[int], object]
 """From the passes of all samples of a case to what is said of it."""
 
 
-def verdict_on(
+def case_verdict(
     gates: Sequence[GateSpec], model: str, case: Case, *, least: int, most: int
-) -> Verdict | None:
+) -> CaseVerdict | None:
     """Return what a case's passes decide, or None where every sample is needed.
 
     Without gates that is whether all pass. With gates it is what those on single cases (``pass@1 >=
@@ -41,16 +41,16 @@ def verdict_on(
     return lambda passes: tuple(_clears(gate, passes / most) for gate in alone)
 
 
-def tests_on(gates: Sequence[GateSpec], model: str, case: Case) -> tuple[Sprt, ...]:
+def sequential_tests(gates: Sequence[GateSpec], model: str, case: Case) -> tuple[Sprt, ...]:
     """Return the sequential tests of a case: its samples are asked until each has decided."""
     return tuple(one.sprt for one in _alone(gates, model, case) if one.sprt is not None)
 
 
 def _alone(gates: Sequence[GateSpec], model: str, case: Case) -> list[GateSpec]:
-    return [gate for gate in gates if judges_alone(gate) and _covers(gate, model, case)]
+    return [gate for gate in gates if is_per_case(gate) and _covers(gate, model, case)]
 
 
-def judges_alone(gate: GateSpec) -> bool:
+def is_per_case(gate: GateSpec) -> bool:
     """Whether a gate judges single cases."""
     return gate.per == "case" and not gate.compares
 
@@ -76,7 +76,7 @@ def _by_rate(gate: GateSpec, least: int) -> bool:
     That holds for one bar on the share of samples that pass: a settled share is on the same side of
     it. It need not for intervals, for several bars at once, or for other metrics.
     """
-    what = parse_measure(gate.metric)
+    what = parse_metric(gate.metric)
     one_bar = (gate.min is None) != (gate.max is None)
     small = gate.min_n is None or gate.min_n <= least
     return what.kind == "pass@" and what.k == 1 and what.of is None and one_bar and small and (
@@ -91,7 +91,7 @@ def _clears(gate: GateSpec, share: float) -> bool:
     )
 
 
-def needed(passes: int, n: int, *, most: int, verdict: Verdict) -> int:
+def samples_needed(passes: int, n: int, *, most: int, verdict: CaseVerdict) -> int:
     """Return the least number of further samples that could settle the verdict; 0 where it is.
 
     So many can be asked at once without asking one too many.

@@ -2,13 +2,13 @@
 
 from pytest_evals.metrics.spec import Metric, Unit
 from pytest_evals.stats.sequential import Sprt
-from pytest_evals.verdict.gate.grammar import bar_text
+from pytest_evals.verdict.gate.grammar import threshold_text
 from pytest_evals.verdict.gate.spec import GateSpec
 
 _UNITS: dict[Unit, str] = {"rate": "", "score": "", "s": " s", "tokens": " tokens", "USD": " USD"}
 
 
-def number(value: float, *marks: float | None, digits: int = 3) -> str:
+def format_number(value: float, *marks: float | None, digits: int = 3) -> str:
     """Return a number with at least three digits, more where rounding would hide a difference.
 
     Args:
@@ -29,33 +29,34 @@ def number(value: float, *marks: float | None, digits: int = 3) -> str:
     return text
 
 
-def bar_sentence(gate: GateSpec, metric: Metric, *, passed: bool) -> str:
+def threshold_sentence(gate: GateSpec, metric: Metric, *, passed: bool) -> str:
     """Return the verdict on a metric's value against a gate's bar."""
     head = "PASSED" if passed else "FAILED"
     if metric.value is None:
         return f"{head}: {metric.metric} is absent: {metric.absent}."
     bars = (gate.min, gate.max)
-    value = f"{number(metric.value, *bars)}{_UNITS[metric.unit]}"
-    asked = f"{bar_text(gate)} was asked for"
+    value = f"{format_number(metric.value, *bars)}{_UNITS[metric.unit]}"
+    asked = f"{threshold_text(gate)} was asked for"
     if gate.min_n is not None and metric.n < gate.min_n:
-        return f"{head}: {metric.metric} rests on {samples(metric)}, and {gate.min_n} are needed."
+        basis = f"{metric.metric} rests on {format_samples(metric)}"
+        return f"{head}: {basis}, and {gate.min_n} are needed."
     if gate.confidence is not None:
         asked += f" with {100 * gate.confidence:g} % confidence"
     said = f"{head}: {metric.metric} is {value}{_interval(metric, bars)}; {asked}"
     if not passed and gate.confidence is not None and metric.low is None:
         said += f", and there is no interval: {metric.unknown}"
-    return f"{said} ({samples(metric)})."
+    return f"{said} ({format_samples(metric)})."
 
 
-def test_sentence(test: Sprt, said: str | None, passes: int, n: int) -> str:
+def sequential_sentence(test: Sprt, said: str | None, passes: int, n: int) -> str:
     """Return what a sequential test says of a case."""
     of = f"{passes} of {n} samples passed"
-    rates = f"a pass rate of {number(test.good)} rather than {number(test.bad)}"
+    rates = f"a pass rate of {format_number(test.good)} rather than {format_number(test.bad)}"
     risk = f"wrong in at most about {100 * max(test.alpha, test.beta):g} % of such cases"
     if said == "good":
         return f"PASSED: {of}, which speaks for {rates} ({risk})."
     if said == "bad":
-        turned = f"a pass rate of {number(test.bad)} rather than {number(test.good)}"
+        turned = f"a pass rate of {format_number(test.bad)} rather than {format_number(test.good)}"
         return f"FAILED: {of}, which speaks for {turned} ({risk})."
     return f"INCONCLUSIVE: {of}, which does not tell {rates}; more samples would."
 
@@ -63,11 +64,11 @@ def test_sentence(test: Sprt, said: str | None, passes: int, n: int) -> str:
 def _interval(metric: Metric, bars: tuple[float | None, float | None]) -> str:
     if metric.low is None or metric.high is None:
         return ""
-    low, high = number(metric.low, *bars), number(metric.high, *bars)
+    low, high = format_number(metric.low, *bars), format_number(metric.high, *bars)
     return f" ({100 * metric.confidence:g} % interval {low} to {high})"
 
 
-def samples(metric: Metric) -> str:
+def format_samples(metric: Metric) -> str:
     """Return what a metric rests on: ``60 samples of 20 cases``."""
     cases = "1 case" if metric.cases == 1 else f"{metric.cases:,} cases"
     if metric.n == metric.cases:
