@@ -17,7 +17,8 @@ from pytest_evals.message import ToolCall
 from pytest_evals.model import Model
 from pytest_evals.score import Score
 from pytest_evals.scorers.base import ScoreContext, Scorer
-from pytest_evals.scorers.binding import Bound, bind
+from pytest_evals.scorers.binding import bind
+from pytest_evals.scorers.bound import Bound
 from pytest_evals.scorers.catalogue import SCORERS
 
 ORDER = {"order": {"id": 7, "status": "shipped", "items": [{"sku": f"A{i}"} for i in range(12)]}}

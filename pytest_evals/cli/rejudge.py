@@ -25,7 +25,7 @@ from pytest_evals.providers.base import Provider, ProviderContext
 from pytest_evals.registry import Registry
 from pytest_evals.responses.base import ResponseStore
 from pytest_evals.result import TrialResult
-from pytest_evals.scorers.binding import Bound
+from pytest_evals.scorers.bound import Bound
 
 RECORDED = "recorded"
 

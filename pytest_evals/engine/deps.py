@@ -13,7 +13,7 @@ from pytest_evals.ground.redaction import Redactor
 from pytest_evals.model import Model
 from pytest_evals.providers.base import HttpClients, Provider
 from pytest_evals.responses.base import ResponseStore
-from pytest_evals.scorers.binding import Bound
+from pytest_evals.scorers.bound import Bound
 
 if TYPE_CHECKING:
     from pytest_evals.engine.trial_hooks import TrialHooks

@@ -12,7 +12,7 @@ from pytest_evals.ground.errors import AnswerError, StoreError
 from pytest_evals.ground.plain_text import format_cost, format_count
 from pytest_evals.matrix import Trial
 from pytest_evals.model import Model
-from pytest_evals.scorers.binding import Bound
+from pytest_evals.scorers.bound import Bound
 from pytest_evals.storage.base import RunStore
 
 CHARACTERS_A_TOKEN = 4

@@ -11,7 +11,7 @@ from pytest_evals.exchange import Exchange, Request
 from pytest_evals.message import Message
 from pytest_evals.result import AnyScore
 from pytest_evals.score import Score
-from pytest_evals.scorers.binding import Bound
+from pytest_evals.scorers.bound import Bound
 
 
 def next_request(

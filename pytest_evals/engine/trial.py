@@ -23,7 +23,7 @@ from pytest_evals.model import Model
 from pytest_evals.result import AnyScore, FirstTry, Outcome, TrialResult, mean_score
 from pytest_evals.score import ScoreError
 from pytest_evals.scorers.base import ScoreContext
-from pytest_evals.scorers.binding import Bound
+from pytest_evals.scorers.bound import Bound
 
 if TYPE_CHECKING:
     from pytest_evals.certificate import Certificate

@@ -24,7 +24,8 @@ from pytest_evals.registry.builtin import LOADERS, PROVIDERS, REPORTERS, STORES,
 from pytest_evals.registry.family import KINDS, Family
 from pytest_evals.registry.observer_hooks import secrets_of
 from pytest_evals.scorers.base import Scorer
-from pytest_evals.scorers.binding import Bound, SpecError, bind
+from pytest_evals.scorers.binding import SpecError, bind
+from pytest_evals.scorers.bound import Bound
 
 if TYPE_CHECKING:
     import re

@@ -10,7 +10,7 @@ from pytest_evals.dataset import Dataset
 from pytest_evals.ground.canonical import Json
 from pytest_evals.score import Score
 from pytest_evals.scorers.base import ADVISORY, ScoreContext, ScorerGroup, Verdict
-from pytest_evals.scorers.binding import NOTHING_EXTRACTED, Composite
+from pytest_evals.scorers.bound import NOTHING_EXTRACTED, Composite
 from pytest_evals.scorers.options import Loc
 
 

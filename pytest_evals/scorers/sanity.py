@@ -16,7 +16,7 @@ from pytest_evals.dataset import Dataset
 from pytest_evals.model import Model
 from pytest_evals.score import Score, ScoreError
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
-from pytest_evals.scorers.binding import Bound, RunSync
+from pytest_evals.scorers.bound import Bound, RunSync
 
 NAME = "sanity"
 """What reports call it."""

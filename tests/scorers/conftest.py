@@ -16,7 +16,8 @@ from pytest_evals.exchange import ErrorInfo, Exchange, Request, Response, Usage
 from pytest_evals.message import ToolCall
 from pytest_evals.model import Model
 from pytest_evals.scorers.base import ScoreContext, Scorer
-from pytest_evals.scorers.binding import Bound, SpecError, bind
+from pytest_evals.scorers.binding import SpecError, bind
+from pytest_evals.scorers.bound import Bound
 from pytest_evals.scorers.catalogue import SCORERS
 
 

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from pytest_evals.score import Score, ScoreError
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
-from pytest_evals.scorers.binding import plain
+from pytest_evals.scorers.bound import plain
 
 
 class Says(Scorer):

@@ -22,7 +22,8 @@ from pytest_evals.plugin.python.turn import Turn, soon
 from pytest_evals.result import AnyScore
 from pytest_evals.score import Score, ScoreError
 from pytest_evals.scorers.base import ScoringError
-from pytest_evals.scorers.binding import Bound, SpecError
+from pytest_evals.scorers.binding import SpecError
+from pytest_evals.scorers.bound import Bound
 
 _NONE: Any = object()
 _Scored = Future[tuple[tuple[AnyScore, ...], tuple[Exchange, ...]]]

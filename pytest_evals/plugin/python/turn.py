@@ -19,7 +19,7 @@ from pytest_evals.exchange import ErrorInfo, Exchange
 from pytest_evals.matrix import Trial
 from pytest_evals.plugin.session import Evals
 from pytest_evals.result import AnyScore, TrialResult
-from pytest_evals.scorers.binding import Bound
+from pytest_evals.scorers.bound import Bound
 
 T = TypeVar("T")
 
