@@ -340,7 +340,7 @@ def test_a_reporter_that_fails_is_named_and_fails_the_session(project):
     [
         (("--evals-report", "jsn=x"), "no reporter is called 'jsn'. Did you mean 'json'"),
         (("--evals-report", "json"), "expected NAME=PATH, found 'json'"),
-        (("--evals-report", "json=a", "--evals-json", "b"), "'json' is asked for twice"),
+        (("--evals-report", "json=a", "--evals-json", "b"), "duplicate report 'json'"),
         (("--evals-shared", "nosuch:x"), "there is no store 'nosuch'"),
         (("--evals-shared", "file.sqlite"), "expected SCHEME:ADDRESS"),
         (("--evals-shared", "sqlite:x", "--evals-responses", "off"), "drop one of the two"),

@@ -226,7 +226,7 @@ def test_what_would_keep_it_is_refused(option, shop, evals):
     result = evals("--evals-sanity", option, shop)
     assert 4 == result.ret
     flag = option.partition("=")[0]
-    result.stderr.fnmatch_lines([f"*--evals-sanity asks no model under test, so {flag} has no*"])
+    result.stderr.fnmatch_lines([f"*--evals-sanity calls no model under test, so {flag} has no*"])
 
 
 def test_a_cassette_is_left_as_it_is(shop, evals, pytester):
