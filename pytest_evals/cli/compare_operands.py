@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_evals.ground.errors import SettingsError, StoreError, suggest
 
 if TYPE_CHECKING:
-    from pytest_evals.metrics.trial_stats import TrialTable
+    from pytest_evals.metrics.trial_table import TrialTable
     from pytest_evals.run import DatasetInfo, Run
     from pytest_evals.storage.base import RunStore
     from pytest_evals.verdict.baseline import BaselineLine
@@ -46,7 +46,8 @@ class Runs:
         Raises:
             StoreError: a record cannot be read.
         """
-        from pytest_evals.metrics.trial_stats import TrialTable, summarize_trial
+        from pytest_evals.metrics.summarize import summarize_trial
+        from pytest_evals.metrics.trial_table import TrialTable
 
         if not any(key[0] == run.id for key in self._tables):
             for info in run.datasets:

@@ -7,7 +7,8 @@ from typing import Self
 
 from pytest_evals.cli.stored_report import Stored
 from pytest_evals.metrics.run_summary import RunSummary
-from pytest_evals.metrics.trial_stats import TrialTable, summarize_trial
+from pytest_evals.metrics.summarize import summarize_trial
+from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.result import Outcome, TrialResult
 from pytest_evals.run import DatasetInfo, Run, RunStatus
 from pytest_evals.stats.rows import Rules
@@ -16,9 +17,10 @@ from pytest_evals.storage.baseline_file import Found, find_baseline
 from pytest_evals.storage.run_baseline import is_replayed, own_target
 from pytest_evals.storage.sqlite import SqliteRunStore
 from pytest_evals.verdict.baseline import Baseline
-from pytest_evals.verdict.decision import decide
-from pytest_evals.verdict.evaluation import Evaluation, EvaluationInput, evaluate_run
-from pytest_evals.verdict.gate.evaluate import parse_gates
+from pytest_evals.verdict.decide import decide
+from pytest_evals.verdict.evaluate import evaluate_run
+from pytest_evals.verdict.evaluation import Evaluation, EvaluationInput
+from pytest_evals.verdict.gate.declare import parse_gates
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pytest_evals.cli.tables import Help, add_output
 
 if TYPE_CHECKING:
     from pytest_evals.cli.compare_operands import Runs
-    from pytest_evals.metrics.trial_stats import TrialTable
+    from pytest_evals.metrics.trial_table import TrialTable
     from pytest_evals.run import DatasetInfo, Run
     from pytest_evals.storage.base import RunStore
     from pytest_evals.storage.baseline_file import Found
@@ -231,8 +231,9 @@ def _of_dataset(asked: _Asked, info: "DatasetInfo") -> Changes:
     from pytest_evals.ground.errors import StoreError
     from pytest_evals.stats.rows import Rules
     from pytest_evals.storage.run_baseline import is_replayed
-    from pytest_evals.verdict.evaluation import EvaluationInput, evaluate_run
-    from pytest_evals.verdict.gate.evaluate import parse_gates
+    from pytest_evals.verdict.evaluate import evaluate_run
+    from pytest_evals.verdict.evaluation import EvaluationInput
+    from pytest_evals.verdict.gate.declare import parse_gates
 
     table = asked.runs.table(asked.its, info.name)
     if not len(table):
@@ -250,7 +251,7 @@ def _of_dataset(asked: _Asked, info: "DatasetInfo") -> Changes:
     )
     judged = evaluate_run(bench)
     assert judged.diff is not None
-    texts = {gate.text for gate in bench.gates()}
+    texts = {gate.text for gate in parse_gates(bench.info)}
     return Changes(
         info=info,
         diff=judged.diff,

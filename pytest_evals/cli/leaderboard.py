@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     from pytest_evals.cli.compare_operands import Runs, weights
     from pytest_evals.cli.store_options import open_runs, say, say_json
     from pytest_evals.cli.tables import Paper
-    from pytest_evals.metrics.leaderboard import rank_entrants
+    from pytest_evals.metrics.rank import rank_entrants
 
     wanted = weights(args.weights, args.parser)
     store = open_runs(args)

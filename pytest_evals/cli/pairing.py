@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pytest_evals.cli.compare_operands import Pair, Side
 from pytest_evals.ground.errors import SettingsError, suggest
-from pytest_evals.metrics.spec import Slice
+from pytest_evals.metrics.metric import Slice
 from pytest_evals.metrics.trial_stats import TrialStats
 from pytest_evals.stats.compare import Comparison, compare
 from pytest_evals.stats.corrections import Correction

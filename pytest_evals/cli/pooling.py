@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pytest_evals.metrics.trial_stats import TrialStats, TrialTable
+from pytest_evals.metrics.trial_stats import TrialStats
+from pytest_evals.metrics.trial_table import TrialTable
 
 
 def alike(table: TrialTable, newest: TrialTable) -> tuple[TrialTable, list[str]]:

@@ -189,7 +189,7 @@ class _Named:
         Raises:
             StoreError: a record of the run cannot be read.
         """
-        from pytest_evals.metrics.trial_stats import summarize_trial
+        from pytest_evals.metrics.summarize import summarize_trial
 
         cells: dict[_Cell, Counter[str]] = {}
         for result in store.results(its.id):

@@ -335,10 +335,10 @@ def _settings(asked: _Asked) -> Any:
 
 def _marked(result: "TrialResult", part: _Part, found: "Found | None") -> "TrialResult":
     """Say of a result what a session says: beyond the first samples, tolerated by the gates."""
-    from pytest_evals.metrics.trial_stats import summarize_trial
+    from pytest_evals.metrics.summarize import summarize_trial
     from pytest_evals.result import Outcome
-    from pytest_evals.verdict.gate.evaluate import parse_gates
-    from pytest_evals.verdict.gate.state import gates_cover, is_compared
+    from pytest_evals.verdict.gate.coverage import gates_cover, is_compared
+    from pytest_evals.verdict.gate.declare import parse_gates
 
     result = result.model_copy(update={"beyond": result.id in part.beyond})
     judged = bool(part.info.gates) and part.info.selected == part.info.planned

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_evals.cli.host import redactor, registry
-from pytest_evals.metrics.trial_stats import TrialTable, summarize_trial
+from pytest_evals.metrics.summarize import summarize_trial
+from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.report import Report, redact_report
 from pytest_evals.result import TrialResult
 from pytest_evals.run import DatasetInfo, Run
@@ -16,7 +17,8 @@ from pytest_evals.storage.baseline_file import Found, find_baseline
 from pytest_evals.storage.certificates import certificates_of
 from pytest_evals.storage.run_baseline import find_run, is_replayed, run_baseline
 from pytest_evals.verdict.baseline import Baseline
-from pytest_evals.verdict.evaluation import Evaluation, EvaluationInput, evaluate_run
+from pytest_evals.verdict.evaluate import evaluate_run
+from pytest_evals.verdict.evaluation import Evaluation, EvaluationInput
 from pytest_evals.verdict.gate.spec import GateVerdict
 
 

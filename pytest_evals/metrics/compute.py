@@ -9,8 +9,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 
-from pytest_evals.metrics.spec import QUANTITIES, Metric, MetricSpec, Slice, parse_metric
-from pytest_evals.metrics.trial_stats import TrialStats, TrialTable
+from pytest_evals.metrics.metric import Metric, Slice
+from pytest_evals.metrics.parse import parse_metric
+from pytest_evals.metrics.spec import QUANTITIES, MetricSpec
+from pytest_evals.metrics.trial_stats import TrialStats
+from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.score import NO_LABEL
 from pytest_evals.stats.agreement import Ratings, accuracy, f1_score, macro_f1, precision, recall
 from pytest_evals.stats.estimate import Absent, Estimate

@@ -3,42 +3,16 @@
 Of scorers that give a label beside the true one: those that keep it as `expected` in their score.
 """
 
-from pydantic import Field
-
-from pytest_evals.ground.canonical import Frozen
 from pytest_evals.metrics.compute import TrialGroup, estimate_metric, to_metric
-from pytest_evals.metrics.spec import Metric, MetricSpec
-from pytest_evals.metrics.trial_stats import TrialTable
+from pytest_evals.metrics.metric import Confusion
+from pytest_evals.metrics.spec import MetricSpec
+from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.score import NO_LABEL
 from pytest_evals.stats.agreement import Ratings
 from pytest_evals.stats.agreement import confusion as counted
 
 MOST_LABELS = 50
 """More labels than this are no classes: of such a scorer no matrix is made."""
-
-
-class Confusion(Frozen):
-    """The confusion matrix of one scorer under one model, with what follows from it."""
-
-    dataset: str
-    """The dataset's name."""
-    model: str
-    """The model's id."""
-    scorer: str
-    """The scorer, as reports call it."""
-    labels: tuple[str, ...]
-    """The classes, which rows and columns stand for, sorted."""
-    counts: tuple[tuple[int, ...], ...]
-    """counts[i][j]: trials whose true label is i and that were given label j."""
-    unread: tuple[int, ...] = ()
-    """unread[i]: trials whose true label is i and whose answer names no label."""
-    metrics: tuple[Metric, ...] = Field(default=())
-    """Accuracy and macro-F1, then precision, recall and F1 of each label, with intervals."""
-
-    @property
-    def n(self) -> int:
-        """The trials in it."""
-        return sum(map(sum, self.counts)) + sum(self.unread)
 
 
 def compute_confusion(table: TrialTable, scorer: str, model: str) -> Confusion | None:

@@ -7,8 +7,9 @@ these follows the pass rate that people would have given (`stats.prevalence`).
 from collections.abc import Iterator, Mapping
 
 from pytest_evals.metrics.compute import TrialGroup, estimate_metric, to_metric
-from pytest_evals.metrics.spec import Metric, MetricSpec
-from pytest_evals.metrics.trial_stats import TrialTable
+from pytest_evals.metrics.metric import Metric
+from pytest_evals.metrics.spec import MetricSpec
+from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.stats.estimate import Absent, Estimate
 from pytest_evals.stats.prevalence import JudgeError, rogan_gladen
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from pytest_evals.config import Settings
 from pytest_evals.dataset import Dataset
 from pytest_evals.ground.errors import StoreError
-from pytest_evals.metrics.trial_stats import TrialTable
+from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.run import DatasetInfo
 from pytest_evals.storage.baseline_file import (
     Found,
@@ -20,7 +20,7 @@ from pytest_evals.storage.baseline_file import (
 )
 from pytest_evals.storage.run_baseline import own_target, shown_in
 from pytest_evals.verdict.baseline import Baseline
-from pytest_evals.verdict.gate.evaluate import parse_gates
+from pytest_evals.verdict.gate.declare import parse_gates
 from pytest_evals.verdict.gate.spec import GateSpec
 
 

@@ -12,7 +12,8 @@ from typing import Any
 from pytest_evals.engine.worker_share import WorkerShare
 from pytest_evals.ground.errors import EvalsError
 from pytest_evals.matrix import Matrix, Trial
-from pytest_evals.metrics.trial_stats import TrialStats, summarize_trial
+from pytest_evals.metrics.summarize import summarize_trial
+from pytest_evals.metrics.trial_stats import TrialStats
 from pytest_evals.plugin.session import Evals
 from pytest_evals.plugin.terminal import fresh_line
 from pytest_evals.run import DatasetInfo

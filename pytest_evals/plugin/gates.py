@@ -11,7 +11,8 @@ import pytest
 
 from pytest_evals.ground.errors import StoreError
 from pytest_evals.ground.plain_text import neutral
-from pytest_evals.metrics.trial_stats import TrialTable, summarize_trial
+from pytest_evals.metrics.summarize import summarize_trial
+from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.plugin.overview import Measured, measured
 from pytest_evals.plugin.session import Evals, has_bars
 from pytest_evals.plugin.terminal import fresh_line
@@ -94,7 +95,7 @@ class Gates:
             self.verdicts += judgement.gates
             self._report(session, info, judgement.gates)
         if self.verdicts:
-            from pytest_evals.verdict.decision import decide
+            from pytest_evals.verdict.decide import decide
 
             self.decision = decide(self.verdicts)
 

@@ -4,9 +4,8 @@ from collections.abc import Iterator, Mapping
 
 from pytest_evals.certificate import judge_error
 from pytest_evals.ground.plain_text import shorten, table
-from pytest_evals.metrics.confusion import Confusion
+from pytest_evals.metrics.metric import Confusion, Metric
 from pytest_evals.metrics.prevalence import corrected_name
-from pytest_evals.metrics.spec import Metric
 from pytest_evals.plugin.session import Evals
 from pytest_evals.score import NO_LABEL
 from pytest_evals.stats.prevalence import JudgeError

@@ -3,7 +3,7 @@
 Imported only where there is something to judge: it brings the statistics of comparisons.
 """
 
-from pytest_evals.metrics.trial_stats import TrialTable
+from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.plugin.compare import bring_up_to_date, find
 from pytest_evals.plugin.confirm import ask_again
 from pytest_evals.plugin.hooks import with_notes
@@ -11,12 +11,8 @@ from pytest_evals.plugin.judges import known_errors, told_of
 from pytest_evals.plugin.session import Evals
 from pytest_evals.run import DatasetInfo
 from pytest_evals.stats.rows import Rules
-from pytest_evals.verdict.evaluation import (
-    Evaluation,
-    EvaluationInput,
-    evaluate_run,
-    plan_run_confirmation,
-)
+from pytest_evals.verdict.evaluate import evaluate_run, plan_run_confirmation
+from pytest_evals.verdict.evaluation import Evaluation, EvaluationInput
 
 
 def judge_dataset(

@@ -13,11 +13,11 @@ from pytest_evals.ground.plain_text import (
     table,
 )
 from pytest_evals.metrics.run_summary import ModelSummary, RunSummary
-from pytest_evals.metrics.trial_stats import TrialTable
+from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.run import DatasetInfo
 
 if TYPE_CHECKING:
-    from pytest_evals.metrics.spec import Metric
+    from pytest_evals.metrics.metric import Metric
     from pytest_evals.verdict.evaluation import Evaluation
 
 GAP = 2

@@ -172,8 +172,8 @@ class Runner:
         trial = trial_of(item)
         if result.outcome is not Outcome.FAILED or trial is None or trial.group not in self._gated:
             return False
-        from pytest_evals.metrics.trial_stats import summarize_trial
-        from pytest_evals.verdict.gate.state import gates_cover, is_compared
+        from pytest_evals.metrics.summarize import summarize_trial
+        from pytest_evals.verdict.gate.coverage import gates_cover, is_compared
 
         compared, one = self._evals.compared[trial.group], summarize_trial(result)
         return gates_cover(compared.gates, one, compared=is_compared(compared.baseline, one))

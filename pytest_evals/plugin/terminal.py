@@ -10,7 +10,7 @@ import pytest
 from pytest_evals.config import Settings
 from pytest_evals.ground.plain_text import format_cost, format_count, neutral
 from pytest_evals.metrics.run_summary import RunSummary
-from pytest_evals.metrics.trial_stats import TrialTable
+from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.plugin.overview import Judgements, overview, worst_cases
 from pytest_evals.run import Run
 

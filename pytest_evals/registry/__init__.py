@@ -17,7 +17,7 @@ from pytest_evals.hooks import OURS, Hooks, InstalledPlugins
 from pytest_evals.loaders.base import Loader, Loc
 from pytest_evals.matrix import script_model
 from pytest_evals.message import Message
-from pytest_evals.metrics.spec import parse_metric
+from pytest_evals.metrics.parse import parse_metric
 from pytest_evals.model import MODEL_FIELDS, Model
 from pytest_evals.providers.base import Provider
 from pytest_evals.registry.builtin import LOADERS, PROVIDERS, REPORTERS, STORES, Builtin
@@ -358,7 +358,8 @@ def _option_message(model: Model, detail: Mapping[str, Any], known: Iterable[str
 
 def _scorers_of_gates(dataset: Dataset) -> Iterator[str]:
     """Yield the scorers that gates name, where these can be read."""
-    from pytest_evals.verdict.gate.grammar import GateError, parse_gate
+    from pytest_evals.verdict.gate.error import GateError
+    from pytest_evals.verdict.gate.grammar import parse_gate
 
     for written in dataset.gates:
         try:

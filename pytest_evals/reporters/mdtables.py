@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from pytest_evals.ground.plain_text import UNKNOWN, format_cost, format_count, format_seconds
-from pytest_evals.metrics.spec import Metric, Slice
+from pytest_evals.metrics.metric import Metric, Slice
 from pytest_evals.report import Report
 from pytest_evals.reporters.markup import code, prose
 from pytest_evals.reporters.trial_samples import RunCells

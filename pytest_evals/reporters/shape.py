@@ -12,12 +12,12 @@ from pydantic import Field
 from pytest_evals.case import Source
 from pytest_evals.exchange import ErrorInfo, Exchange, Usage
 from pytest_evals.ground.canonical import Frozen
-from pytest_evals.metrics.confusion import Confusion
-from pytest_evals.metrics.spec import Metric
+from pytest_evals.metrics.metric import Confusion, Metric
 from pytest_evals.report import Report
 from pytest_evals.result import AnyScore, FirstTry, Outcome, TrialResult
 from pytest_evals.run import Counts, DatasetInfo, GitInfo, RunStatus
-from pytest_evals.verdict.decision import Decision, decide
+from pytest_evals.verdict.decide import decide
+from pytest_evals.verdict.decision import Decision
 from pytest_evals.verdict.diff import Diff, DiffEntry, RowTest
 from pytest_evals.verdict.gate.spec import GateVerdict
 

@@ -1,10 +1,8 @@
 """Decision: a run against its baseline in one word, with the reasons. Pure."""
 
-from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from pytest_evals.ground.canonical import Frozen
-from pytest_evals.verdict.gate.spec import GateVerdict, Role
 
 DecisionWord = Literal["accept", "reject", "investigate", "tradeoff"]
 """Every gate passed; a gate failed; something cannot be told; a primary gate's metric rose beyond
@@ -18,46 +16,3 @@ class Decision(Frozen):
     """The one word."""
     reasons: tuple[str, ...] = ()
     """Why, a sentence each, the gravest first."""
-
-
-def decide(verdicts: Sequence[GateVerdict]) -> Decision:
-    """Return what the verdicts of all gates come to.
-
-    Gates marked ``primary`` say what the change is for, the others guard. Where no gate is marked,
-    all are primary. A failed primary gate rejects. A failed guardrail rejects too, unless a primary
-    gate's metric rose beyond noise: that is a tradeoff, for a person to weigh. What was not judged,
-    or cannot be told, is to be investigated.
-
-    Args:
-        verdicts: of all gates of a run.
-    """
-    marked = any(verdict.role == "primary" for verdict in verdicts)
-    primary = [one for one in verdicts if _role(one, marked=marked) == "primary"]
-    guards = [one for one in verdicts if _role(one, marked=marked) == "guardrail"]
-    if not verdicts:
-        return Decision(decision="investigate", reasons=("no gate was judged",))
-    if failed := _in(primary, "failed"):
-        return _because("reject", failed)
-    if untold := _in(primary, "incomplete", "skipped"):
-        return _because("investigate", untold)
-    if failed := _in(guards, "failed"):
-        rose = [one for one in primary if one.improved]
-        return _because("tradeoff", [*failed, *rose]) if rose else _because("reject", failed)
-    if untold := _in(verdicts, "incomplete", "skipped", "inconclusive"):
-        return _because("investigate", untold)
-    return _because("accept", verdicts)
-
-
-def _role(verdict: GateVerdict, *, marked: bool) -> Role:
-    if verdict.role is not None:
-        return verdict.role
-    return "guardrail" if marked else "primary"
-
-
-def _in(verdicts: Iterable[GateVerdict], *words: str) -> list[GateVerdict]:
-    return [one for one in verdicts if one.verdict in words]
-
-
-def _because(word: DecisionWord, verdicts: Iterable[GateVerdict]) -> Decision:
-    reasons = (f"{one.name}: {one.sentence}" for one in verdicts)
-    return Decision(decision=word, reasons=tuple(reasons))

@@ -53,7 +53,7 @@ def test_reading_gives_back_what_was_written(one, two):
 @given(st.text(max_size=30), st.text(max_size=10))
 def test_any_answer_survives(answer, tool):
     """Whatever a model says or calls, the text is UTF-8, keeps its lines and reads back."""
-    from pytest_evals.metrics.trial_stats import excerpt
+    from pytest_evals.metrics.summarize import excerpt
 
     made = table({"a": "+"}, answer=excerpt(answer), tools=(excerpt(tool),))
     text = texts(made)

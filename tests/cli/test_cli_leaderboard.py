@@ -7,7 +7,8 @@ import pytest
 
 from pytest_evals.cli.pooling import alike, pooled
 from pytest_evals.ground.plain_text import columns
-from pytest_evals.metrics.trial_stats import TrialStats, TrialTable
+from pytest_evals.metrics.trial_stats import TrialStats
+from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.result import Outcome
 from pytest_evals.storage.sqlite import SqliteRunStore
 

@@ -8,13 +8,9 @@ from hypothesis import strategies as st
 
 from pytest_evals.stats.rows import Rules
 from pytest_evals.verdict.baseline import build_baseline, update_baseline, write_baseline
-from pytest_evals.verdict.decision import decide
-from pytest_evals.verdict.evaluation import (
-    Evaluation,
-    EvaluationInput,
-    evaluate_run,
-    plan_run_confirmation,
-)
+from pytest_evals.verdict.decide import decide
+from pytest_evals.verdict.evaluate import evaluate_run, plan_run_confirmation, run_side
+from pytest_evals.verdict.evaluation import Evaluation, EvaluationInput
 from pytest_evals.verdict.gate.spec import GateVerdict
 from tests.gates.makers import drawn, extend, info, table, trial
 
@@ -104,7 +100,7 @@ def test_confirmation_changes_nothing_else(seed, ok):
     assert bare.gates[1] == told.gates[1]
     for one, two in zip(bare.diff.tests, told.diff.tests, strict=True):
         assert one.result.mean == two.result.mean
-    bytes_of = write_baseline(update_baseline(here.baseline, here.run_side().snapshot))
+    bytes_of = write_baseline(update_baseline(here.baseline, run_side(here).snapshot))
     assert bytes_of == write_baseline(
         update_baseline(here.baseline, build_baseline(here.table, here.info))
     )

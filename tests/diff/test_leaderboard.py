@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_evals.ground.errors import SettingsError
-from pytest_evals.metrics.leaderboard import Entrant, Leaderboard, rank_entrants
+from pytest_evals.metrics.leaderboard import Entrant, Leaderboard
+from pytest_evals.metrics.rank import rank_entrants
 from tests.gates.makers import drawn, table, trial
 
 

@@ -2,7 +2,8 @@
 
 from random import Random
 
-from pytest_evals.metrics.trial_stats import TrialStats, TrialTable
+from pytest_evals.metrics.trial_stats import TrialStats
+from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.model import Model
 from pytest_evals.result import Outcome
 from pytest_evals.run import DatasetInfo

@@ -7,10 +7,11 @@ from sklearn import metrics as oracle
 
 from pytest_evals.metrics.confusion import MOST_LABELS, compute_confusion, compute_confusions
 from pytest_evals.metrics.prevalence import corrected_rates
-from pytest_evals.metrics.trial_stats import TrialTable
+from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.score import NO_LABEL
 from pytest_evals.stats.prevalence import JudgeError, rogan_gladen
-from pytest_evals.verdict.evaluation import EvaluationInput, evaluate_run
+from pytest_evals.verdict.evaluate import evaluate_run
+from pytest_evals.verdict.evaluation import EvaluationInput
 from tests.gates.makers import info, table, trial
 
 LABELS = st.sampled_from(["good", "bad", "so-so"])

@@ -6,9 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evals.metrics.spec import MetricError, MetricSpec, Slice, parse_metric
-from pytest_evals.verdict.gate.grammar import GateError, parse_gate, threshold_text, write_gate
+from pytest_evals.metrics.metric import Slice
+from pytest_evals.metrics.parse import MetricError, parse_metric
+from pytest_evals.metrics.spec import MetricSpec
+from pytest_evals.verdict.gate.error import GateError
+from pytest_evals.verdict.gate.grammar import parse_gate
 from pytest_evals.verdict.gate.spec import GateSpec
+from pytest_evals.verdict.gate.write import threshold_text, write_gate
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_evals.metrics.compute import compute_metric
-from pytest_evals.metrics.spec import Slice
+from pytest_evals.metrics.metric import Slice
 from pytest_evals.result import Outcome
 from pytest_evals.verdict.baseline import build_baseline
-from pytest_evals.verdict.gate.evaluate import GateContext, evaluate_gates
+from pytest_evals.verdict.gate.completeness import model_states
+from pytest_evals.verdict.gate.context import GateContext
+from pytest_evals.verdict.gate.coverage import gates_cover, is_compared
+from pytest_evals.verdict.gate.evaluate import evaluate_gates
 from pytest_evals.verdict.gate.grammar import parse_gate
 from pytest_evals.verdict.gate.spec import GateVerdict
-from pytest_evals.verdict.gate.state import gates_cover, is_compared, model_states
 from pytest_evals.verdict.gate.words import format_number
 from tests.gates.makers import drawn, extend, info, table, trial
 

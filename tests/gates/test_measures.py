@@ -16,7 +16,7 @@ from pytest_evals.metrics.compute import (
     default_metrics,
     woodruff_quantile,
 )
-from pytest_evals.metrics.spec import Metric, Slice
+from pytest_evals.metrics.metric import Metric, Slice
 from pytest_evals.result import Outcome
 from pytest_evals.stats.quantiles import quantile
 from tests.gates.makers import extend, table, trial

@@ -7,8 +7,9 @@ import pytest
 
 from pytest_evals.exchange import ErrorInfo, Exchange, Request, Response, Usage
 from pytest_evals.message import ToolCall
-from pytest_evals.metrics.spec import Slice
-from pytest_evals.metrics.trial_stats import EXCERPT, TrialTable, excerpt, summarize_trial
+from pytest_evals.metrics.metric import Slice
+from pytest_evals.metrics.summarize import EXCERPT, excerpt, summarize_trial
+from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.result import Outcome, TrialResult
 from pytest_evals.score import Score, ScoreError
 from tests.gates.makers import extend, table, trial

@@ -5,14 +5,15 @@ from typing import Any
 
 from pytest_evals.exchange import ErrorInfo, Exchange, Request, Response, Usage
 from pytest_evals.message import Message
-from pytest_evals.metrics.trial_stats import TrialTable
+from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.model import Model
 from pytest_evals.report import Report
 from pytest_evals.result import Outcome, TrialResult, mean_score
 from pytest_evals.run import Counts, DatasetInfo, Run, RunStatus
 from pytest_evals.score import Score, ScoreError
 from pytest_evals.verdict.baseline import build_baseline
-from pytest_evals.verdict.evaluation import EvaluationInput, evaluate_run
+from pytest_evals.verdict.evaluate import evaluate_run
+from pytest_evals.verdict.evaluation import EvaluationInput
 
 HOSTILE = (
     "plain words",

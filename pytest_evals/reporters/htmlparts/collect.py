@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_evals.ground.plain_text import neutral
-from pytest_evals.metrics.trial_stats import TrialStats, TrialTable, summarize_trial
+from pytest_evals.metrics.summarize import summarize_trial
+from pytest_evals.metrics.trial_stats import TrialStats
+from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.report import Report
 from pytest_evals.reporters.htmlparts.compress import pack
 from pytest_evals.reporters.htmlparts.detail import TrialDetail

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from pytest_evals.metrics.compute import TrialGroup, estimate_metric
 from pytest_evals.metrics.spec import MetricSpec
-from pytest_evals.metrics.trial_stats import TrialTable
+from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.reporters.htmlparts.figure import (
     Figure,
     figure_title,

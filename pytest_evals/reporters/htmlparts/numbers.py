@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_evals.metrics.compute import compute_slice_metrics
-from pytest_evals.metrics.spec import Metric
-from pytest_evals.metrics.trial_stats import TrialTable
+from pytest_evals.metrics.metric import Metric
+from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.reporters.htmlparts.gates import format_points, format_value
 from pytest_evals.verdict.evaluation import Evaluation
 

@@ -6,7 +6,8 @@ from math import fsum
 from markupsafe import Markup
 
 from pytest_evals.ground.plain_text import format_seconds, shorten
-from pytest_evals.metrics.trial_stats import TrialStats, TrialTable
+from pytest_evals.metrics.trial_stats import TrialStats
+from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.reporters.htmlparts.figure import Figure, figure_title, select_models
 from pytest_evals.reporters.htmlparts.svg import Scale, line, picture, tag, text, ticks
 from pytest_evals.stats.quantiles import quantile

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from pytest_evals.ground.plain_text import format_cost
-from pytest_evals.metrics.spec import Metric
+from pytest_evals.metrics.metric import Metric
 from pytest_evals.reporters.htmlparts.figure import (
     Figure,
     figure_title,

@@ -1,5 +1,6 @@
 """Baseline: chosen runs of a dataset as a small text in git. Pure: text in, text out."""
 
+from pytest_evals.verdict.baseline.build import build_baseline, model_digest
 from pytest_evals.verdict.baseline.lines import (
     Baseline,
     BaselineLine,
@@ -7,11 +8,8 @@ from pytest_evals.verdict.baseline.lines import (
     RunCounts,
     ScoreCounts,
     ShownAnswer,
-    build_baseline,
-    join_baselines,
-    model_digest,
-    update_baseline,
 )
+from pytest_evals.verdict.baseline.merge import join_baselines, update_baseline
 from pytest_evals.verdict.baseline.text import FORMAT, read_baseline, write_baseline
 
 __all__ = [

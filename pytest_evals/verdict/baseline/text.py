@@ -15,7 +15,8 @@ from pydantic import ValidationError
 
 from pytest_evals.ground.canonical import Frozen, digest
 from pytest_evals.ground.errors import StoreError
-from pytest_evals.verdict.baseline.lines import Baseline, BaselineLine, join_lines
+from pytest_evals.verdict.baseline.lines import Baseline, BaselineLine
+from pytest_evals.verdict.baseline.merge import join_lines
 
 FORMAT = 1
 """The version of the text's format."""

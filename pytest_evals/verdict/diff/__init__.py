@@ -1,19 +1,19 @@
 """Diff: what changed between a baseline and a run, and the tests of the comparison. Pure."""
 
 from pytest_evals.verdict.diff.compare import diff_runs, diff_with_baseline, failing_cases
+from pytest_evals.verdict.diff.confirmation import confirmed_answers, plan_confirmation
 from pytest_evals.verdict.diff.entries import diff_entries
-from pytest_evals.verdict.diff.nouns import Change, ChangeClass, Diff, DiffEntry, RowTest
-from pytest_evals.verdict.diff.rows import (
+from pytest_evals.verdict.diff.nouns import (
+    Change,
+    ChangeClass,
     ComparisonSpec,
     ConfirmationPlan,
-    RunSide,
-    build_row,
-    build_rows,
-    confirmed_answers,
-    edited_parts,
-    is_independent,
-    plan_confirmation,
+    Diff,
+    DiffEntry,
+    RowTest,
 )
+from pytest_evals.verdict.diff.rows import build_row, build_rows, edited_parts
+from pytest_evals.verdict.diff.run_side import RunSide, is_independent
 
 __all__ = [
     "Change",

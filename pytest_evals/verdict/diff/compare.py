@@ -9,8 +9,9 @@ from pytest_evals.stats.paired import Confirmed, evaluate_rows, explore_rows
 from pytest_evals.stats.rows import Dropped, Rules
 from pytest_evals.verdict.baseline import Baseline
 from pytest_evals.verdict.diff.entries import diff_entries
-from pytest_evals.verdict.diff.nouns import ChangeClass, Diff, DiffEntry, RowTest
-from pytest_evals.verdict.diff.rows import ComparisonSpec, RunSide, build_row, build_rows
+from pytest_evals.verdict.diff.nouns import ChangeClass, ComparisonSpec, Diff, DiffEntry, RowTest
+from pytest_evals.verdict.diff.rows import build_row, build_rows
+from pytest_evals.verdict.diff.run_side import RunSide
 
 _MOST_SLICES = 40
 _MANY_PAIRS = 2000

@@ -8,7 +8,8 @@ from pytest_evals.metrics.trial_stats import TrialStats
 from pytest_evals.verdict.baseline import BaselineLine, ShownAnswer
 from pytest_evals.verdict.baseline.lines import Baseline
 from pytest_evals.verdict.diff.nouns import Change, ChangeClass, DiffEntry
-from pytest_evals.verdict.diff.rows import RunSide, edited_parts
+from pytest_evals.verdict.diff.rows import edited_parts
+from pytest_evals.verdict.diff.run_side import RunSide
 
 NOISE = 0.05
 """A case moved beyond noise where chance would move it so far less often than this."""

@@ -4,13 +4,16 @@ Draws are exchangeable, so the samples of a case are collapsed before they are c
 class says what is seen in it alone; whether the whole got worse is for the tests of its rows.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import Field, model_serializer, model_validator
 from pydantic_core.core_schema import SerializerFunctionWrapHandler
 
 from pytest_evals.ground.canonical import Frozen
-from pytest_evals.metrics.spec import Slice
+from pytest_evals.metrics.metric import Slice
+from pytest_evals.metrics.spec import quote_name
 from pytest_evals.stats.rows import Dropped
 from pytest_evals.stats.verdict import RowVerdict
 
@@ -149,3 +152,41 @@ class Diff(Frozen):
     dropped: tuple[Dropped, ...] = ()
     """Cases that stand on one side only, were edited or errored, with the reason; ``case`` is
     followed by the model in brackets where it is not so for all models."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonSpec:
+    """One comparison with the baseline: a model under a gate, in one slice."""
+
+    model: str
+    """The model's id."""
+    gate: str | None = None
+    """The gate's text; None where it is exploratory."""
+    of: str | None = None
+    """The scorer whose values are compared; None is what became of the trials."""
+    part: Slice | None = None
+    """Which cases; None is all."""
+    margin: float | None = None
+    """The drop that is tolerated; None is the rules'."""
+
+    @property
+    def name(self) -> str:
+        """Tells the rows of a family apart."""
+        words = [self.model, self.gate or "no regressions"]
+        if self.gate is None and self.of is not None:
+            words.append(f"of {quote_name(self.of)}")
+        if self.part is not None:
+            words.append(str(self.part))
+        return " \N{MIDDLE DOT} ".join(words)
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmationPlan:
+    """What to ask again before the verdict, fixed before the first answer is drawn."""
+
+    cells: Mapping[tuple[str, str], int]
+    """(case, model) -> how many more samples to ask; empty where nothing is to be asked."""
+    rows: Mapping[str, tuple[tuple[str, ...], int]]
+    """Row -> its cases to ask again, and how many answers of each it counts."""
+    reasons: tuple[str, ...]
+    """Why flagged cases of a row are not asked again: ``row: reason``."""

@@ -4,86 +4,12 @@ The rows are declared before the run, by the gates. What is exploratory stands a
 verdict of theirs.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable, Sequence
 
-from pytest_evals.metrics.spec import Slice, quote_name
-from pytest_evals.metrics.trial_stats import TrialStats, TrialTable
-from pytest_evals.model import Model
-from pytest_evals.run import DatasetInfo
-from pytest_evals.stats.paired import Confirmed, plan_confirmations
-from pytest_evals.stats.rows import Dropped, PairedCase, PairedScore, Row, Rules
-from pytest_evals.verdict.baseline import Baseline, BaselineLine, build_baseline
-
-
-@dataclass(frozen=True, slots=True)
-class ComparisonSpec:
-    """One comparison with the baseline: a model under a gate, in one slice."""
-
-    model: str
-    """The model's id."""
-    gate: str | None = None
-    """The gate's text; None where it is exploratory."""
-    of: str | None = None
-    """The scorer whose values are compared; None is what became of the trials."""
-    part: Slice | None = None
-    """Which cases; None is all."""
-    margin: float | None = None
-    """The drop that is tolerated; None is the rules'."""
-
-    @property
-    def name(self) -> str:
-        """Tells the rows of a family apart."""
-        words = [self.model, self.gate or "no regressions"]
-        if self.gate is None and self.of is not None:
-            words.append(f"of {quote_name(self.of)}")
-        if self.part is not None:
-            words.append(str(self.part))
-        return " \N{MIDDLE DOT} ".join(words)
-
-
-@dataclass(frozen=True)
-class RunSide:
-    """A run, as it is compared with a baseline."""
-
-    table: TrialTable
-    """Its trials."""
-    info: DatasetInfo
-    """What it keeps of the dataset: the models as they were asked."""
-    replayed: bool = False
-    """Whether answers from the store count as recorded (``--evals-responses replay``)."""
-    incomplete: frozenset[str] = frozenset()
-    """Models of which not every planned trial was recorded, or too many errored: their rows stay in
-    the family, without cases, and a case they lack is not *removed*."""
-
-    @cached_property
-    def snapshot(self) -> Baseline:
-        """The run as a baseline of one run."""
-        return build_baseline(self.table, self.info, replayed=self.replayed)
-
-    @cached_property
-    def cells(self) -> Mapping[str, Mapping[str, Sequence[TrialStats]]]:
-        """Model -> case -> its trials."""
-        return {model: self.table.cases(model) for model in self.table.models}
-
-    def independent(self, model: str) -> bool:
-        """Whether the samples of a model count as independent draws."""
-        return all(is_independent(m) for m in self.info.models if m.id == model)
-
-    def members(self, model: str, part: Slice | None) -> set[str]:
-        """Return a model's cases in a slice."""
-        return set(self.table.cases(model, part))
-
-
-def is_independent(model: Model) -> bool:
-    """Whether samples of a model are independent draws: not at temperature 0 or with a fixed seed.
-
-    The model's own `is_independent` wins.
-    """
-    if model.independent is not None:
-        return model.independent
-    return model.params.get("temperature") != 0 and model.params.get("seed") is None
+from pytest_evals.stats.rows import Dropped, PairedCase, PairedScore, Row
+from pytest_evals.verdict.baseline import Baseline, BaselineLine
+from pytest_evals.verdict.diff.nouns import ComparisonSpec
+from pytest_evals.verdict.diff.run_side import RunSide
 
 
 def edited_parts(before: BaselineLine, now: BaselineLine) -> tuple[str, ...]:
@@ -169,71 +95,3 @@ def _silent(cases: Iterable[str], of: str) -> tuple[Dropped, ...]:
 def build_rows(declared: Sequence[ComparisonSpec], baseline: Baseline, run: RunSide) -> list[Row]:
     """Return the rows of one family, in the order declared."""
     return [build_row(one, baseline, run) for one in declared]
-
-
-@dataclass(frozen=True, slots=True)
-class ConfirmationPlan:
-    """What to ask again before the verdict, fixed before the first answer is drawn."""
-
-    cells: Mapping[tuple[str, str], int]
-    """(case, model) -> how many more samples to ask; empty where nothing is to be asked."""
-    rows: Mapping[str, tuple[tuple[str, ...], int]]
-    """Row -> its cases to ask again, and how many answers of each it counts."""
-    reasons: tuple[str, ...]
-    """Why flagged cases of a row are not asked again: ``row: reason``."""
-
-
-def plan_confirmation(
-    declared: Sequence[ComparisonSpec],
-    baseline: Baseline,
-    run: RunSide,
-    *,
-    rules: Rules | None = None,
-) -> ConfirmationPlan:
-    """Say which cells to ask again, and how often.
-
-    Args:
-        declared: all declared comparisons; together they are one family.
-        baseline: what is compared with.
-        run: the run.
-        rules: the constants; `confirm` is the number of ``--evals-confirm``, None for ``auto``.
-    """
-    plans = plan_confirmations(build_rows(declared, baseline, run), rules=rules or Rules())
-    models = {one.name: one.model for one in declared}
-    cells: dict[tuple[str, str], int] = {}
-    for plan in plans:
-        for case in plan.cases if plan.n else ():
-            key = (case, models[plan.row])
-            cells[key] = max(cells.get(key, 0), plan.n)
-    return ConfirmationPlan(
-        cells=cells,
-        rows={plan.row: (plan.cases, plan.n) for plan in plans if plan.cases and plan.n},
-        reasons=tuple(f"{plan.row}: {plan.reason}" for plan in plans if plan.reason),
-    )
-
-
-def confirmed_answers(
-    declared: Sequence[ComparisonSpec], plan: ConfirmationPlan, answers: Iterable[TrialStats]
-) -> Confirmed:
-    """Return the confirmation answers as the break rule takes them.
-
-    They must never be added to the run's table: they decide breaks, and nothing else.
-
-    Args:
-        declared: the comparisons the plan was made for.
-        plan: what was to be asked again.
-        answers: the trials asked again; those that could not be scored are left out.
-    """
-    by_cell: dict[tuple[str, str], list[TrialStats]] = {}
-    for one in answers:
-        if one.scored:
-            by_cell.setdefault((one.case, one.model), []).append(one)
-    found: dict[str, dict[str, list[bool]]] = {}
-    for row in declared:
-        cases, n = plan.rows.get(row.name, ((), 0))
-        for case in cases:
-            cell = sorted(by_cell.get((case, row.model), ()), key=lambda one: one.sample)
-            said = [one.passed if row.of is None else one.verdict(row.of) for one in cell]
-            told = [verdict for verdict in said if verdict is not None][:n]
-            found.setdefault(row.name, {})[case] = told
-    return found

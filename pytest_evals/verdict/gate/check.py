@@ -5,9 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pytest_evals.case import Samples
 from pytest_evals.dataset import Dataset
 from pytest_evals.ground.errors import suggest
-from pytest_evals.metrics.spec import QUANTITIES, parse_metric
+from pytest_evals.metrics.parse import parse_metric
+from pytest_evals.metrics.spec import QUANTITIES
 from pytest_evals.metrics.trial_stats import slice_texts
-from pytest_evals.verdict.gate.grammar import GateError, parse_gate
+from pytest_evals.verdict.gate.error import GateError
+from pytest_evals.verdict.gate.grammar import parse_gate
 from pytest_evals.verdict.gate.spec import GateSpec
 from pytest_evals.verdict.gate.stopping_rule import is_per_case
 

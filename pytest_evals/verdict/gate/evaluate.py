@@ -5,88 +5,27 @@ that was cut short or has too many errors fails as incomplete, a value that does
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from pytest_evals.metrics.compute import TrialGroup, estimate_metric, to_metric
-from pytest_evals.metrics.spec import QUANTITIES, Metric, MetricSpec, Slice, parse_metric
-from pytest_evals.metrics.trial_stats import TrialStats, TrialTable
-from pytest_evals.run import DatasetInfo
+from pytest_evals.metrics.metric import Metric, Slice
+from pytest_evals.metrics.parse import parse_metric
+from pytest_evals.metrics.spec import QUANTITIES, MetricSpec
+from pytest_evals.metrics.trial_stats import TrialStats
+from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.stats.estimate import two_sided
 from pytest_evals.stats.sequential import Sprt
-from pytest_evals.verdict.diff import ComparisonSpec, Diff, RowTest, failing_cases
-from pytest_evals.verdict.gate.grammar import parse_gate, threshold_text
+from pytest_evals.verdict.diff import RowTest, failing_cases
+from pytest_evals.verdict.gate.completeness import count_missing_scores, gate_slices, model_states
+from pytest_evals.verdict.gate.context import GateContext
+from pytest_evals.verdict.gate.declare import parse_gates
 from pytest_evals.verdict.gate.spec import GateSpec, GateVerdict, Verdict
-from pytest_evals.verdict.gate.state import (
-    ModelState,
-    count_missing_scores,
-    gate_slices,
-    model_states,
-)
+from pytest_evals.verdict.gate.state import ModelState
 from pytest_evals.verdict.gate.words import format_number, sequential_sentence, threshold_sentence
+from pytest_evals.verdict.gate.write import threshold_text
 
 _MOST_BEHIND = 50
 _MOST_TRIALS = 500
 _CLOSE = 1e-9
-
-
-def parse_gates(info: DatasetInfo) -> tuple[GateSpec, ...]:
-    """Return the gates of a dataset, parsed.
-
-    Raises:
-        GateError: one of them is not right (`check_gates` finds that at collection).
-    """
-    return tuple(parse_gate(written) for written in info.gates)
-
-
-def declared_comparisons(
-    gates: Sequence[GateSpec], table: TrialTable, info: DatasetInfo
-) -> tuple[ComparisonSpec, ...]:
-    """Return the comparisons that gates declare: one a gate, model and slice.
-
-    Together they are the family of the correction, whatever became of their trials.
-    """
-    models = [model.id for model in info.models] or list(table.models)
-    return tuple(
-        ComparisonSpec(model=model, gate=gate.text, of=gate.of, part=part, margin=gate.margin)
-        for gate in gates
-        if gate.compares
-        for model in models
-        if gate.applies(model)
-        for part in gate_slices(gate, table)
-    )
-
-
-def exploratory_comparisons(
-    gates: Sequence[GateSpec], table: TrialTable, info: DatasetInfo
-) -> tuple[ComparisonSpec, ...]:
-    """Return the comparisons that tell how the metrics of other gates moved: never blocking."""
-    models = [model.id for model in info.models] or list(table.models)
-    found = (
-        ComparisonSpec(model=model, of=parse_metric(gate.metric).scorer, part=part)
-        for gate in gates
-        if not gate.compares and gate.role == "primary" and parse_metric(gate.metric).judges_answers
-        for model in models
-        if gate.applies(model)
-        for part in gate_slices(gate, table)
-    )
-    return tuple(dict.fromkeys(found))
-
-
-@dataclass(frozen=True, slots=True)
-class GateContext:
-    """What all verdicts of a dataset rest on."""
-
-    table: TrialTable
-    """The recorded trials; confirmation answers are never among them."""
-    info: DatasetInfo
-    """What was planned and selected, and the gates as written."""
-    diff: Diff | None = None
-    """The comparison with the baseline; None where there is no baseline."""
-    strict: bool = False
-    """Whether an inconclusive comparison fails (``--evals-strict``)."""
-    no_baseline: str | None = None
-    """Why it does not matter that there is no baseline (this run writes the first one); None where
-    it does: then ``no regressions`` fails."""
 
 
 def evaluate_gates(

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from pytest_evals.ground.canonical import Frozen
-from pytest_evals.metrics.spec import Slice, Unit
+from pytest_evals.metrics.metric import Slice, Unit
 from pytest_evals.stats.sequential import Sprt
 
 Role = Literal["primary", "guardrail"]

@@ -7,7 +7,8 @@ would have said, so that verdict is the one of all samples (`stats.sequential.se
 from collections.abc import Callable, Sequence
 
 from pytest_evals.case import Case
-from pytest_evals.metrics.spec import Slice, parse_metric
+from pytest_evals.metrics.metric import Slice
+from pytest_evals.metrics.parse import parse_metric
 from pytest_evals.metrics.trial_stats import slice_texts
 from pytest_evals.stats.sequential import Sprt, settled
 from pytest_evals.verdict.gate.spec import GateSpec

@@ -1,9 +1,9 @@
 """The verdict on a bar in words, with its numbers. Text from numbers; nothing is decided here."""
 
-from pytest_evals.metrics.spec import Metric, Unit
+from pytest_evals.metrics.metric import Metric, Unit
 from pytest_evals.stats.sequential import Sprt
-from pytest_evals.verdict.gate.grammar import threshold_text
 from pytest_evals.verdict.gate.spec import GateSpec
+from pytest_evals.verdict.gate.write import threshold_text
 
 _UNITS: dict[Unit, str] = {"rate": "", "score": "", "s": " s", "tokens": " tokens", "USD": " USD"}
 

@@ -1,0 +1,122 @@
+"""TrialTable: the TrialStats of one dataset, grouped by model, case, sample and slice."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from operator import attrgetter
+from typing import Any
+
+from pytest_evals.metrics.metric import Slice
+from pytest_evals.metrics.summarize import summarize_trial
+from pytest_evals.metrics.trial_stats import TrialStats
+from pytest_evals.result import TrialResult
+
+
+class TrialTable:
+    """The tallies of one dataset, by model, case and sample.
+
+    Args:
+        dataset: the dataset's name.
+    """
+
+    def __init__(self, dataset: str) -> None:
+        self.dataset = dataset
+        self._cells: dict[str, dict[str, list[TrialStats]]] = {}
+        self._metadata: dict[str, Mapping[str, Any]] = {}
+        self._sorted: dict[str, dict[str, list[TrialStats]]] = {}
+        self._fair: dict[str, dict[str, list[TrialStats]]] = {}
+        self._beyond = False
+        self._parts: dict[tuple[str, str], dict[str, dict[str, list[TrialStats]]]] = {}
+        self._count = 0
+
+    @classmethod
+    def of(cls, dataset: str, results: Iterable[TrialResult]) -> "TrialTable":
+        """Make the table of a dataset from the records of a run; other datasets' are left out."""
+        table = cls(dataset)
+        for result in results:
+            if result.dataset == dataset:
+                table.add(summarize_trial(result))
+        return table
+
+    def add(self, one: TrialStats) -> None:
+        """Add a trial; a trial that was recorded before is replaced."""
+        known = self._metadata.setdefault(one.case, one.metadata) if one.metadata else one.metadata
+        if known is not one.metadata and known == one.metadata:
+            object.__setattr__(one, "metadata", known)
+        self._sorted.clear()
+        self._fair.clear()
+        self._parts.clear()
+        self._beyond = self._beyond or one.beyond
+        cell = self._cells.setdefault(one.model, {}).setdefault(one.case, [])
+        for place, before in enumerate(cell):
+            if before.sample == one.sample:
+                cell[place] = one
+                return
+        cell.append(one)
+        self._count += 1
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[TrialStats]:
+        """Yield all tallies, model by model, then by case and sample."""
+        for model in self._cells:
+            yield from self.trials(model)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models, in the order in which they first appeared."""
+        return tuple(self._cells)
+
+    def trials(self, model: str, part: Slice | None = None) -> list[TrialStats]:
+        """Return a model's tallies in a slice, in order of case and sample.
+
+        All of them where there is no slice, also those that decide their case alone.
+        """
+        cells = self._whole(model) if part is None else self.cases(model, part)
+        return [one for cell in cells.values() for one in cell]
+
+    def cases(self, model: str, part: Slice | None = None) -> Mapping[str, list[TrialStats]]:
+        """Return a model's tallies in a slice, by case; cases and samples in their order.
+
+        Samples that decide their case alone are there only where the slice is that case.
+        """
+        if part is not None:
+            return self.parts(model, part.key).get(part.value, {})
+        whole = self._whole(model)
+        if not self._beyond:
+            return whole
+        if model not in self._fair:
+            self._fair[model] = {
+                case: [one for one in cell if not one.beyond] for case, cell in whole.items()
+            }
+        return self._fair[model]
+
+    def _whole(self, model: str) -> Mapping[str, list[TrialStats]]:
+        """Return all of a model's tallies by case."""
+        if model not in self._sorted:
+            cells = self._cells.get(model, {})
+            in_order = attrgetter("sample")
+            self._sorted[model] = {
+                case: sorted(cells[case], key=in_order) for case in sorted(cells)
+            }
+        return self._sorted[model]
+
+    def parts(self, model: str, key: str) -> Mapping[str, Mapping[str, list[TrialStats]]]:
+        """Return a model's tallies by the value of a slice's key, then by case."""
+        if (model, key) not in self._parts:
+            found: dict[str, dict[str, list[TrialStats]]] = {}
+            cells = self._whole(model) if key == "case" else self.cases(model)
+            for case, cell in cells.items():
+                for value in cell[0].slice_values(key):
+                    found.setdefault(value, {})[case] = cell
+            self._parts[model, key] = found
+        return self._parts[model, key]
+
+    def slices(self, key: str) -> tuple[Slice, ...]:
+        """Return the slices of a key (``tag``, ``case``, a metadata key), by name."""
+        values = {value for model in self._cells for value in self.parts(model, key)}
+        return tuple(Slice(key=key, value=value) for value in sorted(values))
+
+    @property
+    def scorers(self) -> tuple[str, ...]:
+        """The names of all scorers that spoke or failed to, sorted."""
+        return tuple(sorted({name for one in self for name in (*one.names, *one.unscored)}))

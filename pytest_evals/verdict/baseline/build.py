@@ -1,0 +1,126 @@
+"""From the trials of one run to its baseline. Pure."""
+
+from collections.abc import Iterable
+from math import fsum
+from typing import Any
+
+from pytest_evals.ground.canonical import digest
+from pytest_evals.metrics.trial_stats import TrialStats
+from pytest_evals.metrics.trial_table import TrialTable
+from pytest_evals.model import Model
+from pytest_evals.run import DatasetInfo
+from pytest_evals.verdict.baseline.lines import (
+    Baseline,
+    BaselineLine,
+    Digests,
+    RunCounts,
+    ScoreCounts,
+    ShownAnswer,
+)
+
+
+def build_baseline(table: TrialTable, info: DatasetInfo, *, replayed: bool = False) -> Baseline:
+    """Return what a run says, as a baseline of that one run.
+
+    Cases of which nothing could be scored have no line.
+
+    Args:
+        table: the trials of the dataset.
+        info: what the run keeps of the dataset: its models and the prompt's digest.
+        replayed: whether answers from the store count as recorded too (``--evals-responses
+            replay``), and not as draws that were taken earlier.
+    """
+    models = {model.id: model for model in info.models}
+    fixed = {"scripted", "cassette", "stored"} if replayed else {"scripted", "cassette"}
+    lines = []
+    for model in table.models:
+        known = model_digest(models[model]) if model in models else ""
+        for cell in table.cases(model).values():
+            scored = [one for one in cell if one.scored]
+            if not scored:
+                continue
+            digests = Digests(
+                case=scored[0].case_digest,
+                model=known,
+                prompt=info.prompt_digest or "",
+                scorers=scored[0].scorers_digest,
+            )
+            recorded = all(one.origin in fixed for one in scored)
+            lines.append(_line(scored, digests, recorded=recorded))
+    return Baseline(dataset=table.dataset, lines=_sorted(lines))
+
+
+def model_digest(model: Model) -> str:
+    """Return 16 hexadecimal digits over what decides a model's answers; its limits do not."""
+    asked = model.model_dump(
+        mode="json", include={"provider", "model", "params", "options", "version"}
+    )
+    return digest(asked, length=16)
+
+
+def _sorted(lines: Iterable[BaselineLine]) -> tuple[BaselineLine, ...]:
+    return tuple(sorted(lines, key=lambda line: line.key))
+
+
+def _line(scored: list[TrialStats], digests: Digests, *, recorded: bool) -> BaselineLine:
+    """Make the line of one case and model from its scored samples."""
+    return BaselineLine(
+        case=scored[0].case,
+        model=scored[0].model,
+        digests=digests,
+        recorded=recorded,
+        runs=(_run_counts(scored),),
+        right=_shown(one for one in scored if one.passed),
+        wrong=_shown(one for one in scored if not one.passed),
+    )
+
+
+def _shown(scored: Iterable[TrialStats]) -> ShownAnswer | None:
+    """Return the first answer in the order of texts; None where there is none."""
+    known = ((one.answer, one.tools) for one in scored if one.answer is not None)
+    first = min(known, default=None)
+    return None if first is None else ShownAnswer(answer=first[0], tools=first[1])
+
+
+def _run_counts(scored: list[TrialStats]) -> RunCounts:
+    """Count the scored samples of one case and model."""
+    return RunCounts(
+        draws=".".join(sorted(one.draw or "00000000" for one in scored)),
+        n=len(scored),
+        passes=sum(one.passed for one in scored),
+        scores=_scores(scored),
+        failing=tuple(sorted({name for one in scored for name in one.failing})),
+        tokens=_mean([one.tokens for one in scored], 2),
+        cost_usd=_mean([one.cost_usd for one in scored], 8),
+        latency_s=_mean([one.latency_s for one in scored], 3),
+        answers=tuple(sorted(one.answer_digest for one in scored)),
+        reasons=tuple(dict.fromkeys(reason for one in scored for reason in one.reasons))[:5],
+    )
+
+
+def _scores(scored: list[TrialStats]) -> dict[str, ScoreCounts]:
+    """Count what each scorer said; the scorers sorted."""
+    said: dict[str, list[tuple[float | None, bool | None]]] = {}
+    for one in scored:
+        for name, value, verdict in zip(one.names, one.values, one.verdicts, strict=True):
+            said.setdefault(name, []).append((value, verdict))
+    counted = {name: _score_counts(said[name]) for name in sorted(said)}
+    return {name: counts for name, counts in counted.items() if counts is not None}
+
+
+def _score_counts(said: list[tuple[float | None, bool | None]]) -> ScoreCounts | None:
+    """Count one scorer's values and verdicts; n is that of its values where it gives any."""
+    values = [value for value, _ in said if value is not None]
+    verdicts = [verdict for _, verdict in said if verdict is not None]
+    if not values:
+        return ScoreCounts(n=len(verdicts), passes=sum(verdicts)) if verdicts else None
+    mean, var = fsum(values) / len(values), None
+    if len(values) > 1:
+        var = round(fsum([(x - mean) ** 2 for x in values]) / (len(values) - 1), 6)
+    voted = sum(verdicts) if len(verdicts) == len(values) else None
+    return ScoreCounts(n=len(values), passes=voted, mean=round(mean, 6), var=var)
+
+
+def _mean(values: list[Any], digits: int) -> float | None:
+    known = [value for value in values if value is not None]
+    return round(fsum(known) / len(known), digits) if known else None

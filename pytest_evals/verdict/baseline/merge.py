@@ -1,0 +1,121 @@
+"""Add a run to a baseline, or join two baselines. Pure."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+
+from pytest_evals.ground.canonical import canonical
+from pytest_evals.ground.errors import StoreError
+from pytest_evals.verdict.baseline.build import _sorted
+from pytest_evals.verdict.baseline.lines import Baseline, BaselineLine, RunCounts, ShownAnswer
+
+
+def _first(*found: ShownAnswer | None) -> ShownAnswer | None:
+    """Return the first in the order of texts; None where there is none."""
+    known = (one for one in found if one is not None)
+    return min(known, key=lambda one: (one.answer, one.tools), default=None)
+
+
+def update_baseline(
+    old: Baseline | None, new: Baseline, *, cases: Collection[str] | None = None
+) -> Baseline:
+    """Add a run to a baseline, whether it was good or bad.
+
+    A line with the same definition gets the run's counts added, a changed definition replaces it,
+    and lines of cases and models that the run did not ask stay as they are.
+
+    Args:
+        old: the baseline so far; None begins anew.
+        new: the run (see `build_baseline`).
+        cases: all cases of the dataset, where the collection was full: lines of the run's models
+            for other cases are taken out. None takes nothing out.
+
+    Raises:
+        StoreError: they are of two datasets.
+    """
+    if old is None:
+        return new
+    _same_dataset(old, new)
+    lines = dict(old.cells)
+    for key, line in new.cells.items():
+        before = lines.get(key)
+        added = before is not None and before.definition == line.definition and not line.recorded
+        lines[key] = _joined(before, line) if added and before is not None else line
+    if cases is not None:
+        asked = set(new.models)
+        lines = {k: v for k, v in lines.items() if k[1] not in asked or k[0] in cases}
+    return Baseline(dataset=old.dataset, lines=_sorted(lines.values()))
+
+
+def join_baselines(one: Baseline, other: Baseline) -> Baseline:
+    """Return the union of two baselines: all lines, and all runs of lines in both.
+
+    The order does not matter, and joining again changes nothing.
+
+    Raises:
+        StoreError: they are of two datasets, or define a case and model differently.
+    """
+    _same_dataset(one, other)
+    return Baseline(dataset=one.dataset, lines=join_lines([*one.lines, *other.lines]))
+
+
+def _same_dataset(one: Baseline, other: Baseline) -> None:
+    if one.dataset != other.dataset:
+        raise StoreError(
+            f"a baseline of dataset {one.dataset!r} and one of {other.dataset!r} have nothing in "
+            "common; give the baseline of the same dataset"
+        )
+
+
+def join_lines(lines: Iterable[BaselineLine]) -> tuple[BaselineLine, ...]:
+    """Return lines sorted, those of one case and model joined.
+
+    Raises:
+        StoreError: a case and model is defined in two ways.
+    """
+    found: dict[tuple[str, str], BaselineLine] = {}
+    for line in lines:
+        before = found.get(line.key)
+        if before is None:
+            found[line.key] = line
+        elif before.definition == line.definition:
+            found[line.key] = _joined(before, line)
+        else:
+            raise StoreError(
+                f"case {line.case!r}, model {line.model!r} has two different definitions "
+                f"({_differing(before, line)}); keep the line of the one that holds now"
+            )
+    return _sorted(found.values())
+
+
+def _differing(one: BaselineLine, other: BaselineLine) -> str:
+    return ", ".join(one.digests.differing(other.digests)) or "recorded answers and live ones"
+
+
+def _joined(one: BaselineLine, other: BaselineLine) -> BaselineLine:
+    """Join the runs of two lines with the same definition."""
+    if one.recorded:
+        return max(one, other, key=lambda line: (_weight(line.runs[0]), line.model_dump_json()))
+    by_draws: dict[str, RunCounts] = {}
+    for run in (*one.runs, *other.runs):
+        before = by_draws.get(run.draws)
+        by_draws[run.draws] = run if before is None else max(before, run, key=_weight)
+    draws = {key: Counter(key.split(".")) for key in by_draws}
+    # A run whose draws all stand in a longer one is the beginning of that one, not another.
+    kept = [
+        run
+        for key, run in sorted(by_draws.items())
+        if not any(key != other and draws[key] <= draws[other] for other in draws)
+    ]
+    return BaselineLine(
+        case=one.case,
+        model=one.model,
+        digests=one.digests,
+        runs=tuple(kept),
+        right=_first(one.right, other.right),
+        wrong=_first(one.wrong, other.wrong),
+    )
+
+
+def _weight(run: RunCounts) -> tuple[int, str]:
+    """Order runs, so that the choice of one does not depend on which came first."""
+    return run.n, canonical(run.model_dump(mode="json"))

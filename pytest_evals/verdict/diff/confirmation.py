@@ -1,0 +1,67 @@
+"""Confirmation: which cells to call again before the verdict, and the samples that came back."""
+
+from collections.abc import Iterable, Sequence
+
+from pytest_evals.metrics.trial_stats import TrialStats
+from pytest_evals.stats.paired import Confirmed, plan_confirmations
+from pytest_evals.stats.rows import Rules
+from pytest_evals.verdict.baseline import Baseline
+from pytest_evals.verdict.diff.nouns import ComparisonSpec, ConfirmationPlan
+from pytest_evals.verdict.diff.rows import build_rows
+from pytest_evals.verdict.diff.run_side import RunSide
+
+
+def plan_confirmation(
+    declared: Sequence[ComparisonSpec],
+    baseline: Baseline,
+    run: RunSide,
+    *,
+    rules: Rules | None = None,
+) -> ConfirmationPlan:
+    """Say which cells to ask again, and how often.
+
+    Args:
+        declared: all declared comparisons; together they are one family.
+        baseline: what is compared with.
+        run: the run.
+        rules: the constants; `confirm` is the number of ``--evals-confirm``, None for ``auto``.
+    """
+    plans = plan_confirmations(build_rows(declared, baseline, run), rules=rules or Rules())
+    models = {one.name: one.model for one in declared}
+    cells: dict[tuple[str, str], int] = {}
+    for plan in plans:
+        for case in plan.cases if plan.n else ():
+            key = (case, models[plan.row])
+            cells[key] = max(cells.get(key, 0), plan.n)
+    return ConfirmationPlan(
+        cells=cells,
+        rows={plan.row: (plan.cases, plan.n) for plan in plans if plan.cases and plan.n},
+        reasons=tuple(f"{plan.row}: {plan.reason}" for plan in plans if plan.reason),
+    )
+
+
+def confirmed_answers(
+    declared: Sequence[ComparisonSpec], plan: ConfirmationPlan, answers: Iterable[TrialStats]
+) -> Confirmed:
+    """Return the confirmation answers as the break rule takes them.
+
+    They must never be added to the run's table: they decide breaks, and nothing else.
+
+    Args:
+        declared: the comparisons the plan was made for.
+        plan: what was to be asked again.
+        answers: the trials asked again; those that could not be scored are left out.
+    """
+    by_cell: dict[tuple[str, str], list[TrialStats]] = {}
+    for one in answers:
+        if one.scored:
+            by_cell.setdefault((one.case, one.model), []).append(one)
+    found: dict[str, dict[str, list[bool]]] = {}
+    for row in declared:
+        cases, n = plan.rows.get(row.name, ((), 0))
+        for case in cases:
+            cell = sorted(by_cell.get((case, row.model), ()), key=lambda one: one.sample)
+            said = [one.passed if row.of is None else one.verdict(row.of) for one in cell]
+            told = [verdict for verdict in said if verdict is not None][:n]
+            found.setdefault(row.name, {})[case] = told
+    return found

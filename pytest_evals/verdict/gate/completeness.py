@@ -1,0 +1,87 @@
+"""How complete each model's set of trials is. Pure."""
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from pytest_evals.metrics.compute import TrialGroup
+from pytest_evals.metrics.metric import Slice
+from pytest_evals.metrics.trial_table import TrialTable
+from pytest_evals.run import DatasetInfo
+from pytest_evals.verdict.gate.spec import GateSpec
+from pytest_evals.verdict.gate.state import ModelState
+
+
+def model_states(
+    table: TrialTable, info: DatasetInfo, gates: Sequence[GateSpec]
+) -> dict[str, ModelState]:
+    """Return the state of every model that was planned or recorded.
+
+    Args:
+        table: the recorded trials of the dataset.
+        info: what was planned and selected.
+        gates: the dataset's gates; ``error_rate <= X`` says how many errors its models may have.
+    """
+    models = [model.id for model in info.models] or list(table.models)
+    models += [model for model in table.models if model not in models]
+    per_model = info.planned // len(info.models) if info.models else 0
+    missing = len(table) < info.selected
+    return {
+        model: _state(table, info, gates, model, per_model, missing=missing) for model in models
+    }
+
+
+def _state(
+    table: TrialTable,
+    info: DatasetInfo,
+    gates: Sequence[GateSpec],
+    model: str,
+    planned: int,
+    *,
+    missing: bool,
+) -> ModelState:
+    trials = table.trials(model)
+    not_run = sum(one.outcome == "skipped" and not one.unneeded for one in trials)
+    recorded = len(trials) - not_run
+    whole: Literal["whole", "narrowed", "cut short"] = "whole"
+    if not_run or (len(trials) < planned and missing):
+        whole = "cut short"
+    elif len(trials) < planned:
+        whole = "narrowed"
+    errored = sum(one.outcome == "errored" for one in trials)
+    asked = recorded - sum(one.unneeded for one in trials)
+    allowed = max(info.max_error_rate, *_error_bars(gates, model))
+    return ModelState(whole, max(planned, len(trials)), asked, errored, allowed)
+
+
+def _error_bars(gates: Iterable[GateSpec], model: str) -> list[float]:
+    """Return the error rates that gates on all cases of a model allow; 0 at least."""
+    bars = [
+        gate.max
+        for gate in gates
+        if gate.metric == "error_rate"
+        and gate.max is not None
+        and gate.applies(model)
+        and gate.where is None
+        and gate.per is None
+    ]
+    return [0.0, 0.0, *bars]
+
+
+def count_missing_scores(group: TrialGroup, scorer: str) -> int:
+    """Return how many scored trials a scorer could not score: never dropped without a word."""
+    return sum(
+        scorer in one.unscored and scorer not in one.names for cell in group.scored for one in cell
+    )
+
+
+def gate_slices(gate: GateSpec, table: TrialTable) -> tuple[Slice | None, ...]:
+    """Return the slices a gate is judged on; one None where it is all cases."""
+    if gate.per is None:
+        return (gate.where,)
+    if gate.where is None:
+        return table.slices(gate.per)
+    inside = TrialTable(table.dataset)
+    for one in table:
+        if one.within(gate.where):
+            inside.add(one)
+    return inside.slices(gate.per)

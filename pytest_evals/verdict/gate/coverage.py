@@ -1,0 +1,60 @@
+"""Which failed trials the gates of a dataset account for. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from pytest_evals.metrics.parse import parse_metric
+from pytest_evals.metrics.trial_stats import TrialStats
+from pytest_evals.verdict.baseline import Baseline
+from pytest_evals.verdict.gate.spec import GateSpec
+
+
+def gates_cover(gates: Iterable[GateSpec], trial: TrialStats, *, compared: bool) -> bool:
+    """Whether the gates answer for a failed trial, so that it may be tolerated.
+
+    A gate answers for a trial of its models and cases. Gates on what became of the trials (pass@k,
+    pass^k, the score) answer for every assertion, gates on a scorer for that one alone; gates on
+    errors, time or cost for none. ``no regressions`` answers only for a case that can be compared.
+
+    Args:
+        gates: the dataset's gates.
+        trial: a failed trial.
+        compared: whether the baseline has a line to compare it with (`is_compared`).
+    """
+    mine = [gate for gate in gates if _is_for(gate, trial)]
+    needed: Mapping[str, None] | Sequence[None] = dict.fromkeys(trial.failing) or [None]
+    return all(any(_answers_for(gate, name, compared=compared) for gate in mine) for name in needed)
+
+
+def _is_for(gate: GateSpec, trial: TrialStats) -> bool:
+    if not gate.applies(trial.model) or not trial.within(gate.where):
+        return False
+    return gate.per is None or bool(trial.slice_values(gate.per))
+
+
+def is_compared(baseline: Baseline | None, trial: TrialStats) -> bool:
+    """Whether a baseline knows a trial's case and model, with the same question and assertions.
+
+    Args:
+        baseline: of the trial's dataset; None knows nothing.
+        trial: the trial.
+    """
+    line = None if baseline is None else baseline.cells.get((trial.case, trial.model))
+    if line is None:
+        return False
+    pairs = (
+        (line.digests.case, trial.case_digest),
+        (line.digests.scorers, trial.scorers_digest),
+    )
+    return all(not one or not two or one == two for one, two in pairs)
+
+
+_OF_ANSWERS = frozenset({"pass@", "pass^", "mean", "median", "quantile", "min"})
+
+
+def _answers_for(gate: GateSpec, scorer: str | None, *, compared: bool) -> bool:
+    if gate.compares:
+        return compared and gate.of in {None, scorer}
+    measure = parse_metric(gate.metric)
+    if gate.min is None or measure.kind not in _OF_ANSWERS or measure.better != "higher":
+        return False
+    return measure.scorer in {None, scorer}

@@ -1,0 +1,54 @@
+"""The comparisons with the baseline that a dataset's gates declare. Pure."""
+
+from collections.abc import Sequence
+
+from pytest_evals.metrics.parse import parse_metric
+from pytest_evals.metrics.trial_table import TrialTable
+from pytest_evals.run import DatasetInfo
+from pytest_evals.verdict.diff import ComparisonSpec
+from pytest_evals.verdict.gate.completeness import gate_slices
+from pytest_evals.verdict.gate.grammar import parse_gate
+from pytest_evals.verdict.gate.spec import GateSpec
+
+
+def parse_gates(info: DatasetInfo) -> tuple[GateSpec, ...]:
+    """Return the gates of a dataset, parsed.
+
+    Raises:
+        GateError: one of them is not right (`check_gates` finds that at collection).
+    """
+    return tuple(parse_gate(written) for written in info.gates)
+
+
+def declared_comparisons(
+    gates: Sequence[GateSpec], table: TrialTable, info: DatasetInfo
+) -> tuple[ComparisonSpec, ...]:
+    """Return the comparisons that gates declare: one a gate, model and slice.
+
+    Together they are the family of the correction, whatever became of their trials.
+    """
+    models = [model.id for model in info.models] or list(table.models)
+    return tuple(
+        ComparisonSpec(model=model, gate=gate.text, of=gate.of, part=part, margin=gate.margin)
+        for gate in gates
+        if gate.compares
+        for model in models
+        if gate.applies(model)
+        for part in gate_slices(gate, table)
+    )
+
+
+def exploratory_comparisons(
+    gates: Sequence[GateSpec], table: TrialTable, info: DatasetInfo
+) -> tuple[ComparisonSpec, ...]:
+    """Return the comparisons that tell how the metrics of other gates moved: never blocking."""
+    models = [model.id for model in info.models] or list(table.models)
+    found = (
+        ComparisonSpec(model=model, of=parse_metric(gate.metric).scorer, part=part)
+        for gate in gates
+        if not gate.compares and gate.role == "primary" and parse_metric(gate.metric).judges_answers
+        for model in models
+        if gate.applies(model)
+        for part in gate_slices(gate, table)
+    )
+    return tuple(dict.fromkeys(found))
