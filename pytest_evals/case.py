@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from pytest_evals.ground.canonical import Frozen, Json, described, digest
+from pytest_evals.ground.canonical import Frozen, Json, digest, schema_with_descriptions
 from pytest_evals.message import Message
 from pytest_evals.script import Script
 
@@ -40,7 +40,7 @@ class Source:
         cls, schema: "CoreSchema", handler: "GetJsonSchemaHandler"
     ) -> dict[str, Any]:
         """Describe each field by its docstring, as for every noun."""
-        return described(cls, schema, handler)
+        return schema_with_descriptions(cls, schema, handler)
 
 
 class Samples(Frozen):

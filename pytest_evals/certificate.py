@@ -1,8 +1,8 @@
-"""Certificate: how a judge agrees with people, and whether that is enough for a vote. Pure.
+"""Certificate: the calibration report of one judge against human labels. Pure functions.
 
-A certificate says what was measured, on which labels, of exactly which judge. Whether it is enough
-is decided each time it is used, by the bars that stand in the judge's definition: a certificate
-holds no verdict that could outlive a change of them.
+A certificate records what was measured, on which labels, for exactly which judge. It holds no
+verdict. Each use compares it with the thresholds in the judge's definition, so that a change of
+these takes effect at once. This module knows nothing of files, scorers or models.
 """
 
 import json
@@ -18,86 +18,85 @@ from pytest_evals.stats.estimate import Absent, Estimate
 if TYPE_CHECKING:
     from pytest_evals.stats.prevalence import JudgeError
 
-STANDARD = {"precision": 0.9, "recall": 0.95, "max_dangerous": 0}
-"""The bars of ``requires_certificate: true``."""
+DEFAULT_THRESHOLDS = {"precision": 0.9, "recall": 0.95, "max_dangerous": 0}
+"""The thresholds of ``requires_certificate: true``."""
 
 
-class Bars(Frozen):
-    """What a judge must reach on people's labels before its verdicts count.
+class CertificateThresholds(Frozen):
+    """What a judge must reach on human labels before its verdicts count.
 
-    ``true`` and an empty mapping mean precision 0.9, recall 0.95 and no dangerous error. In a
-    mapping with bars, those that are left out are not asked for; `min_labels` and `max_errors`
-    always hold.
+    ``true`` and an empty mapping mean precision 0.9, recall 0.95 and no false pass. A mapping that
+    sets a threshold requires only those it sets. `min_labels` and `max_errors` always apply.
     """
 
     precision: float | None = Field(default=None, gt=0, le=1)
-    """The least share of the judge's passes that people pass too."""
+    """Minimum share of the judge's passes that humans pass too, 0..1."""
     recall: float | None = Field(default=None, gt=0, le=1)
-    """The least share of people's passes that the judge passes too."""
+    """Minimum share of the humans' passes that the judge passes too, 0..1."""
     kappa: float | None = Field(default=None, gt=-1, le=1)
-    """The least agreement beyond chance (Cohen)."""
+    """Minimum agreement beyond chance (Cohen's kappa), -1..1."""
     max_dangerous: int | None = Field(default=None, ge=0)
-    """The most answers that the judge passes and people fail."""
+    """Maximum number of false passes: answers that the judge passes and humans fail."""
     min_labels: int = Field(default=30, ge=1)
-    """The least number of answers with a label of people's and a verdict of the judge's."""
+    """Minimum number of answers with both a human label and a verdict of the judge."""
     max_errors: float = Field(default=0.05, ge=0, lt=1)
-    """The greatest share of labelled answers that the judge could not score."""
+    """Maximum share of labelled answers that the judge could not score, 0..1."""
     lower_ends: bool = False
-    """Whether the lower end of each interval must reach its bar, instead of the value."""
+    """Whether the lower end of each interval, not the value, must reach the threshold."""
 
     @model_validator(mode="before")
     @classmethod
-    def _written(cls, data: object) -> object:
-        """Accept ``true``, and fill in the standard bars where none is given."""
+    def _from_shorthand(cls, data: object) -> object:
+        """Accept ``true``. Add the default thresholds if none is set."""
         if data is True:
-            return dict(STANDARD)
-        named = {"precision", "recall", "kappa", "max_dangerous"}
-        if isinstance(data, dict) and not named & data.keys():
-            return {**STANDARD, **data}
+            return dict(DEFAULT_THRESHOLDS)
+        thresholds = {"precision", "recall", "kappa", "max_dangerous"}
+        if isinstance(data, dict) and not thresholds & data.keys():
+            return {**DEFAULT_THRESHOLDS, **data}
         return data
 
 
-def bars_of(written: object) -> Bars | None:
-    """Return the bars that are written: ``true``, ``false``, nothing, or a mapping.
+def parse_thresholds(value: object) -> CertificateThresholds | None:
+    """Parse `requires_certificate`: ``true``, ``false``, None or a mapping.
 
     Raises:
-        ValueError: they are not right, in words.
+        ValueError: the value is invalid; the message is for the user.
     """
-    if written is None or written is False or isinstance(written, Bars):
-        return written or None
+    if value is None or value is False or isinstance(value, CertificateThresholds):
+        return value or None
     try:
-        return Bars.model_validate(written)
+        return CertificateThresholds.model_validate(value)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(map(str, first["loc"]))
         if first["type"] == "extra_forbidden":
-            hint = suggest(key, Bars.model_fields)
-            raise ValueError(f"`requires_certificate` has no bar {key!r}.{hint}") from None
-        what = f"`requires_certificate.{key}`" if key else "`requires_certificate`"
-        words = f"{first['msg'][:1].lower()}{first['msg'][1:]}"
-        raise ValueError(f"{what}: {words}, found {first['input']!r}") from None
+            hint = suggest(key, CertificateThresholds.model_fields)
+            raise ValueError(f"`requires_certificate` has no threshold {key!r}.{hint}") from None
+        option = f"`requires_certificate.{key}`" if key else "`requires_certificate`"
+        reason = f"{first['msg'][:1].lower()}{first['msg'][1:]}"
+        raise ValueError(f"{option}: {reason}, found {first['input']!r}") from None
 
 
 class Rate(Frozen):
-    """A measured number with its n and its interval, or why there is none."""
+    """A measured number with its n and its 95 % interval, or the reason why it is absent."""
 
     value: float | None = None
     low: float | None = None
-    """The lower end of the interval; None where there is none."""
+    """Lower end of the interval; None if there is no interval."""
     high: float | None = None
     n: int = 0
-    """Labelled answers behind it."""
+    """Number of labelled answers it was computed from."""
     absent: str | None = None
-    """Why there is no value."""
+    """Why there is no value; None if there is one."""
 
     @classmethod
-    def of(cls, found: Estimate | Absent) -> Self:
-        """Keep a statistic, to six digits, so that equal measurements are equal files."""
-        if isinstance(found, Absent):
-            return cls(absent=found.reason)
-        low = None if found.low is None else round(found.low, 6)
-        high = None if found.high is None else round(found.high, 6)
-        return cls(value=round(found.value, 6), low=low, high=high, n=found.n)
+    def of(cls, statistic: Estimate | Absent) -> Self:
+        """Round a statistic to six digits, so that equal measurements give equal files."""
+        if isinstance(statistic, Absent):
+            return cls(absent=statistic.reason)
+        low = None if statistic.low is None else round(statistic.low, 6)
+        high = None if statistic.high is None else round(statistic.high, 6)
+        return cls(value=round(statistic.value, 6), low=low, high=high, n=statistic.n)
 
     def __str__(self) -> str:
         if self.value is None:
@@ -109,119 +108,122 @@ class Rate(Frozen):
 
 
 class Labels(Frozen):
-    """The labels a certificate rests on."""
+    """The human labels that a certificate was measured on."""
 
     digest: str
-    """16 hexadecimal digits over what people said of which answers."""
+    """Digest of the labels and the answers they belong to, 16 hexadecimal digits."""
     path: str | None = None
-    """The file, relative to the dataset's folder; None where they came from a store alone."""
+    """The labels file, relative to the dataset's folder; None if all labels are from a store."""
     items: int = 0
-    """Labelled answers."""
+    """Number of labelled answers."""
     raters: tuple[str, ...] = ()
 
 
-class Dangerous(Frozen):
-    """Answers that the judge passes and people fail."""
+class FalsePasses(Frozen):
+    """Answers that the judge passes and humans fail ("dangerous errors")."""
 
     count: int = 0
     n: int = 0
-    """Answers that people fail."""
+    """Number of answers that humans fail."""
     high_risk: int = 0
-    """How many of the errors are on cases marked as high risk."""
+    """Number of false passes on cases marked as high risk."""
     upper: float | None = None
-    """A one-sided 95 % upper bound of their share among what people fail; None where n is 0."""
+    """One-sided 95 % upper bound of `count / n`, 0..1; None if n is 0."""
     cases: tuple[str, ...] = ()
-    """The cases of these errors, sorted."""
+    """Ids of the cases with a false pass, sorted."""
 
 
 class Certificate(Frozen):
-    """How one judge agrees with people."""
+    """How one judge agrees with human labels."""
 
     format: int = 1
     judge: str
     """Its name in the dataset's `judges`."""
     dataset: str
     fingerprint: str
-    """Of the judge: its rubric, model, prompts, scale and examples."""
+    """Digest of the judge's rubric, model, prompts, scale and examples."""
     models: tuple[str, ...] = ()
-    """Who judged."""
+    """Ids of the models that judged."""
     min_score: float | None = None
-    """The bar from which the judge passes an answer; None where it says so itself."""
+    """Threshold at which the judge passes an answer; None if its label decides."""
     labels: Labels
     metrics: dict[str, Rate] = Field(default_factory=dict)
-    """precision, recall, f1, macro_f1, accuracy, kappa; alpha for several raters; spearman and mae
-    for scales; self_consistency for repeats."""
+    """By name: precision, recall, f1, macro_f1, accuracy and kappa. Also alpha (several raters),
+    spearman and mae (scales) and self_consistency (repeated judging)."""
     confusion: dict[str, dict[str, int]] = Field(default_factory=dict)
-    """pass and fail: by what people said, then by what the judge said."""
+    """Number of answers by the human label (pass, fail), then by the judge's verdict."""
     labels_confusion: dict[str, dict[str, int]] = Field(default_factory=dict)
-    """The same for a judge's own labels, where people gave these."""
-    dangerous: Dangerous = Dangerous()
+    """The same for the judge's labels, if humans gave such labels."""
+    dangerous: FalsePasses = FalsePasses()
     unscored: int = 0
-    """Labelled answers that the judge could not score."""
+    """Number of labelled answers that the judge could not score."""
     unusable: str | None = Field(default=None, exclude=True)
-    """Why it cannot be used (its labels have changed, its file is broken); found when it is read,
-    not kept."""
+    """Why it cannot be used: its labels changed or its file is broken. Set when it is read, never
+    written; None if it can be used."""
 
 
-def failures(bars: Bars, certificate: Certificate) -> tuple[str, ...]:
-    """Return every bar that a certificate misses, in words; empty where it reaches all of them."""
-    return tuple(_failures(bars, certificate))
+def unmet_thresholds(
+    thresholds: CertificateThresholds, certificate: Certificate
+) -> tuple[str, ...]:
+    """Return a sentence for each threshold that a certificate misses."""
+    return tuple(_unmet(thresholds, certificate))
 
 
-def _failures(bars: Bars, certificate: Certificate) -> Iterator[str]:
-    """Yield the bars that are missed."""
-    scored = certificate.labels.items - certificate.unscored
-    if scored < bars.min_labels:
-        yield f"{scored} labelled answers, at least {bars.min_labels} are asked for"
-    share = certificate.unscored / max(1, certificate.labels.items)
-    if share > bars.max_errors:
+def _unmet(thresholds: CertificateThresholds, certificate: Certificate) -> Iterator[str]:
+    """Yield a sentence for each threshold that a certificate misses."""
+    labelled, unscored = certificate.labels.items, certificate.unscored
+    if labelled - unscored < thresholds.min_labels:
+        yield f"{labelled - unscored} labelled answers, required: at least {thresholds.min_labels}"
+    if unscored / max(1, labelled) > thresholds.max_errors:
         yield (
-            f"{certificate.unscored} of {certificate.labels.items} answers could not be scored, "
-            f"at most {bars.max_errors:.0%} may"
+            f"{unscored} of {labelled} answers could not be scored, "
+            f"allowed: at most {thresholds.max_errors:.0%}"
         )
     for name in ("precision", "recall", "kappa"):
-        bar: float | None = getattr(bars, name)
-        if bar is not None:
-            yield from _short(name, bar, certificate, lower=bars.lower_ends)
-    most = bars.max_dangerous
-    if most is not None and certificate.dangerous.count > most:
+        threshold: float | None = getattr(thresholds, name)
+        if threshold is not None:
+            yield from _unmet_rate(name, threshold, certificate, lower=thresholds.lower_ends)
+    allowed, false_passes = thresholds.max_dangerous, certificate.dangerous
+    if allowed is not None and false_passes.count > allowed:
         yield (
-            f"{certificate.dangerous.count} of {certificate.dangerous.n} answers that people fail "
-            f"were passed, at most {most} may be"
+            f"{false_passes.count} of {false_passes.n} answers that people fail were passed, "
+            f"allowed: at most {allowed}"
         )
-    if most is not None and not certificate.dangerous.n:
-        yield "people fail none of the labelled answers, so dangerous errors could not show"
+    if allowed is not None and not false_passes.n:
+        yield "people fail none of the labelled answers, so false passes cannot be measured"
 
 
-def _short(name: str, bar: float, certificate: Certificate, *, lower: bool) -> Iterator[str]:
-    """Yield what is wrong with one metric."""
+def _unmet_rate(
+    name: str, threshold: float, certificate: Certificate, *, lower: bool
+) -> Iterator[str]:
+    """Yield a sentence if one metric misses its threshold."""
     rate = certificate.metrics.get(name, Rate(absent="it was not measured"))
-    reached = rate.low if lower else rate.value
+    compared = rate.low if lower else rate.value
     if rate.value is None:
-        yield f"{name} is not known: {rate.absent}"
-    elif reached is None:
-        yield f"{name} has no interval whose lower end could reach {bar:g}"
-    elif reached < bar:
+        yield f"{name} is unknown: {rate.absent}"
+    elif compared is None:
+        yield f"{name} has no interval; its lower end is required to reach {threshold:g}"
+    elif compared < threshold:
         end = "the lower end of " if lower else ""
-        yield f"{end}{name} is {reached:.3f}, at least {bar:g} is asked for"
+        yield f"{end}{name} is {compared:.3f}, required: at least {threshold:g}"
 
 
 def advisory_reason(
-    bars: Bars | None,
+    thresholds: CertificateThresholds | None,
     *,
     fingerprint: str,
     min_score: float | None,
     certificate: Certificate | None,
 ) -> str | None:
-    """Say why a judge has no vote; None where it has one.
+    """Return why a judge's scores are advisory (not counted); None if they count.
 
     Args:
-        bars: what its definition requires; None requires nothing.
-        fingerprint: of the judge as it is now.
-        min_score: the bar it is used with.
-        certificate: of its name; None where there is none.
+        thresholds: what the judge's definition requires; None requires no certificate.
+        fingerprint: digest of the judge as it is defined now.
+        min_score: the threshold that this use of the judge sets.
+        certificate: the judge's certificate; None if there is none.
     """
-    if bars is None:
+    if thresholds is None:
         return None
     if certificate is None:
         return "it has no certificate"
@@ -231,22 +233,22 @@ def advisory_reason(
         return "its certificate is stale: the judge (rubric, model or prompt) has changed since"
     if certificate.min_score != min_score:
         return (
-            f"its certificate is for {_bar(certificate.min_score)}, but it is used with "
-            f"{_bar(min_score)}"
+            f"its certificate is for {_threshold_text(certificate.min_score)}, but it is used with "
+            f"{_threshold_text(min_score)}"
         )
-    missed = failures(bars, certificate)
+    missed = unmet_thresholds(thresholds, certificate)
     return f"its certificate fails: {'; '.join(missed)}" if missed else None
 
 
-def _bar(min_score: float | None) -> str:
-    """Write a bar."""
+def _threshold_text(min_score: float | None) -> str:
+    """Format a judge's threshold for a message."""
     return "no min_score" if min_score is None else f"min_score {min_score:g}"
 
 
 def judge_error(certificate: Certificate) -> "JudgeError | None":
-    """Return the judge's known errors, to correct a pass rate by (`stats.prevalence`).
+    """Return the judge's error counts, which `stats.prevalence` corrects a pass rate by.
 
-    None where people passed, or failed, none of the labelled answers.
+    None if humans passed none, or failed none, of the labelled answers.
     """
     from pytest_evals.stats.prevalence import JudgeError
 
@@ -263,17 +265,21 @@ def judge_error(certificate: Certificate) -> "JudgeError | None":
 
 
 def certificate_text(certificate: Certificate) -> str:
-    """Write a certificate as its file: sorted, without a time, one fact a line."""
-    plain: dict[str, Any] = certificate.model_dump(mode="json", exclude_defaults=True)
-    whole = {"format": certificate.format, **plain}
-    return json.dumps(whole, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    """Return the text of a certificate's file: sorted JSON, one fact a line, no timestamp."""
+    fields: dict[str, Any] = certificate.model_dump(mode="json", exclude_defaults=True)
+    return (
+        json.dumps(
+            {"format": certificate.format, **fields}, indent=2, sort_keys=True, ensure_ascii=False
+        )
+        + "\n"
+    )
 
 
 def read_certificate(text: str) -> Certificate:
-    """Read a certificate's file.
+    """Parse the text of a certificate's file.
 
     Raises:
-        ValueError: it is none, and why.
+        ValueError: the text is not a certificate; the message says why.
     """
     try:
         return Certificate.model_validate_json(text)

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import Field, field_validator, model_validator
 
 from pytest_evals.case import Case, SampleCount, ScorerSpec
-from pytest_evals.ground.canonical import Frozen, digest, digest_with
+from pytest_evals.ground.canonical import Frozen, digest, digest_streamed
 from pytest_evals.message import Message
 from pytest_evals.model import Model
 
@@ -95,4 +95,4 @@ class Dataset(Frozen):
         """64 hexadecimal digits over everything that can change a result; not over file names."""
         asked = self.model_dump(mode="json", exclude={"path", "description", "cases"})
         cases = (case.model_dump(mode="json", exclude={"source"}) for case in self.cases)
-        return digest_with(asked, "cases", cases)
+        return digest_streamed(asked, "cases", cases)

@@ -51,7 +51,7 @@ def redact_report(report: Report, redactor: Redactor) -> Report:
     What is compared with, and the names and notes of a session, come from elsewhere than records.
     """
     judgements = {
-        redactor.text(name): redact_value(judgement, redactor)
+        redactor.redact(name): redact_value(judgement, redactor)
         for name, judgement in report.judgements.items()
     }
     return replace(
@@ -59,12 +59,12 @@ def redact_report(report: Report, redactor: Redactor) -> Report:
         run=redact_value(report.run, redactor),
         judgements=judgements,
         certificates=tuple(redact_value(one, redactor) for one in report.certificates),
-        context=json.loads(redactor.json_text(json.dumps(report.context))),
+        context=json.loads(redactor.redact_json(json.dumps(report.context))),
     )
 
 
 def redact_value(noun: N, redactor: Redactor) -> N:
     """Return a noun without secrets; the same one where it has none."""
     text = noun.model_dump_json()
-    redacted_text = redactor.json_text(text)
+    redacted_text = redactor.redact_json(text)
     return noun if redacted_text == text else type(noun).model_validate_json(redacted_text)

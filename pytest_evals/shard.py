@@ -1,7 +1,7 @@
-"""Shards: whole cases divided among sessions, each on its own machine. Pure.
+"""Shard: a part of a dataset's cases that one session runs. Pure functions.
 
-Every session divides for itself, so the division rests on nothing but what all of them read alike:
-the dataset, and the committed baseline's latencies.
+Each session computes the division by itself. The result depends only on inputs that every session
+reads: the dataset and the latencies in the committed baseline.
 """
 
 from collections.abc import Mapping
@@ -12,42 +12,42 @@ from pytest_evals.ground.errors import SettingsError
 
 
 class Shard(NamedTuple):
-    """One part of several."""
+    """One of several parts, such as the second of four."""
 
     number: int
     """1-based."""
     of: int
-    """How many there are."""
+    """Number of parts, >= 1."""
 
     def __str__(self) -> str:
         return f"{self.number}/{self.of}"
 
 
 def parse_shard(text: str) -> Shard:
-    """Read ``2/4``.
+    """Parse ``2/4``.
 
     Raises:
-        ValueError: it is not a part of several.
+        ValueError: the text is not ``number/total`` with 1 <= number <= total.
     """
     first, slash, last = text.partition("/")
     if not (slash and first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last)):
-        raise ValueError("expected a part and how many there are, such as 2/4")
+        raise ValueError("expected the shard's number and the number of shards, such as 2/4")
     return Shard(int(first), int(last))
 
 
-def divide(weights: Mapping[str, float], parts: int) -> dict[str, int]:
+def divide_cases(weights: Mapping[str, float], parts: int) -> dict[str, int]:
     """Divide cases into parts of about equal weight.
 
-    The heaviest first, each into the lightest part so far (Graham 1969, "Bounds on multiprocessing
-    timing anomalies": at most 4/3 of the best). Equal ones in an order that depends on their ids
-    alone, so that the order of the file does not matter.
+    Assigns the heaviest case first, each to the lightest part so far. The heaviest part is at most
+    4/3 of the optimum (Graham 1969, "Bounds on multiprocessing timing anomalies"). Ties are broken
+    by a hash of the case id, so the order of the file does not matter.
 
     Args:
-        weights: case id -> what it takes, > 0, in any unit.
-        parts: how many, >= 1.
+        weights: case id -> expected duration, > 0, in any unit.
+        parts: number of parts, >= 1.
 
     Returns:
-        Case id -> its part, 1-based.
+        Case id -> number of its part, 1-based.
 
     Raises:
         SettingsError: there are more parts than cases.
@@ -57,21 +57,23 @@ def divide(weights: Mapping[str, float], parts: int) -> dict[str, int]:
         raise SettingsError(f"--evals-shard: {cases} cannot be divided into {parts} shards")
     order = sorted(weights, key=lambda case: (-weights[case], sha256(case.encode()).digest()))
     loads = [0.0] * parts
-    found = {}
+    assigned = {}
     for case in order:
         lightest = loads.index(min(loads))
         loads[lightest] += weights[case]
-        found[case] = lightest + 1
-    return found
+        assigned[case] = lightest + 1
+    return assigned
 
 
-def seconds_of(known: Mapping[str, float], samples: Mapping[str, int]) -> dict[str, float]:
-    """Return what each case is expected to take; one that is not known takes the median a sample.
+def expected_seconds(
+    latencies: Mapping[str, float], samples: Mapping[str, int]
+) -> dict[str, float]:
+    """Return the expected duration of each case. A case without a latency takes the median.
 
     Args:
-        known: case id -> seconds a sample over all models, > 0.
-        samples: case id -> samples, >= 1: the cases to divide.
+        latencies: case id -> seconds per sample, summed over all models, > 0.
+        samples: case id -> number of samples, >= 1. Its keys are the cases to divide.
     """
-    usual = sorted(known[case] for case in samples if known.get(case, 0) > 0)
-    middle = usual[len(usual) // 2] if usual else 1.0
-    return {case: n * (known.get(case, 0.0) or middle) for case, n in samples.items()}
+    measured = sorted(latencies[case] for case in samples if latencies.get(case, 0) > 0)
+    median = measured[len(measured) // 2] if measured else 1.0
+    return {case: n * (latencies.get(case, 0.0) or median) for case, n in samples.items()}

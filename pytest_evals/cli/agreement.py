@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from pytest_evals.certificate import Dangerous, Rate
+from pytest_evals.certificate import FalsePasses, Rate
 from pytest_evals.scorers.judge.people import Said
 from pytest_evals.stats.agreement import (
     Label,
@@ -79,7 +79,7 @@ class Agreement:
     metrics: dict[str, Rate]
     confusion: dict[str, dict[str, int]]
     labels_confusion: dict[str, dict[str, int]]
-    dangerous: Dangerous
+    dangerous: FalsePasses
     unscored: int
     """Answers with a label of people's and no verdict of the judge's."""
 
@@ -216,13 +216,13 @@ def _table(
     }
 
 
-def _dangerous(voted: Sequence[Judged], verdicts: Ratings) -> Dangerous:
+def _dangerous(voted: Sequence[Judged], verdicts: Ratings) -> FalsePasses:
     """Count what the judge passes and people fail."""
     if not voted:
-        return Dangerous()
+        return FalsePasses()
     found = dangerous_errors(verdicts)
     wrong = [item for item in voted if item.passed and not item.people_pass]
-    return Dangerous(
+    return FalsePasses(
         count=found.count,
         n=found.n,
         high_risk=sum(item.high_risk for item in wrong),

@@ -82,7 +82,7 @@ def encoded(lines: Iterable[tuple[str, Any]], redactor: Redactor) -> Iterator[st
     """
     chain, count = "", 0
     for kind, value in lines:
-        clean = json.loads(redactor.json_text(json.dumps(value)))
+        clean = json.loads(redactor.redact_json(json.dumps(value)))
         chain = _next(chain, kind, clean)
         count += 1
         yield _line(kind, clean, chain)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_evals.certificate import Bars, Certificate
+    from pytest_evals.certificate import Certificate, CertificateThresholds
     from pytest_evals.cli.agreement import Judged
     from pytest_evals.cli.label_join import Labelled
     from pytest_evals.config import Settings
@@ -94,7 +94,7 @@ def _share(text: str) -> float:
 
 def run(args: argparse.Namespace) -> int:
     """Calibrate; 0 where the judge is certified."""
-    from pytest_evals.certificate import Bars, failures
+    from pytest_evals.certificate import CertificateThresholds, unmet_thresholds
     from pytest_evals.cli.agreement import agreement_of
     from pytest_evals.storage.certificates import write_certificate
 
@@ -106,8 +106,8 @@ def run(args: argparse.Namespace) -> int:
     certificate = _certificate(
         agreement_of(judged), dataset, judge, _labels(rows, items, folder, args), args
     )
-    bars = judge.bars or Bars.model_validate(True)
-    missed = failures(bars, certificate)
+    bars = judge.bars or CertificateThresholds.model_validate(True)
+    missed = unmet_thresholds(bars, certificate)
     path = None if args.no_write else write_certificate(folder, certificate)
     if args.json:
         _print_json(certificate, bars, missed, judged)
@@ -329,7 +329,10 @@ def _certificate(
 
 
 def _print_json(
-    certificate: "Certificate", bars: "Bars", missed: Sequence[str], judged: "Sequence[Judged]"
+    certificate: "Certificate",
+    bars: "CertificateThresholds",
+    missed: Sequence[str],
+    judged: "Sequence[Judged]",
 ) -> None:
     """Print what was found as one JSON value."""
     from pytest_evals.cli.store_options import say_json

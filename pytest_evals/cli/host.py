@@ -36,7 +36,7 @@ def redactor() -> Redactor:
 
     settings = read_settings(Path.cwd(), command_line={}, environ=_of_redaction(), ini={})
     made = Redactor(secrets_in(os.environ), settings.redact)
-    made.learn(*registry().redactions())
+    made.add_secrets(*registry().redactions())
     return made
 
 

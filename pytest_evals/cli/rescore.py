@@ -185,7 +185,7 @@ def _part(
     recorded = ReplayRun(its.id, results)
     models = {model.id: model for model in info.models}
     cases = {case.id: case for case in dataset.cases}
-    matrix = Matrix(dataset, tuple(models.values()), counts=recorded.samples)
+    matrix = Matrix(dataset, tuple(models.values()), case_samples=recorded.samples)
     part = _Part(info, [], played=recorded)
     for result in results:
         model, case = models.get(result.model_id), cases.get(result.case_id)
@@ -280,7 +280,7 @@ def _scored(store: "SqliteRunStore", new: "Run", parts: Sequence[_Part], asked: 
     )
     try:
         engine.prepare(trials)
-        with NewRun(store, new, asked.redactor.json_text) as made:
+        with NewRun(store, new, asked.redactor.redact_json) as made:
             engine.start()
             engine.expect(trials)
             for part in parts:

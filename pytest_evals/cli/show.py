@@ -251,7 +251,7 @@ def find_trial(wanted: str, trials: Sequence[str], run_id: str) -> str:
         return found[0]
     if not found:
         names = [name.partition("::")[2] or name for name in trials]
-        raise StoreError(f"run {run_id} has no trial {wanted!r}.{suggest(wanted, names, most=5)}")
+        raise StoreError(f"run {run_id} has no trial {wanted!r}.{suggest(wanted, names, limit=5)}")
     more = f" and {len(found) - 5} more" if len(found) > 5 else ""
     raise StoreError(
         f"{wanted!r} is part of {len(found)} trials of run {run_id}: {', '.join(found[:5])}{more}; "

@@ -130,7 +130,7 @@ def _dataset(named: "Named", name: str) -> "tuple[Dataset, str]":
 def _compare(found: Checked, baseline: "Baseline", dataset: "Dataset") -> None:
     """Say which lines are stale, which cases have none, and what else changed."""
     from pytest_evals.cli.host import registry
-    from pytest_evals.matrix import script_model
+    from pytest_evals.matrix import default_models
     from pytest_evals.verdict.baseline import model_digest
 
     known = registry()
@@ -139,7 +139,7 @@ def _compare(found: Checked, baseline: "Baseline", dataset: "Dataset") -> None:
         by_case.setdefault(line.case, []).append(line)
     cases = {case.id: case for case in dataset.cases}
     found.removed = [case for case in by_case if case not in cases]
-    models = {model.id: model for model in dataset.models or script_model(dataset)}
+    models = {model.id: model for model in dataset.models or default_models(dataset)}
     for name, case in cases.items():
         lines = by_case.get(name, [])
         changed = _changed(lines, dataset, case, known)

@@ -62,7 +62,7 @@ class AdaptiveSampling:
 
         Where earlier samples errored, or run elsewhere, nothing is known, and it is asked.
         """
-        if not trial.optional:
+        if not trial.is_optional:
             return None
         cell = self._cell(trial)
         if cell.verdict is None or not self._all_here(trial, cell):
@@ -80,14 +80,14 @@ class AdaptiveSampling:
                 more = 1
             if not more:
                 return _not_needed(trial, passes, n)
-            if trial.sample < max(n + more, trial.least):
+            if trial.sample < max(n + more, trial.min_samples):
                 return None
             self._waits(trial.id)
             await cell.changed.wait()
 
     def ended(self, trial: Trial, result: TrialResult) -> None:
         """Take note of what became of a sample."""
-        if not trial.least:
+        if not trial.min_samples:
             return
         cell = self._cell(trial)
         first = result.outcome if result.first is None else result.first.outcome
@@ -108,7 +108,7 @@ class AdaptiveSampling:
             gates = self._gates_of(trial.dataset)
             self._cells[key] = _Cell(
                 case_verdict(
-                    gates, trial.model.id, trial.case, least=trial.least, most=trial.samples
+                    gates, trial.model.id, trial.case, least=trial.min_samples, most=trial.samples
                 ),
                 sequential_tests(gates, trial.model.id, trial.case),
             )

@@ -338,13 +338,13 @@ class Engine:
     async def _run(self, trial: Trial) -> None:
         """Run one trial and hand its result over."""
         try:
-            spared = await self._early_stops().unneeded(trial) if trial.least else None
+            spared = await self._early_stops().unneeded(trial) if trial.min_samples else None
             result = spared or await self._surrounded(trial)
         except (Exception, asyncio.CancelledError) as error:  # nothing may leave the host waiting
             if self._stopping:
                 raise
             result = broken(trial, error)
-        if trial.least:
+        if trial.min_samples:
             self._early_stops().ended(trial, result)
         with self._lock:
             self._under_way.pop(trial.id, None)
@@ -368,7 +368,7 @@ class Engine:
         surroundings = TrialHookRunner(
             self._deps.trial_hooks,
             self._pool.run,
-            self._deps.redactor.json_text,
+            self._deps.redactor.redact_json,
             self._settings.trial_timeout,
             self._caller.notes,
         )
@@ -421,5 +421,5 @@ class Engine:
     def _redacted(self, response: Response) -> Response:
         """Take secrets out of an answer."""
         response, text = to_json(response)
-        clean = self._deps.redactor.json_text(text)
+        clean = self._deps.redactor.redact_json(text)
         return response if clean == text else Response.model_validate_json(clean)

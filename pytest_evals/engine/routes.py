@@ -113,7 +113,7 @@ class ModelRoutes:
         seen: set[_Mark] = set()
         for trial in trials:
             played = trial.dataset.name in self._deps.replays
-            wanted: list[str | Model | None] = [] if played or trial.own else [None]
+            wanted: list[str | Model | None] = [] if played or trial.answered_by_code else [None]
             for bound in self._deps.registry.scorers_of(trial.dataset, trial.case):
                 wanted.extend(bound.scorer.models(trial.dataset))
             for name in wanted:

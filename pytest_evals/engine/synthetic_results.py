@@ -37,11 +37,11 @@ def unanswered(
 
 def broken(trial: Trial, error: BaseException) -> TrialResult:
     """Make the result of a trial that our own code could not run."""
-    from pytest_evals.ground.user_code import whole_traceback
+    from pytest_evals.ground.user_code import full_traceback
 
     told = ErrorInfo(
         type="internal",
         message=f"this is a fault of pytest_evals itself: {type(error).__name__}: {error}",
-        detail=whole_traceback(error),
+        detail=full_traceback(error),
     )
     return unanswered(trial, Outcome.ERRORED, told)

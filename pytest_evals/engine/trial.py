@@ -74,7 +74,9 @@ class TrialRunner:
             conversation = _Conversation(exchanges, scores, line)
             exchanges, scores, first = await self._revised(trial, conversation, clock, judged)
         revisions = 0 if first is None else len(exchanges) - len(turns_of(trial))
-        outcome, error = _outcome(standing(exchanges, revisions), scores, voted=bool(trial.code))
+        outcome, error = _outcome(
+            standing(exchanges, revisions), scores, voted=bool(trial.function_digest)
+        )
         return TrialResult(
             id=trial.id,
             dataset=trial.dataset.name,
@@ -93,7 +95,7 @@ class TrialRunner:
             duration_s=clock.used_s,
             case_digest=trial.case.digest,
             output=text_of(output),
-            beyond=trial.optional,
+            beyond=trial.is_optional,
             scorers_digest=self._scorers_digest(trial),
             revisions=revisions,
             first=first,
@@ -146,7 +148,7 @@ class TrialRunner:
             if request is None:
                 break
             if first is None:
-                outcome, _ = _outcome(exchanges, scores, voted=bool(trial.code))
+                outcome, _ = _outcome(exchanges, scores, voted=bool(trial.function_digest))
                 first = FirstTry(outcome=outcome, scores=scores, score=mean_score(scores))
             exchange = await self.caller.call(conversation.line, request, clock)
             exchanges = (*exchanges, exchange)
@@ -160,7 +162,7 @@ class TrialRunner:
         key = (trial.dataset.name, *map(id, bounds))
         found = self._digests.get(key)
         if found is None:
-            found = scorers_digest(trial.dataset, trial.case, bounds, code=trial.code)
+            found = scorers_digest(trial.dataset, trial.case, bounds, code=trial.function_digest)
             self._digests[key] = found
         return found
 

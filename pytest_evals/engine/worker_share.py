@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from pytest_evals.engine.budget import Budget
-from pytest_evals.ground.files import Claim
+from pytest_evals.ground.files import FileLock
 
 LOOK_S = 0.02
 """Seconds between two looks at whose turn it is, on average."""
@@ -83,12 +83,12 @@ class Turns:
         finally:
             claim.release()
 
-    async def _claim(self) -> Claim:
+    async def _claim(self) -> FileLock:
         """Wait for a place."""
         while True:
             for number in range(self.most):
-                claim = Claim(self.folder / f"{self.name}-{number}")
-                if claim.held:
+                claim = FileLock(self.folder / f"{self.name}-{number}")
+                if claim.is_held:
                     return claim
                 claim.release()
             await asyncio.sleep(LOOK_S * random.uniform(0.5, 1.5))  # noqa: S311 - jitter

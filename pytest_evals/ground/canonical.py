@@ -1,6 +1,6 @@
-"""One way to write a value, so that equal things have equal digests; and the base of the nouns.
+"""Canonical JSON, so that equal values have equal digests; and `Frozen`, the base of the nouns.
 
-This module knows JSON and hashes, nothing of evals.
+This module knows JSON, hashes and pydantic. It knows nothing of evals.
 """
 
 import hashlib
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
 Json = Any
-"""A value JSON can hold: None, bool, int, float, str, a list of such, a str-keyed dict of such."""
+"""Any JSON value: None, bool, int, float, str, a list of these, a dict from str to these."""
 
 
 class Frozen(BaseModel):
-    """The base of every noun: immutable, no unknown field, read from and written to JSON."""
+    """The base of every noun: immutable, rejects unknown fields, converts to and from JSON."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -40,26 +40,28 @@ class Frozen(BaseModel):
     ) -> dict[str, Any]:
         """Describe each field by its docstring.
 
-        pydantic can do so by itself, but reads every class's source when it is imported: a fifth of
-        what a session takes to start.
+        pydantic can do this itself, but then it reads the source of each class during import. That
+        is a fifth of the start-up time of a session.
         """
-        return described(cls, schema, handler)
+        return schema_with_descriptions(cls, schema, handler)
 
 
-def described(noun: type, schema: "CoreSchema", handler: "GetJsonSchemaHandler") -> dict[str, Any]:
-    """Return the JSON Schema of a noun, each field described by its docstring."""
-    made = handler(schema)
-    properties = handler.resolve_ref_schema(made).get("properties", {})
+def schema_with_descriptions(
+    noun: type, schema: "CoreSchema", handler: "GetJsonSchemaHandler"
+) -> dict[str, Any]:
+    """Return the JSON Schema of a noun, with each field's docstring as its description."""
+    json_schema = handler(schema)
+    properties = handler.resolve_ref_schema(json_schema).get("properties", {})
     fields = noun.model_fields if issubclass(noun, BaseModel) else {}
     for name, text in field_docs(noun).items():
-        shown = fields[name].alias or name if name in fields else name
-        if shown in properties:
-            properties[shown].setdefault("description", text)
-    return made
+        key = fields[name].alias or name if name in fields else name
+        if key in properties:
+            properties[key].setdefault("description", text)
+    return json_schema
 
 
 def field_docs(noun: type) -> dict[str, str]:
-    """Return the docstrings of the fields of a noun or dataclass, inherited ones included."""
+    """Return field docstrings of a noun or dataclass by field name, including inherited fields."""
     import ast
     import inspect
     import textwrap
@@ -86,17 +88,17 @@ N = TypeVar("N", bound=Frozen)
 
 
 def canonical(value: Json) -> str:
-    """Write a JSON value in its one canonical form.
+    """Serialize a JSON value to its canonical form.
 
-    Keys are sorted, nothing is padded, every non-ASCII character is escaped; so the text does not
-    depend on the order of keys, and different values give different texts (1 and 1.0 differ: a
-    server may tell them apart).
+    Keys are sorted, there is no whitespace, and every non-ASCII character is escaped. The order of
+    keys does not change the text. Different values give different texts: 1 and 1.0 differ, because
+    a server may distinguish them.
 
     Raises:
-        TypeError: a value that JSON cannot hold, or a mapping key that is not a string.
-        ValueError: NaN or an infinity.
+        TypeError: a value is not JSON, or a mapping key is not a string.
+        ValueError: a number is NaN or infinite.
     """
-    _refuse_other_keys(value)
+    _reject_other_keys(value)
     return _encode(value)
 
 
@@ -105,59 +107,59 @@ def digest(value: Json, *, length: int = 64) -> str:
 
     Args:
         value: any JSON value.
-        length: how many of the 64 digits are wanted.
+        length: number of leading digits to return, 1..64.
     """
     return hashlib.sha256(canonical(value).encode("ascii")).hexdigest()[:length]
 
 
-def digest_with(value: dict[str, Json], key: str, items: Iterable[Json]) -> str:
-    """Return ``digest({**value, key: [*items]})``, where the items are too many to hold at once."""
+def digest_streamed(value: dict[str, Json], key: str, items: Iterable[Json]) -> str:
+    """Return ``digest({**value, key: [*items]})`` without holding all items in memory."""
     before, after = (
         canonical({other: value[other] for other in value if test(other, key)})[1:-1]
         for test in (lt, gt)
     )
-    made = hashlib.sha256(f"{{{before}{',' * bool(before)}{canonical(key)}:[".encode("ascii"))
-    comma = b""
+    sha256 = hashlib.sha256(f"{{{before}{',' * bool(before)}{canonical(key)}:[".encode("ascii"))
+    separator = b""
     for item in items:
-        made.update(comma)
-        made.update(canonical(item).encode("ascii"))
-        comma = b","
-    made.update(f"]{',' * bool(after)}{after}}}".encode("ascii"))
-    return made.hexdigest()
+        sha256.update(separator)
+        sha256.update(canonical(item).encode("ascii"))
+        separator = b","
+    sha256.update(f"]{',' * bool(after)}{after}}}".encode("ascii"))
+    return sha256.hexdigest()
 
 
 def to_json(noun: N) -> tuple[N, str]:
-    r"""Write a noun as JSON, without what is the default.
+    r"""Serialize a noun to JSON, omitting fields that have their default value.
 
-    A text from a server can hold half a character (a lone surrogate, ``\ud800``), which
-    no encoding can write: it becomes visible text.
+    A server's text can contain a lone surrogate (``\ud800``), which UTF-8 cannot encode. It is
+    replaced by its visible escape.
 
     Returns:
-        The noun (another one where a text had to change) and its JSON.
+        The noun (a copy if a text was replaced) and its JSON.
     """
     try:
         return noun, noun.model_dump_json(exclude_defaults=True)
     except PydanticSerializationError:
-        whole = type(noun).model_validate(_whole(noun.model_dump()))
-        return whole, whole.model_dump_json(exclude_defaults=True)
+        encodable = type(noun).model_validate(_escape_surrogates(noun.model_dump()))
+        return encodable, encodable.model_dump_json(exclude_defaults=True)
 
 
-def _whole(value: Any) -> Any:
-    """Make half characters visible in every text of a value."""
+def _escape_surrogates(value: Any) -> Any:
+    """Replace lone surrogates by their escapes in every text of a value."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode("utf-8")
     if isinstance(value, dict):
-        return {_whole(key): _whole(item) for key, item in value.items()}
+        return {_escape_surrogates(key): _escape_surrogates(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_whole(item) for item in value]
+        return [_escape_surrogates(item) for item in value]
     return value
 
 
 _NESTED = (dict, list, tuple)
 
 
-def _refuse_other_keys(value: Json) -> None:
-    """Refuse keys that json.dumps would quietly turn into strings: 1 and "1" must differ."""
+def _reject_other_keys(value: Json) -> None:
+    """Reject keys that json.dumps would silently convert to strings: 1 and "1" must differ."""
     if isinstance(value, dict):
         for key in value:
             if not isinstance(key, str):
@@ -168,4 +170,4 @@ def _refuse_other_keys(value: Json) -> None:
         return
     for item in value:
         if isinstance(item, _NESTED):
-            _refuse_other_keys(item)
+            _reject_other_keys(item)

@@ -1,10 +1,11 @@
-"""The one SQLite file that keeps runs and answers: opening it, its schema, its errors in words.
+"""The SQLite file of runs and responses: opening it, its schema, and messages for its errors.
 
-`storage.sqlite` and `responses.sqlite` share the file, so its schema is one list of migrations,
-which stands here. Nobody else imports this module, and neither does anything at start-up.
+`storage.sqlite` and `responses.sqlite` share the file and cannot import each other, so the schema
+is one list of migrations in this module. No other module imports it, and nothing does at start-up.
+It knows tables and columns. It knows none of the nouns that are stored in them.
 
-Commits are written ahead (WAL, ``synchronous=NORMAL``): what was committed survives ``kill -9`` of
-the process; the last commits before a power cut may be lost, the file stays whole.
+The journal is a write-ahead log (WAL, ``synchronous=NORMAL``). Committed data survives ``kill -9``.
+A power cut can lose the last commits, but does not damage the file.
 """
 
 import os
@@ -19,17 +20,17 @@ from urllib.parse import quote
 from pytest_evals.ground.errors import StoreError
 
 APPLICATION_ID = 0x65766C73
-"""Marks a SQLite file as ours ("evls")."""
+"""Identifies a SQLite file as ours: "evls" in ASCII."""
 
 TIMEOUT_S = 10.0
-"""Seconds to wait for another process's write; a write takes well under a millisecond."""
+"""Seconds to wait for a lock of another process. A write takes under a millisecond."""
 
 _VALUES = 900
-"""Values in a statement; older SQLite takes 999."""
+"""Maximum number of values in a statement; older versions of SQLite allow 999."""
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
-        # A sequence gives the order, never the clock, which may jump.
+        # Runs are ordered by a sequence, because the clock can jump.
         """CREATE TABLE runs (
             seq INTEGER PRIMARY KEY AUTOINCREMENT,
             id TEXT NOT NULL UNIQUE,
@@ -43,7 +44,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             run INTEGER NOT NULL REFERENCES runs(seq),
             PRIMARY KEY (name, run)
         ) WITHOUT ROWID""",
-        # Every attempt of a trial is kept; the last one is current.
+        # Every attempt of a trial is kept; `current` marks the last one.
         """CREATE TABLE trials (
             seq INTEGER PRIMARY KEY AUTOINCREMENT,
             run INTEGER NOT NULL REFERENCES runs(seq),
@@ -63,11 +64,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             error TEXT,
             record TEXT NOT NULL
         )""",
-        # Holds all that a listing and a search by name need, so they read no record. It only grows
-        # at its end: an index by name would make each trial dirty a page of its own.
+        # A covering index: listings and searches by name read no record. Rows are appended at its
+        # end. An index by name would dirty another page for each trial.
         """CREATE INDEX trials_of ON trials
             (run, seq, current, trial, outcome, tokens, cost_usd, unpriced)""",
-        # One leaf a trial: a run's scores of one name are found by reading the run's scores.
+        # Clustered by run and trial: a search by name scans the scores of one run.
         """CREATE TABLE scores (
             run INTEGER NOT NULL,
             trial INTEGER NOT NULL REFERENCES trials(seq),
@@ -109,25 +110,25 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX responses_place ON responses (case_id, model_id, role, sample, turn)",
     ),
 )
-"""Each step brings the schema one version further (``PRAGMA user_version``)."""
+"""Each entry raises the schema by one version (``PRAGMA user_version``)."""
 
 
 def open_for_writing(path: Path, *, timeout_s: float = TIMEOUT_S) -> sqlite3.Connection:
-    """Open the file, making it, its folder and the folder's ``.gitignore`` where they are missing.
+    """Open the file. Create it, its folder and the folder's ``.gitignore`` if they are missing.
 
     Args:
         path: the file.
-        timeout_s: seconds to wait for another process, here and in every later statement.
+        timeout_s: seconds to wait for another process's lock, here and in later statements.
 
     Raises:
-        StoreError: it cannot be used, saying why and what to do.
+        StoreError: the file cannot be used; the message says why and what to do.
     """
     try:
         _make_folder(path.parent)
         if path.is_dir():
             raise IsADirectoryError
     except OSError as error:
-        raise StoreError(_os_words(path, error)) from error
+        raise StoreError(_os_error_message(path, error)) from error
     connection = _connect(path, "rwc", timeout_s)
     try:
         _prepare(connection, path, timeout_s)
@@ -138,10 +139,10 @@ def open_for_writing(path: Path, *, timeout_s: float = TIMEOUT_S) -> sqlite3.Con
 
 
 def open_for_reading(path: Path, *, timeout_s: float = TIMEOUT_S) -> sqlite3.Connection:
-    """Open a file that is there, also one that may not be written.
+    """Open an existing file, also one that is read-only.
 
     Raises:
-        StoreError: there is none, or it cannot be used.
+        StoreError: the file does not exist or cannot be used.
     """
     if not path.exists():
         raise StoreError(
@@ -150,21 +151,21 @@ def open_for_reading(path: Path, *, timeout_s: float = TIMEOUT_S) -> sqlite3.Con
     writable = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
     if writable:
         return open_for_writing(path, timeout_s=timeout_s)
-    # Without leave to write beside it SQLite reads a file only if it may take it as unchanging,
-    # which it is as long as no writer has left a log.
-    waiting = path.with_name(path.name + "-wal")
-    still = not (waiting.exists() and waiting.stat().st_size)
-    connection = _connect(path, "ro&immutable=1" if still else "ro", timeout_s)
+    # In a read-only folder SQLite opens a WAL database only as immutable. That is safe if there
+    # is no write-ahead log.
+    log = path.with_name(path.name + "-wal")
+    immutable = not (log.exists() and log.stat().st_size)
+    connection = _connect(path, "ro&immutable=1" if immutable else "ro", timeout_s)
     try:
-        found = _version(connection, path)
-        if found < len(MIGRATIONS):
+        version = _version(connection, path)
+        if version < len(MIGRATIONS):
             raise StoreError(
-                f"{path} has schema {found} and this version needs {len(MIGRATIONS)}, but it may "
-                "not be written; open it once where it may (`pytest-evals runs`)"
+                f"{path} has schema {version} and this version needs {len(MIGRATIONS)}, but it is "
+                "read-only; open it once where it can be written (`pytest-evals runs`)"
             )
     except sqlite3.Error as error:
         connection.close()
-        raise failure(path, "read", error) from error
+        raise store_error(path, "read", error) from error
     except BaseException:
         connection.close()
         raise
@@ -172,80 +173,80 @@ def open_for_reading(path: Path, *, timeout_s: float = TIMEOUT_S) -> sqlite3.Con
 
 
 def _connect(path: Path, mode: str, timeout_s: float) -> sqlite3.Connection:
-    """Connect without touching the schema."""
+    """Connect without a check of the schema."""
     try:
         return sqlite3.connect(
             f"file:{quote(str(path.absolute()))}?mode={mode}",
             uri=True,
             timeout=timeout_s,
-            isolation_level=None,  # transactions are begun and ended by name
+            isolation_level=None,  # transactions are explicit
             check_same_thread=False,  # the stores hold locks
         )
     except sqlite3.Error as error:
-        raise failure(path, "opened", error) from error
+        raise store_error(path, "opened", error) from error
 
 
 def _make_folder(folder: Path) -> None:
-    """Make the folder of the store, which git is to ignore."""
-    made = not folder.exists()
+    """Create the folder of the store, with a ``.gitignore`` that excludes it."""
+    is_new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     ignore = folder / ".gitignore"
-    if (made or folder.name == ".evals") and not ignore.exists():
+    if (is_new or folder.name == ".evals") and not ignore.exists():
         with suppress(PermissionError):
             ignore.write_text("*\n", encoding="ascii")
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, timeout_s: float) -> None:
-    """Set the connection up and bring the schema to the newest version."""
-    end = monotonic() + timeout_s
+    """Configure the connection and migrate the schema to the newest version."""
+    deadline = monotonic() + timeout_s
     while True:
         try:
-            found = _version(connection, path)
-            # Not every wait for this lock goes through SQLite's own timeout.
+            version = _version(connection, path)
+            # SQLite does not apply its timeout to this lock in all cases; hence the loop.
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA wal_autocheckpoint = 4000")
-            if found < len(MIGRATIONS):
+            if version < len(MIGRATIONS):
                 _migrate(connection, path)
         except sqlite3.Error as error:
             if _code(error) not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED} or (
-                monotonic() > end
+                monotonic() > deadline
             ):
-                raise failure(path, "opened", error, timeout_s=timeout_s) from error
+                raise store_error(path, "opened", error, timeout_s=timeout_s) from error
             sleep(0.01)
         else:
             return
 
 
 def _version(connection: sqlite3.Connection, path: Path) -> int:
-    """Return the schema's version; 0 for an empty file.
+    """Return the version of the schema; 0 for an empty file.
 
     Raises:
-        StoreError: the file is another program's, or a newer version's.
+        StoreError: another program, or a newer version of this package, wrote the file.
     """
-    found: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    owner: int = connection.execute("PRAGMA application_id").fetchone()[0]
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    application: int = connection.execute("PRAGMA application_id").fetchone()[0]
     used = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if owner != APPLICATION_ID and (found or used):
+    if application != APPLICATION_ID and (version or used):
         raise StoreError(
             f"{path} is a SQLite database of another program and was left as it is; "
             "give the store a file of its own (--evals-store, or --store for `pytest-evals`)"
         )
-    if found > len(MIGRATIONS):
+    if version > len(MIGRATIONS):
         raise StoreError(
-            f"{path} was written by a newer pytest-evals-matrix (schema {found}, this one knows "
-            f"up to {len(MIGRATIONS)}); upgrade, or give this version a file of its own "
+            f"{path} was written by a newer pytest-evals-matrix (schema {version}, this one "
+            f"supports up to {len(MIGRATIONS)}); upgrade, or give this version a file of its own "
             "(--evals-store)"
         )
-    return found
+    return version
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    """Apply the migrations that are missing, all or none."""
+    """Apply the missing migrations in one transaction."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        # Another process may have come first: what counts is what is found under the lock.
+        # Read the version again under the lock: another process can have migrated first.
         for step in MIGRATIONS[_version(connection, path) :]:
             for statement in step:
                 connection.execute(statement)
@@ -262,82 +263,84 @@ def insert_rows(
     statement: str,
     rows: Sequence[tuple[str | int | float | bytes | None, ...]],
 ) -> None:
-    """Insert rows, many with a statement: each one lets go of Python's lock and waits for it.
+    """Insert rows in batches. Each statement releases the GIL, so few statements are faster.
 
     Args:
         db: the connection, in a transaction.
-        statement: what stands before ``VALUES``.
-        rows: all of one length.
+        statement: the part before ``VALUES``.
+        rows: tuples of equal length.
     """
-    at_once = _VALUES // len(rows[0]) if rows else 1
-    for at in range(0, len(rows), at_once):
-        some = rows[at : at + at_once]
-        marks = f"({','.join('?' * len(some[0]))})"
-        values = ",".join([marks] * len(some))
-        db.execute(f"{statement} VALUES {values}", [*chain.from_iterable(some)])
+    batch_size = _VALUES // len(rows[0]) if rows else 1
+    for start in range(0, len(rows), batch_size):
+        batch = rows[start : start + batch_size]
+        placeholders = f"({','.join('?' * len(batch[0]))})"
+        values = ",".join([placeholders] * len(batch))
+        db.execute(f"{statement} VALUES {values}", [*chain.from_iterable(batch)])
 
 
 def roll_back(connection: sqlite3.Connection) -> None:
-    """Undo the open transaction, if there is one; the error that led here is what counts."""
+    """Roll back the open transaction, if any. Errors are ignored: the caller raises its error."""
     with suppress(sqlite3.Error):
         if connection.in_transaction:
             connection.execute("ROLLBACK")
 
 
-def failure(
-    path: Path, doing: str, error: sqlite3.Error, *, timeout_s: float = TIMEOUT_S
+def store_error(
+    path: Path, action: str, error: sqlite3.Error, *, timeout_s: float = TIMEOUT_S
 ) -> StoreError:
-    """Say what SQLite's error means to the user: what happened, where, what to do.
+    """Convert an error of SQLite to one for the user: what happened, where, what to do.
 
     Args:
         path: the store's file.
-        doing: what could not be done, as a participle: ``read``, ``written``, ``opened``.
-        error: what SQLite raised.
-        timeout_s: how long a locked file was waited for.
+        action: the participle of the failed action: ``read``, ``written`` or ``opened``.
+        error: the exception of SQLite.
+        timeout_s: seconds that a locked file was waited for.
     """
     primary = _code(error) & 0xFF
     name = getattr(error, "sqlite_errorname", None) or type(error).__name__
-    said = f"{path} could not be {doing}"
+    summary = f"{path} could not be {action}"
     if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return StoreError(
-            f"{said}: another process has kept it locked for {timeout_s:g} s; wait for it or end "
+            f"{summary}: it was locked by another process for {timeout_s:g} s; wait for it or end "
             "it, or give this session a file of its own (--evals-store)"
         )
     if primary in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-        what = "damaged" if primary == sqlite3.SQLITE_CORRUPT else "not a SQLite database"
+        state = "damaged" if primary == sqlite3.SQLITE_CORRUPT else "not a SQLite database"
         return StoreError(
-            f"{said}: it is {what} ({error}). Nothing was deleted. Move it away together with "
+            f"{summary}: it is {state} ({error}). Nothing was deleted. Move it away together with "
             f"{path.name}-wal and {path.name}-shm, and the next session begins a new one; "
             f"`sqlite3 {path.name} .recover` may save what it holds"
         )
     reasons = {
-        sqlite3.SQLITE_FULL: "the disk is full; make room and run again: what was stored is kept",
+        sqlite3.SQLITE_FULL: "the disk is full; free some space and run again: stored data is kept",
         sqlite3.SQLITE_IOERR: (
-            f"the system refused ({name}); see whether the disk is full, a quota or file size "
-            "limit is reached, or the drive fails: what was stored is kept"
+            f"the system refused ({name}); check whether the disk is full, a quota or file size "
+            "limit is reached, or the drive fails: stored data is kept"
         ),
         sqlite3.SQLITE_READONLY: (
-            "it may not be written; allow it, or name another file (--evals-store)"
+            "it is read-only; make it writable, or name another file (--evals-store)"
         ),
         sqlite3.SQLITE_CANTOPEN: (
-            "the file or its folder cannot be opened; see that both exist and may be read and "
-            "written, or name another file (--evals-store)"
+            "the file or its folder cannot be opened; check that both exist and are readable and "
+            "writable, or name another file (--evals-store)"
         ),
-        sqlite3.SQLITE_PERM: "access was denied; allow it, or name another file (--evals-store)",
+        sqlite3.SQLITE_PERM: (
+            "access was denied; change its permissions, or name another file (--evals-store)"
+        ),
     }
-    return StoreError(f"{said}: {reasons.get(primary, f'{error} ({name})')}")
+    return StoreError(f"{summary}: {reasons.get(primary, f'{error} ({name})')}")
 
 
 def _code(error: sqlite3.Error) -> int:
-    """Return SQLite's own number of an error; 0 where the Python module raised it itself."""
+    """Return SQLite's error code; 0 for an error raised by Python's sqlite3 module."""
     return getattr(error, "sqlite_errorcode", None) or 0
 
 
-def _os_words(path: Path, error: OSError) -> str:
-    """Say why there can be no file at a path."""
+def _os_error_message(path: Path, error: OSError) -> str:
+    """Return why the store cannot be created at a path."""
     if isinstance(error, IsADirectoryError):
         return f"{path} is a folder; the store is one file (such as {path.name}/evals.sqlite)"
     return (
-        f"{path} could not be opened: {error.strerror or error}; the store needs a folder that "
-        "may be written, name one with --evals-store"
+        f"{path} could not be opened: {error.strerror or error}; the store needs a writable "
+        "folder, name one with --evals-store"
     )

@@ -1,17 +1,17 @@
-"""Every error this package raises on purpose, and the words they share.
+"""All errors that this package raises on purpose, and `suggest`, which their messages share.
 
 The tree::
 
     EvalsError
-    |-- DatasetError     a dataset file is not right; holds every problem found in it
-    |-- PluginError      a plugin cannot be imported, fails, or brings something wrong
-    |-- SettingsError    options contradict each other or cannot be met
+    |-- DatasetError     a dataset file is invalid; holds every problem found in it
+    |-- PluginError      a plugin cannot be imported, raises, or registers something invalid
+    |-- SettingsError    options contradict each other or cannot be satisfied
     |-- ReportError      a report cannot be written
     |-- StoreError       the store, a cassette or a baseline cannot be read or written
     |-- TemplateError    a prompt or body template cannot be compiled or rendered
-    `-- AnswerError      a model gave no answer (an error of the infrastructure, not a wrong answer)
+    `-- AnswerError      a model returned no response (an infrastructure error, not a wrong answer)
 
-This module may import nothing of the package.
+This module imports nothing of the package.
 """
 
 from collections.abc import Callable, Iterable
@@ -42,33 +42,34 @@ ErrorType = Literal[
     "not_needed",
     "internal",
 ]
-"""Why there is no answer.
+"""Why there is no response.
 
-The first group is what a server can say (``provider`` when it says nothing finer), ``malformed`` a
-reply that cannot be read, ``target`` an exception of the user's own code, ``template`` a prompt
-that did not render, ``script_*`` a recording that does not fit the conversation, ``deadline`` the
-trial's own time limit, ``stale`` a replay with no stored answer, ``not_run`` a trial that was never
-asked, ``not_needed`` one that nothing depended on any more, ``internal`` a fault of this package.
+``rate_limit`` to ``provider``: a server's error; ``provider`` if it is none of the others.
+``malformed``: a reply that cannot be parsed. ``target``: an exception in user code. ``template``: a
+prompt that did not render. ``script_*``: a recording that does not match the conversation.
+``deadline``: the trial's time limit. ``stale``: a replay without a stored response. ``not_run``: a
+trial that never ran. ``not_needed``: a trial that no verdict depended on. ``internal``: a bug in
+this package.
 """
 
 TRANSIENT: frozenset[ErrorType] = frozenset({"rate_limit", "overloaded", "timeout", "connection"})
-"""Error types after which the same question may well be answered."""
+"""Error types after which a retry of the same request can succeed."""
 
 
 class EvalsError(Exception):
-    """The base of all errors of this package."""
+    """The base class of all errors of this package."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Position:
-    """Where something stands in a file."""
+    """A place in a file."""
 
     path: str
-    """The file, as the user named it."""
+    """The file, as the user wrote its path."""
     line: int = 0
-    """1-based; 0 when the whole file is meant."""
+    """1-based; 0 for the whole file."""
     column: int = 0
-    """1-based; 0 when the whole line is meant."""
+    """1-based; 0 for the whole line."""
 
     def __str__(self) -> str:
         parts = [self.path]
@@ -81,7 +82,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One thing that is wrong with a file: where, what was found, what was expected."""
+    """One problem in a file: where it is, what was found, what was expected."""
 
     where: Position
     message: str
@@ -92,10 +93,10 @@ class Problem:
 
 
 class DatasetError(EvalsError):
-    """A dataset that cannot be used, with every problem found in it.
+    """A dataset is invalid. Holds every problem found in it.
 
     Args:
-        problems: at least one; they are shown in the order of the file.
+        problems: at least one, in the order of the file; duplicates are dropped.
     """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
@@ -104,20 +105,20 @@ class DatasetError(EvalsError):
 
     @classmethod
     def at(cls, where: Position, message: str) -> Self:
-        """Make the error for a single problem."""
+        """Return the error for a single problem."""
         return cls([Problem(where, message)])
 
 
 class SettingsError(EvalsError):
-    """Options, environment or ini settings that contradict each other or cannot be met."""
+    """Options, environment or ini settings contradict each other or cannot be satisfied."""
 
 
 class PluginError(EvalsError):
-    """A plugin that cannot be imported, fails, or brings what it must not; named in the message.
+    """A plugin cannot be imported, raises, or registers something invalid.
 
     Args:
-        message: which plugin, what was found, what was expected.
-        detail: the traceback of its own code, where there is one.
+        message: names the plugin, what was found and what was expected.
+        detail: traceback of the plugin's code; None if it did not raise.
     """
 
     def __init__(self, message: str, *, detail: str | None = None) -> None:
@@ -131,28 +132,28 @@ class ReportError(EvalsError):
 
 
 class StoreError(EvalsError):
-    """A store, cassette, baseline or report file that cannot be read or written."""
+    """A store, cassette, baseline or report file cannot be read or written."""
 
 
 class TemplateError(EvalsError):
-    """A template that does not compile, names an unknown variable or reaches for internals."""
+    """A template does not compile, uses an unknown variable or accesses Python internals."""
 
 
 class AnswerError(EvalsError):
-    """A model gave no answer.
+    """A model returned no response.
 
     Args:
-        type: why, see `ErrorType`.
-        message: what happened and what to do, for a person; holds no secret.
-        status: the HTTP status, where there was one.
-        retry_after_s: how long the server asked us to wait, in seconds, where it did.
-        transient: whether asking again may help; by default decided by the type.
-        detail: more for the report: a body, a traceback of the user's code.
+        type: the cause, see `ErrorType`.
+        message: what happened and what to do, for a person; contains no secret.
+        status: HTTP status of the reply; None if there was no HTTP reply.
+        retry_after_s: seconds the server asked to wait before a retry; None if it did not.
+        transient: whether a retry can succeed; None derives it from the type.
+        detail: more for the report: a response body, or a traceback of user code.
     """
 
     def __init__(
         self,
-        type: ErrorType,  # noqa: A002 - the field's own word, and the attribute's name
+        type: ErrorType,  # noqa: A002 - the public name of the attribute
         message: str,
         *,
         status: int | None = None,
@@ -169,8 +170,8 @@ class AnswerError(EvalsError):
         self.detail = detail
 
     def __reduce__(self) -> "tuple[Callable[..., AnswerError], tuple[()]]":
-        """Cross to another process whole."""
-        made = partial(
+        """Pickle with all attributes, so that another process gets the same error."""
+        rebuild = partial(
             AnswerError,
             self.type,
             self.message,
@@ -179,29 +180,29 @@ class AnswerError(EvalsError):
             transient=self.transient,
             detail=self.detail,
         )
-        return made, ()
+        return rebuild, ()
 
 
-def suggest(word: str, known: Iterable[str], *, most: int = 12) -> str:
-    """Say what the user may have meant: `` Did you mean 'contains'?`` or the list of what there is.
+def suggest(word: str, valid: Iterable[str], *, limit: int = 12) -> str:
+    """Return a hint for a misspelt name: `` Did you mean 'contains'?`` or a list of valid names.
 
     Args:
-        word: what was found.
-        known: what would have been right.
-        most: how many of the known words are listed when none is close.
+        word: the name that was found.
+        valid: the names that are valid in its place.
+        limit: maximum number of valid names to list if none is similar.
 
     Returns:
-        A sentence that starts with a space, to stand behind the message; empty if nothing is known.
+        A sentence with a leading space, to append to a message; empty if `valid` is empty.
     """
     import difflib
 
-    names = sorted(set(known))
+    names = sorted(set(valid))
     if not names:
         return ""
     folded = {name.casefold().replace("-", "_"): name for name in names}
     close = difflib.get_close_matches(word.casefold().replace("-", "_"), folded, n=2, cutoff=0.6)
     if close:
         return f" Did you mean {' or '.join(repr(folded[name]) for name in close)}?"
-    listed = ", ".join(names[:most])
-    more = f" and {len(names) - most} more" if len(names) > most else ""
+    listed = ", ".join(names[:limit])
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
     return f" Known: {listed}{more}."

@@ -1,6 +1,6 @@
-"""Files that a crash cannot leave half-written, and locks that a crash lets go of.
+"""Atomic file replacement, and file locks that the operating system releases on a crash.
 
-This module knows the operating system, nothing of evals.
+This module knows the operating system. It knows nothing of evals.
 """
 
 import os
@@ -13,12 +13,12 @@ from typing import BinaryIO, Self
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Put a text in a file's place: a reader, and a crash, see the old file or the new one.
+    """Replace a file atomically: readers see the old file or the new one, also after a crash.
 
-    Lines end as `text` has them. A symbolic link is kept, and what it points to is replaced.
+    Line ends are written unchanged. A symbolic link is kept and its target is replaced.
 
     Raises:
-        OSError: it could not be written; the old file is untouched.
+        OSError: the text could not be written; the old file is unchanged.
     """
     with replacing(path) as file:
         file.write(text.encode("utf-8"))
@@ -26,12 +26,10 @@ def replace_text(path: Path, text: str) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Give a file to write, piece by piece, that takes the old one's place when all went well.
-
-    See `replace_text`.
+    """Open a temporary file that replaces `path` on success; see `replace_text`.
 
     Raises:
-        OSError: it could not be written; the old file is untouched.
+        OSError: the file could not be written; the old file is unchanged.
     """
     target = path.resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -53,10 +51,10 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 if sys.platform == "win32":
     import msvcrt
 
-    def try_lock(descriptor: int, *, shared: bool = False) -> bool:  # noqa: ARG001 - no such thing
-        """Lock an open file against every other process, without waiting."""
+    def try_lock(descriptor: int, *, shared: bool = False) -> bool:  # noqa: ARG001 - Windows has no shared lock
+        """Lock an open file for this process, without waiting; return whether it succeeded."""
         try:
-            os.lseek(descriptor, 1 << 30, os.SEEK_SET)  # behind what is read and written
+            os.lseek(descriptor, 1 << 30, os.SEEK_SET)  # past the end of the data
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         except OSError:
             return False
@@ -66,34 +64,34 @@ else:
     import fcntl
 
     def try_lock(descriptor: int, *, shared: bool = False) -> bool:
-        """Lock an open file against every other process, without waiting.
+        """Lock an open file for this process, without waiting.
 
-        The lock goes with the process, however it ends. Shared locks exclude only the other kind.
+        The lock ends with the process. A shared lock excludes exclusive locks only.
 
         Returns:
-            Whether it is ours now; False also where the file system knows no locks.
+            Whether the lock was acquired; False also if the file system has no locks.
         """
         try:
-            kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+            mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+            fcntl.flock(descriptor, mode | fcntl.LOCK_NB)
         except OSError:
             return False
         return True
 
 
-class Claim:
-    """A file whose lock says that its owner lives: ``kill -9`` lets go of it, as any end does.
+class FileLock:
+    """A file whose lock shows that its owner is alive. Any end of the process releases it.
 
     Attributes:
         path: the file.
-        held: whether the lock is ours.
+        is_held: whether this object holds the lock.
     """
 
     def __init__(self, path: Path, *, create: bool = True, shared: bool = False) -> None:
-        """Open the file and try to lock it.
+        """Open the file and try to lock it, without waiting.
 
         Raises:
-            OSError: the file is not there (and is not to be made) or cannot be opened.
+            OSError: the file cannot be opened, or does not exist and `create` is false.
         """
         self.path = path
         try:
@@ -102,21 +100,21 @@ class Claim:
             raise
         except OSError:
             self._descriptor = os.open(path, os.O_RDONLY)
-        self.held = try_lock(self._descriptor, shared=shared)
+        self.is_held = try_lock(self._descriptor, shared=shared)
 
     def release(self, *, remove: bool = False) -> None:
-        """Let go of the lock, at most once; `remove` deletes the file while it is still ours."""
+        """Release the lock; `remove` deletes the file before. Later calls do nothing."""
         if self._descriptor < 0:
             return
-        if remove and self.held:
+        if remove and self.is_held:
             with suppress(OSError):  # Windows does not delete an open file
                 self.path.unlink()
         os.close(self._descriptor)
         self._descriptor = -1
-        self.held = False
+        self.is_held = False
 
-    def stands(self) -> bool:
-        """Whether the file is still the one at its path: who had the lock before may remove it."""
+    def is_current(self) -> bool:
+        """Whether the locked file is still at its path. An earlier owner can delete it."""
         try:
             return os.path.samestat(os.fstat(self._descriptor), self.path.stat())
         except OSError:
@@ -127,21 +125,21 @@ class Claim:
 
     def __exit__(
         self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.release()
 
 
-def is_claimed(path: Path) -> bool:
-    """Whether a living process, this one included, holds the `Claim` of a file.
+def is_locked(path: Path) -> bool:
+    """Whether a living process, including this one, holds the `FileLock` of a file.
 
-    Where it cannot be told (no access, a file system without locks), it is taken for living.
+    True also if it cannot be determined: no access, or a file system without locks.
     """
     try:
-        with Claim(path, create=False, shared=True) as claim:
-            return not claim.held
+        with FileLock(path, create=False, shared=True) as probe:
+            return not probe.is_held
     except FileNotFoundError:
         return False
     except OSError:

@@ -1,12 +1,12 @@
-"""Text for a terminal or a log: made harmless, cut to width, set in columns; numbers in words.
+"""Text for a terminal or a log: escaping, truncation, tables and the format of numbers.
 
-Pure functions, data in, text out. Whatever a model or a file says passes `neutral` before it is
-printed. This module knows nothing of evals.
+Pure functions. Text from a model or a file passes `neutral` before it is printed. This module knows
+nothing of evals.
 
-The rules of the numbers, all of which print ``-`` for None (unknown is not zero):
+Number formats. None prints as ``-`` in all of them, because unknown is not zero:
 
 - cost: two significant digits below a cent (``$0.0012``), four decimals below a dollar
-  (``$0.1234``), cents from there on (``$12.34``, ``$1,234.50``); ``$0`` is exactly nothing;
+  (``$0.1234``), cents above (``$12.34``, ``$1,234.50``); ``$0`` is exactly zero;
 - seconds: ``<1 ms``, ``850 ms``, ``3.2 s``, ``42 s``, ``3m 05s``, ``2h 05m``;
 - counts: all digits below 100,000 (``12,345``), then three significant ones (``123k``, ``1.23M``).
 """
@@ -17,15 +17,15 @@ from collections.abc import Mapping, Sequence
 from typing import TextIO
 
 UNKNOWN = "-"
-"""What stands for a number that is not known."""
+"""Text for an unknown number."""
 
 _UNSAFE = re.compile(
     "["
-    "\x00-\x08\x0b-\x1f\x7f-\x9f"  # controls but tab and newline; escape sequences begin here
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f"  # change the direction of what follows
-    "\u200b\u2060-\u2065\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"  # show as nothing at all
-    "\u2028\u2029"  # new lines to some readers
-    "\ud800-\udfff"  # halves of characters, which no encoding can write
+    "\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters except tab and newline; includes ESC
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f"  # change the text direction
+    "\u200b\u2060-\u2065\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"  # invisible
+    "\u2028\u2029"  # line separators
+    "\ud800-\udfff"  # lone surrogates, which UTF-8 cannot encode
     "]"
 )
 _SPACE = re.compile(r"[\n\t]")
@@ -35,15 +35,14 @@ _NAMED = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 
 def neutral(text: str, *, lines: bool = True) -> str:
-    r"""Show what could command a terminal or deceive a reader, instead of doing it.
+    r"""Escape characters that control a terminal or mislead a reader.
 
-    Control characters (``ESC`` included), marks that turn the direction of text, invisible
-    characters and line separators become visible escapes: ``\x1b``, ``\u202e``. ``\r\n`` is a
-    plain new line.
+    Control characters (including ``ESC``), direction marks, invisible characters and line
+    separators become visible escapes: ``\x1b``, ``\u202e``. ``\r\n`` becomes a newline.
 
     Args:
-        text: anything, such as a model's answer.
-        lines: whether new lines and tabs stay; else they are shown as escapes too.
+        text: any text, such as a model's response.
+        lines: whether newlines and tabs are kept; if false, they are escaped too.
     """
     if _PLAIN.fullmatch(text):
         return text
@@ -52,7 +51,7 @@ def neutral(text: str, *, lines: bool = True) -> str:
 
 
 def _escape(match: re.Match[str]) -> str:
-    """Write a character as Python would in a string."""
+    """Return the Python escape of a character."""
     character = match.group()
     if character in _NAMED:
         return _NAMED[character]
@@ -66,38 +65,38 @@ def _escape(match: re.Match[str]) -> str:
     )
 
 
-def columns(text: str) -> int:
-    """Return how many columns a line of text takes: wide characters two, combining ones none."""
+def display_width(text: str) -> int:
+    """Return the display width of a line in columns: wide characters 2, combining ones 0."""
     if text.isascii():
         return len(text)
     return sum(map(_column, text))
 
 
 def _column(character: str) -> int:
-    """Return how many columns one character takes."""
+    """Return the display width of one character in columns."""
     if unicodedata.combining(character) or unicodedata.category(character) in {"Mn", "Me", "Cf"}:
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
-def shorten(text: str, most: int) -> str:
-    """Make a text one harmless line of at most `most` columns; what is cut off ends in ``…``."""
+def shorten(text: str, width: int) -> str:
+    """Return a text as one escaped line of at most `width` columns; ``…`` marks a cut."""
     line = neutral(
         " ".join(text.split()) if text[:1].isspace() or "\n" in text else text, lines=False
     )
-    if columns(line) <= most:
+    if display_width(line) <= width:
         return line
-    room, end = most - 1, 0
+    room, end = width - 1, 0
     for character in line:
         room -= _column(character)
         if room < 0:
             break
         end += 1
-    return line[:end] + "…" if most > 0 else ""
+    return line[:end] + "…" if width > 0 else ""
 
 
 def format_cost(usd: float | None) -> str:
-    """Write an amount of USD; the rules stand at the top of this module."""
+    """Format an amount of USD; see the number formats in the module docstring."""
     if usd is None:
         return UNKNOWN
     if usd == 0:
@@ -111,12 +110,12 @@ def format_cost(usd: float | None) -> str:
 
 
 def _leading_zeros(size: float) -> int:
-    """Return how many zeros stand between the point and the first digit of two rounded ones."""
+    """Return the number of zeros after the decimal point, after rounding to two digits."""
     return -int(f"{size:.1e}".partition("e")[2]) - 1
 
 
 def format_seconds(seconds: float | None) -> str:
-    """Write a duration; the rules stand at the top of this module."""
+    """Format a duration; see the number formats in the module docstring."""
     if seconds is None:
         return UNKNOWN
     if seconds < 0.9995:
@@ -134,7 +133,7 @@ def format_seconds(seconds: float | None) -> str:
 
 
 def format_count(number: float | None) -> str:
-    """Write a number of things (tokens, trials); the rules stand at the top of this module."""
+    """Format a count of tokens or trials; see the number formats in the module docstring."""
     if number is None:
         return UNKNOWN
     if abs(number) < 100_000:
@@ -155,15 +154,15 @@ def table(
     align: str | None = None,
     gap: int = 2,
 ) -> list[str]:
-    """Set rows in columns, one text line each, without spaces at their ends.
+    """Format rows as an aligned table, one line for each row, without trailing spaces.
 
     Args:
-        header: titles of the columns; empty for none.
-        rows: cells, all rows equally long; each cell is made one harmless line.
-        width: columns a line may take; the widest cells are shortened to meet it, down to eight
-            columns each. None: no limit.
-        align: ``<`` or ``>`` for each column; None sets columns of numbers to the right.
-        gap: spaces between columns.
+        header: column titles; empty for no header.
+        rows: rows of equal length; each cell is escaped to one line.
+        width: maximum line width in columns. The widest cells are shortened to fit, to no less than
+            eight columns each. None: no limit.
+        align: ``<`` or ``>`` for each column; None right-aligns columns of numbers.
+        gap: number of spaces between columns.
     """
     lines = [[neutral(cell, lines=False) for cell in row] for row in [header, *rows] if row]
     if not lines:
@@ -172,7 +171,7 @@ def table(
     sides = align or "".join(
         ">" if all(map(_NUMBER.match, column)) else "<" for column in zip(*body, strict=True)
     ).ljust(len(lines[0]), "<")
-    widths = [max(map(columns, column)) for column in zip(*lines, strict=True)]
+    widths = [max(map(display_width, column)) for column in zip(*lines, strict=True)]
     if width is not None:
         _squeeze(widths, sum(widths) + gap * (len(widths) - 1) - width)
     return [
@@ -187,20 +186,20 @@ def table(
 
 
 def _squeeze(widths: list[int], over: int) -> None:
-    """Take columns from the widest until so many are gone or none is wider than eight."""
+    """Narrow the widest columns by `over` in total; none becomes narrower than eight."""
     while over > 0 and max(widths) > 8:
         widths[widths.index(max(widths))] -= 1
         over -= 1
 
 
 def _pad(cell: str, room: int, align: str) -> str:
-    """Fill a cell up to its column's width."""
-    fill = " " * (room - columns(cell))
+    """Pad a cell to the width of its column."""
+    fill = " " * (room - display_width(cell))
     return fill + cell if align == ">" else cell + fill
 
 
 def use_color(stream: TextIO, environ: Mapping[str, str]) -> bool:
-    """Whether to colour what goes to a stream: a terminal, not a dumb one, and no ``NO_COLOR``."""
+    """Whether to colour a stream: it is a terminal, not ``dumb``, and ``NO_COLOR`` is unset."""
     if environ.get("NO_COLOR") or environ.get("TERM") == "dumb":
         return False
     return stream.isatty()
@@ -210,12 +209,12 @@ _CODES = {"red": 31, "green": 32, "yellow": 33, "cyan": 36, "bold": 1, "dim": 2}
 
 
 def paint(text: str, *styles: str, on: bool) -> str:
-    """Colour a text that is already harmless.
+    """Add colour codes to a text that is already escaped.
 
     Args:
         text: the text.
         styles: red, green, yellow, cyan, bold, dim.
-        on: whether to do it at all, see `use_color`.
+        on: whether colours are enabled, see `use_color`.
     """
     if not on or not styles or not text:
         return text

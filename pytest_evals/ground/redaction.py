@@ -1,16 +1,17 @@
-"""Redactor: the one point that everything written passes, so that no secret is ever stored.
+"""Redactor: removes secrets from every text before it is written.
 
-It takes out
+It removes
 
-- the values of known secrets, also as they look inside JSON, in a URL and in base64 (alone, or as
-  part of a longer base64 text such as HTTP Basic credentials). Values under `LEAST` characters are
-  left alone: they would match by chance all over (a password "on", a key "1234");
-- credentials by their look: API keys of well-known forms, bearer tokens, private keys, passwords
-  in URLs, the values of ``Authorization``, ``x-api-key`` and similar headers;
-- what the user's own patterns match.
+- the values of known secrets, also as escaped in JSON or a URL and in base64, alone or as part of a
+  longer base64 text such as HTTP Basic credentials. Values under `MIN_SECRET_LENGTH` characters
+  are ignored: they would match by chance (a password "on", a key "1234");
+- texts in the form of a credential: API keys of well-known providers, bearer tokens, private keys,
+  passwords in URLs, the values of ``Authorization``, ``x-api-key`` and similar headers;
+- the matches of the user's patterns.
 
-Each becomes ``[redacted]``. In a JSON text only strings (and numbers that are a secret) change, so
-it stays valid JSON. A word alone ("authorization", "sk-") is never taken for a credential.
+Each becomes ``[redacted]``. In JSON only strings and numbers equal to a secret change, so the text
+stays valid. A single word ("authorization", "sk-") is not a credential. This module knows texts. It
+knows neither where secrets come from nor where texts are written.
 """
 
 import base64
@@ -22,13 +23,13 @@ from urllib.parse import quote, quote_plus
 from pytest_evals.ground.errors import SettingsError
 
 MARK = "[redacted]"
-"""What stands where a secret stood."""
+"""The replacement for a secret."""
 
-LEAST = 6
-"""The least length of a known secret that is looked for."""
+MIN_SECRET_LENGTH = 6
+"""Minimum length of a secret in characters; shorter values are ignored."""
 
-_SECRET_MARKS = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
-"""What the name of a variable with a secret holds."""
+_SECRET_NAME_PARTS = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
+"""A variable is secret if its name contains one of these."""
 
 _HEADERS = frozenset(
     {
@@ -41,17 +42,17 @@ _HEADERS = frozenset(
         "set-cookie",
     }
 )
-"""Headers whose values are credentials, whatever they look like."""
+"""Headers whose values are always credentials."""
 
 _HEADER_MARKS = ("authorization", "api-key", "auth-token", "set-cookie")
-"""In lower case, what a text with one of these headers holds."""
+"""Substrings of these headers, in lower case; a text without them has no such header."""
 
 _WORD = r"[A-Za-z0-9._~+/=-]"
 _DIGIT_IN = rf"(?={_WORD}*[0-9])"
 _MIXED_IN = rf"(?={_WORD}*(?:[0-9]|[a-z][A-Z]))"
 
-_LOOKS: tuple[tuple[tuple[str, ...], str], ...] = (
-    # A text holds one of the markers (in lower case), or the pattern need not be tried.
+_CREDENTIAL_PATTERNS: tuple[tuple[tuple[str, ...], str], ...] = (
+    # (markers, pattern): the pattern is tried only if the lower-case text contains a marker.
     (("sk-",), r"\bsk-(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{16,}"),
     (("ghp_", "gho_", "ghs_"), r"\bgh[pos]_[A-Za-z0-9]{20,}"),
     (("github_pat_",), r"\bgithub_pat_[A-Za-z0-9_]{20,}"),
@@ -83,82 +84,85 @@ _SCHEME = re.compile(r"(?i:Bearer|Basic|Digest|Token|Negotiate)\s")
 
 
 def secrets_in(environ: Mapping[str, str]) -> list[str]:
-    """Return the values of the variables whose names say that they are secrets."""
+    """Return the values of the environment variables whose names mark them as secret."""
     return [
         value
         for name, value in environ.items()
-        if any(mark in name.upper() for mark in _SECRET_MARKS)
+        if any(part in name.upper() for part in _SECRET_NAME_PARTS)
     ]
 
 
 class Redactor:
-    """Takes secrets out of texts.
+    """Removes secrets from texts.
 
     Args:
-        secrets: the values themselves, such as those of environment variables.
-        patterns: regular expressions; all that they match is taken out.
+        secrets: secret values, such as those of environment variables.
+        patterns: regular expressions; every match is removed.
 
     Raises:
-        SettingsError: a pattern that does not compile, or that matches the empty text.
+        SettingsError: a pattern does not compile, or matches the empty text.
     """
 
     def __init__(self, secrets: Iterable[str], patterns: Iterable[str]) -> None:
         self._values: frozenset[str] = frozenset()
-        self._own: tuple[re.Pattern[str], ...] = ()
-        self.learn(secrets, map(_compiled, patterns))
-        self._looks = tuple((marks, re.compile(p, re.DOTALL)) for marks, p in _LOOKS)
-        self._marks = _gated(mark for marks, _ in _LOOKS for mark in marks)
+        self._user_patterns: tuple[re.Pattern[str], ...] = ()
+        self.add_secrets(secrets, map(_compile, patterns))
+        self._credentials = tuple(
+            (marks, re.compile(p, re.DOTALL)) for marks, p in _CREDENTIAL_PATTERNS
+        )
+        self._markers = _grouped_markers(
+            mark for marks, _ in _CREDENTIAL_PATTERNS for mark in marks
+        )
 
-    def learn(self, secrets: Iterable[str], patterns: Iterable[re.Pattern[str]]) -> None:
-        """Take out further secrets and patterns from now on.
+    def add_secrets(self, secrets: Iterable[str], patterns: Iterable[re.Pattern[str]]) -> None:
+        """Add secrets and patterns; later texts are redacted for these too.
 
         Args:
-            secrets: values; those under `LEAST` characters are left alone.
-            patterns: compiled; none that matches the empty text.
+            secrets: secret values; those under `MIN_SECRET_LENGTH` characters are ignored.
+            patterns: compiled patterns, none of which matches the empty text.
         """
-        self._values |= {s for s in secrets if len(s) >= LEAST}
-        forms = sorted({f for s in self._values for f in _forms(s)}, key=lambda f: (-len(f), f))
+        self._values |= {s for s in secrets if len(s) >= MIN_SECRET_LENGTH}
+        forms = sorted({f for s in self._values for f in _encodings(s)}, key=lambda f: (-len(f), f))
         self._forms = tuple(forms)
-        self._known = re.compile("|".join(map(re.escape, forms))) if forms else None
-        self._own += tuple(patterns)
+        self._secret_pattern = re.compile("|".join(map(re.escape, forms))) if forms else None
+        self._user_patterns += tuple(patterns)
 
-    def text(self, text: str) -> str:
-        """Return a text without secrets; the very same object where there is nothing to take out.
+    def redact(self, text: str) -> str:
+        """Return a text without secrets; the same object if it contains none.
 
-        A text that is JSON as a whole stays valid JSON, see `json_text`.
+        A text that is valid JSON stays valid, see `redact_json`.
         """
-        if not self._suspect(text):
+        if not self._may_have_secret(text):
             return text
         if text.lstrip()[:1] in {"{", "[", '"'} and _is_json(text):
-            return self.json_text(text)
-        clean = self._in_text(text, self._patterns(text))
+            return self.redact_json(text)
+        clean = self._redact_plain(text, self._patterns(text))
         return text if clean == text else clean
 
-    def json_text(self, text: str) -> str:
-        """Return a JSON text without secrets; the very same object where there are none.
+    def redact_json(self, text: str) -> str:
+        """Return a JSON text without secrets; the same object if it contains none.
 
-        They are looked for in its strings, decoded.
-
-        Header names decide over the strings that follow them, as a key's value or as the next
-        item of a list. Numbers change only where a known secret is just that number.
+        The search is in the decoded strings. A string after the name of a secret header, as the
+        key's value or as the next item of a list, is removed. A number is removed only if it is
+        equal to a secret.
 
         Args:
-            text: valid JSON; of anything else only what looks like a JSON string is seen to.
+            text: valid JSON; in other texts only JSON strings are searched.
         """
-        if not self._suspect(text):
+        if not self._may_have_secret(text):
             return text
-        clean = _LITERAL.sub(self._walker(self._patterns(text)), text)
+        clean = _LITERAL.sub(self._literal_replacer(self._patterns(text)), text)
         return text if clean == text else clean
 
-    def _suspect(self, text: str) -> bool:
-        """Whether anything could have to be taken out: quick, and never wrongly False."""
-        if self._own:
+    def _may_have_secret(self, text: str) -> bool:
+        """Whether a text can contain a secret: false positives, no false negatives."""
+        if self._user_patterns:
             return True
-        for form in self._forms:  # plain loops: this runs on everything that is written
+        for form in self._forms:  # loops, not any(): this runs on every written text
             if form in text:
                 return True
         lowered = text.lower()
-        for gate, marks in self._marks:
+        for gate, marks in self._markers:
             if gate in text:
                 for mark in marks:
                     if mark in lowered:
@@ -166,28 +170,34 @@ class Redactor:
         return "@" in text and "://" in text
 
     def _patterns(self, text: str) -> tuple[re.Pattern[str], ...]:
-        """Return the patterns that can match anywhere in a text."""
+        """Return the patterns that can match in a text."""
         lowered = text.lower()
-        looks = [look for marks, look in self._looks if any(mark in lowered for mark in marks)]
-        return (*looks, *self._own)
+        credentials = [
+            pattern
+            for marks, pattern in self._credentials
+            if any(mark in lowered for mark in marks)
+        ]
+        return (*credentials, *self._user_patterns)
 
-    def _in_text(self, text: str, patterns: Iterable[re.Pattern[str]]) -> str:
-        """Take secrets out of a text that is not JSON."""
-        if self._known is not None:
-            text = self._known.sub(MARK, text)
+    def _redact_plain(self, text: str, patterns: Iterable[re.Pattern[str]]) -> str:
+        """Remove secrets from a text that is not JSON."""
+        if self._secret_pattern is not None:
+            text = self._secret_pattern.sub(MARK, text)
         for pattern in patterns:
             text = pattern.sub(MARK, text)
         return text
 
-    def _walker(self, patterns: tuple[re.Pattern[str], ...]) -> Callable[[re.Match[str]], str]:
-        """Return what replaces each literal of a JSON text, from its beginning to its end."""
-        header = ""  # the header whose values come next
-        once = False  # whether it is one of a pair, so that only the next string is its value
+    def _literal_replacer(
+        self, patterns: tuple[re.Pattern[str], ...]
+    ) -> Callable[[re.Match[str]], str]:
+        """Return the replacement function for the literals of one JSON text, in their order."""
+        header = ""  # name of the header whose value comes next; empty for none
+        in_list = False  # whether the name is a list item: then only the next string is its value
 
         def replaced(match: re.Match[str]) -> str:
-            nonlocal header, once
+            nonlocal header, in_list
             literal, colon = match.group(), match.group("key") or ""
-            if literal in _SIGNS:
+            if literal in _BRACKETS:
                 if literal != "[":
                     header = ""
                 return literal
@@ -200,11 +210,11 @@ class Redactor:
                 return match.group()
             if header and not colon:
                 secret = _is_credential(header, value)
-                if once:
+                if in_list:
                     header = ""
                 return f'"{MARK}"' if secret else self._literal(match.group(), value, "", patterns)
             named = value.lower() if len(value) < 32 else ""
-            header, once = (named, not colon) if named in _HEADERS else ("", False)
+            header, in_list = (named, not colon) if named in _HEADERS else ("", False)
             return self._literal(match.group(), value, colon, patterns)
 
         return replaced
@@ -212,23 +222,23 @@ class Redactor:
     def _literal(
         self, literal: str, value: str, colon: str, patterns: tuple[re.Pattern[str], ...]
     ) -> str:
-        """Return a string of a JSON text without secrets, as it was where it holds none."""
-        clean = self._in_text(value, patterns)
+        """Return a JSON string without secrets; unchanged if it contains none."""
+        clean = self._redact_plain(value, patterns)
         return literal if clean == value else json.dumps(clean) + colon
 
 
-_SIGNS = frozenset("[]{}")
+_BRACKETS = frozenset("[]{}")
 
 
 def _is_credential(header: str, value: str) -> bool:
-    """Whether the value of a header is to go: all, but a word like "granted" is an answer."""
+    """Whether a header's value is secret. A word such as "granted" is not: it can be prose."""
     if not header.endswith("authorization"):
         return bool(value)
     return bool(_SCHEME.match(value)) or (len(value) >= 8 and any(map(str.isdigit, value)))
 
 
-def _forms(secret: str) -> Iterator[str]:
-    """Yield a secret's value as it may be written."""
+def _encodings(secret: str) -> Iterator[str]:
+    """Yield the forms in which a secret can be written: raw, JSON, URL and base64."""
     yield secret
     for escaped in (json.dumps(secret), json.dumps(secret, ensure_ascii=False)):
         yield escaped[1:-1]
@@ -238,22 +248,22 @@ def _forms(secret: str) -> Iterator[str]:
         yield re.sub("%[0-9A-F]{2}", lambda match: match.group().lower(), quoted)
     raw = secret.encode("utf-8", "surrogatepass")
     for before in range(3):
-        # The characters of base64 that the neighbouring bytes have no part in.
+        # The base64 characters that do not depend on the neighbouring bytes.
         whole = base64.b64encode(b"\0" * before + raw).decode().rstrip("=")
         first = (8 * before + 5) // 6
         last = (8 * (before + len(raw))) // 6
         core = whole[first:last]
-        if len(core) >= 2 * LEAST:  # shorter ones stand by chance in pictures and hashes
+        if len(core) >= 2 * MIN_SECRET_LENGTH:  # shorter ones match by chance
             yield core
             yield core.replace("+", "-").replace("/", "_")
-    if len(raw) * 8 // 6 < 2 * LEAST:
+    if len(raw) * 8 // 6 < 2 * MIN_SECRET_LENGTH:
         yield base64.b64encode(raw).decode()
 
 
-def _gated(marks: Iterable[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Group what to look for by a character that all of a group have: to find that is far quicker.
+def _grouped_markers(marks: Iterable[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Group markers by a character they share. A search for one character is much faster.
 
-    The at sign of URLs has a rule of its own.
+    The at sign of URLs is not included: `_may_have_secret` tests it.
     """
     groups: dict[str, list[str]] = {"_": [], "-": [], "": []}
     for mark in dict.fromkeys((*marks, *_HEADER_MARKS)):
@@ -262,24 +272,24 @@ def _gated(marks: Iterable[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     return tuple((gate, tuple(members)) for gate, members in groups.items())
 
 
-def _compiled(pattern: str) -> re.Pattern[str]:
-    """Compile a user's pattern."""
+def _compile(pattern: str) -> re.Pattern[str]:
+    """Compile a pattern of the user."""
     try:
         compiled = re.compile(pattern)
     except re.error as error:
         raise SettingsError(
-            f"evals_redact: {pattern!r} is no regular expression: {error}"
+            f"evals_redact: {pattern!r} is not a regular expression: {error}"
         ) from None
     if compiled.match(""):
         raise SettingsError(
-            f"evals_redact: {pattern!r} matches nothing at all, so it would match everywhere; "
-            "write what has to be there (`+` rather than `*`)"
+            f"evals_redact: {pattern!r} matches the empty text, so it would match everywhere; "
+            "require at least one character (`+` instead of `*`)"
         )
     return compiled
 
 
 def _is_json(text: str) -> bool:
-    """Whether a text is one JSON value."""
+    """Whether a text is valid JSON."""
     try:
         json.loads(text)
     except (ValueError, RecursionError):

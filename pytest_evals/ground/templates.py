@@ -1,7 +1,7 @@
-"""Templates: Jinja2 in a sandbox, with undefined names as errors.
+"""Templates: sandboxed Jinja2, in which an undefined variable is an error.
 
-The one place where prompts, request bodies and rubrics are rendered. Jinja2 is imported when the
-first text that really is a template is compiled.
+Prompts, request bodies and rubrics are rendered here and nowhere else. Jinja2 is imported when the
+first template is compiled. This module knows texts and variables. It knows nothing of evals.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -13,86 +13,92 @@ from pytest_evals.ground.errors import TemplateError, suggest
 if TYPE_CHECKING:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-_MARKS = ("{{", "{%", "{#")
+_DELIMITERS = ("{{", "{%", "{#")
 
 
 def is_template(text: str) -> bool:
-    """Whether a text has anything to render."""
-    return any(mark in text for mark in _MARKS)
+    """Whether a text contains template syntax."""
+    return any(delimiter in text for delimiter in _DELIMITERS)
 
 
 def render(text: str, variables: Mapping[str, Any]) -> str:
     """Render a template.
 
     Raises:
-        TemplateError: syntax, an undefined variable (with a suggestion), or an attempt to reach
-            what the sandbox hides.
+        TemplateError: a syntax error, an undefined variable (with a suggestion), or access to
+            something that the sandbox forbids.
     """
     if not is_template(text):
         return text
-    return str(_guarded(lambda: _compiled(text).render(variables), text, variables))
+    return str(_call(lambda: _compile(text).render(variables), text, variables))
 
 
 def evaluate(text: str, variables: Mapping[str, Any]) -> Any:
-    """Render a template, or return the value of one that is nothing but a single expression.
+    """Render a template. One that is a single expression returns the value of the expression.
 
-    ``"{{ messages }}"`` gives the list itself and ``"{{ params.top_k + 1 }}"`` a number, where
-    ``"top {{ params.top_k }}"`` gives a text.
+    ``"{{ messages }}"`` returns a list and ``"{{ params.top_k + 1 }}"`` a number, but
+    ``"top {{ params.top_k }}"`` returns a text.
 
     Raises:
-        TemplateError: as `render`.
+        TemplateError: see `render`.
     """
     if not is_template(text):
         return text
     expression = _expression(text)
     if expression is None:
         return render(text, variables)
-    return _guarded(lambda: _defined(expression(variables)), text, variables)
+    return _call(lambda: _require_defined(expression(variables)), text, variables)
 
 
-def check(text: str, known: Iterable[str]) -> None:
+def check(text: str, defined: Iterable[str]) -> None:
     """Check a template without rendering it.
 
+    Args:
+        text: the template.
+        defined: names of the variables it may use.
+
     Raises:
-        TemplateError: its syntax is wrong, or it uses a name that is not among the known.
+        TemplateError: its syntax is wrong, or it uses another variable.
     """
     if not is_template(text):
         return
-    names = tuple(known)
+    names = tuple(defined)
     unknown = unknown_variables(text, names)
     if unknown:
-        raise TemplateError(_unknown(unknown, names))
+        raise TemplateError(_unknown_message(unknown, names))
 
 
-def unknown_variables(text: str, known: Iterable[str]) -> list[str]:
-    """Return the names a template uses that are not known, sorted.
+def unknown_variables(text: str, defined: Iterable[str]) -> list[str]:
+    """Return the variables that a template uses and that are not defined, sorted.
 
     Raises:
         TemplateError: its syntax is wrong.
     """
     if not is_template(text):
         return []
-    _compiled(text)
-    return sorted(_names(text) - set(known))
+    _compile(text)
+    return sorted(_variables(text) - set(defined))
 
 
-def _guarded(call: Callable[[], Any], text: str, variables: Mapping[str, Any]) -> Any:
-    """Run what renders a template, and word its errors."""
+def _call(rendering: Callable[[], Any], text: str, variables: Mapping[str, Any]) -> Any:
+    """Call a rendering function and convert its exceptions to `TemplateError`."""
     import jinja2
     from jinja2.exceptions import SecurityError
 
     try:
-        return call()
+        return rendering()
     except jinja2.UndefinedError as error:
         unknown = unknown_variables(text, variables)
         if unknown:
-            raise TemplateError(_unknown(unknown, variables)) from None
+            raise TemplateError(_unknown_message(unknown, variables)) from None
         raise TemplateError(f"the template cannot be rendered: {error.message}") from None
     except SecurityError as error:
-        raise TemplateError(f"the template reaches for what the sandbox hides: {error}") from None
+        raise TemplateError(
+            f"the template uses something that the sandbox forbids: {error}"
+        ) from None
     except TemplateError:
         raise
-    except Exception as error:  # noqa: BLE001 - a template can raise anything
+    except Exception as error:  # noqa: BLE001 - filters and the user's objects can raise anything
         raise TemplateError(
             f"the template cannot be rendered: {type(error).__name__}: {error}"
         ) from None
@@ -100,13 +106,13 @@ def _guarded(call: Callable[[], Any], text: str, variables: Mapping[str, Any]) -
 
 @lru_cache(maxsize=512)
 def _expression(text: str) -> Callable[[Mapping[str, Any]], Any] | None:
-    """Compile a template that is nothing but one expression; None for any other."""
+    """Compile a template that is a single expression; None for any other template."""
     import jinja2
 
-    _compiled(text)
+    _compile(text)
     tokens = [token for token in _environment().lex(text.strip()) if token[1] != "whitespace"]
-    kinds = [kind for _, kind, _ in tokens]
-    if kinds[0] != "variable_begin" or kinds.index("variable_end") != len(kinds) - 1:
+    types = [type_ for _, type_, _ in tokens]
+    if types[0] != "variable_begin" or types.index("variable_end") != len(types) - 1:
         return None
     source = text.strip().removeprefix(tokens[0][2]).removesuffix(tokens[-1][2])
     try:
@@ -115,25 +121,25 @@ def _expression(text: str) -> Callable[[Mapping[str, Any]], Any] | None:
         return None
 
 
-def _defined(value: Any) -> Any:
-    """Refuse an undefined value, which an expression may give without complaint."""
+def _require_defined(value: Any) -> Any:
+    """Raise for an undefined value, which a compiled expression returns without an error."""
     import jinja2
 
     if isinstance(value, jinja2.Undefined):
-        str(value)
+        str(value)  # raises UndefinedError
     return value
 
 
-def _unknown(unknown: list[str], known: Iterable[str]) -> str:
-    """Say which names are unknown and what there is."""
+def _unknown_message(unknown: list[str], defined: Iterable[str]) -> str:
+    """Return the message on undefined variables, with a suggestion."""
     names = ", ".join(f"`{name}`" for name in unknown)
-    hint = suggest(unknown[0], known)
+    hint = suggest(unknown[0], defined)
     return f"the template uses {names}, which this case does not define.{hint}"
 
 
 @lru_cache(maxsize=1)
 def _environment() -> "ImmutableSandboxedEnvironment":
-    """Make the one environment: sandboxed, strict, plain text."""
+    """Return the shared environment: sandboxed, strict, without HTML escaping."""
     import json
 
     import jinja2
@@ -150,8 +156,8 @@ def _environment() -> "ImmutableSandboxedEnvironment":
 
 
 @lru_cache(maxsize=512)
-def _compiled(text: str) -> Any:
-    """Compile a template once."""
+def _compile(text: str) -> Any:
+    """Compile a template; the newest 512 are cached."""
     import jinja2
 
     try:
@@ -163,8 +169,8 @@ def _compiled(text: str) -> Any:
 
 
 @lru_cache(maxsize=512)
-def _names(text: str) -> frozenset[str]:
-    """Return the names a template takes from outside."""
+def _variables(text: str) -> frozenset[str]:
+    """Return the names of the variables that a template reads."""
     from jinja2 import meta
 
     return frozenset(meta.find_undeclared_variables(_environment().parse(text)))

@@ -1,6 +1,6 @@
-"""User code: how a callable named in a dataset is found, and what is shown of its exceptions.
+"""User code: importing a callable by its name, and the traceback of its exceptions.
 
-This module knows Python's import system, nothing of evals.
+This module knows Python's import system. It knows nothing of evals.
 """
 
 import importlib
@@ -16,7 +16,7 @@ from typing import Any
 from pytest_evals.ground.errors import EvalsError, suggest
 
 _LOCK = RLock()
-_OURS = str(Path(__file__).parent.parent)
+_PACKAGE_FOLDER = str(Path(__file__).parent.parent)
 
 
 class UserCodeError(EvalsError):
@@ -24,7 +24,7 @@ class UserCodeError(EvalsError):
 
     Args:
         message: what was searched, where, and what to do.
-        detail: the traceback of the user's own code, where it failed while being imported.
+        detail: traceback of the user's code if its import raised; else None.
     """
 
     def __init__(self, message: str, *, detail: str | None = None) -> None:
@@ -37,19 +37,19 @@ def split_target(target: str) -> tuple[str, str]:
     """Split ``module:callable`` or ``file.py:callable``.
 
     Raises:
-        UserCodeError: it is neither.
+        UserCodeError: the text has neither form.
     """
-    home, colon, name = target.rpartition(":")
+    module, colon, name = target.rpartition(":")
     parts = name.split(".")
-    if not colon or not home or not all(part.isidentifier() for part in parts):
+    if not colon or not module or not all(part.isidentifier() for part in parts):
         raise UserCodeError(
             f"{target!r} names no callable; write `package.module:callable` or `file.py:callable`"
         )
-    if not home.endswith(".py") and not all(part.isidentifier() for part in home.split(".")):
+    if not module.endswith(".py") and not all(part.isidentifier() for part in module.split(".")):
         raise UserCodeError(
-            f"{home!r} (in {target!r}) is neither the name of a module nor a `.py` file"
+            f"{module!r} (in {target!r}) is neither the name of a module nor a `.py` file"
         )
-    return home, name
+    return module, name
 
 
 def load_callable(target: str, roots: Sequence[Path]) -> Callable[..., Any]:
@@ -57,81 +57,83 @@ def load_callable(target: str, roots: Sequence[Path]) -> Callable[..., Any]:
 
     Args:
         target: ``package.module:callable`` or ``file.py:callable``; a method as ``Class.method``.
-        roots: the folders that modules are imported from (and their ``src``), before what is
-            installed, and that relative files begin in; the first that has it wins.
+        roots: folders to search, each with its ``src``, before the installed packages. The first
+            that has the module or file wins.
 
     Raises:
-        UserCodeError: it cannot be found, imported or called.
+        UserCodeError: the target cannot be found or imported, or is not callable.
     """
     home, name = split_target(target)
     with _LOCK:
         module = (
-            _file(home, target, roots) if home.endswith(".py") else _module(home, target, roots)
+            _import_file(home, target, roots)
+            if home.endswith(".py")
+            else _import_module(home, target, roots)
         )
-    found: Any = module
+    member: Any = module
     for part in name.split("."):
-        if not hasattr(found, part):
-            names = [n for n in vars(found) if not n.startswith("_")] if found is module else []
+        if not hasattr(member, part):
+            names = [n for n in vars(member) if not n.startswith("_")] if member is module else []
             where = getattr(module, "__file__", home)
             raise UserCodeError(f"{where} has no {name!r} (in {target!r}).{suggest(part, names)}")
-        found = getattr(found, part)
-    if not callable(found):
-        raise UserCodeError(f"{target!r} is {type(found).__name__}, which cannot be called")
-    called: Callable[..., Any] = found
-    return called
+        member = getattr(member, part)
+    if not callable(member):
+        raise UserCodeError(f"{target!r} is {type(member).__name__}, which cannot be called")
+    function: Callable[..., Any] = member
+    return function
 
 
-def _places(roots: Sequence[Path]) -> list[str]:
-    """Return the folders that modules are imported from."""
+def _search_folders(roots: Sequence[Path]) -> list[str]:
+    """Return the folders that modules are imported from: each root and its ``src``."""
     folders = [folder for root in roots for folder in (root, root / "src")]
     return list(dict.fromkeys(str(folder.resolve()) for folder in folders if folder.is_dir()))
 
 
 @contextmanager
-def _paths(places: Sequence[str]) -> Iterator[None]:
-    """Put folders first on the search path; afterwards they stay, behind all others.
+def _search_first(folders: Sequence[str]) -> Iterator[None]:
+    """Put folders first in ``sys.path``; on exit, move them to its end.
 
-    So the user's modules win while they are imported, and imports inside their functions still
-    find their neighbours, without shadowing anything installed for the rest of the session.
+    The user's modules win while they are imported. Imports inside their functions still find
+    modules beside them later, and nothing installed is shadowed for the rest of the session.
     """
     before = list(sys.path)
-    sys.path[:0] = places
+    sys.path[:0] = folders
     importlib.invalidate_caches()
     try:
         yield
     finally:
-        for place in places:
-            sys.path.remove(place)
-            if place not in before and place not in sys.path:
-                sys.path.append(place)
+        for folder in folders:
+            sys.path.remove(folder)
+            if folder not in before and folder not in sys.path:
+                sys.path.append(folder)
 
 
-def _module(home: str, target: str, roots: Sequence[Path]) -> Any:
-    """Import a module, from the roots first."""
-    places = _places(roots)
+def _import_module(home: str, target: str, roots: Sequence[Path]) -> Any:
+    """Import a module; the roots come before the installed packages."""
+    folders = _search_folders(roots)
     try:
-        with _paths(places):
+        with _search_first(folders):
             return importlib.import_module(home)
     except ModuleNotFoundError as error:
         if error.name is None or not (home == error.name or home.startswith(f"{error.name}.")):
-            raise _failed(target, error) from None
+            raise _import_failed(target, error) from None
         raise UserCodeError(
-            f"there is no module {error.name!r} (in {target!r}); searched {', '.join(places)} and "
+            f"there is no module {error.name!r} (in {target!r}); searched {', '.join(folders)} and "
             "the installed packages"
         ) from None
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - user code raises what it likes
-        raise _failed(target, error) from None
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - user code can raise anything
+        raise _import_failed(target, error) from None
 
 
-def _file(home: str, target: str, roots: Sequence[Path]) -> Any:
-    """Import a file, once; it is the same module if it was imported by its name before."""
+def _import_file(home: str, target: str, roots: Sequence[Path]) -> Any:
+    """Import a file once. If it is already imported under its name, return that module."""
     from importlib.util import module_from_spec, spec_from_file_location
 
     tried = list(dict.fromkeys((root / home).resolve() for root in roots))
     path = next((path for path in tried if path.is_file()), None)
     if path is None:
-        places = ", ".join(map(str, tried))
-        raise UserCodeError(f"there is no file {home!r} (in {target!r}); tried {places}")
+        paths = ", ".join(map(str, tried))
+        raise UserCodeError(f"there is no file {home!r} (in {target!r}); tried {paths}")
     for module in list(sys.modules.values()):
         if getattr(module, "__file__", None) == str(path):
             return module
@@ -141,16 +143,16 @@ def _file(home: str, target: str, roots: Sequence[Path]) -> Any:
     assert spec.loader is not None
     module = sys.modules[name] = module_from_spec(spec)
     try:
-        with _paths([str(path.parent), *_places(roots)]):
+        with _search_first([str(path.parent), *_search_folders(roots)]):
             spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - user code raises what it likes
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - user code can raise anything
         del sys.modules[name]
-        raise _failed(target, error) from None
+        raise _import_failed(target, error) from None
     return module
 
 
-def _failed(target: str, error: BaseException) -> UserCodeError:
-    """Make the error of a module that raises while it is imported."""
+def _import_failed(target: str, error: BaseException) -> UserCodeError:
+    """Return the error for a module whose import raised."""
     return UserCodeError(
         f"importing {target!r} failed with {type(error).__name__}: {error}",
         detail=user_traceback(error),
@@ -158,30 +160,30 @@ def _failed(target: str, error: BaseException) -> UserCodeError:
 
 
 def user_traceback(error: BaseException) -> str | None:
-    """Return the traceback of an exception without the frames of this package and the importer.
+    """Return an exception's traceback without the frames of this package and the importer.
 
-    None where no frame is left: the exception was not raised in user code.
+    None if no frame is left: the exception was not raised in user code.
     """
-    whole, left = _traceback(error, _hidden)
-    return "".join(whole.format()).rstrip() if left else None
+    trace, frames = _traceback(error, _is_internal)
+    return "".join(trace.format()).rstrip() if frames else None
 
 
-def whole_traceback(error: BaseException) -> str:
-    """Return the traceback of an exception, as any thread may write it."""
+def full_traceback(error: BaseException) -> str:
+    """Return an exception's traceback with all frames; safe to call in any thread."""
     return "".join(_traceback(error, lambda _: False)[0].format())
 
 
 def _traceback(
-    error: BaseException, hidden: Callable[[str], bool]
+    error: BaseException, is_hidden: Callable[[str], bool]
 ) -> tuple[traceback.TracebackException, int]:
-    """Return a traceback, and how many of its frames are not hidden.
+    """Return a traceback without hidden frames, and the number of frames left.
 
-    Frames lose their columns: to underline them Python parses the line, and two threads that parse
-    at a time can break Python 3.11's parser, in pytest's thread as likely as in this one.
+    Column positions are dropped. Python parses the source line to underline them, and the parser of
+    Python 3.11 can crash when two threads parse at once.
     """
-    whole = traceback.TracebackException.from_exception(error)
-    parts: list[traceback.TracebackException | None] = [whole]
-    left = 0
+    trace = traceback.TracebackException.from_exception(error)
+    parts: list[traceback.TracebackException | None] = [trace]
+    frames = 0
     while parts:
         part = parts.pop()
         if part is None:
@@ -189,17 +191,17 @@ def _traceback(
         kept = [
             (frame.filename, frame.lineno or 0, frame.name, frame.line)
             for frame in part.stack
-            if not hidden(frame.filename)
+            if not is_hidden(frame.filename)
         ]
         part.stack = traceback.StackSummary.from_list(kept)
-        left += len(kept)
+        frames += len(kept)
         context = None if part.__suppress_context__ else part.__context__
         parts += [part.__cause__, context, *(part.exceptions or ())]
-    return whole, left
+    return trace, frames
 
 
-def _hidden(filename: str) -> bool:
-    """Whether a frame is ours, the importer's or the pool's and not the user's."""
-    if filename.startswith(_OURS):
+def _is_internal(filename: str) -> bool:
+    """Whether a frame is of this package, the importer or the thread pool."""
+    if filename.startswith(_PACKAGE_FOLDER):
         return True
     return filename.startswith("<frozen ") or "/concurrent/futures/" in filename

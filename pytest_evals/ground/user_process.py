@@ -1,7 +1,7 @@
-"""User code in processes: for calls that keep a processor busy, and that can be stopped.
+"""User code in processes: calls that use a CPU for long, with a timeout that kills them.
 
-A worker is a Python that runs one call at a time, sent and answered as a pickle through its
-standard input and output. This module knows Python's processes, nothing of evals.
+A worker is a Python process that runs one call at a time. Calls and results are pickles on its
+standard input and output. This module knows processes and pipes. It knows nothing of evals.
 """
 
 import contextlib
@@ -22,22 +22,23 @@ from typing import IO, Any
 from pytest_evals.ground.errors import EvalsError
 from pytest_evals.ground.user_code import user_traceback
 
-MOST_OUTPUT = 100_000
-"""Characters kept of what a call prints."""
+MAX_OUTPUT = 100_000
+"""Maximum number of characters kept of the output of a call."""
 _START = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
     "from pytest_evals.ground.user_process import serve; serve()"
 )
 _LENGTH = struct.Struct(">Q")
 _TAIL = 2000
+"""Bytes of a dead process's log shown in the error."""
 
 
 class ProcessError(EvalsError):
-    """A call in a process has no result.
+    """A call in a process returned no result.
 
     Args:
-        message: what became of it.
-        detail: the traceback of the user's code, or the last lines of a process that died.
+        message: what happened to it.
+        detail: traceback of the user's code, or the last lines of a dead process's log.
     """
 
     def __init__(self, message: str, *, detail: str | None = None) -> None:
@@ -48,12 +49,12 @@ class ProcessError(EvalsError):
 
 @dataclass(slots=True)
 class Job:
-    """One call.
+    """One call of a function in a process.
 
     Args:
-        function: can be imported by its name (a pickle holds no code).
-        args: can be pickled.
-        timeout_s: seconds it may run, without waiting for a process; None is no limit.
+        function: a function that can be imported by its name, because a pickle contains no code.
+        args: its arguments; they must be picklable.
+        timeout_s: maximum run time in seconds, without the wait for a free process; None: no limit.
     """
 
     function: Callable[..., Any]
@@ -64,14 +65,14 @@ class Job:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def stop(self) -> None:
-        """Let nothing come of it any more: the process that runs it is killed."""
+        """Cancel the job: kill the process that runs it, or prevent its start."""
         with self._lock:
             self._stopped = True
             if self._worker is not None:
                 self._worker.kill()
 
-    def given_to(self, worker: "_Worker | None") -> bool:
-        """Note who runs it; false where nobody must."""
+    def assign(self, worker: "_Worker | None") -> bool:
+        """Set the worker that runs the job; return False if the job was stopped."""
         with self._lock:
             if self._stopped:
                 return False
@@ -79,53 +80,53 @@ class Job:
             return True
 
 
-class Processes:
-    """Workers, started when first needed and kept for the next call.
+class ProcessPool:
+    """A pool of workers. A worker starts when it is first needed and is reused.
 
     Args:
-        most: processes at once, >= 1.
+        size: maximum number of processes at once, >= 1.
     """
 
-    def __init__(self, most: int) -> None:
-        self._places = threading.Semaphore(most)
+    def __init__(self, size: int) -> None:
+        self._slots = threading.Semaphore(size)
         self._lock = threading.Lock()
         self._idle: list[_Worker] = []
         self._busy: set[_Worker] = set()
         self._closed = False
 
     def call(self, job: Job) -> tuple[Any, str]:
-        """Run a job, waiting for a free process; blocks. Safe in many threads.
+        """Run a job in a free process; block until it ends. Thread-safe.
 
         Returns:
-            What the function returned, and what it printed.
+            The function's return value and its output.
 
         Raises:
-            ProcessError: it raised, was stopped, its process died, or what goes to and fro cannot
-                be pickled.
+            ProcessError: the function raised, the job was stopped, the process died, or the
+                arguments or the result cannot be pickled.
         """
         try:
-            sent = pickle.dumps((job.function, job.args))
+            request = pickle.dumps((job.function, job.args))
         except Exception as error:  # noqa: BLE001 - __reduce__ may raise anything
             raise ProcessError(
-                f"what it is given cannot be sent to a process: {type(error).__name__}: {error}"
+                f"its arguments cannot be sent to a process: {type(error).__name__}: {error}"
             ) from None
-        with self._places:
-            worker = self._take()
-            ended = True
+        with self._slots:
+            worker = self._acquire()
+            discard = True
             try:
-                if not job.given_to(worker):
+                if not job.assign(worker):
                     raise ProcessError("it was stopped before it began")
-                reply = worker.ask(sent, job.timeout_s)
-                ended = not job.given_to(None)
+                reply = worker.call(request, job.timeout_s)
+                discard = not job.assign(None)
             finally:
-                self._put_back(worker, ended=ended)
-        kind, value, printed = reply
-        if kind == "returned":
-            return value, printed
+                self._release(worker, discard=discard)
+        status, value, output = reply
+        if status == "returned":
+            return value, output
         raise ProcessError(value[0], detail=value[1])
 
     def close(self) -> None:
-        """End all workers; what they run is lost."""
+        """Kill all workers and the jobs that they run."""
         with self._lock:
             self._closed = True
             idle, busy = list(self._idle), list(self._busy)
@@ -135,18 +136,20 @@ class Processes:
         for worker in idle:
             worker.end()
 
-    def _take(self) -> "_Worker":
+    def _acquire(self) -> "_Worker":
+        """Return an idle worker, or start one."""
         with self._lock:
             if self._closed:
-                raise ProcessError("the processes are closed")
+                raise ProcessError("the process pool is closed")
             worker = self._idle.pop() if self._idle else _Worker()
             self._busy.add(worker)
         return worker
 
-    def _put_back(self, worker: "_Worker", *, ended: bool) -> None:
+    def _release(self, worker: "_Worker", *, discard: bool) -> None:
+        """Keep a worker for the next call, or end it."""
         with self._lock:
             self._busy.discard(worker)
-            if not (ended or self._closed):
+            if not (discard or self._closed):
                 self._idle.append(worker)
                 return
         worker.end()
@@ -165,51 +168,52 @@ class _Worker:
             start_new_session=True,
         )
 
-    def ask(self, sent: bytes, timeout_s: float | None) -> Any:
-        """Send a call and wait for its reply.
+    def call(self, request: bytes, timeout_s: float | None) -> Any:
+        """Send a pickled call and wait for its reply.
 
         Raises:
-            ProcessError: the process ends instead, or is stopped after its time.
+            ProcessError: the process ended before it replied, or was killed at the timeout.
         """
         if timeout_s is None:
-            return self._ask(sent)
-        late = threading.Event()
+            return self._exchange(request)
+        timed_out = threading.Event()
 
         def stop() -> None:
-            late.set()
+            timed_out.set()
             self.kill()
 
         timer = threading.Timer(timeout_s, stop)
         timer.daemon = True
         timer.start()
         try:
-            return self._ask(sent)
+            return self._exchange(request)
         except ProcessError:
-            if late.is_set():
+            if timed_out.is_set():
                 raise ProcessError(f"it took over {timeout_s:g} s and was stopped") from None
             raise
         finally:
             timer.cancel()
 
-    def _ask(self, sent: bytes) -> Any:
-        tube, answers = self._process.stdin, self._process.stdout
-        assert tube is not None
-        assert answers is not None
+    def _exchange(self, request: bytes) -> Any:
+        """Write a request to the process and read the reply."""
+        requests, replies = self._process.stdin, self._process.stdout
+        assert requests is not None
+        assert replies is not None
         try:
-            tube.write(_LENGTH.pack(len(sent)) + sent)
-            tube.flush()
-            reply = _read(answers)
+            requests.write(_LENGTH.pack(len(request)) + request)
+            requests.flush()
+            reply = _read(replies)
         except (OSError, ValueError):  # a closed pipe
             reply = None
         if reply is None:
-            raise self._died()
+            raise self._death()
         try:
             return pickle.loads(reply)  # noqa: S301 - our own process
         except Exception as error:  # noqa: BLE001 - __setstate__ may raise anything
             raise ProcessError(f"its result cannot be read: {error}") from None
 
     def kill(self) -> None:
-        """Stop the process and what it has started; who waits for its reply hears of it."""
+        """Kill the process and its children. A waiting `call` then raises."""
         with contextlib.suppress(OSError):
             if hasattr(os, "killpg"):
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -217,16 +221,17 @@ class _Worker:
                 self._process.kill()
 
     def end(self) -> None:
-        """Stop it and let go of it; nobody may be waiting for its reply."""
+        """Kill the process and close its pipes. No `call` may be waiting for a reply."""
         if self._process.returncode is None:
             self.kill()
-        for tube in (self._process.stdin, self._process.stdout, self._log):
+        for stream in (self._process.stdin, self._process.stdout, self._log):
             with contextlib.suppress(OSError, ValueError):
-                if tube is not None:
-                    tube.close()
+                if stream is not None:
+                    stream.close()
         self._process.wait()
 
-    def _died(self) -> ProcessError:
+    def _death(self) -> ProcessError:
+        """Return the error for a process that ended: its exit status and the end of its log."""
         status = self._process.wait()
         how = f"with exit status {status}"
         if status < 0:
@@ -241,46 +246,47 @@ class _Worker:
 
 
 def serve() -> None:
-    """Run calls until nobody sends any; the worker's side.
+    """Run calls until standard input closes. This is the main function of a worker.
 
     Raises:
-        OSError: the pipes are not there.
+        OSError: standard input or output is closed.
     """
-    calls, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)  # user code that reads its input finds it empty
-    os.dup2(2, 1)  # what is not printed through Python goes to the log
-    while (sent := _read(calls)) is not None:
-        text = _answered(sent)
-        replies.write(_LENGTH.pack(len(text)) + text)
+    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    empty = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(empty, 0)  # user code reads an empty standard input
+    os.dup2(2, 1)  # output that bypasses Python goes to the log
+    while (request := _read(requests)) is not None:
+        reply = _reply(request)
+        replies.write(_LENGTH.pack(len(reply)) + reply)
         replies.flush()
 
 
-def _answered(sent: bytes) -> bytes:
-    """Run a call and pickle what came of it."""
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-        kind, value = _outcome(sent)
-    text = printed.getvalue()
-    if len(text) > MOST_OUTPUT:
-        text = f"{text[:MOST_OUTPUT]}\n... {len(text) - MOST_OUTPUT} more characters\n"
+def _reply(request: bytes) -> bytes:
+    """Run a call and return its pickled result and output."""
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+        status, value = _run(request)
+    text = output.getvalue()
+    if len(text) > MAX_OUTPUT:
+        text = f"{text[:MAX_OUTPUT]}\n... {len(text) - MAX_OUTPUT} more characters\n"
     try:
-        return pickle.dumps((kind, value, text))
+        return pickle.dumps((status, value, text))
     except Exception as error:  # noqa: BLE001 - __reduce__ may raise anything
-        said = f"its result cannot be sent back: {type(error).__name__}: {error}"
-        return pickle.dumps(("raised", (said, None), text))
+        message = f"its result cannot be sent back: {type(error).__name__}: {error}"
+        return pickle.dumps(("raised", (message, None), text))
 
 
-def _outcome(sent: bytes) -> tuple[str, Any]:
+def _run(request: bytes) -> tuple[str, Any]:
+    """Run a call; return its status (returned or raised) and its value or error."""
     try:
-        function, args = pickle.loads(sent)  # noqa: S301 - from our own parent
+        function, args = pickle.loads(request)  # noqa: S301 - from our own parent
         return "returned", function(*args)
     except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 - user code
         return "raised", (f"{type(error).__name__}: {error}", user_traceback(error))
 
 
 def _read(stream: IO[bytes]) -> bytes | None:
-    """Read one message; None at the end, and where it is cut."""
+    """Read one message; None at the end of the stream or if the message is incomplete."""
     head = stream.read(_LENGTH.size)
     if len(head) < _LENGTH.size:
         return None

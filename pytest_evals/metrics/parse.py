@@ -91,7 +91,7 @@ def _unknown(name: str) -> str:
     if re.fullmatch(r"pass.?(at)?.?k", name.casefold()):
         return f"{name!r}: k is a number: `pass@3` (any of 3 passes) or `pass^3` (all of 3 pass)"
     known = ("pass@1", "pass^3", *WORDS, *FUNCTIONS, "p50", "p95", "no regressions")
-    return f"no metric is called {name!r}.{suggest(name, known, most=24)}"
+    return f"no metric is called {name!r}.{suggest(name, known, limit=24)}"
 
 
 _WRITTEN = re.compile(

@@ -36,7 +36,7 @@ class Allure:
         from allure_commons import plugin_manager
 
         for name, value in (("model", item.trial.model.id), ("sample", str(item.trial.sample))):
-            shown = self._redactor.text(value)
+            shown = self._redactor.redact(value)
             plugin_manager.hook.add_parameter(name=name, value=shown, excluded=None, mode=None)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

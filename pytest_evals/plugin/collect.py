@@ -119,7 +119,7 @@ class EvalItem(pytest.Item):
         if self.result is None or not isinstance(excinfo.value, NoAnswer | WrongAnswer):
             return super().repr_failure(excinfo, style)
         evals = self.config.stash[EVALS]
-        text = evals.redactor.text(describe(self.result, self.trial.model, evals.settings))
+        text = evals.redactor.redact(describe(self.result, self.trial.model, evals.settings))
         return shown_instead(self, excinfo, text)
 
     def _repr_failure_py(

@@ -43,7 +43,7 @@ class LatePlugins:
         registry = self._evals.registry
         try:
             registry.take()
-            self._evals.redactor.learn(*registry.redactions())
+            self._evals.redactor.add_secrets(*registry.redactions())
         except PluginError as error:
             raise pytest.UsageError(neutral(str(error))) from None
 

@@ -27,7 +27,7 @@ class JUnit:
         if written is None or recorder.run is None or not recorder.infos:
             return
         for name, value in self._properties(recorder):
-            text = self._evals.redactor.text(value)
+            text = self._evals.redactor.redact(value)
             written.add_global_property(f"evals.{name}", neutral(text, lines=False))
 
     def _properties(self, recorder: Any) -> Iterator[tuple[str, str]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_evals.ground.plain_text import (
-    columns,
+    display_width,
     format_cost,
     format_count,
     format_seconds,
@@ -73,7 +73,7 @@ def overview(summary: RunSummary, judgements: Judgements, width: int) -> list[st
 
 
 def _width(found: Sequence[_Column]) -> int:
-    wide = (max(columns(text) for text in (one.title, *one.cells)) for one in found)
+    wide = (max(display_width(text) for text in (one.title, *one.cells)) for one in found)
     return sum(wide) + GAP * (len(found) - 1)
 
 

@@ -227,7 +227,7 @@ class Runner:
     def _clean(self, result: TrialResult) -> TrialResult:
         """Take secrets out of a result, before anything is shown or written of it."""
         result, record = to_json(result)
-        clean = self._evals.redactor.json_text(record)
+        clean = self._evals.redactor.redact_json(record)
         if clean != record:
             result = TrialResult.model_validate_json(clean)
         self._taken = (result, clean)
@@ -317,7 +317,7 @@ def _ahead(items: Iterable[pytest.Item]) -> list[Trial]:
     for item in items:
         if isinstance(item, EvalItem):
             found.append(item.trial)
-        elif (trial := trial_of(item)) is not None and not trial.own:
+        elif (trial := trial_of(item)) is not None and not trial.answered_by_code:
             from pytest_evals.plugin.python.report import may_be_skipped
 
             if not may_be_skipped(item):

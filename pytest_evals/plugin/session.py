@@ -99,14 +99,14 @@ class Evals:
             StoreError: the baseline, whose latencies say what a case takes, cannot be read.
         """
         from pytest_evals.plugin.compare import seconds_a_sample
-        from pytest_evals.shard import divide, seconds_of
+        from pytest_evals.shard import divide_cases, expected_seconds
 
         matrix, shard = self.matrices[path], self.settings.shard
         samples = {case.id: matrix.samples_of(case) for case in matrix.dataset.cases}
         if shard is None:
             return frozenset(samples)
         known = seconds_a_sample(self.settings, matrix.dataset)
-        parts = divide(seconds_of(known, samples), shard.of)
+        parts = divide_cases(expected_seconds(known, samples), shard.of)
         return frozenset(case for case, part in parts.items() if part == shard.number)
 
     def expected(self, info: DatasetInfo) -> int:
@@ -133,7 +133,7 @@ class Evals:
 
         models, recorded = recorded_run(self, dataset)
         self.recorded[dataset.name] = recorded
-        return Matrix(dataset, models, counts=recorded.samples)
+        return Matrix(dataset, models, case_samples=recorded.samples)
 
     def _models(self, dataset: Dataset) -> tuple[Model, ...]:
         """Return the models that are asked: the file's, or those that were selected."""
@@ -256,7 +256,7 @@ def begin(config: pytest.Config) -> None:
         )
         redactor = make_redactor(settings)
         registry = find_plugins(config)
-        redactor.learn(*registry.redactions())
+        redactor.add_secrets(*registry.redactions())
     except EvalsError as error:
         raise pytest.UsageError(neutral(str(error))) from None
     workerinput: dict[str, Any] | None = getattr(config, "workerinput", None)

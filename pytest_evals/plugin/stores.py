@@ -200,7 +200,7 @@ def open_cassette(evals: Evals, path: Path, *, merge: bool) -> "CassetteStore":
 
     return CassetteStore(
         path,
-        redact=evals.redactor.json_text,
+        redact=evals.redactor.redact_json,
         journals=evals.settings.store_path.parent / "journals",
         merge=merge,
         write=evals.settings.responses != "replay",

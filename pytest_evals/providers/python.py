@@ -19,7 +19,7 @@ from pytest_evals.exchange import Request, Response
 from pytest_evals.ground.canonical import Frozen, Json
 from pytest_evals.ground.errors import AnswerError
 from pytest_evals.ground.user_code import UserCodeError, load_callable, split_target, user_traceback
-from pytest_evals.ground.user_process import Job, ProcessError, Processes
+from pytest_evals.ground.user_process import Job, ProcessError, ProcessPool
 from pytest_evals.model import Model
 from pytest_evals.providers.base import ProviderContext
 from pytest_evals.providers.otel import Recording, ready, recording
@@ -137,7 +137,7 @@ class PythonProvider:
         self._loaded: _Target | None = None
         self.most = options.processes
         """Calls at once, at the most; None is no limit of its own."""
-        self._processes = None if self.most is None else Processes(self.most)
+        self._processes = None if self.most is None else ProcessPool(self.most)
 
     @classmethod
     def calling(
@@ -225,7 +225,7 @@ class PythonProvider:
         return self._answer(attempt.value, attempt.used_s, trace)
 
     async def _elsewhere(
-        self, processes: Processes, arguments: tuple[tuple[Any, ...], dict[str, Any]]
+        self, processes: ProcessPool, arguments: tuple[tuple[Any, ...], dict[str, Any]]
     ) -> Response:
         """Call in a process; one that is given up is killed."""
         traced = self._record is recording

@@ -15,7 +15,7 @@ from pytest_evals.ground.errors import TemplateError, suggest
 from pytest_evals.ground.templates import check as check_template
 from pytest_evals.hooks import OURS, Hooks, InstalledPlugins
 from pytest_evals.loaders.base import Loader, Loc
-from pytest_evals.matrix import script_model
+from pytest_evals.matrix import default_models
 from pytest_evals.message import Message
 from pytest_evals.metrics.parse import parse_metric
 from pytest_evals.model import MODEL_FIELDS, Model
@@ -279,7 +279,7 @@ class Registry:
             names.update(_scorers_of_gates(dataset))
         # With --evals-model the models asked need not be the file's: a name there is told at the
         # end of the session, so only names that no model in the file has are refused.
-        models = [model.id for model in dataset.models or script_model(dataset)]
+        models = [model.id for model in dataset.models or default_models(dataset)]
         yield from check_gates(dataset, names, models)
 
     def check_model(self, model: Model) -> Iterator[tuple[Loc, str]]:
@@ -377,7 +377,7 @@ def _check_models(dataset: Dataset) -> Iterator[tuple[Loc, str]]:
         if model.id in seen:
             yield ("models", i), f"model id {model.id!r} stands twice; give one of them an `id`"
         seen[model.id] = i
-    for model in dataset.models or script_model(dataset):
+    for model in dataset.models or default_models(dataset):
         if model.provider == "script":
             yield from _check_scripts(dataset, model)
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from pytest_evals.dataset import Dataset
 from pytest_evals.ground.errors import SettingsError, suggest
-from pytest_evals.matrix import script_model
+from pytest_evals.matrix import default_models
 from pytest_evals.model import Model
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def chosen_models(
     """
     known = {model.id: model for model in dataset.models}
     if not names:
-        models = dataset.models or script_model(dataset)
+        models = dataset.models or default_models(dataset)
         if not models:
             raise SettingsError(
                 f"{dataset.path}: no model to ask. Give the dataset `models`, or name one "

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from pytest_evals.ground.errors import PluginError
-from pytest_evals.ground.redaction import LEAST
+from pytest_evals.ground.redaction import MIN_SECRET_LENGTH
 from pytest_evals.hooks import Hooks, Implementation
 from pytest_evals.matrix import Trial
 from pytest_evals.result import TrialResult
@@ -92,12 +92,13 @@ def secrets_of(one: Implementation) -> tuple[list[str], list[re.Pattern[str]]]:
                     "match everywhere; write what has to be there"
                 )
             patterns.append(secret)
-        elif isinstance(secret, str) and len(secret) >= LEAST:
+        elif isinstance(secret, str) and len(secret) >= MIN_SECRET_LENGTH:
             texts.append(secret)
         elif isinstance(secret, str):  # not quoted: it is a secret
             raise PluginError(
-                f"{one}: secret number {i + 1} has {len(secret)} characters; one under {LEAST} "
-                "would match by chance, so give a pattern with what stands around it"
+                f"{one}: secret number {i + 1} has {len(secret)} characters; one under "
+                f"{MIN_SECRET_LENGTH} would match by chance, so give a pattern with what stands "
+                "around it"
             )
         else:
             raise PluginError(

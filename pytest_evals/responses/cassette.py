@@ -18,7 +18,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from pytest_evals.ground.errors import StoreError
-from pytest_evals.ground.files import Claim, replace_text
+from pytest_evals.ground.files import FileLock, replace_text
 from pytest_evals.responses.base import StoredAnswer
 from pytest_evals.responses.cassette_format import Line, parse_line, same_answer, write_line
 from pytest_evals.responses.question_id import Place, place_of
@@ -171,15 +171,15 @@ class CassetteStore:
         """Bring what the ended journals hold into the file, and remove them."""
         self._folder.mkdir(parents=True, exist_ok=True)
         with _wait_for(self._folder / f"{self._prefix}lock", self.path):
-            claims: list[Claim] = []
+            claims: list[FileLock] = []
             try:
                 for journal in self._journals():
-                    claim = Claim(journal)
+                    claim = FileLock(journal)
                     claims.append(claim)
                 lines = {line.answer.key: line for line in _read(self.path)}
                 used, orderly = set(self._used), True
                 for claim in claims:
-                    if not claim.held:  # of a session that goes on, and merges it itself
+                    if not claim.is_held:  # of a session that goes on, and merges it itself
                         orderly = False
                         continue
                     news, keys = _read_journal(claim.path)
@@ -193,7 +193,7 @@ class CassetteStore:
                     _drop_unused(lines, used)
                 self._replace(lines)
                 for claim in claims:
-                    if claim.held:
+                    if claim.is_held:
                         claim.release(remove=True)
             finally:
                 for claim in claims:
@@ -219,8 +219,8 @@ class _Journal:
             ignore.write_text("*\n", encoding="ascii")
         for _ in range(5):  # a session that merges may take an empty journal before it is locked
             path = folder / f"{prefix}{os.getpid()}-{os.urandom(3).hex()}.jsonl"
-            self._claim = Claim(path)
-            if self._claim.held and self._claim.stands():
+            self._claim = FileLock(path)
+            if self._claim.is_held and self._claim.is_current():
                 break
             self._claim.release()
         self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
@@ -330,7 +330,7 @@ def _spot(answer: StoredAnswer) -> Place:
     return case, model, "call" if role.startswith("call:") else role, sample, turn
 
 
-def _wait_for(path: Path, cassette: Path) -> Claim:
+def _wait_for(path: Path, cassette: Path) -> FileLock:
     """Return the lock under which one session at a time merges.
 
     Raises:
@@ -338,8 +338,8 @@ def _wait_for(path: Path, cassette: Path) -> Claim:
     """
     end = monotonic() + TIMEOUT_S
     while True:
-        claim = Claim(path)
-        if claim.held:
+        claim = FileLock(path)
+        if claim.is_held:
             return claim
         claim.release()
         if monotonic() > end:

@@ -15,11 +15,11 @@ from pydantic import ValidationError
 
 from pytest_evals.ground.database import (
     TIMEOUT_S,
-    failure,
     insert_rows,
     open_for_reading,
     open_for_writing,
     roll_back,
+    store_error,
 )
 from pytest_evals.ground.errors import StoreError
 from pytest_evals.responses.base import StoredAnswer
@@ -92,7 +92,7 @@ class SqliteResponseStore:
                 db.execute("COMMIT")
             except sqlite3.Error as error:
                 roll_back(db)
-                raise failure(self.path, "written", error, timeout_s=self._timeout_s) from error
+                raise store_error(self.path, "written", error, timeout_s=self._timeout_s) from error
             except BaseException:
                 roll_back(db)
                 raise
@@ -114,7 +114,7 @@ class SqliteResponseStore:
             try:
                 found = self._reader.execute(statement, values).fetchone()
             except sqlite3.Error as error:
-                raise failure(self.path, "read", error, timeout_s=self._timeout_s) from error
+                raise store_error(self.path, "read", error, timeout_s=self._timeout_s) from error
         if found is None:
             return None
         key, record = found

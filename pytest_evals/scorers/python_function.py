@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from pydantic import Field, field_validator
 
 from pytest_evals.ground.user_code import UserCodeError, load_callable, split_target, user_traceback
-from pytest_evals.ground.user_process import Job, ProcessError, Processes
+from pytest_evals.ground.user_process import Job, ProcessError, ProcessPool
 from pytest_evals.score import Score, ScoreError
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, ScoringError, Verdict
 from pytest_evals.scorers.quoting import shown
@@ -139,9 +139,9 @@ def _call(target: str, roots: tuple[Path, Path], arguments: dict[str, Any]) -> A
 
 
 @cache
-def _processes() -> Processes:
+def _processes() -> ProcessPool:
     """Return the processes of all such scorers; they end with this one."""
-    made = Processes(os.cpu_count() or 1)
+    made = ProcessPool(os.cpu_count() or 1)
     atexit.register(made.close)
     return made
 

@@ -104,4 +104,4 @@ def check_error_type(value: str | None) -> None:
     if value is not None and value not in known:
         if value in NEVER_SCORED:
             raise ValueError(f"a trial that ends with {value!r} is not scored; expect another type")
-        raise ValueError(f"no error is of the type {value!r}.{suggest(value, known, most=20)}")
+        raise ValueError(f"no error is of the type {value!r}.{suggest(value, known, limit=20)}")

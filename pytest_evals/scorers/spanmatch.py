@@ -69,7 +69,7 @@ class SpanQuery(Frozen):
             [] if not isinstance(data, dict) else sorted(data.keys() - cls.model_fields.keys())
         )
         if unknown and cls is SpanQuery:
-            hint = suggest(str(unknown[0]), cls.model_fields, most=12)
+            hint = suggest(str(unknown[0]), cls.model_fields, limit=12)
             raise ValueError(f"a span is not told by {unknown[0]!r}.{hint}")
         return data
 
@@ -78,7 +78,7 @@ class SpanQuery(Frozen):
     def _known(cls, value: str | None) -> str | None:
         """Refuse a kind that no span has, unless a template will make it one."""
         if value is not None and value not in KINDS and "{{" not in value:
-            raise ValueError(f"no span is of the kind {value!r}.{suggest(value, KINDS, most=11)}")
+            raise ValueError(f"no span is of the kind {value!r}.{suggest(value, KINDS, limit=11)}")
         return value
 
     @field_validator("name_matches")

@@ -142,7 +142,7 @@ def _header_problem(header: Sequence[str]) -> str | None:
         return f"the first line names no columns; known are {', '.join(FIELDS)}"
     for column in header:
         if column not in FIELDS and not column.startswith("variables."):
-            hint = suggest(column, FIELDS, most=20)
+            hint = suggest(column, FIELDS, limit=20)
             return f"unknown column {column!r}.{hint} Other columns are called `variables.name`"
     twice = sorted({column for column in header if header.count(column) > 1})
     return f"the column {twice[0]!r} stands twice" if twice else None
@@ -213,7 +213,7 @@ def _row(data: dict[str, Any], where: Position, problems: list[Problem]) -> Labe
             column = ".".join(map(str, detail["loc"]))
             message = str(detail["msg"]).removeprefix("Value error, ")
             if detail["type"] == "extra_forbidden":
-                message = f"unknown key {column!r}.{suggest(column, FIELDS, most=20)}"
+                message = f"unknown key {column!r}.{suggest(column, FIELDS, limit=20)}"
             elif column:
                 message = f"`{column}`: {message[:1].lower()}{message[1:]}, found {_clip(detail)}"
             problems.append(Problem(where, message))

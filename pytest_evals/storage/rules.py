@@ -64,7 +64,7 @@ def find(wanted: str, ids: Sequence[str], where: str) -> str:
         shown = ", ".join(begun[:5]) + (f" and {len(begun) - 5} more" if len(begun) > 5 else "")
         raise StoreError(f"{wanted!r} begins {len(begun)} run ids in {where}: {shown}; add to it")
     raise StoreError(
-        f"{where} holds no run {wanted!r}.{suggest(wanted, ['latest', *ids[:500]], most=6)}"
+        f"{where} holds no run {wanted!r}.{suggest(wanted, ['latest', *ids[:500]], limit=6)}"
     )
 
 

@@ -18,14 +18,14 @@ from pydantic import ValidationError
 
 from pytest_evals.ground.database import (
     TIMEOUT_S,
-    failure,
     insert_rows,
     open_for_reading,
     open_for_writing,
     roll_back,
+    store_error,
 )
 from pytest_evals.ground.errors import StoreError
-from pytest_evals.ground.files import Claim, is_claimed
+from pytest_evals.ground.files import FileLock, is_locked
 from pytest_evals.result import TrialResult
 from pytest_evals.run import Run, RunStatus
 from pytest_evals.score import Score
@@ -52,7 +52,7 @@ class _Own:
 
     seq: int
     """Its number."""
-    claim: Claim | None
+    claim: FileLock | None
     """The lock that says it goes on, where this store began it."""
     trials: dict[str, int] = field(default_factory=dict)
     """The number of each trial's attempt that counts."""
@@ -99,7 +99,7 @@ class SqliteRunStore:
             self._own[run.id] = _Own(self._write(write), claim)
         except BaseException:
             if claim is not None:
-                claim.release(remove=claim.held)
+                claim.release(remove=claim.is_held)
             raise
 
     def append(self, run_id: str, record: str, result: TrialResult) -> None:
@@ -246,7 +246,7 @@ class SqliteRunStore:
         Raises:
             StoreError: there is no such run, it is still going, or it cannot be taken out.
         """
-        if is_claimed(self._claim_path(run_id)):
+        if is_locked(self._claim_path(run_id)):
             raise StoreError(f"run {run_id} in {self.path} is still going")
 
         def write(db: sqlite3.Connection) -> None:
@@ -292,12 +292,12 @@ class SqliteRunStore:
                     self._connection.close()
                 self._connection = None
 
-    def _claim(self, run_id: str) -> Claim | None:
+    def _claim(self, run_id: str) -> FileLock | None:
         """Take the lock that says this run goes on; None where there are no locks."""
         path = self._claim_path(run_id)
         try:
             path.parent.mkdir(exist_ok=True)
-            return Claim(path)
+            return FileLock(path)
         except OSError:
             return None
 
@@ -317,7 +317,7 @@ class SqliteRunStore:
             try:
                 return self._db().execute(statement, values).fetchall()
             except sqlite3.Error as error:
-                raise failure(self.path, "read", error, timeout_s=self._timeout_s) from error
+                raise store_error(self.path, "read", error, timeout_s=self._timeout_s) from error
 
     def _write(self, write: Callable[[sqlite3.Connection], T], *, run_id: str = "") -> T:
         """Run a transaction: all of it is in the file when this returns, or nothing."""
@@ -333,7 +333,7 @@ class SqliteRunStore:
                     raise StoreError(
                         f"run {run_id} in {self.path} is sealed; nothing can be added to it"
                     ) from None
-                raise failure(self.path, "written", error, timeout_s=self._timeout_s) from error
+                raise store_error(self.path, "written", error, timeout_s=self._timeout_s) from error
             except BaseException:
                 roll_back(db)
                 raise
@@ -380,7 +380,7 @@ class SqliteRunStore:
 
     def _unsealed_status(self, run_id: str) -> RunStatus:
         """Return whether an unsealed run still goes on."""
-        alive = is_claimed(self._claim_path(run_id))
+        alive = is_locked(self._claim_path(run_id))
         return RunStatus.RUNNING if alive else RunStatus.INTERRUPTED
 
     def _shown(self, row: tuple[int, str, int, str]) -> Run:

@@ -121,7 +121,7 @@ def test_a_judge_that_disagrees_is_not(project, calibrate):
     write(project, rows)
     status, out, err = calibrate()
     assert status == 1
-    assert "NOT CERTIFIED: precision is 0.714, at least 0.8 is asked for; 2 of 7 answers" in out
+    assert "NOT CERTIFIED: precision is 0.714, required: at least 0.8; 2 of 7 answers" in out
     assert "dangerous    2 of 7 answers that people fail were passed" in out
     assert "1 of high risk\n             two, x\n" in out
     assert "advisory: shown, without a vote" in err
@@ -132,7 +132,7 @@ def test_answers_that_cannot_be_judged_are_counted(project, calibrate):
     write(project, [*AGREED, ("x", "break", "pass", "ann")])
     status, out, _ = calibrate()
     assert (status, "unscored     1 answers got no verdict" in out) == (1, True)
-    assert "1 of 11 answers could not be scored, at most 5% may" in out
+    assert "1 of 11 answers could not be scored, allowed: at most 5%" in out
     assert "gave no verdict in 3 replies" in out
 
 
@@ -231,7 +231,7 @@ def test_from_a_run_to_a_certificate_to_a_gated_run(pytester, project, monkeypat
         assert main(words) == 0
     base = ["calibrate", "d.evals.yaml", "--judge", "good", "--run", "latest"]
     assert main(base) == 1
-    assert "2 labelled answers, at least 4 are asked for" in capsys.readouterr().out
+    assert "2 labelled answers, required: at least 4" in capsys.readouterr().out
     text = (project / "d.evals.yaml").read_text().replace("min_labels: 4", "min_labels: 2")
     (project / "d.evals.yaml").write_text(text)
     assert main(base) == 0

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evals.ground.canonical import canonical, digest, digest_with
+from pytest_evals.ground.canonical import canonical, digest, digest_streamed
 
 VALUES = st.recursive(
     st.none()
@@ -54,4 +54,4 @@ def test_numbers_that_are_not_finite_are_refused(value):
 @given(MAPPINGS, st.text(max_size=3), st.lists(VALUES, max_size=4))
 def test_a_long_list_has_the_digest_it_has_in_its_mapping(mapping, key, items):
     """Written item by item, wherever its key stands among the others."""
-    assert digest({**mapping, key: items}) == digest_with(mapping, key, iter(items))
+    assert digest({**mapping, key: items}) == digest_streamed(mapping, key, iter(items))

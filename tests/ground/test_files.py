@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_evals.ground.files import Claim, is_claimed, replace_text
+from pytest_evals.ground.files import FileLock, is_locked, replace_text
 
 
 def test_replace_text(tmp_path: Path) -> None:
@@ -42,26 +42,26 @@ def test_a_claim_ends_with_its_process(tmp_path: Path) -> None:
     """A file is claimed while its owner lives, and free after kill -9."""
     path = tmp_path / "claim"
     code = (
-        "import sys, time; from pathlib import Path; from pytest_evals.ground.files import Claim; "
-        "claim = Claim(Path(sys.argv[1])); print(claim.held, flush=True); time.sleep(60)"
+        "import sys, time; from pathlib import Path; from pytest_evals.ground.files import FileLock; "
+        "claim = FileLock(Path(sys.argv[1])); print(claim.is_held, flush=True); time.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", code, path], stdout=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdout.readline() == b"True\n"
-    assert is_claimed(path)
-    with Claim(path) as other:
-        assert not other.held
+    assert is_locked(path)
+    with FileLock(path) as other:
+        assert not other.is_held
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert not is_claimed(path)
+    assert not is_locked(path)
 
 
 def test_a_claim_is_seen_in_its_own_process(tmp_path: Path) -> None:
     """Whoever looks, the owner too, sees the claim; looking does not disturb it."""
     path = tmp_path / "claim"
-    assert not is_claimed(path)
-    claim = Claim(path)
-    assert [is_claimed(path) for _ in range(3)] == [True] * 3
+    assert not is_locked(path)
+    claim = FileLock(path)
+    assert [is_locked(path) for _ in range(3)] == [True] * 3
     claim.release(remove=True)
     claim.release()
     assert not path.exists()
@@ -69,10 +69,10 @@ def test_a_claim_is_seen_in_its_own_process(tmp_path: Path) -> None:
 
 def test_a_claim_knows_that_its_file_is_gone(tmp_path: Path) -> None:
     """A lock on a file that was removed meanwhile is worth nothing, and says so."""
-    claim = Claim(tmp_path / "claim")
-    assert claim.stands()
+    claim = FileLock(tmp_path / "claim")
+    assert claim.is_current()
     (tmp_path / "claim").unlink()
-    assert not claim.stands()
+    assert not claim.is_current()
     (tmp_path / "claim").touch()
-    assert not claim.stands()
+    assert not claim.is_current()
     claim.release()

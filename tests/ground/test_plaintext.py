@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_evals.ground.plain_text import (
-    columns,
+    display_width,
     format_cost,
     format_count,
     format_seconds,
@@ -70,7 +70,7 @@ def test_one_line() -> None:
 def test_shortened_text_fits(text: str, most: int) -> None:
     """A shortened text is one line that takes no more columns than it may."""
     short = shorten(text, most)
-    assert columns(short) <= most
+    assert display_width(short) <= most
     assert "\n" not in short
 
 
@@ -217,7 +217,7 @@ def test_a_table_fits(rows: list[list[str]], width: int) -> None:
     """Every line of a table fits, is one line and stands in columns."""
     lines = table(["one", "two", "three"], rows, width=width)
     assert len(lines) == len(rows) + 1
-    assert max(map(columns, lines)) <= width
+    assert max(map(display_width, lines)) <= width
 
 
 class Terminal(io.StringIO):

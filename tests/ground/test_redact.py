@@ -42,7 +42,7 @@ def test_every_form_of_a_secret_is_taken_out(form: str) -> None:
     if "%2f" in form:
         form = quote(SECRET, safe="")
         form = "".join(p.lower() if p.startswith("%") else p for p in _escapes(form))
-    assert redactor.text(f"before {form} after") == f"before {MARK} after"
+    assert redactor.redact(f"before {form} after") == f"before {MARK} after"
 
 
 def _escapes(text: str) -> list[str]:
@@ -58,7 +58,7 @@ def test_base64_at_every_alignment(before: bytes, after: bytes) -> None:
     secret = b"correct-horse-battery"
     redactor = Redactor([secret.decode()], ())
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
-        shown = redactor.text(f"token={encode(before + secret + after).decode()}")
+        shown = redactor.redact(f"token={encode(before + secret + after).decode()}")
         assert MARK in shown
         left = shown.partition("=")[2].split(MARK)
         assert all(len(part) <= 16 for part in left)
@@ -67,13 +67,13 @@ def test_base64_at_every_alignment(before: bytes, after: bytes) -> None:
 def test_short_base64_alone() -> None:
     """A short secret is found in base64 where it stands alone."""
     redactor = Redactor(["abcdef"], ())
-    assert redactor.text(base64.b64encode(b"abcdef").decode()) == MARK
+    assert redactor.redact(base64.b64encode(b"abcdef").decode()) == MARK
 
 
 def test_short_secrets_are_left() -> None:
     """A value that stands everywhere by chance is not taken for the secret it is elsewhere."""
     text = "switch it on: 12345"
-    assert Redactor(["on", "12345"], ()).text(text) is text
+    assert Redactor(["on", "12345"], ()).redact(text) is text
 
 
 LOOKS = [
@@ -95,12 +95,12 @@ LOOKS = [
 def test_what_looks_like_a_key_is_taken_out(look: str) -> None:
     """Keys of well-known forms go, in text and inside JSON, also as JSON inside JSON."""
     redactor = Redactor((), ())
-    assert redactor.text(f"use {look} now") == f"use {MARK} now"
+    assert redactor.redact(f"use {look} now") == f"use {MARK} now"
     once = json.dumps({"a": [f"use {look} now"]})
-    assert json.loads(redactor.json_text(once)) == {"a": [f"use {MARK} now"]}
+    assert json.loads(redactor.redact_json(once)) == {"a": [f"use {MARK} now"]}
     twice = json.dumps({"body": once})
-    assert look.split("\n", maxsplit=1)[0] not in redactor.json_text(twice)
-    json.loads(json.loads(redactor.json_text(twice))["body"])
+    assert look.split("\n", maxsplit=1)[0] not in redactor.redact_json(twice)
+    json.loads(json.loads(redactor.redact_json(twice))["body"])
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_what_looks_like_a_key_is_taken_out(look: str) -> None:
 )
 def test_headers_and_urls(text: str, expected: str) -> None:
     """Credentials in header lines and URLs go; what names them stays."""
-    assert Redactor((), ()).text(text) == expected
+    assert Redactor((), ()).redact(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -132,8 +132,8 @@ def test_headers_and_urls(text: str, expected: str) -> None:
 def test_prose_is_left(text: str) -> None:
     """Words alone are no credentials: a changed answer could change a score."""
     redactor = Redactor([], ())
-    assert redactor.text(text) == text
-    assert json.loads(redactor.json_text(json.dumps([text]))) == [text]
+    assert redactor.redact(text) == text
+    assert json.loads(redactor.redact_json(json.dumps([text]))) == [text]
 
 
 @pytest.mark.parametrize("name", ["X-Auth-Token", "x-api-key", "Set-Cookie", "api-key"])
@@ -146,7 +146,7 @@ def test_header_values_in_json(name: str) -> None:
         "pairs": [[name, "plain"], ["accept", "*/*"]],
         "none": {name: None, "empty": ""},
     }
-    assert json.loads(redactor.json_text(json.dumps(value))) == {
+    assert json.loads(redactor.redact_json(json.dumps(value))) == {
         "headers": {name: MARK, "accept": "*/*"},
         "lists": {name: [MARK, MARK], "accept": "x"},
         "pairs": [[name, MARK], ["accept", "*/*"]],
@@ -160,7 +160,7 @@ def test_the_authorization_header_in_json() -> None:
     value += [{"authorization": "granted"}, ["authorization", "Basic x", "after"]]
     expected = [{"authorization": MARK}, "after", {"Authorization": MARK}, ["x", "y"]]
     expected += [{"authorization": "granted"}, ["authorization", MARK, "after"]]
-    assert json.loads(Redactor((), ()).json_text(json.dumps(value))) == expected
+    assert json.loads(Redactor((), ()).redact_json(json.dumps(value))) == expected
 
 
 @given(value=JSON, secret=st.text(min_size=6, max_size=12), where=st.integers(0, 3))
@@ -170,8 +170,8 @@ def test_json_stays_json_and_holds_no_secret(value: object, secret: str, where: 
     redactor = Redactor([secret], ())
     placed = [{secret: value}, [value, f"a{secret}b"], {"k": [secret]}, json.dumps({secret: 1})]
     for whole in (json.dumps(placed[where]), json.dumps(placed[where], ensure_ascii=False)):
-        shown = json.loads(redactor.json_text(whole))
-        assert json.loads(redactor.text(whole)) == shown
+        shown = json.loads(redactor.redact_json(whole))
+        assert json.loads(redactor.redact(whole)) == shown
         assert secret not in "\0".join(_strings(shown)).replace(MARK, "")
         assert type(shown) is type(placed[where])
 
@@ -190,28 +190,28 @@ def test_what_holds_no_secret_is_left(value: object) -> None:
     """A text without secrets comes back as the very same object, or equal."""
     whole = json.dumps(value)
     redactor = Redactor(["correct-horse-battery"], ["zebra-[0-9]+"])
-    assert redactor.json_text(whole) == whole
-    assert Redactor(["correct-horse-battery"], ()).json_text(whole) is whole
+    assert redactor.redact_json(whole) == whole
+    assert Redactor(["correct-horse-battery"], ()).redact_json(whole) is whole
 
 
 def test_numbers_are_left_unless_they_are_the_secret() -> None:
     """A secret of digits does not break the numbers that happen to hold it."""
     redactor = Redactor(["123456"], ())
-    assert redactor.json_text('{"a": 1234567, "b": 123456}') == f'{{"a": 1234567, "b": "{MARK}"}}'
+    assert redactor.redact_json('{"a": 1234567, "b": 123456}') == f'{{"a": 1234567, "b": "{MARK}"}}'
 
 
 def test_a_secret_of_json_signs_does_not_break_json() -> None:
     """A secret that looks like JSON's own signs is only taken out of strings."""
     redactor = Redactor(['","b":"'], ())
     whole = json.dumps({"a": "x", "b": "y"}, separators=(",", ":"))
-    assert redactor.json_text(whole) == whole
+    assert redactor.redact_json(whole) == whole
 
 
 def test_the_users_patterns() -> None:
     """What a pattern matches goes, anchors meaning the string it stands in."""
     redactor = Redactor((), [r"ACME-\d+", "^only$"])
-    assert redactor.text("see ACME-1234") == f"see {MARK}"
-    assert redactor.json_text('{"a": "only", "b": "not only"}') == (
+    assert redactor.redact("see ACME-1234") == f"see {MARK}"
+    assert redactor.redact_json('{"a": "only", "b": "not only"}') == (
         f'{{"a": "{MARK}", "b": "not only"}}'
     )
 
@@ -229,12 +229,12 @@ def test_redacting_twice_is_redacting_once(text: str) -> None:
     """The mark itself is no secret."""
     redactor = Redactor(["correct-horse-battery"], ())
     whole = f"{text} correct-horse-battery Bearer abcdef1234567890 {text}"
-    assert redactor.text(redactor.text(whole)) == redactor.text(whole)
+    assert redactor.redact(redactor.redact(whole)) == redactor.redact(whole)
 
 
 def test_the_longest_secret_goes_first() -> None:
     """Of two secrets, one of which holds the other, nothing is left."""
-    assert Redactor(["abcdef", "abcdefghijkl"], ()).text("abcdefghijkl") == MARK
+    assert Redactor(["abcdef", "abcdefghijkl"], ()).redact("abcdefghijkl") == MARK
 
 
 def test_it_is_quick_where_there_is_nothing() -> None:
@@ -244,6 +244,6 @@ def test_it_is_quick_where_there_is_nothing() -> None:
     took = []
     for _ in range(200):
         begun = time.perf_counter()
-        redactor.text(text)
+        redactor.redact(text)
         took.append(time.perf_counter() - begun)
     assert sorted(took)[20] < 0.0002

@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 
 from pytest_evals.case import Case
 from pytest_evals.certificate import (
-    Bars,
     Certificate,
-    Dangerous,
+    CertificateThresholds,
+    FalsePasses,
     Labels,
     Rate,
     advisory_reason,
     certificate_text,
-    failures,
     judge_error,
     read_certificate,
+    unmet_thresholds,
 )
 from pytest_evals.dataset import Dataset
 from pytest_evals.scorers.judge.definitions import defined
@@ -44,7 +44,7 @@ def certificate(**changed):
             "kappa": Rate(value=0.9, n=60),
         },
         "confusion": {"pass": {"pass": 29, "fail": 1}, "fail": {"pass": 0, "fail": 30}},
-        "dangerous": Dangerous(count=0, n=30, upper=0.095),
+        "dangerous": FalsePasses(count=0, n=30, upper=0.095),
     }
     return Certificate(**{**whole, **changed})
 
@@ -52,7 +52,9 @@ def certificate(**changed):
 def reason(bars: bool | dict | None = True, **changed):  # noqa: FBT001, FBT002 - as it is written
     """Say why a judge is advisory."""
     given = {"fingerprint": "f" * 16, "min_score": 0.7, "certificate": certificate(), **changed}
-    return advisory_reason(None if bars is None else Bars.model_validate(bars), **given)
+    return advisory_reason(
+        None if bars is None else CertificateThresholds.model_validate(bars), **given
+    )
 
 
 def test_a_judge_that_reaches_its_bars_has_a_vote():
@@ -68,15 +70,15 @@ def test_a_judge_that_reaches_its_bars_has_a_vote():
         ({"min_score": 0.5}, "its certificate is for min_score 0.7, but it is used with min_score 0.5"),
         ({"min_score": None}, "used with no min_score"),
         ({"certificate": certificate(unusable="its labels have changed")}, "cannot be used: its labels"),
-        ({"certificate": certificate(unscored=40)}, "20 labelled answers, at least 30"),
-        ({"certificate": certificate(unscored=4)}, "4 of 60 answers could not be scored, at most 5%"),
-        ({"certificate": certificate(dangerous=Dangerous(count=1, n=30))}, "1 of 30 answers that people"),
-        ({"certificate": certificate(dangerous=Dangerous())}, "dangerous errors could not show"),
-        ({"certificate": certificate(metrics={})}, "precision is not known: it was not measured"),
-        ({"bars": {"kappa": 0.95}}, "kappa is 0.900, at least 0.95 is asked for"),
+        ({"certificate": certificate(unscored=40)}, "20 labelled answers, required: at least 30"),
+        ({"certificate": certificate(unscored=4)}, "4 of 60 answers could not be scored, allowed: at most 5%"),
+        ({"certificate": certificate(dangerous=FalsePasses(count=1, n=30))}, "1 of 30 answers that people"),
+        ({"certificate": certificate(dangerous=FalsePasses())}, "false passes cannot be measured"),
+        ({"certificate": certificate(metrics={})}, "precision is unknown: it was not measured"),
+        ({"bars": {"kappa": 0.95}}, "kappa is 0.900, required: at least 0.95"),
         ({"bars": {"precision": 0.9, "lower_ends": True}}, "the lower end of precision is 0.800"),
         ({"bars": {"kappa": 0.5, "lower_ends": True}}, "kappa has no interval"),
-        ({"bars": {"min_labels": 61}}, "60 labelled answers, at least 61"),
+        ({"bars": {"min_labels": 61}}, "60 labelled answers, required: at least 61"),
     ],
 )  # fmt: skip
 def test_a_judge_without_a_good_certificate_is_advisory(changed, why):
@@ -86,9 +88,11 @@ def test_a_judge_without_a_good_certificate_is_advisory(changed, why):
 
 def test_bars_that_are_left_out_are_not_asked_for():
     """A mapping with any of them replaces the standard ones."""
-    poor = certificate(metrics={"kappa": Rate(value=0.7, n=60)}, dangerous=Dangerous(count=9, n=30))
-    assert failures(Bars.model_validate({"kappa": 0.6}), poor) == ()
-    assert len(failures(Bars.model_validate({}), poor)) == 3
+    poor = certificate(
+        metrics={"kappa": Rate(value=0.7, n=60)}, dangerous=FalsePasses(count=9, n=30)
+    )
+    assert unmet_thresholds(CertificateThresholds.model_validate({"kappa": 0.6}), poor) == ()
+    assert len(unmet_thresholds(CertificateThresholds.model_validate({}), poor)) == 3
 
 
 @pytest.mark.parametrize(
@@ -97,7 +101,7 @@ def test_bars_that_are_left_out_are_not_asked_for():
 def test_bars_that_cannot_be_meant_are_refused(bars):
     """A bar that nothing misses, nothing reaches, or that is misspelt."""
     with pytest.raises(ValueError, match="validation error"):
-        Bars.model_validate(bars)
+        CertificateThresholds.model_validate(bars)
 
 
 def test_the_file_is_sorted_and_read_back():
@@ -302,7 +306,9 @@ def test_a_broken_file_is_no_certificate(tmp_path, text):
     path.write_text(text)
     found = read_certificates(tmp_path, dataset())["helpful"]
     assert "helpful.json cannot be read" in found.unusable
-    why = advisory_reason(Bars(), fingerprint="", min_score=None, certificate=found)
+    why = advisory_reason(
+        CertificateThresholds(), fingerprint="", min_score=None, certificate=found
+    )
     assert why.startswith("its certificate cannot be used")
 
 

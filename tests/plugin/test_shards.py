@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_evals.ground.errors import SettingsError
-from pytest_evals.shard import Shard, divide, parse_shard, seconds_of
+from pytest_evals.shard import Shard, divide_cases, expected_seconds, parse_shard
 
 WEIGHTS = st.dictionaries(
     st.text("abcdef", min_size=1, max_size=4), st.floats(0.01, 100), min_size=1, max_size=30
@@ -21,10 +21,10 @@ def test_every_case_is_in_one_part_whatever_the_order(weights, parts, random):
     """The order of the file does not matter, and no part is empty."""
     if parts > len(weights):
         return
-    found = divide(weights, parts)
+    found = divide_cases(weights, parts)
     shuffled = list(weights)
     random.shuffle(shuffled)
-    assert divide({case: weights[case] for case in shuffled}, parts) == found
+    assert divide_cases({case: weights[case] for case in shuffled}, parts) == found
     assert found.keys() == weights.keys()
     assert set(found.values()) == set(range(1, parts + 1))
 
@@ -35,7 +35,7 @@ def test_parts_weigh_about_the_same(weights, parts):
     if parts > len(weights):
         return
     loads = [0.0] * parts
-    for case, part in divide(weights, parts).items():
+    for case, part in divide_cases(weights, parts).items():
         loads[part - 1] += weights[case]
     assert max(loads) - min(loads) <= max(weights.values()) + 1e-9
 
@@ -43,13 +43,13 @@ def test_parts_weigh_about_the_same(weights, parts):
 def test_more_parts_than_cases_is_an_error():
     """A shard of nothing would be green."""
     with pytest.raises(SettingsError, match="2 cases cannot be divided into 3 shards"):
-        divide({"a": 1.0, "b": 1.0}, 3)
+        divide_cases({"a": 1.0, "b": 1.0}, 3)
 
 
 def test_unknown_cases_take_the_median():
     """Seconds a sample times samples."""
     known = {"a": 1.0, "b": 2.0, "c": 9.0}
-    found = seconds_of(known, {"a": 2, "b": 1, "c": 1, "new": 3})
+    found = expected_seconds(known, {"a": 2, "b": 1, "c": 1, "new": 3})
     assert found == {"a": 2.0, "b": 2.0, "c": 9.0, "new": 6.0}
 
 

@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from pytest_evals.ground.errors import AnswerError
-from pytest_evals.ground.user_process import Job, ProcessError, Processes
+from pytest_evals.ground.user_process import Job, ProcessError, ProcessPool
 from tests.providers.conftest import question_of
 
 
@@ -187,7 +187,7 @@ def test_it_is_refused_where_calls_are_recorded(bench):
 
 def test_a_job_that_was_stopped_does_not_begin():
     """Nor does one of a closed pool; what cannot be sent is told."""
-    pool = Processes(1)
+    pool = ProcessPool(1)
     try:
         job = Job(os.getpid, ())
         job.stop()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_evals.certificate import Certificate, Dangerous, Labels, Rate
+from pytest_evals.certificate import Certificate, FalsePasses, Labels, Rate
 from pytest_evals.cli import main
 from pytest_evals.storage.certificates import write_certificate
 
@@ -29,7 +29,7 @@ def test_a_session_and_an_export_draw_them(pytester: pytest.Pytester) -> None:
             fingerprint="f" * 16,
             labels=Labels(digest="0" * 16, items=40),
             metrics={"kappa": Rate(value=0.8, low=0.6, high=0.9, n=40)},
-            dangerous=Dangerous(count=0, n=12),
+            dangerous=FalsePasses(count=0, n=12),
         ),
     )
     written.with_name("broken.json").write_text("{")

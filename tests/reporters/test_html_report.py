@@ -11,7 +11,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from pytest_evals.certificate import Certificate, Dangerous, Labels, Rate
+from pytest_evals.certificate import Certificate, FalsePasses, Labels, Rate
 from pytest_evals.ground.errors import ReportError
 from pytest_evals.reporters.html import HtmlReporter
 from tests.reporters.page_makers import busy_trial, details, page, sampled, shop, unpacked
@@ -127,7 +127,7 @@ def test_judges_with_certificates_are_drawn() -> None:
         labels=Labels(digest="0" * 16, items=50, raters=("ann", "bob")),
         metrics={"precision": Rate(value=0.96, low=0.8, high=0.99, n=25)},
         confusion={"pass": {"pass": 24, "fail": 0}, "fail": {"pass": 1, "fail": 25}},
-        dangerous=Dangerous(count=1, n=26),
+        dangerous=FalsePasses(count=1, n=26),
     )
     made = report([trial("a")])
     text = page(type(made)(made.run, made.judgements, made.trials, (certificate,)))

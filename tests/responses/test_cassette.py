@@ -231,11 +231,11 @@ def test_secrets_reach_neither_journal_nor_file(tmp_path, make_answer) -> None:
     secret = 'hunter2-"quoted"-secret'
     redactor = Redactor([secret], ())
     response = Response(text=f"the key is {secret}", data={secret: [secret]})
-    store = CassetteStore(path, redact=redactor.json_text, merge=False)
+    store = CassetteStore(path, redact=redactor.redact_json, merge=False)
     store.put(make_answer("k", response=response, identity={"headers": [secret]}))
     found = store.get("k")
     store.close()
-    record(path, redact=redactor.json_text)
+    record(path, redact=redactor.redact_json)
     folder = path.with_name(f".{path.name}.journals")
     written = [p.read_text() for p in (path, *folder.iterdir()) if p.is_file()]
     assert [text for text in written if "hunter2" in text] == []

@@ -131,7 +131,9 @@ def test_a_locked_file(tmp_path, make_run) -> None:
     store = SqliteRunStore(path, timeout_s=0.1)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
-    with pytest.raises(StoreError, match=r"kept it locked for 0.1 s; wait for it or end it"):
+    with pytest.raises(
+        StoreError, match=r"locked by another process for 0.1 s; wait for it or end it"
+    ):
         store.begin(make_run("r"))
     other.execute("ROLLBACK")
     store.begin(make_run("r"))
@@ -162,7 +164,7 @@ def test_a_full_disk_keeps_what_was_stored(tmp_path, make_run, make_result) -> N
     pages = db.execute("PRAGMA page_count").fetchone()[0]
     db.execute(f"PRAGMA max_page_count = {pages + 1}")
     large = make_result("b", output="x" * 100_000)
-    with pytest.raises(StoreError, match="the disk is full; make room"):
+    with pytest.raises(StoreError, match="the disk is full; free some space"):
         store.append("r", large.model_dump_json(), large)
     db.execute("PRAGMA max_page_count = 1000000")
     store.append("r", large.model_dump_json(), large)

@@ -82,7 +82,7 @@ class EvalAsk:
         number = len(turn.asked)
         clock = turn.time()
         # Beside a `response` it is help on the way; else it is the answer of the model under test.
-        role = "answer" if trial.own else "ask"
+        role = "answer" if trial.answered_by_code else "ask"
 
         async def work(runner: TrialRunner) -> Exchange:
             route = runner.route(trial, model)
@@ -102,7 +102,7 @@ class EvalAsk:
                 script=trial.case.script,
             )
             replay = runner.replays.get(trial.dataset.name)
-            if replay is None or not trial.own:
+            if replay is None or not trial.answered_by_code:
                 return await runner.caller.call(route, request, clock, role=role)
             return replay.exchange_of_test(trial, request)
 

@@ -110,8 +110,8 @@ class Collection:
         if settings.samples is None and settings.from_run is None:
             refuse_ranges(dataset, where)
         matrix = self._evals.planned(dataset)
-        if matrix.counts:
-            matrix = replace(matrix, counts=_counts(matrix))
+        if matrix.case_samples:
+            matrix = replace(matrix, case_samples=_counts(matrix))
         trials = list(matrix)
         return _Plan(matrix, dict(enumerate(_ids(trials))), subject)
 
@@ -140,7 +140,7 @@ class Collection:
         dataset, cases = expanded(plan.matrix.dataset, variants)
         counts = {new.id: samples[old.id] for new, (old, _) in zip(cases, variants, strict=True)}
         nodeid = plan.subject.nodeid
-        self._evals.matrices[nodeid] = replace(plan.matrix, dataset=dataset, counts=counts)
+        self._evals.matrices[nodeid] = replace(plan.matrix, dataset=dataset, case_samples=counts)
         for (item, number), case in zip(numbers, cases, strict=True):
             trial = planned[number]
             self._trials[item.nodeid] = Trial(
@@ -150,8 +150,8 @@ class Collection:
                 trial.sample,
                 trial.samples,
                 nodeid=item.nodeid,
-                own=plan.subject.own,
-                code="(not read)",
+                answered_by_code=plan.subject.own,
+                function_digest="(not read)",
             )
 
     @pytest.hookimpl(tryfirst=True)
@@ -210,7 +210,7 @@ class Collection:
                 from pytest_evals.plugin.python.place import digest_of_code
 
                 self._codes[group] = digest_of_code(getattr(item, "function"))  # noqa: B009
-            item.stash[TRIAL] = replace(trial, code=self._codes[group])
+            item.stash[TRIAL] = replace(trial, function_digest=self._codes[group])
 
 
 def _marked(item: pytest.Item) -> bool:
@@ -263,7 +263,7 @@ def _counts(matrix: Matrix) -> dict[str, int]:
     for case in matrix.dataset.cases:
         told = [
             count
-            for name, count in matrix.counts.items()
+            for name, count in matrix.case_samples.items()
             if name == case.id or name.startswith(f"{case.id}[")
         ]
         if told:

@@ -207,7 +207,9 @@ def _record(
         started_at=turn.started_at,
         duration_s=max(used, monotonic() - turn.began),
         case_digest=trial.case.digest,
-        scorers_digest=scorers_digest(trial.dataset, trial.case, turn.bounds(), code=trial.code),
+        scorers_digest=scorers_digest(
+            trial.dataset, trial.case, turn.bounds(), code=trial.function_digest
+        ),
         **common,
     )
 

@@ -35,7 +35,7 @@ def mark(
     if not report.failed or call.excinfo is None:
         return
     evals = turn.evals
-    text = evals.redactor.text(describe(result, turn.trial.model, evals.settings))
+    text = evals.redactor.redact(describe(result, turn.trial.model, evals.settings))
     if isinstance(call.excinfo.value, NoAnswer | Unmet):
         report.longrepr = shown_instead(item, call.excinfo, text)
     else:

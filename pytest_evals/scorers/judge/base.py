@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from pydantic import Field, field_validator, model_validator
 
 from pytest_evals.case import Case
-from pytest_evals.certificate import Bars, advisory_reason, bars_of
+from pytest_evals.certificate import CertificateThresholds, advisory_reason, parse_thresholds
 from pytest_evals.dataset import Dataset
 from pytest_evals.ground.canonical import Frozen, digest
 from pytest_evals.ground.errors import TemplateError
@@ -134,7 +134,7 @@ class Judge(Scorer):
     visibly."""
     revise: Revise | None = None
     """Let the model revise an answer below the bar."""
-    requires_certificate: Bars | bool | None = None
+    requires_certificate: CertificateThresholds | bool | None = None
     """How well it must agree with people before its verdict counts: ``true``, or bars for
     `precision`, `recall`, `kappa`, `max_dangerous`, `min_labels`. Without such a certificate it is
     shown and does not vote."""
@@ -147,9 +147,9 @@ class Judge(Scorer):
 
     @field_validator("requires_certificate", mode="before")
     @classmethod
-    def _bars(cls, value: object) -> Bars | None:
+    def _bars(cls, value: object) -> CertificateThresholds | None:
         """Let ``true`` be the standard bars, and ``false`` none."""
-        return bars_of(value)
+        return parse_thresholds(value)
 
     @model_validator(mode="after")
     def _fits(self) -> "Judge":
@@ -168,9 +168,13 @@ class Judge(Scorer):
         return self.bar is not None or self.speaks
 
     @property
-    def bars(self) -> Bars | None:
+    def bars(self) -> CertificateThresholds | None:
         """What its certificate must reach; None where it needs none."""
-        return self.requires_certificate if isinstance(self.requires_certificate, Bars) else None
+        return (
+            self.requires_certificate
+            if isinstance(self.requires_certificate, CertificateThresholds)
+            else None
+        )
 
     @property
     def bar(self) -> float | None:
