@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from pytest_evals.certificate import FalsePasses, Rate
-from pytest_evals.scorers.judge.people import Said
+from pytest_evals.scorers.judge.human_labels import HumanLabel
 from pytest_evals.stats.agreement import (
     Label,
     Ratings,
@@ -36,7 +36,7 @@ class Judged:
 
     case: str
     """Whose question it is: answers to one question are drawn together in intervals."""
-    people: Mapping[str, Said]
+    people: Mapping[str, HumanLabel]
     """By rater; at least one."""
     passed: bool | None = None
     """The judge's verdict."""
@@ -171,12 +171,12 @@ def _of_people(items: Sequence[Judged]) -> dict[str, Rate]:
     return found
 
 
-def _verdict(said: Said | None) -> float | None:
+def _verdict(said: HumanLabel | None) -> float | None:
     """Return one person's verdict as a number."""
     return None if said is None or said.passed is None else float(said.passed)
 
 
-def _score(said: Said | None) -> float | None:
+def _score(said: HumanLabel | None) -> float | None:
     """Return one person's score."""
     return None if said is None else said.score
 

@@ -106,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
     certificate = _certificate(
         agreement_of(judged), dataset, judge, _labels(rows, items, folder, args), args
     )
-    bars = judge.bars or CertificateThresholds.model_validate(True)
+    bars = judge.required_agreement or CertificateThresholds.model_validate(True)
     missed = unmet_thresholds(bars, certificate)
     path = None if args.no_write else write_certificate(folder, certificate)
     if args.json:
@@ -136,10 +136,10 @@ def _judge(dataset: "Dataset", args: argparse.Namespace) -> "Judge":
         SettingsError: two bars are given.
     """
     from pytest_evals.ground.errors import DatasetError, Position, SettingsError
-    from pytest_evals.scorers.judge.definitions import DefinitionError, defined
+    from pytest_evals.scorers.judge.definitions import DefinitionError, get_judge
 
     try:
-        judge = defined(dataset, args.judge)
+        judge = get_judge(dataset, args.judge)
     except DefinitionError as error:
         raise DatasetError.at(Position(dataset.path), str(error)) from None
     if args.min_score is None:
@@ -318,7 +318,7 @@ def _certificate(
         dataset=dataset.name,
         fingerprint=judge.fingerprint(dataset),
         models=tuple(m.id if isinstance(m, Model) else m for m in judge.models(dataset)),
-        min_score=judge.bar,
+        min_score=judge.required_score,
         labels=labels,
         metrics=found.metrics,
         confusion=found.confusion,

@@ -10,7 +10,7 @@ from pytest_evals.ground.canonical import digest
 from pytest_evals.ground.errors import DatasetError, Position, Problem, suggest
 from pytest_evals.result import TrialResult
 from pytest_evals.scorers.judge.base import Judge
-from pytest_evals.scorers.judge.people import Said, understood
+from pytest_evals.scorers.judge.human_labels import HumanLabel, read_label
 from pytest_evals.storage.base import HumanScore
 from pytest_evals.storage.labels import LabelRow, latest
 
@@ -25,7 +25,7 @@ class Labelled:
     model: str
     responses: tuple[Response, ...]
     """The recorded answers, turn by turn."""
-    people: dict[str, Said] = field(default_factory=dict)
+    people: dict[str, HumanLabel] = field(default_factory=dict)
     high_risk: bool = False
 
 
@@ -67,7 +67,7 @@ def labelled_answers(rows: Sequence[LabelRow], sources: Sources) -> list[Labelle
     left out.
 
     Raises:
-        DatasetError: rows whose answer is not found, or whose label is not understood: all of them.
+        DatasetError: rows whose answer is not found, or whose label is not read_label: all of them.
     """
     found: dict[str, Labelled] = {}
     problems: list[Problem] = []
@@ -75,7 +75,7 @@ def labelled_answers(rows: Sequence[LabelRow], sources: Sources) -> list[Labelle
     for row in latest(meant):
         try:
             key, item = _answer_of(row, sources)
-            said = understood(sources.judge, row.label, row.value)
+            said = read_label(sources.judge, row.label, row.value)
         except ValueError as error:
             problems.append(Problem(Position(sources.file, row.line), str(error)))
             continue

@@ -45,12 +45,12 @@ def load(path: Path, context: LoadContext) -> Dataset:
     Raises:
         DatasetError: every problem of the file and of those it includes.
     """
-    with _no_collection():
+    with _gc_paused():
         return _Build(path, context).dataset()
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def _gc_paused() -> Iterator[None]:
     """Pause the cyclic garbage collector.
 
     Loading makes many objects and no garbage, and the collector's rounds over what is kept took
@@ -66,7 +66,7 @@ def _no_collection() -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Written:
+class _Layout:
     """Where in a file the dataset's own keys are, and where its cases."""
 
     document: Document
@@ -111,9 +111,9 @@ class _Build:
         models = self._models(written)
         scorers = self._scorers(written, reader)
         prompt = self._prompt(written)
-        own = self._own(written)
+        plain_values = self._plain_values(written)
         reader.read(document, written.cases, self._path, first=written.first)
-        dataset = own.model_copy(
+        dataset = plain_values.model_copy(
             update={
                 "models": tuple(models.values()),
                 "scorers": tuple(scorers.values()),
@@ -126,7 +126,7 @@ class _Build:
             raise self._report.error()
         return dataset
 
-    def _written(self, document: Document) -> _Written:
+    def _written(self, document: Document) -> _Layout:
         """Find the dataset's own keys and its cases.
 
         Raises:
@@ -140,20 +140,20 @@ class _Build:
         if not isinstance(data, dict):
             self._fail(document, (), f"expected a mapping with `cases`, found {show(data)}")
         if "cases" not in data:
-            self._check_keys(_Written(document, data, (), ()))
+            self._check_keys(_Layout(document, data, (), ()))
             self._fail(document, (), "`cases` is missing: there is nothing to test")
         if data["cases"] in (None, [], ""):
             self._fail(document, ("cases",), "there are no cases: there is nothing to test")
         keys = {key: value for key, value in data.items() if key != "cases"}
-        return _Written(document, keys, (), ("cases",))
+        return _Layout(document, keys, (), ("cases",))
 
-    def _in_rows(self, document: Document, rows: list[Json]) -> _Written:
+    def _in_rows(self, document: Document, rows: list[Json]) -> _Layout:
         """Find the dataset's own keys in the first row, where it has any.
 
         Raises:
             DatasetError: there are no cases to be found.
         """
-        written = _Written(document, {}, (), ())
+        written = _Layout(document, {}, (), ())
         head = rows[0] if rows else None
         if isinstance(head, dict) and HEADER in head:
             keys = head[HEADER]
@@ -161,7 +161,7 @@ class _Build:
                 self._fail(document, (0,), f"`{HEADER}` stands alone, with a mapping")
             if "cases" in keys:
                 self._fail(document, (0, HEADER, "cases"), "the cases are the rows below this one")
-            written = _Written(document, keys, (0, HEADER), (), 1)
+            written = _Layout(document, keys, (0, HEADER), (), 1)
         if len(rows) <= written.first:
             self._fail(document, (), "there are no cases: there is nothing to test")
         return written
@@ -171,7 +171,7 @@ class _Build:
         self._report.at(document, loc, message)
         raise self._report.error()
 
-    def _check_keys(self, written: _Written) -> None:
+    def _check_keys(self, written: _Layout) -> None:
         """Report unknown keys of the dataset."""
         for key in written.keys:
             if key not in DATASET_KEYS and key != "$schema" and not key.startswith("x-"):
@@ -180,7 +180,7 @@ class _Build:
                     written.document, (*written.at, key), unknown_key(key, DATASET_KEYS), key=True
                 )
 
-    def _defaults(self, written: _Written) -> Defaults:
+    def _defaults(self, written: _Layout) -> Defaults:
         """Return what every case has."""
         raw = written.keys.get("defaults", {})
         try:
@@ -193,32 +193,32 @@ class _Build:
             return Defaults()
         return defaults
 
-    def _models(self, written: _Written) -> dict[int, Model]:
+    def _models(self, written: _Layout) -> dict[int, Model]:
         """Return the models that are right, by their numbers in the file."""
         _, providers = self._checker.names()
-        found: dict[int, Model] = {}
+        models: dict[int, Model] = {}
         for i in range(self._length(written, "models", "models")):
             loc = (*written.at, "models", i)
             model = read_model(written.document, loc, providers=providers, report=self._report)
             if model is None:
                 self._doubtful = True
             else:
-                found[i] = model
-        return found
+                models[i] = model
+        return models
 
-    def _scorers(self, written: _Written, reader: CaseReader) -> dict[int, ScorerSpec]:
+    def _scorers(self, written: _Layout, reader: CaseReader) -> dict[int, ScorerSpec]:
         """Return the dataset's assertions that are right, by their numbers in the file."""
-        found: dict[int, ScorerSpec] = {}
+        scorers: dict[int, ScorerSpec] = {}
         for i in range(self._length(written, "scorers", "scorers")):
             loc = (*written.at, "scorers", i)
             spec = reader.scorer(written.document, loc, written.keys["scorers"][i])
             if spec is None:
                 self._doubtful = True
             else:
-                found[i] = spec
-        return found
+                scorers[i] = spec
+        return scorers
 
-    def _length(self, written: _Written, key: str, things: str) -> int:
+    def _length(self, written: _Layout, key: str, things: str) -> int:
         """Return the length of a list; 0 where it is missing or, which is reported, no list."""
         raw = written.keys.get(key, [])
         if isinstance(raw, list):
@@ -231,7 +231,7 @@ class _Build:
         )
         return 0
 
-    def _prompt(self, written: _Written) -> Prompt | None:
+    def _prompt(self, written: _Layout) -> Prompt | None:
         """Return the prompt."""
         if "prompt" not in written.keys:
             return None
@@ -240,7 +240,7 @@ class _Build:
         self._doubtful = self._doubtful or prompt is None
         return prompt
 
-    def _own(self, written: _Written) -> Dataset:
+    def _plain_values(self, written: _Layout) -> Dataset:
         """Return the dataset with what is a plain value in it."""
         stem = self._path.name.removesuffix(self._path.suffix).removesuffix(".evals")
         fallback = {
@@ -263,7 +263,7 @@ class _Build:
             return Dataset.model_validate({**fallback, **right})
 
     def _check(
-        self, dataset: Dataset, written: _Written, reader: CaseReader, numbers: dict[str, list[int]]
+        self, dataset: Dataset, written: _Layout, reader: CaseReader, numbers: dict[str, list[int]]
     ) -> None:
         """Report what only the checker can see.
 
@@ -278,9 +278,9 @@ class _Build:
             if len(loc) > 1 and loc[0] == "cases" and isinstance(loc[1], int):
                 if self._doubtful and (len(loc) < 4 or loc[2] == "script"):
                     continue
-                document, way = reader.origins[loc[1]]
-                inner = written_loc(value_at(document.data, way), loc[2:])
-                self._report.at(document, (*way, *inner), message, key=key)
+                document, origin = reader.origins[loc[1]]
+                inner = written_loc(value_at(document.data, origin), loc[2:])
+                self._report.at(document, (*origin, *inner), message, key=key)
                 continue
             if len(loc) > 1 and loc[0] in numbers and isinstance(loc[1], int):
                 loc = (loc[0], numbers[str(loc[0])][loc[1]], *loc[2:])  # noqa: PLW2901 - its place

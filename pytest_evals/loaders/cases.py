@@ -69,8 +69,8 @@ class CaseReader:
         for step in loc:
             written = written[step]
         rows = self._rows(document, loc, (path,), written)
-        for raw, where, way in islice(rows, first, None):
-            self._add(raw, where, way)
+        for raw, row_document, row_loc in islice(rows, first, None):
+            self._add(raw, row_document, row_loc)
 
     def _rows(
         self, document: Document, loc: Loc, chain: tuple[Path, ...], written: Json
@@ -87,19 +87,19 @@ class CaseReader:
             )
             return
         for i, raw in enumerate(written):
-            way = (*loc, i)
+            row_loc = (*loc, i)
             if type(raw) is dict and _INCLUDE in raw:
                 target = raw[_INCLUDE]
                 if len(raw) > 1 or not isinstance(target, str):
                     self._report.at(
                         document,
-                        way,
+                        row_loc,
                         f"`{_INCLUDE}` stands alone, with the path of a file of cases",
                     )
                     continue
-                yield from self._included(document, (*way, _INCLUDE), chain, target)
+                yield from self._included(document, (*row_loc, _INCLUDE), chain, target)
             else:
-                yield raw, document, way
+                yield raw, document, row_loc
 
     def _included(
         self, document: Document, loc: Loc, chain: tuple[Path, ...], written: str
@@ -107,9 +107,9 @@ class CaseReader:
         """Yield the rows of a file that is named at a place."""
         try:
             path = self._files.beside(chain[-1], written)
-            if path.resolve() in [known.resolve() for known in chain]:
-                way = " -> ".join(self._files.shown(known) for known in (*chain, path))
-                raise BadReferenceError(f"{written!r} includes itself: {way}")
+            if path.resolve() in [other.resolve() for other in chain]:
+                circle = " -> ".join(self._files.shown(other) for other in (*chain, path))
+                raise BadReferenceError(f"{written!r} includes itself: {circle}")
             inner = self._files.parse(path)
         except BadReferenceError as error:
             self._report.at(document, loc, str(error))
@@ -156,7 +156,7 @@ class CaseReader:
         if not named:
             fields["id"] = _NO_ID
         if self._has_defaults:
-            self._merge(fields)
+            self._apply_defaults(fields)
         try:
             case = _validate(fields)
         except ValidationError as error:
@@ -166,9 +166,9 @@ class CaseReader:
         written = self._written.setdefault(tuple(fields), case.model_fields_set)
         object.__setattr__(case, "__pydantic_fields_set__", written)
         if right:
-            self._keep(case if named else _with_id(case), document, loc, named=named)
+            self._register(case if named else _with_id(case), document, loc, named=named)
 
-    def _keep(self, case: Case, document: Document, loc: Loc, *, named: bool) -> None:
+    def _register(self, case: Case, document: Document, loc: Loc, *, named: bool) -> None:
         """Add a case, if its id is new."""
         first = self._seen.setdefault(case.id, len(self.cases))
         if first == len(self.cases):
@@ -203,12 +203,12 @@ class CaseReader:
             self._report.findings(document, loc, explain(error, raw, ScorerSpec))
         return spec
 
-    def _merge(self, fields: dict[str, Any]) -> None:
+    def _apply_defaults(self, fields: dict[str, Any]) -> None:
         """Add the defaults to a row: tags and mappings are joined, the row's own values win."""
         defaults = self._defaults
         if defaults.tags:
-            own = fields.get("tags", ())
-            tags = (own,) if isinstance(own, str) else own
+            written = fields.get("tags", ())
+            tags = (written,) if isinstance(written, str) else written
             if isinstance(tags, list | tuple):
                 fields["tags"] = [
                     *defaults.tags,
@@ -216,9 +216,9 @@ class CaseReader:
                 ]
         for name in ("variables", "metadata"):
             common = getattr(defaults, name)
-            own = fields.get(name, {})
-            if common and isinstance(own, dict):
-                fields[name] = {**common, **own}
+            written = fields.get(name, {})
+            if common and isinstance(written, dict):
+                fields[name] = {**common, **written}
         if defaults.samples is not None:
             fields.setdefault("samples", defaults.samples)
 
@@ -226,7 +226,7 @@ class CaseReader:
 def _findings(error: ValidationError, raw: dict[str, Json]) -> list[Finding]:
     """Say what is wrong with a row, its chat messages one by one."""
     findings: list[Finding] = []
-    for finding in explain(error, raw, Case, known=CASE_KEYS):
+    for finding in explain(error, raw, Case, allowed=CASE_KEYS):
         if finding.loc != ("input",) or not isinstance(raw["input"], list):
             findings.append(finding)
             continue
@@ -235,18 +235,22 @@ def _findings(error: ValidationError, raw: dict[str, Json]) -> list[Finding]:
                 Message.model_validate(message)
             except ValidationError as inner:
                 findings += [
-                    Finding(("input", i, *found.loc), found.message, at_key=found.at_key)
-                    for found in explain(inner, message, Message)
+                    Finding(
+                        ("input", i, *inner_finding.loc),
+                        inner_finding.message,
+                        at_key=inner_finding.at_key,
+                    )
+                    for inner_finding in explain(inner, message, Message)
                 ]
     return findings
 
 
 def _with_id(case: Case) -> Case:
     """Give a case an id made of what it asks, which other cases do not change."""
-    return case.model_copy(update={"id": f"{slug(_asked(case))}-{case.digest[:6]}"})
+    return case.model_copy(update={"id": f"{slug(_input_text(case))}-{case.digest[:6]}"})
 
 
-def _asked(case: Case) -> str:
+def _input_text(case: Case) -> str:
     """Return the text of a case's question."""
     if case.turns:
         return case.turns[0]

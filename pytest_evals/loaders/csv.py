@@ -82,7 +82,7 @@ class _Reading:
                 self._header = start
                 self._check_delimiter(cells)
                 self._columns = [self._column(cell, i) for i, cell in enumerate(cells)]
-                self._check_doubles(cells)
+                self._check_duplicates(cells)
                 continue
             if len(cells) != len(self._columns):
                 self.problems.append(
@@ -131,7 +131,7 @@ class _Reading:
             name, type_name = header.strip(), ""
         key, dot, inner = name.partition(".")
         if colon and type_name not in _TYPES:
-            self._refuse(
+            self._report_column(
                 index,
                 f"column {clip(header)} has the unknown type {type_name!r}."
                 + suggest(type_name, _TYPES),
@@ -139,12 +139,12 @@ class _Reading:
             return None
         if key in _MAPPINGS:
             if not inner:
-                self._refuse(index, f"column {clip(header)} needs a name: `{key}.<name>`")
+                self._report_column(index, f"column {clip(header)} needs a name: `{key}.<name>`")
                 return None
         elif dot or key not in _KEYS:
-            self._refuse(index, self._unknown(header, name))
+            self._report_column(index, self._unknown(header, name))
             return None
-        read = _TYPES[type_name] if colon else _OWN_TYPES.get(key, str)
+        read = _TYPES[type_name] if colon else _DEFAULT_TYPES.get(key, str)
         return _Column(key, inner or None, read)
 
     def _unknown(self, header: str, name: str) -> str:
@@ -171,7 +171,7 @@ class _Reading:
                     f"{self._delimiter!r}, not by {other!r}",
                 )
 
-    def _check_doubles(self, cells: list[str]) -> None:
+    def _check_duplicates(self, cells: list[str]) -> None:
         """Report columns that stand twice."""
         seen: dict[tuple[str, str | None], int] = {}
         for i, column in enumerate(self._columns):
@@ -179,12 +179,12 @@ class _Reading:
                 continue
             first = seen.setdefault((column.key, column.inner), i)
             if first != i:
-                self._refuse(
+                self._report_column(
                     i,
                     f"column {clip(cells[i])} stands twice: columns {first + 1} and {i + 1}",
                 )
 
-    def _refuse(self, index: int, message: str) -> None:
+    def _report_column(self, index: int, message: str) -> None:
         """Add a problem with a column."""
         self.problems.append(Problem(self._cell(self._header, index), message))
 
@@ -307,7 +307,7 @@ _TYPES: dict[str, Callable[[str], Json]] = {
     "json": _json,
     "list": _list,
 }
-_OWN_TYPES: dict[str, Callable[[str], Json]] = {
+_DEFAULT_TYPES: dict[str, Callable[[str], Json]] = {
     "samples": _int,
     "tags": _words,
     "turns": _json,

@@ -58,7 +58,7 @@ def explain(
     raw: Json,
     noun: type[BaseModel],
     *,
-    known: Iterable[str] | None = None,
+    allowed: Iterable[str] | None = None,
 ) -> list[Finding]:
     """Return what is wrong with what was written.
 
@@ -66,21 +66,27 @@ def explain(
         error: what validation found.
         raw: what was written.
         noun: what it should have become.
-        known: the keys that may be written at the top, where they are not just the noun's fields.
+        allowed: the keys allowed at the top level, if they differ from the fields of the noun.
     """
     findings: list[Finding] = []
     expectations: dict[Loc, list[str]] = {}
     for detail in error.errors(include_url=False):
-        kind, loc = detail["type"], written_loc(raw, detail["loc"])
-        if kind == "extra_forbidden":
+        error_type, loc = detail["type"], written_loc(raw, detail["loc"])
+        if error_type == "extra_forbidden":
             key = detail["loc"][-1]
-            names = known if known is not None and len(loc) == 1 else keys_at(noun, detail["loc"])
+            names = (
+                allowed if allowed is not None and len(loc) == 1 else keys_at(noun, detail["loc"])
+            )
             findings.append(Finding(loc, unknown_key(key, names), at_key=True))
-        elif kind == "missing":
+        elif error_type == "missing":
             findings.append(Finding(loc, f"`{detail['loc'][-1]}` is missing here"))
-        elif kind == "literal_error" and isinstance(detail["input"], str):
+        elif error_type == "literal_error" and isinstance(detail["input"], str):
             findings.append(Finding(loc, _unknown_word(detail)))
-        elif kind in _EXPECTED or kind in _BOUNDS or kind in {"literal_error", "string_too_short"}:
+        elif (
+            error_type in _EXPECTED
+            or error_type in _BOUNDS
+            or error_type in {"literal_error", "string_too_short"}
+        ):
             expectations.setdefault(loc, []).append(_expected(detail))
         else:
             findings.append(Finding(loc, _other(detail)))
@@ -88,18 +94,18 @@ def explain(
         deeper = [*expectations, *(finding.loc for finding in findings)]
         if any(len(other) > len(loc) and other[: len(loc)] == loc for other in deeper):
             continue  # the branch of a union that was not meant
-        found = show(value_at(raw, loc))
+        actual = show(value_at(raw, loc))
         words = " or ".join(dict.fromkeys(expected))
         key = f"`{loc[-1]}`: " if loc and isinstance(loc[-1], str) else ""
         findings.append(
-            Finding(loc, f"{key}expected {words}, found {found}{_hint(raw, loc, words)}")
+            Finding(loc, f"{key}expected {words}, found {actual}{_hint(raw, loc, words)}")
         )
     return list(dict.fromkeys(findings))
 
 
-def unknown_key(key: object, known: Iterable[str]) -> str:
+def unknown_key(key: object, allowed: Iterable[str]) -> str:
     """Word an unknown key."""
-    return f"unknown key {clip(str(key))}.{suggest(str(key), known)}"
+    return f"unknown key {clip(str(key))}.{suggest(str(key), allowed)}"
 
 
 def written_loc(raw: Json, loc: Iterable[str | int]) -> Loc:
@@ -109,7 +115,7 @@ def written_loc(raw: Json, loc: Iterable[str | int]) -> Loc:
         raw: what was written.
         loc: the way in what it stands for, as validation or the registry names it.
     """
-    way: list[str | int] = []
+    written: list[str | int] = []
     steps = list(loc)
     value = raw
     for i, step in enumerate(steps):
@@ -126,13 +132,13 @@ def written_loc(raw: Json, loc: Iterable[str | int]) -> Loc:
         elif isinstance(value, dict) and step in value:
             value = value[step]
         elif isinstance(value, dict) and step == "samples" and "events" in value:
-            way.append("events")
+            written.append("events")
             value = value["events"]
             continue
         else:
             continue
-        way.append(step)
-    return tuple(way)
+        written.append(step)
+    return tuple(written)
 
 
 def value_at(raw: Json, loc: Loc) -> Json:
@@ -174,15 +180,15 @@ def _nouns_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 def _expected(detail: Mapping[str, Any]) -> str:
     """Say what a value should have been."""
-    kind, context = detail["type"], detail.get("ctx", {})
-    if kind in _BOUNDS:
-        name, words = _BOUNDS[kind]
+    error_type, context = detail["type"], detail.get("ctx", {})
+    if error_type in _BOUNDS:
+        name, words = _BOUNDS[error_type]
         return words.format(f"{context[name]:g}")
-    if kind == "literal_error":
+    if error_type == "literal_error":
         return f"one of {', '.join(_words_of(detail))}"
-    if kind == "string_too_short":
+    if error_type == "string_too_short":
         return "a text that is not empty"
-    return _EXPECTED[kind]
+    return _EXPECTED[error_type]
 
 
 def _words_of(detail: Mapping[str, Any]) -> list[str]:
@@ -192,23 +198,23 @@ def _words_of(detail: Mapping[str, Any]) -> list[str]:
 
 def _unknown_word(detail: Mapping[str, Any]) -> str:
     """Word a text that is none of those expected."""
-    found = detail["input"]
-    return f"`{detail['loc'][-1]}`: unknown {clip(found)}.{suggest(found, _words_of(detail))}"
+    word = detail["input"]
+    return f"`{detail['loc'][-1]}`: unknown {clip(word)}.{suggest(word, _words_of(detail))}"
 
 
 def _other(detail: Mapping[str, Any]) -> str:
     """Word what has no expectation of its own."""
-    kind, context = detail["type"], detail.get("ctx", {})
-    if kind == "union_tag_invalid":
+    error_type, context = detail["type"], detail.get("ctx", {})
+    if error_type == "union_tag_invalid":
         names = [name.strip("' ") for name in context["expected_tags"].split(",")]
         key = context["discriminator"].strip("'")
         return f"unknown {key} {clip(str(context['tag']))}.{suggest(str(context['tag']), names)}"
-    if kind == "union_tag_not_found":
+    if error_type == "union_tag_not_found":
         return f"{context['discriminator']} is missing in {show(detail['input'])}".replace(
             "'", "`", 2
         )
     message = str(detail["msg"]).removeprefix("Value error, ")
-    return message[:1].lower() + message[1:] if kind != "value_error" else message
+    return message[:1].lower() + message[1:] if error_type != "value_error" else message
 
 
 def _hint(raw: Json, loc: Loc, expected: str) -> str:

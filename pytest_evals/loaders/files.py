@@ -103,14 +103,14 @@ class Files:
         Raises:
             DatasetError: there is none.
         """
-        found = self._formats.loader(path.suffix.lower())
-        if found is None:
+        loader = self._formats.loader(path.suffix.lower())
+        if loader is None:
             raise DatasetError.at(
                 Position(self.shown(path)),
                 f"found a file whose name ends in {path.suffix or 'nothing'!r}, expected one of "
                 f"{', '.join(self._formats.suffixes())}",
             )
-        return found()
+        return loader()
 
 
 def is_rows(path: Path) -> bool:

@@ -8,7 +8,7 @@ from pytest_evals.loaders.base import MAX_DEPTH, Document, Loc
 from pytest_evals.loaders.jsontext import JsonText, StrictDecoder
 from pytest_evals.loaders.text import decode
 
-MOST_UNREADABLE = 20
+MAX_UNREADABLE = 20
 """After so many lines that are not JSON, the others are only counted."""
 
 
@@ -29,8 +29,8 @@ class JsonlLoader:
         problems = reading.problems
         if not rows:
             raise DatasetError(reading.why_nothing())
-        if reading.unreadable > MOST_UNREADABLE:
-            more = reading.unreadable - MOST_UNREADABLE
+        if reading.unreadable > MAX_UNREADABLE:
+            more = reading.unreadable - MAX_UNREADABLE
             problems.append(Problem(Position(path), f"{more} more lines are not JSON either"))
         return Document(rows, reading, tuple(problems))
 
@@ -76,7 +76,7 @@ class _Reading:
     def _refuse(self, line: str, number: int) -> None:
         """Report a line that is not JSON."""
         self.unreadable += 1
-        if self.unreadable <= MOST_UNREADABLE:
+        if self.unreadable <= MAX_UNREADABLE:
             try:
                 JsonText(line, self._path, first=number).parse(StrictDecoder())
             except DatasetError as error:

@@ -79,7 +79,7 @@ class JsonText:
     def __init__(self, text: str, path: str, *, first: int = 1) -> None:
         self._text = text
         self._lines = Lines(text, path, first=first)
-        self._known: dict[int, dict[str | int, tuple[int, int]]] = {}
+        self._places: dict[int, dict[str | int, tuple[int, int]]] = {}
         self.problems: list[Problem] = []
 
     def parse(self, decode: StrictDecoder) -> Json:
@@ -106,11 +106,11 @@ class JsonText:
         """Return where a value, or its key, begins."""
         offset = place = self._space(0)
         for i, step in enumerate(loc):
-            found = self._children(offset).get(step)
-            if found is None:
+            child = self._children(offset).get(step)
+            if child is None:
                 break
-            offset = found[1]
-            place = found[0] if key and i == len(loc) - 1 else offset
+            offset = child[1]
+            place = child[0] if key and i == len(loc) - 1 else offset
         return self._lines.at(place)
 
     def _space(self, offset: int) -> int:
@@ -120,10 +120,10 @@ class JsonText:
 
     def _children(self, offset: int) -> dict[str | int, tuple[int, int]]:
         """Return where the keys and values of the container at an offset begin."""
-        known = self._known.get(offset)
-        if known is None:
-            known = self._known[offset] = dict(self._read_children(offset))
-        return known
+        places = self._places.get(offset)
+        if places is None:
+            places = self._places[offset] = dict(self._read_children(offset))
+        return places
 
     def _read_children(self, offset: int) -> Iterator[tuple[str | int, tuple[int, int]]]:
         """Yield each child's key and places; values are passed over at the speed of C."""
@@ -212,5 +212,5 @@ def _syntax(error: json.JSONDecodeError) -> str:
         hint = "; texts are in double quotes, and no comma stands before a closing bracket"
     elif "control character" in error.msg:
         hint = "; write a line break in a text as \\n"
-    found = f", found {rest!r}" if rest else ", found the end of the text"
-    return f"not JSON: {error.msg[:1].lower()}{error.msg[1:].removesuffix(' at')}{found}{hint}"
+    actual = f", found {rest!r}" if rest else ", found the end of the text"
+    return f"not JSON: {error.msg[:1].lower()}{error.msg[1:].removesuffix(' at')}{actual}{hint}"

@@ -113,19 +113,19 @@ def has_lone_surrogate(text: str) -> bool:
     return False
 
 
-def kind(value: object) -> str:
+def kind_name(value: object) -> str:
     """Name a value's kind in plain words."""
     if value is None:
         return "nothing (null)"
     if isinstance(value, bool):
         return "a truth value"
-    for types, words in _KINDS:
+    for types, words in _KIND_NAMES:
         if isinstance(value, types):
             return words
     return type(value).__name__
 
 
-_KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
+_KIND_NAMES: tuple[tuple[type | tuple[type, ...], str], ...] = (
     (str, "a text"),
     ((int, float), "a number"),
     ((list, tuple), "a list"),
@@ -133,22 +133,22 @@ _KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
 )
 
 
-def show(value: object, *, most: int = 60) -> str:
+def show(value: object, *, limit: int = 60) -> str:
     """Show a value that was found: its kind where that helps, and its beginning."""
     if isinstance(value, str):
-        return f"the text {clip(value, most=most)}"
+        return f"the text {clip(value, limit=limit)}"
     if isinstance(value, dict) and value:
-        keys = ", ".join(clip(str(key), most=20) for key in list(value)[:3])
+        keys = ", ".join(clip(str(key), limit=20) for key in list(value)[:3])
         return f"a mapping with {keys}{', ...' if len(value) > 3 else ''}"
     if isinstance(value, list | tuple) and value:
         return f"a list of {len(value)}"
     if isinstance(value, dict | list | tuple):
-        return f"an empty {kind(value).removeprefix('a ')}"
+        return f"an empty {kind_name(value).removeprefix('a ')}"
     if isinstance(value, int | float) and not isinstance(value, bool):
         return f"the number {value}" if abs(value) < 1e30 else "a huge number"
-    return kind(value) if value is None else str(value).lower()
+    return kind_name(value) if value is None else str(value).lower()
 
 
-def clip(text: str, *, most: int = 60) -> str:
+def clip(text: str, *, limit: int = 60) -> str:
     """Quote a text's beginning on one line."""
-    return repr(text) if len(text) <= most else f"{text[: most - 3]!r}..."
+    return repr(text) if len(text) <= limit else f"{text[: limit - 3]!r}..."

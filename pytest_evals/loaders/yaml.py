@@ -15,7 +15,7 @@ from yaml import events
 from pytest_evals.ground.canonical import Json
 from pytest_evals.ground.errors import DatasetError, Position, Problem
 from pytest_evals.loaders.base import MAX_DEPTH, Document, Loc
-from pytest_evals.loaders.text import TOO_DEEP, Lines, clip, decode, has_lone_surrogate, kind
+from pytest_evals.loaders.text import TOO_DEEP, Lines, clip, decode, has_lone_surrogate, kind_name
 
 MAX_ALIASED = 1_000_000
 """How many values a file's aliases may stand for, all together."""
@@ -93,13 +93,13 @@ class YamlLoader:
         builder = _Builder(text, everywhere=False)
         try:
             data = builder.build()
-        except _PlacesWantedError:
+        except _LocationsNeededError:
             builder = _Builder(text, everywhere=True)
             data = builder.build()
-        return Document(data, _Where(text, data, builder), tuple(builder.problems))
+        return Document(data, _Locations(text, data, builder), tuple(builder.problems))
 
 
-class _PlacesWantedError(Exception):
+class _LocationsNeededError(Exception):
     """A problem was found whose message needs the place of a deep value."""
 
 
@@ -213,9 +213,9 @@ class _Builder:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             if mark is not None and LIBYAML_DEPTH in (error.problem or ""):
-                self._refuse_nesting(mark)
+                self._report_nesting(mark)
             else:
-                self._refuse(mark, _syntax(error))
+                self._report(mark, _syntax(error))
         except yaml.reader.ReaderError:
             text = self._text.text
             match = _UNPRINTABLE.search(text)
@@ -229,7 +229,7 @@ class _Builder:
             )
         raise DatasetError(self.problems)
 
-    def _refuse_nesting(self, mark: Any) -> None:
+    def _report_nesting(self, mark: Any) -> None:
         """Report the list or mapping at level `MAX_DEPTH` + 1 of a text that libyaml rejects.
 
         Newer versions of libyaml limit the depth to 1,000 and scan ahead of the events, so they
@@ -242,7 +242,7 @@ class _Builder:
             if error.problems[-1].message == TOO_DEEP:
                 self.problems[:] = error.problems
                 return
-        self._refuse(mark, TOO_DEEP)
+        self._report(mark, TOO_DEEP)
 
     def _stream(self) -> Json:
         """Read the stream: its start, one document, its end."""
@@ -254,7 +254,7 @@ class _Builder:
         get()
         extra = get()
         if not isinstance(extra, events.StreamEndEvent):
-            self._refuse(
+            self._report(
                 extra.start_mark, "found a second document, expected one; delete the `---`"
             )
             raise DatasetError(self.problems)
@@ -320,7 +320,7 @@ class _Builder:
         """Begin a list or mapping."""
         is_map = isinstance(event, events.MappingStartEvent)
         if depth > MAX_DEPTH:
-            self._refuse(event.start_mark, TOO_DEEP)
+            self._report(event.start_mark, TOO_DEEP)
             raise DatasetError(self.problems)
         tag = event.tag
         if tag is not None and tag not in {"!", f"{_CORE}{'map' if is_map else 'seq'}"}:
@@ -348,7 +348,7 @@ class _Builder:
         """Return the value of a scalar that has a tag or an anchor, or needs restoring."""
         value: Json = self._text.restored(event.value)
         if self._text.escapes and has_lone_surrogate(value):
-            self._refuse(event.start_mark, "found half a character (a surrogate); write it whole")
+            self._report(event.start_mark, "found half a character (a surrogate); write it whole")
             value = value.encode(errors="replace").decode()
         if event.tag is None:
             if event.implicit[0]:
@@ -372,7 +372,7 @@ class _Builder:
             "float": type(value) in {int, float},
         }
         if not fits[name]:
-            self._refuse(event.start_mark, f"found {clip(text)}, which is not what !!{name} says")
+            self._report(event.start_mark, f"found {clip(text)}, which is not what !!{name} says")
         return float(value) if name == "float" and type(value) is int else value
 
     def _resolved(self, text: str, mark: Any) -> Json:
@@ -393,32 +393,32 @@ class _Builder:
                 return number
         elif not _NOT_FINITE.fullmatch(text):
             return text
-        self._refuse(mark, problem)
+        self._report(mark, problem)
         return text
 
     def _key(self, event: Any, value: Json, frame: "_Frame") -> "str | _Absent":
         """Return the key of a mapping where it is not simply a new text."""
         mark = frame.key_mark
         if isinstance(value, dict | list):
-            self._refuse(mark, f"a key must be a text, found {kind(value)}")
+            self._report(mark, f"a key must be a text, found {kind_name(value)}")
             self._dropped.append(value)
             return _DROP
         if not isinstance(value, str):
             written = self._text.restored(getattr(event, "value", str(value)))
             if not written:
-                self._refuse(mark, "found a `:` without a key before it")
+                self._report(mark, "found a `:` without a key before it")
                 return _DROP
-            self._refuse(
-                mark, f"a key must be a text, found {kind(value)}; write {_quoted(written)}"
+            self._report(
+                mark, f"a key must be a text, found {kind_name(value)}; write {_quoted(written)}"
             )
             value = written
         elif value == "<<" and isinstance(event, events.ScalarEvent) and event.implicit[0]:
             return _MERGE
         if value in frame.container:
             if frame.marks is None:
-                raise _PlacesWantedError
+                raise _LocationsNeededError
             line = frame.marks[value][0][0] + 1
-            self._refuse(
+            self._report(
                 mark, f"key {clip(value)} stands twice in this mapping, first in line {line}"
             )
         return str(value)
@@ -427,16 +427,16 @@ class _Builder:
         """Return the value that an alias stands for."""
         name = event.anchor
         if name in self._open_anchors:
-            self._refuse(event.start_mark, f"`*{name}` stands inside `&{name}`: it has no end")
+            self._report(event.start_mark, f"`*{name}` stands inside `&{name}`: it has no end")
             return None
         if name not in self._anchors:
-            self._refuse(event.start_mark, f"found `*{name}`, but no `&{name}` stands before it")
+            self._report(event.start_mark, f"found `*{name}`, but no `&{name}` stands before it")
             return None
         value, size = self._anchors[name]
         self._count += size
         self._aliased += size
         if self._aliased > MAX_ALIASED:
-            self._refuse(
+            self._report(
                 event.start_mark,
                 f"the aliases up to `*{name}` stand for more than {MAX_ALIASED:,} values; "
                 "write less with anchors",
@@ -454,8 +454,9 @@ class _Builder:
         for value, mark in frame.merges:
             for source in value if isinstance(value, list) else [value]:
                 if not isinstance(source, dict):
-                    self._refuse(
-                        mark, f"`<<` takes a mapping or a list of mappings, found {kind(source)}"
+                    self._report(
+                        mark,
+                        f"`<<` takes a mapping or a list of mappings, found {kind_name(source)}",
                     )
                     continue
                 for key, item in source.items():
@@ -467,15 +468,15 @@ class _Builder:
     def _bad_tag(self, event: Any) -> None:
         """Report a tag that means nothing here."""
         tag = event.tag.replace(_CORE, "!!")
-        self._refuse(event.start_mark, f"found the tag {clip(tag)}; tags are not used here")
+        self._report(event.start_mark, f"found the tag {clip(tag)}; tags are not used here")
 
-    def _refuse(self, mark: Any, message: str) -> None:
+    def _report(self, mark: Any, message: str) -> None:
         """Add a problem."""
         where = Position(self._text.path) if mark is None else self._text.position(mark)
         self.problems.append(Problem(where, message))
 
 
-class _Where:
+class _Locations:
     """Finds values; reads the text a second time when the place of a deep one is first wanted."""
 
     def __init__(self, text: _Text, data: Json, builder: _Builder) -> None:
@@ -493,10 +494,10 @@ class _Where:
             if marks is None and not self._whole and isinstance(value, dict | list):
                 self._read_again()
                 return self(loc, key=key)
-            found = marks.get(step) if marks else None
-            if found is None:
+            mark = marks.get(step) if marks else None
+            if mark is None:
                 break
-            place = found[0 if key and i == len(loc) - 1 else 1]
+            place = mark[0 if key and i == len(loc) - 1 else 1]
             value = value[step]
         return Position(self._text.path, place[0] + 1, place[1] + 1)
 

@@ -39,13 +39,13 @@ def known_errors(evals: Evals, path: str) -> dict[str, JudgeError]:
     for bound in used.values():
         if not isinstance(bound.scorer, RubricJudge):
             continue
-        name, judge = bound.scorer.ready(dataset)
+        name, judge = bound.scorer.resolve(dataset)
         certificate = certificates.get(name or "")
         if certificate is None or certificate.unusable is not None:
             continue
         same = certificate.fingerprint == judge.fingerprint(dataset)
         error = judge_error(certificate)
-        if same and certificate.min_score == judge.bar and error is not None:
+        if same and certificate.min_score == judge.required_score and error is not None:
             found[bound.name] = error
     return found
 

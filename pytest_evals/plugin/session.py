@@ -186,9 +186,9 @@ class Evals:
         """Return who knows the scorers: in a sanity run they are turned round."""
         if not self.settings.sanity:
             return self.registry
-        from pytest_evals.scorers.sanity import SanityFinder
+        from pytest_evals.scorers.sanity import SanityRegistry
 
-        return SanityFinder(self.registry)
+        return SanityRegistry(self.registry)
 
     def fresh_engine(self, settings: Settings, share: WorkerShare) -> Engine:
         """Return a second engine, for what is asked after the trials.

@@ -240,10 +240,10 @@ class Registry:
 
     def _check_judges(self, dataset: Dataset) -> Iterator[tuple[Loc, str]]:
         """Yield what is wrong with the judges that a dataset defines, and with their models."""
-        from pytest_evals.scorers.judge.definitions import check_judges, models_of_judges
+        from pytest_evals.scorers.judge.definitions import check_judges, judge_models
 
         yield from check_judges(dataset)
-        for loc, model in models_of_judges(dataset):
+        for loc, model in judge_models(dataset):
             for inner, message in self._check_asked(dataset, model):
                 yield (*loc, *inner), message
 

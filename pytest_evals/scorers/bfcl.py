@@ -18,8 +18,8 @@ from pytest_evals.ground.canonical import Json
 from pytest_evals.message import ToolCall
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, ScoringError, Verdict
 from pytest_evals.scorers.quoting import shown
-from pytest_evals.scorers.toolargs import declared
-from pytest_evals.scorers.toolmatch import told
+from pytest_evals.scorers.toolargs import declared_schemas
+from pytest_evals.scorers.toolmatch import format_calls
 
 Possible = Mapping[str, Mapping[str, Sequence[Json]]]
 """One possible call: its name, and the allowed values of each parameter."""
@@ -59,12 +59,13 @@ class BfclCalls(Scorer):
         answers = self._answers(ctx.case)
         if answers is None:
             raise ScoringError("it has no answers, and the case's `expected` is no list of them")
-        tools = declared(ctx.dataset.tools_of(ctx.case))
+        tools = declared_schemas(ctx.dataset.tools_of(ctx.case))
         calls = list(ctx.tool_calls)
         if len(calls) != len(answers):
             return Verdict(
                 passed=False,
-                reason=f"{len(calls)} calls were made, expected {len(answers)}: {told(calls)}",
+                reason=f"{len(calls)} calls were made, expected {len(answers)}: "
+                f"{format_calls(calls)}",
             )
         left = list(calls)
         for answer in answers:
@@ -81,7 +82,7 @@ class BfclCalls(Scorer):
                     passed=False,
                     reason=f"no call fits {shown(answer)}: {'; '.join(faults[:3])}",
                 )
-        return Verdict(passed=True, reason=f"the calls are possible answers: {told(calls)}")
+        return Verdict(passed=True, reason=f"the calls are possible answers: {format_calls(calls)}")
 
     def _answers(self, case: Case) -> Sequence[Possible] | None:
         """Return the possible answers."""
@@ -120,7 +121,7 @@ def call_fault(call: ToolCall, answer: Possible, tools: Mapping[str, Json]) -> s
     Args:
         call: the call that was made.
         answer: one possible call.
-        tools: the parameters' schema of each declared tool; may be empty.
+        tools: the parameters' schema of each declared_schemas tool; may be empty.
     """
     ((name, allowed),) = answer.items()
     if _plain_name(call.name) != _plain_name(name):
@@ -164,16 +165,16 @@ def plain_text(text: str) -> str:
 
 def _allowed(value: Json, options: Sequence[Json], schema: Mapping[str, Any]) -> bool:
     """Whether a value is one of those allowed."""
-    given = next((type(option) for option in options if option != ""), None)
-    wanted = _TYPES.get(str(schema.get("type")), given)
-    if wanted is None:
+    option_type = next((type(option) for option in options if option != ""), None)
+    expected_type = _TYPES.get(str(schema.get("type")), option_type)
+    if expected_type is None:
         return value in options
-    if wanted is float and type(value) is int:
+    if expected_type is float and type(value) is int:
         value = float(value)
-    if type(value) is not wanted:
+    if type(value) is not expected_type:
         # A variable's name may stand where a value does: then it must be written just so.
-        return given is not None and type(value) is given and value in options
-    if given is not None and given is not wanted:
+        return option_type is not None and type(value) is option_type and value in options
+    if option_type is not None and option_type is not expected_type:
         return _inner_types(value, options, schema) and value in options
     return _inner_types(value, options, schema) and _same(value, options, schema)
 
@@ -205,9 +206,9 @@ def _same(value: Json, options: Sequence[Json], schema: Mapping[str, Any]) -> bo
     if isinstance(value, list):
         lists = [option for option in options if isinstance(option, list)]
         items = schema.get("items")
-        kind = items.get("type") if isinstance(items, Mapping) else None
-        objects = _TYPES.get(str(kind)) is dict or (
-            kind is None and bool(value) and all(isinstance(item, dict) for item in value)
+        item_type = items.get("type") if isinstance(items, Mapping) else None
+        objects = _TYPES.get(str(item_type)) is dict or (
+            item_type is None and bool(value) and all(isinstance(item, dict) for item in value)
         )
         if objects:
             return any(_same_objects(value, option) for option in lists)

@@ -35,31 +35,31 @@ class SpecError(EvalsError):
         return self.problems[0][0]
 
 
-def bind(spec: ScorerSpec, find: Find, known: Callable[[], Iterable[str]]) -> Bound:
+def bind(spec: ScorerSpec, find_class: Find, scorer_names: Callable[[], Iterable[str]]) -> Bound:
     """Make the scorer of a spec.
 
     Args:
         spec: as the dataset writes it.
-        find: returns the scorer class of a name, or None.
-        known: returns all names, for a suggestion.
+        find_class: returns the scorer class of a name, or None.
+        scorer_names: returns all names, for a suggestion.
 
     Raises:
         SpecError: the scorer is unknown, or its options are wrong: all problems at once.
     """
-    cls = find(spec.type)
+    cls = find_class(spec.type)
     if cls is None:
-        message = f"no scorer is called {spec.type!r}.{suggest(spec.type, known())}"
+        message = f"no scorer is called {spec.type!r}.{suggest(spec.type, scorer_names())}"
         raise SpecError([(("type",) if spec.options else (spec.type,), message)])
-    options, ways, problems = written_options(spec, cls)
+    options, locations, problems = written_options(spec, cls)
     parts: list[Bound] = []
     if issubclass(cls, Composite) and not problems:
-        parts = _bind_parts(cls, options, ways, (find, known), problems)
+        parts = _bind_parts(cls, options, locations, (find_class, scorer_names), problems)
     scorer: Scorer | None = None
     if not problems:
         try:
             scorer = cls.model_validate(options)
         except ValidationError as error:
-            problems.extend(option_problems(cls, error, ways))
+            problems.extend(option_problems(cls, error, locations))
     transform = _transform_of(spec, problems)
     if scorer is None or problems:
         raise SpecError(problems)
@@ -80,14 +80,14 @@ def _bound(
     options: Mapping[str, Json],
 ) -> Bound:
     """Put a bound scorer together."""
-    own = iscoroutinefunction(scorer.score)
+    is_coroutine = iscoroutinefunction(scorer.score)
     return Bound(
         name=spec.metric or scorer.default_name() or spec.type,
         type=spec.type,
         version=scorer.version,
         weight=spec.weight,
         threshold=spec.threshold,
-        cheap=scorer.cheap and not own and all(part.cheap for part in parts),
+        cheap=scorer.cheap and not is_coroutine and all(part.cheap for part in parts),
         scores_errors=scorer.scores_errors or (bool(parts) and all(p.scores_errors for p in parts)),
         votes=spec.threshold is not None
         or (any(part.votes for part in parts) if parts else scorer.votes),
@@ -101,14 +101,14 @@ def _bound(
 def _bind_parts(
     cls: type[Composite],
     options: Mapping[str, Json],
-    ways: Mapping[str, Loc],
+    locations: Mapping[str, Loc],
     names: tuple[Find, Callable[[], Iterable[str]]],
     problems: list[tuple[Loc, str]],
 ) -> list[Bound]:
     """Bind what a group is made of; problems are added to those given."""
     parts: list[Bound] = []
-    for way, written in cls.written_parts(options):
-        where = (*ways.get(str(way[0]), way[:1]), *way[1:])
+    for loc, written in cls.written_parts(options):
+        written_loc = (*locations.get(str(loc[0]), loc[:1]), *loc[1:])
         try:
             part = (
                 written if isinstance(written, ScorerSpec) else ScorerSpec.model_validate(written)
@@ -117,9 +117,11 @@ def _bind_parts(
         except ValidationError as error:
             for detail in error.errors(include_url=False):
                 words = str(detail["msg"]).removeprefix("Value error, ")
-                problems.append(((*where, *detail["loc"]), words))
+                problems.append(((*written_loc, *detail["loc"]), words))
         except SpecError as error:
-            problems.extend(((*where, *loc), message) for loc, message in error.problems)
+            problems.extend(
+                ((*written_loc, *inner_loc), message) for inner_loc, message in error.problems
+            )
     return parts
 
 

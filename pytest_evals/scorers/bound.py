@@ -26,7 +26,7 @@ from pytest_evals.scorers.options import (
     Loc,
     check_templates,
     option_problems,
-    rendered,
+    render_options,
     texts_in,
 )
 from pytest_evals.scorers.quoting import quoted
@@ -165,7 +165,7 @@ class Bound:
         """Return the scorer with its templates rendered for a case."""
         if not self.templated:
             return self.scorer
-        options = rendered(self.templated, case, self.scorer.verbatim)
+        options = render_options(self.templated, case, self.scorer.verbatim)
         try:
             return type(self.scorer).model_validate(options)
         except ValidationError as error:
@@ -176,9 +176,9 @@ class Bound:
         """Return what the scorer sees, or the score of an answer the transform found nothing in."""
         if self.transform is None:
             return ctx
-        found = self.transform(ctx.answer, ctx)
-        if found is not None:
-            return replace(ctx, answer=found)
+        extracted = self.transform(ctx.answer, ctx)
+        if extracted is not None:
+            return replace(ctx, answer=extracted)
         graded = self.scorer.graded or self.threshold is not None
         truth = self._scorer(ctx.case).truth(ctx.case)
         missed = {} if truth is None else {"expected": truth}

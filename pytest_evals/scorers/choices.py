@@ -38,20 +38,20 @@ class MultipleChoice(Scorer):
     def score(self, ctx: ScoreContext) -> Verdict:
         """Find what the answer settles on."""
         choices = self._choices(ctx.case)
-        wanted = self._wanted(ctx.case, choices)
-        if wanted is None:
+        expected = self._expected_letter(ctx.case, choices)
+        if expected is None:
             raise ScoringError("it has no letter and the case's `expected` is none of the choices")
         letters = _LETTERS[: len(choices)] if len(choices) > 1 else _LETTERS[:10]
-        found = choice_letter(ctx.answer, letters) or _by_text(ctx.answer, choices)
-        if found is None:
+        chosen = choice_letter(ctx.answer, letters) or _by_text(ctx.answer, choices)
+        if chosen is None:
             return Verdict(
                 passed=False, reason=f"the answer settles on no choice: {quoted(ctx.answer)}"
             )
         return Verdict(
-            passed=found == wanted,
-            label=found,
-            reason=f"the answer chooses {found}"
-            + ("" if found == wanted else f", not {wanted}: {quoted(ctx.answer)}"),
+            passed=chosen == expected,
+            label=chosen,
+            reason=f"the answer chooses {chosen}"
+            + ("" if chosen == expected else f", not {expected}: {quoted(ctx.answer)}"),
         )
 
     def _choices(self, case: Case) -> Sequence[str]:
@@ -60,7 +60,7 @@ class MultipleChoice(Scorer):
             return self.choices
         return texts_of(case.variables.get("choices"))
 
-    def _wanted(self, case: Case, choices: Sequence[str]) -> str | None:
+    def _expected_letter(self, case: Case, choices: Sequence[str]) -> str | None:
         """Return the right letter."""
         if self.letter is not None:
             return self.letter.upper()
@@ -78,25 +78,25 @@ class MultipleChoice(Scorer):
         if case is None:
             return
         choices = self._choices(case)
-        wanted = self._wanted(case, choices)
-        if wanted is None:
+        expected = self._expected_letter(case, choices)
+        if expected is None:
             yield (
                 "`multiple_choice` has no letter, and the case's `expected` is no letter and none "
                 f"of the choices: {shown(case.expected)}"
             )
-        elif choices and _LETTERS.index(wanted) >= len(choices):
-            yield f"`multiple_choice` wants {wanted}, but there are only {len(choices)} choices"
+        elif choices and _LETTERS.index(expected) >= len(choices):
+            yield f"`multiple_choice` wants {expected}, but there are only {len(choices)} choices"
 
 
 def _by_text(answer: str, choices: Sequence[str]) -> str | None:
     """Return the letter of the only choice whose text stands in the answer."""
     plain = normalised(answer)
-    found = [
+    letters = [
         _LETTERS[i]
         for i, choice in enumerate(choices)
         if re.search(rf"(?<!\w){re.escape(normalised(choice))}(?!\w)", plain)
     ]
-    return found[0] if len(found) == 1 else None
+    return letters[0] if len(letters) == 1 else None
 
 
 class Label(Scorer):
@@ -119,38 +119,38 @@ class Label(Scorer):
 
     def score(self, ctx: ScoreContext) -> Verdict:
         """Find the label."""
-        wanted = self._wanted(ctx.case)
-        if wanted is None:
+        expected = self._expected_label(ctx.case)
+        if expected is None:
             raise ScoringError(f"the right label is none of {listed(self.labels)}")
-        found = self._found(ctx.answer)
-        kept = {"expected": wanted, "found": found}
-        if found is None:
+        label = self._label_in(ctx.answer)
+        metadata = {"expected": expected, "found": label}
+        if label is None:
             return Verdict(
                 passed=False,
                 label=NO_LABEL,
                 reason=f"the answer names none, or several, of {listed(self.labels)}: "
                 f"{quoted(ctx.answer)}",
-                metadata=kept,
+                metadata=metadata,
             )
-        same = found == wanted
+        same = label == expected
         return Verdict(
             passed=same,
-            label=found,
-            reason=f"the label is {found!r}{'' if same else f', not {wanted!r}'}",
-            metadata=kept,
+            label=label,
+            reason=f"the label is {label!r}{'' if same else f', not {expected!r}'}",
+            metadata=metadata,
         )
 
     def truth(self, case: Case) -> str | None:
         """Return the right label, which an answer that cannot be read misses."""
-        return self._wanted(case)
+        return self._expected_label(case)
 
-    def _wanted(self, case: Case) -> str | None:
+    def _expected_label(self, case: Case) -> str | None:
         """Return the right label as it stands among the labels."""
-        wanted = self.expected if self.expected is not None else case.expected
+        expected = self.expected if self.expected is not None else case.expected
         plain = {normalised(label): label for label in self.labels}
-        return plain.get(normalised(str(wanted))) if wanted is not None else None
+        return plain.get(normalised(str(expected))) if expected is not None else None
 
-    def _found(self, answer: str) -> str | None:
+    def _label_in(self, answer: str) -> str | None:
         """Return the one label the answer is, or names."""
         plain = normalised(answer).strip(" .!\"'`*:")
         words = {
@@ -172,12 +172,12 @@ class Label(Scorer):
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
         """The right label must be one of the labels."""
-        strange = [name for name in self.aliases if name not in self.labels]
-        if strange:
-            yield f"`label` has aliases for {strange[0]!r}, which is none of its labels"
-        if case is not None and self._wanted(case) is None:
-            wanted = self.expected if self.expected is not None else case.expected
-            yield f"`label`: the right label {shown(wanted)} is none of {listed(self.labels)}"
+        unknown = [name for name in self.aliases if name not in self.labels]
+        if unknown:
+            yield f"`label` has aliases for {unknown[0]!r}, which is none of its labels"
+        if case is not None and self._expected_label(case) is None:
+            expected = self.expected if self.expected is not None else case.expected
+            yield f"`label`: the right label {shown(expected)} is none of {listed(self.labels)}"
 
 
 class SetMatch(Scorer):
@@ -203,31 +203,31 @@ class SetMatch(Scorer):
 
     def score(self, ctx: ScoreContext) -> Verdict:
         """Compare the sets."""
-        wanted = self._wanted(ctx.case)
-        if not wanted:
+        expected = self._expected_items(ctx.case)
+        if not expected:
             raise ScoringError("it has no items and the case has no `expected` list")
-        found = items_in(ctx.answer)
-        words = {normalised(item): item for item in wanted}
+        items = items_in(ctx.answer)
+        words = {normalised(item): item for item in expected}
         for item, others in self.aliases.items():
             words.update({normalised(other): item for other in others})
-        named = {words.get(normalised(item), normalised(item)) for item in found}
-        hits = named & set(wanted)
+        named = {words.get(normalised(item), normalised(item)) for item in items}
+        hits = named & set(expected)
         precision = len(hits) / len(named) if named else 0.0
-        recall = len(hits) / len(set(wanted))
+        recall = len(hits) / len(set(expected))
         f1 = 2 * precision * recall / (precision + recall) if hits else 0.0
         value = {"f1": f1, "precision": precision, "recall": recall}[self.measured]
-        missing = [item for item in wanted if item not in hits]
-        extra = [item for item in found if words.get(normalised(item)) not in hits]
+        missing = [item for item in expected if item not in hits]
+        extra = [item for item in items if words.get(normalised(item)) not in hits]
         parts = [f"it lacks {listed(missing)}"] if missing else []
         parts += [f"it has {listed(extra)} too many"] if extra else []
         return Verdict(
             passed=value == 1.0,
             value=value,
-            reason="; ".join(parts) or f"the items are {listed(wanted)}",
+            reason="; ".join(parts) or f"the items are {listed(expected)}",
             metadata={"precision": precision, "recall": recall, "f1": f1},
         )
 
-    def _wanted(self, case: Case) -> list[str]:
+    def _expected_items(self, case: Case) -> list[str]:
         """Return the wanted items, each once."""
         items: Any = texts_of(case.expected) if self.items is None else self.items
         return list({normalised(item): item for item in items}.values())
@@ -237,12 +237,12 @@ class SetMatch(Scorer):
         if self.items == ():
             yield "`set_match` of no items cannot pass; name the items"
         elif case is not None:
-            wanted = self._wanted(case)
-            if not wanted:
+            expected = self._expected_items(case)
+            if not expected:
                 yield "`set_match` has no items and the case has no `expected` list"
-            strange = [item for item in self.aliases if wanted and item not in wanted]
-            if strange:
-                yield f"`set_match` has aliases for {strange[0]!r}, which is none of its items"
+            unknown = [item for item in self.aliases if expected and item not in expected]
+            if unknown:
+                yield f"`set_match` has aliases for {unknown[0]!r}, which is none of its items"
 
 
 def items_in(answer: str) -> list[str]:

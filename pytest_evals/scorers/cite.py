@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, Verdict
-from pytest_evals.scorers.patterns import compiled, find_all
+from pytest_evals.scorers.patterns import compile_pattern, find_all
 from pytest_evals.scorers.quoting import listed, quoted
 
 BRACKETS = r"\[(?P<source>[^\[\]\n]{1,80})\](?!\()|(?P<url>https?://[^\s<>\"')\]]+)|\]\((?P<link>[^()\s]+)\)"
@@ -52,7 +52,7 @@ class MustCite(Scorer):
     @classmethod
     def _compiles(cls, value: str) -> str:
         """Refuse what is no regular expression."""
-        compiled(value)
+        compile_pattern(value)
         return value
 
     def score(self, ctx: ScoreContext) -> Verdict:
@@ -65,12 +65,14 @@ class MustCite(Scorer):
         if len(cited) < self.min:
             wrong.append(f"it cites {len(cited)} sources, not {self.min}")
         if self.known is not None:
-            known = {text.casefold() for text in (*self.known, *(self.sources or ()))}
-            invented = [text for key, text in cited.items() if key not in known]
+            allowed = {text.casefold() for text in (*self.known, *(self.sources or ()))}
+            invented = [text for key, text in cited.items() if key not in allowed]
             if invented:
                 wrong.append(f"it cites {listed(invented)}, which are no known sources")
-        wanted = len(self.sources or ())
-        value = (wanted - len(missing)) / wanted if wanted else min(1.0, len(cited) / self.min)
+        required = len(self.sources or ())
+        value = (
+            (required - len(missing)) / required if required else min(1.0, len(cited) / self.min)
+        )
         if wrong:
             return Verdict(
                 passed=False,
@@ -87,15 +89,15 @@ class MustCite(Scorer):
 
     def _cited(self, answer: str) -> dict[str, str]:
         """Return the cited sources, folded and as they are written."""
-        found: dict[str, str] = {}
-        for match in find_all(compiled(self.pattern), answer):
+        cited: dict[str, str] = {}
+        for match in find_all(compile_pattern(self.pattern), answer):
             whole = next((group for group in match.groups() if group is not None), match.group())
             parts = [whole] if "://" in whole else re.split(r"\s*[,;]\s*", whole)
             for part in parts:
                 name = part.strip().strip("^").rstrip(".,;:")
                 if name:
-                    found.setdefault(name.casefold(), name)
-        return found
+                    cited.setdefault(name.casefold(), name)
+        return cited
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
         """Sources must be wanted that can be cited."""

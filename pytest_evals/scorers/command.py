@@ -13,14 +13,14 @@ from pydantic import Field, field_validator
 
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, ScoringError, Verdict
 from pytest_evals.scorers.jsonfind import NotJsonError, read_json
-from pytest_evals.scorers.python_function import verdict_of
+from pytest_evals.scorers.python_function import read_verdict
 from pytest_evals.scorers.quoting import quoted
 
-_MOST = 1_000_000
+_MAX_BYTES = 1_000_000
 """Bytes of a program's output that are read."""
 
 
-def question_of(ctx: ScoreContext) -> dict[str, Any]:
+def trial_payload(ctx: ScoreContext) -> dict[str, Any]:
     """Return what a program or a service is told of a trial, as JSON."""
     case = ctx.case.model_dump(mode="json", include={"id", "input", "variables", "tags"})
     return {
@@ -67,12 +67,12 @@ class Command(Scorer):
 
     def score(self, ctx: ScoreContext) -> Verdict:
         """Run it and read what it says."""
-        status, output, errors = self._done(ctx)
+        status, output, errors = self._run(ctx)
         if self.by_exit_code and status in {0, 1}:
-            said = output[:400].strip() or errors[:400]
+            output_text = output[:400].strip() or errors[:400]
             return Verdict(
                 passed=status == 0,
-                reason=quoted(said) if said else f"{self.run[0]} ended with {status}",
+                reason=quoted(output_text) if output_text else f"{self.run[0]} ended with {status}",
             )
         if status != 0:
             raise ScoringError(f"{self.run[0]} ended with status {status}", detail=errors or None)
@@ -83,12 +83,12 @@ class Command(Scorer):
                 f"{self.run[0]} printed {quoted(output)}, which is no JSON ({error})",
                 detail=errors or None,
             ) from None
-        return verdict_of(given, self.run[0])
+        return read_verdict(given, self.run[0])
 
-    def _done(self, ctx: ScoreContext) -> tuple[int, str, str]:
+    def _run(self, ctx: ScoreContext) -> tuple[int, str, str]:
         """Run it to its end; return its status, its output and its last words of error."""
         rootdir = ctx.rootdir.resolve()
-        question = json.dumps(question_of(ctx), default=repr).encode()
+        question = json.dumps(trial_payload(ctx), default=repr).encode()
         # Files and not pipes: a child that it leaves behind cannot hold us, and 100 MB need no
         # memory.
         with TemporaryFile() as output, TemporaryFile() as errors:
@@ -108,7 +108,7 @@ class Command(Scorer):
             try:
                 process.communicate(question, timeout=self.timeout_s)
             except subprocess.TimeoutExpired:
-                _end(process)
+                _kill(process)
                 raise ScoringError(
                     f"{self.run[0]} was not done after {self.timeout_s:g} s and was ended"
                 ) from None
@@ -116,12 +116,12 @@ class Command(Scorer):
             errors.seek(max(0, errors.seek(0, os.SEEK_END) - 4_000))
             return (
                 process.returncode,
-                output.read(_MOST).decode("utf-8", "replace"),
+                output.read(_MAX_BYTES).decode("utf-8", "replace"),
                 errors.read().decode("utf-8", "replace").strip(),
             )
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
+def _kill(process: "subprocess.Popen[bytes]") -> None:
     """End a program and what it started."""
     with suppress(OSError):
         if os.name == "posix":

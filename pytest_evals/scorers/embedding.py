@@ -23,7 +23,7 @@ from pytest_evals.scorers.references import (
     References,
     as_references,
     reference_problems,
-    wanted_references,
+    references_for,
 )
 
 
@@ -66,14 +66,16 @@ class EmbeddingSimilarity(Scorer):
         """Compare the vectors."""
         if ctx.ask is None:
             raise ScoringError("the vectors are asked of a model, and no call may be made here")
-        wanted = [text for text in wanted_references(self.reference, ctx) if text.strip()]
-        if not wanted:
+        references = [text for text in references_for(self.reference, ctx) if text.strip()]
+        if not references:
             raise ScoringError("every reference is empty")
         if not ctx.answer.strip():
             return Verdict(value=0.0, reason="the answer is empty")
         answer = await self._vector(ctx.ask, ctx.answer)
-        found = [(cosine(answer, await self._vector(ctx.ask, text)), text) for text in wanted]
-        best, nearest = max(found)
+        similarities = [
+            (cosine(answer, await self._vector(ctx.ask, text)), text) for text in references
+        ]
+        best, nearest = max(similarities)
         return Verdict(
             value=min(1.0, max(0.0, best)),
             reason=f"{best:.3f} from {quoted(nearest)}",

@@ -78,7 +78,7 @@ class Expect(Scorer):
 
     @field_validator("expected_error_type")
     @classmethod
-    def _known(cls, value: str | None) -> str | None:
+    def _check_name(cls, value: str | None) -> str | None:
         """Refuse a type that no error has."""
         check_error_type(value)
         return value
@@ -99,7 +99,7 @@ class Expect(Scorer):
             return self._verdict(ctx, [], {})
         return self._with_judge(ctx, self.min_judge_score)
 
-    async def _with_judge(self, ctx: ScoreContext, bar: float) -> Verdict:
+    async def _with_judge(self, ctx: ScoreContext, required: float) -> Verdict:
         """Ask the judge as well.
 
         Raises:
@@ -110,36 +110,38 @@ class Expect(Scorer):
             raise ScoringError(_NO_JUDGE)
         advisory = judge.advisory(DEFAULT, ctx)
         try:
-            said = await judge.judged(DEFAULT, ctx)
+            verdict = await judge.evaluate(DEFAULT, ctx)
         except ScoringError as error:
             if advisory is None:
                 raise
             return self._verdict(ctx, [], {"judge": {"error": error.message, ADVISORY: advisory}})
-        if said.value is None:
-            raise ScoringError(f"the judge `{DEFAULT}` gives no score to compare with {bar:g}")
-        told = {**said.metadata, "value": said.value, "reason": said.reason}
+        if verdict.value is None:
+            raise ScoringError(f"the judge `{DEFAULT}` gives no score to compare with {required:g}")
+        judge_metadata = {**verdict.metadata, "value": verdict.value, "reason": verdict.reason}
         if advisory is not None:
-            return self._verdict(ctx, [], {"judge": {**told, ADVISORY: advisory}})
+            return self._verdict(ctx, [], {"judge": {**judge_metadata, ADVISORY: advisory}})
         faults: list[Fault] = []
-        low = said.value < bar - 1e-12 if said.passed is None else not said.passed
-        if bar and low:
-            words = f"{said.value:.2f}, at least {bar:g}: {said.reason}"
-            details = {"threshold": bar, "actual": said.value}
+        low = verdict.value < required - 1e-12 if verdict.passed is None else not verdict.passed
+        if required and low:
+            words = f"{verdict.value:.2f}, at least {required:g}: {verdict.reason}"
+            details = {"threshold": required, "actual": verdict.value}
             faults.append(("judge_below_threshold", words, details))
-        return self._verdict(ctx, faults, {"judge": told})
+        return self._verdict(ctx, faults, {"judge": judge_metadata})
 
-    def _verdict(self, ctx: ScoreContext, judged: list[Fault], told: Mapping[str, Any]) -> Verdict:
+    def _verdict(
+        self, ctx: ScoreContext, judge_faults: list[Fault], metadata: Mapping[str, Any]
+    ) -> Verdict:
         """Put every failure together, in their one order."""
-        before = [*self._answer(ctx), *self._tools(ctx), *self._limits(ctx)]
-        found = [*before, *judged, *self._error(ctx)]
-        if not found:
-            return Verdict(passed=True, reason="all expectations hold", metadata=told)
+        answer_faults = [*self._answer(ctx), *self._tools(ctx), *self._limits(ctx)]
+        faults = [*answer_faults, *judge_faults, *self._error(ctx)]
+        if not faults:
+            return Verdict(passed=True, reason="all expectations hold", metadata=metadata)
         return Verdict(
             passed=False,
-            reason="; ".join(f"{kind}: {words}" for kind, words, _ in found),
+            reason="; ".join(f"{name}: {words}" for name, words, _ in faults),
             metadata={
-                "failures": [{"kind": kind, **details} for kind, _, details in found],
-                **told,
+                "failures": [{"kind": name, **details} for name, _, details in faults],
+                **metadata,
             },
         )
 
@@ -172,15 +174,15 @@ class Expect(Scorer):
 
     def revision(self, score: Score) -> Message | None:
         """Return what asks for a better answer where the judge's score is too low."""
-        kinds = {fault["kind"] for fault in score.metadata.get("failures", ())}
-        if "judge_below_threshold" not in kinds:
+        names = {fault["kind"] for fault in score.metadata.get("failures", ())}
+        if "judge_below_threshold" not in names:
             return None
         from pytest_evals.scorers.judge.revision import revision_message
 
         judged = score.metadata["judge"]
         bar = f">= {self.min_judge_score:g}"
-        said = {"value": judged["value"], "reason": judged["reason"], "bar": bar}
-        return revision_message(score.model_copy(update=said))
+        update = {"value": judged["value"], "reason": judged["reason"], "bar": bar}
+        return revision_message(score.model_copy(update=update))
 
     def _answer(self, ctx: ScoreContext) -> Iterator[Fault]:
         """Yield what is wrong with the text."""
@@ -197,15 +199,15 @@ class Expect(Scorer):
         """Yield what is wrong with the calls."""
         calls = ctx.tool_calls
         names = names_of(calls)
-        wanted = self.tool_sequence
-        if wanted and not sequence_holds(wanted, names, self.tool_sequence_mode):
+        expected = self.tool_sequence
+        if expected and not sequence_holds(expected, names, self.tool_sequence_mode):
             yield (
                 "tool_sequence_mismatch",
                 (
-                    f"called {listed(names) or 'none'}, expected {listed(wanted)} "
+                    f"called {listed(names) or 'none'}, expected {listed(expected)} "
                     f"({self.tool_sequence_mode})"
                 ),
-                {"expected": list(wanted), "actual": names, "mode": self.tool_sequence_mode},
+                {"expected": list(expected), "actual": names, "mode": self.tool_sequence_mode},
             )
         for name in self.forbidden_tools:
             if name in names:
@@ -245,15 +247,15 @@ class Expect(Scorer):
 
     def _error(self, ctx: ScoreContext) -> Iterator[Fault]:
         """Yield what is wrong with the error."""
-        wanted = self.expected_error_type
-        if wanted is None:
+        expected = self.expected_error_type
+        if expected is None:
             return
         if ctx.error is None:
-            words = f"expected {wanted}, but there is an answer: {quoted(ctx.answer)}"
-            yield "expected_error_missing", words, {"expected": wanted}
-        elif ctx.error.type != wanted:
-            words = f"expected {wanted}, found {ctx.error.type}: {quoted(ctx.error.message)}"
-            yield "error_type_mismatch", words, {"expected": wanted, "actual": ctx.error.type}
+            words = f"expected {expected}, but there is an answer: {quoted(ctx.answer)}"
+            yield "expected_error_missing", words, {"expected": expected}
+        elif ctx.error.type != expected:
+            words = f"expected {expected}, found {ctx.error.type}: {quoted(ctx.error.message)}"
+            yield "error_type_mismatch", words, {"expected": expected, "actual": ctx.error.type}
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
         """Something must be expected that an answer can fail."""

@@ -25,12 +25,12 @@ def numbers_in(text: str) -> list[str]:
     Digits may be grouped by commas in threes; a sign, a currency sign and an exponent belong to the
     number; digits inside a word (``GPT4``) do not count.
     """
-    found = []
+    numbers = []
     for match in _NUMBER.finditer(text):
         number = re.sub(r"[,\s$€£]", "", match.group()).replace("\N{MINUS SIGN}", "-")
         if any(c.isdigit() for c in number):
-            found.append(number)
-    return found
+            numbers.append(number)
+    return numbers
 
 
 def boxed(text: str) -> str | None:
@@ -56,22 +56,22 @@ def choice_letter(text: str, letters: str) -> str | None:
     B``, ``Answer: B``, ``\boxed{B}``; a line that begins with the letter (``B) Paris``); the only
     letter that stands alone in upper case.
     """
-    one = f"[{letters.upper()}{letters.lower()}]"
-    whole = re.fullmatch(rf"\W*({one})\W*", text)
+    letter = f"[{letters.upper()}{letters.lower()}]"
+    whole = re.fullmatch(rf"\W*({letter})\W*", text)
     if whole:
         return whole.group(1).upper()
     inside = boxed(text)
     if inside is not None:
-        inner = re.fullmatch(rf"\W*(?:\\text\w*\{{)?\W*({one})\W*", inside)
+        inner = re.fullmatch(rf"\W*(?:\\text\w*\{{)?\W*({letter})\W*", inside)
         if inner:
             return inner.group(1).upper()
-    said = re.findall(
-        rf"\b(?:answer|choice|option)\b(?:\s+(?:is|would\s+be))?[\s:*_(\[\"'`-]*({one})(?!{_WORDY})",
+    stated = re.findall(
+        rf"\b(?:answer|choice|option)\b(?:\s+(?:is|would\s+be))?[\s:*_(\[\"'`-]*({letter})(?!{_WORDY})",
         text,
         re.IGNORECASE,
     )
-    if said:
-        return str(said[-1]).upper()
+    if stated:
+        return str(stated[-1]).upper()
     upper = f"[{letters.upper()}]"
     begins = re.findall(rf"^[^\w\n]*({upper})(?:[).:\]*]|\s*$)", text, re.MULTILINE)
     if len(set(begins)) == 1:
@@ -88,5 +88,5 @@ def choice_letter(text: str, letters: str) -> str | None:
 
 def fenced(text: str) -> str | None:
     """Return what stands in the first code fence."""
-    found = re.search(r"^[ \t]*(```+|~~~+)[^\n]*\n(.*?)^[ \t]*\1", text, re.DOTALL | re.MULTILINE)
-    return found.group(2) if found else None
+    match = re.search(r"^[ \t]*(```+|~~~+)[^\n]*\n(.*?)^[ \t]*\1", text, re.DOTALL | re.MULTILINE)
+    return match.group(2) if match else None

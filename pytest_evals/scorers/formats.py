@@ -15,10 +15,10 @@ from pytest_evals.ground.user_code import UserCodeError, load_callable, split_ta
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, ScoringError, Verdict
 from pytest_evals.scorers.extract import fenced
 from pytest_evals.scorers.jsonfind import NotJsonError, find_json, read_json
-from pytest_evals.scorers.optional_deps import library, missing
+from pytest_evals.scorers.optional_deps import import_library, missing_libraries
 from pytest_evals.scorers.quoting import listed, quoted, shown
 
-_DEEP = 500
+_MAX_DEPTH = 500
 """How deep a YAML document may be nested."""
 
 
@@ -68,7 +68,7 @@ class IsYaml(_Format):
             yaml.MappingStartEvent: "mapping",
             yaml.SequenceStartEvent: "sequence",
         }
-        too_deep = f"it is nested more than {_DEEP} deep"
+        too_deep = f"it is nested more than {_MAX_DEPTH} deep"
         roots: list[str] = []
         anchors: set[str] = set()
         depth = 0
@@ -82,7 +82,7 @@ class IsYaml(_Format):
                     anchors.add(event.anchor or "")
                 depth += isinstance(event, yaml.CollectionStartEvent)
                 depth -= isinstance(event, yaml.CollectionEndEvent)
-                if depth > _DEEP:
+                if depth > _MAX_DEPTH:
                     return too_deep
         except (yaml.YAMLError, UnicodeError) as error:
             words = " ".join(str(error).split())
@@ -91,8 +91,8 @@ class IsYaml(_Format):
         if len(roots) != 1:
             return f"it has {len(roots)} documents, not one"
         if roots[0] == "text" or self.kind not in {roots[0], "either"}:
-            wanted = "a mapping or a sequence" if self.kind == "either" else f"a {self.kind}"
-            return f"its root is a {roots[0]}, not {wanted}"
+            expected = "a mapping or a sequence" if self.kind == "either" else f"a {self.kind}"
+            return f"its root is a {roots[0]}, not {expected}"
         return None
 
 
@@ -275,33 +275,33 @@ class IsSql(_Format):
 
     def fault(self, text: str) -> str | None:
         """Parse it."""
-        sqlglot = library("sqlglot")
+        sqlglot = import_library("sqlglot")
         try:
-            found = sqlglot.parse(text, dialect=self.dialect)
+            trees = sqlglot.parse(text, dialect=self.dialect)
         except sqlglot.errors.SqlglotError as error:
             return re.sub(r"\x1b\[[0-9;]*m", "", " ".join(str(error).split()))
         except RecursionError:
             return "it is nested too deep to be parsed"
         except ValueError as error:
             raise ScoringError(f"sqlglot: {error}") from None
-        kinds = [tree.key for tree in found if tree is not None]
-        if not kinds:
+        statements = [tree.key for tree in trees if tree is not None]
+        if not statements:
             return "it has no statement"
         # sqlglot takes any words for an alias or a command: those are no statements of SQL.
         loose = {"alias", "column", "command", "paren", "literal", "identifier"}
-        if any(kind in loose for kind in kinds):
+        if any(statement in loose for statement in statements):
             return "it has no statement that sqlglot knows"
         allowed = {name.lower() for name in self.only}
-        other = [kind for kind in kinds if allowed and kind not in allowed]
+        other = [statement for statement in statements if allowed and statement not in allowed]
         return f"it has a {other[0]} statement, not {listed(self.only)}" if other else None
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
         """The library is needed, and a dialect it knows."""
-        lacking = list(missing("is_sql", "sqlglot"))
+        lacking = list(missing_libraries("is_sql", "sqlglot"))
         yield from lacking
         if self.dialect is not None and not lacking:
             try:
-                library("sqlglot").Dialect.get_or_raise(self.dialect)
+                import_library("sqlglot").Dialect.get_or_raise(self.dialect)
             except ValueError as error:
                 yield f"`is_sql`: {error}"
 
@@ -387,14 +387,14 @@ class MatchesModel(Scorer):
                 passed=False, reason=f"the answer holds no JSON ({error}): {quoted(ctx.answer)}"
             )
         except ValidationError as error:
-            wrong = list(_told(error))
+            wrong = list(_messages(error))
             return Verdict(
                 passed=False, reason="; ".join(wrong[:5]), metadata={"problems": wrong[:50]}
             )
         return Verdict(passed=True, reason=f"{self.model} accepts {shown(value)}")
 
 
-def _told(error: ValidationError) -> Iterator[str]:
+def _messages(error: ValidationError) -> Iterator[str]:
     """Word what a model refused."""
     for detail in error.errors(include_url=False):
         where = ".".join(map(str, detail["loc"]))

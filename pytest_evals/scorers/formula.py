@@ -17,9 +17,9 @@ from fractions import Fraction
 from functools import reduce
 from typing import Any
 
-_MOST = 2_000
+_MAX_CHARS = 2_000
 """Characters of a formula that is read."""
-_DEEP = 60
+_MAX_DEPTH = 60
 """How deep parentheses may be nested."""
 _PLACES = 12
 """Random places at which formulas with letters are compared."""
@@ -117,8 +117,8 @@ def read_formula(text: str) -> Formula:
     Raises:
         FormulaError: it is none that is understood.
     """
-    if len(text) > _MOST:
-        raise FormulaError(f"it has more than {_MOST} characters")
+    if len(text) > _MAX_CHARS:
+        raise FormulaError(f"it has more than {_MAX_CHARS} characters")
     plain = text.strip().strip("$").rstrip(".")
     for pattern, by in _LATEX:
         plain = pattern.sub(by, plain)
@@ -133,7 +133,7 @@ def read_formula(text: str) -> Formula:
     return Formula(text, node, frozenset(reader.letters))
 
 
-def same_value(one: Formula, other: Formula, *, rel: float = 1e-9, seed: int = 0) -> bool:
+def same_value(left: Formula, right: Formula, *, rel: float = 1e-9, seed: int = 0) -> bool:
     """Whether two formulas are equal: their values, or at random places where they have letters.
 
     Places where either has no value are passed over; at least three must be left.
@@ -141,15 +141,15 @@ def same_value(one: Formula, other: Formula, *, rel: float = 1e-9, seed: int = 0
     Raises:
         FormulaError: a formula has no value (at too many places).
     """
-    if not one.letters and not other.letters:
-        return _close(one.at({}), other.at({}), rel)
+    if not left.letters and not right.letters:
+        return _close(left.at({}), right.at({}), rel)
     draw = random.Random(seed)  # noqa: S311 - places, not secrets
     compared = 0
-    letters = sorted(one.letters | other.letters)
+    letters = sorted(left.letters | right.letters)
     for _ in range(_PLACES * 3):
         place = {name: complex(draw.uniform(0.2, 3.0), draw.uniform(-1.0, 1.0)) for name in letters}
         try:
-            values = one.at(place), other.at(place)
+            values = left.at(place), right.at(place)
         except FormulaError:
             continue
         if not _close(*values, max(rel, 1e-7)):
@@ -162,12 +162,12 @@ def same_value(one: Formula, other: Formula, *, rel: float = 1e-9, seed: int = 0
     return True
 
 
-def _close(one: Number, other: Number, rel: float) -> bool:
+def _close(left: Number, right: Number, rel: float) -> bool:
     """Whether two values are the same but for rounding."""
-    if isinstance(one, Fraction) and isinstance(other, Fraction) and one == other:
+    if isinstance(left, Fraction) and isinstance(right, Fraction) and left == right:
         return True
     try:
-        a, b = complex(one), complex(other)
+        a, b = complex(left), complex(right)
     except OverflowError:
         return False
     if not (cmath.isfinite(a) and cmath.isfinite(b)):
@@ -192,8 +192,8 @@ class _Reader:
             match = _TOKEN.match(text, at)
             if match is None or match.end() == at:
                 raise FormulaError(f"{text[at : at + 10].strip()!r} is not understood")
-            kind = match.lastgroup or "sign"
-            self.tokens.append((kind, match.group(kind)))
+            group = match.lastgroup or "sign"
+            self.tokens.append((group, match.group(group)))
             at = match.end()
         if not self.tokens:
             raise FormulaError("it is empty")
@@ -211,7 +211,7 @@ class _Reader:
 
     def sum(self, deep: int) -> Node:
         """Read a sum."""
-        if deep > _DEEP:
+        if deep > _MAX_DEPTH:
             raise FormulaError("it is nested too deep")
         node = self.product(deep)
         while sign := self.take("+", "-"):
@@ -233,9 +233,9 @@ class _Reader:
         """Whether a factor begins here without a sign."""
         if self.place >= len(self.tokens):
             return False
-        kind, text = self.tokens[self.place]
+        group, text = self.tokens[self.place]
         # Two numbers side by side are no product: "1 2" is a slip or a mixed number.
-        return text == "(" or kind == "name" or (kind == "number" and not self._after_number())
+        return text == "(" or group == "name" or (group == "number" and not self._after_number())
 
     def _after_number(self) -> bool:
         """Whether the token before is a number."""
@@ -253,7 +253,7 @@ class _Reader:
         """Read a power; it binds to the right."""
         node = self.after(deep)
         if self.take("^", "**"):
-            if deep > _DEEP:
+            if deep > _MAX_DEPTH:
                 raise FormulaError("it is nested too deep")
             negative = False
             while sign := self.take("+", "-"):
@@ -276,11 +276,11 @@ class _Reader:
         """Read a number, a name, or what stands in parentheses."""
         if self.place >= len(self.tokens):
             raise FormulaError("it ends too soon")
-        kind, text = self.tokens[self.place]
+        group, text = self.tokens[self.place]
         self.place += 1
-        if kind == "number":
+        if group == "number":
             return _constant(_exact(text))
-        if kind == "name":
+        if group == "name":
             return self.name(text, deep)
         closing = {"(": ")", "|": "|"}.get(text)
         if closing is None:
@@ -307,11 +307,11 @@ class _Reader:
             raise FormulaError(f"{text!r} is not understood")
         self.letters.update(word)
         letters = [_letter(letter) for letter in word]
-        return reduce(lambda one, other: _joined(one, "*", other), letters)
+        return reduce(lambda left, right: _joined(left, "*", right), letters)
 
     def argument(self, deep: int) -> Node:
         """Read a function's argument: in parentheses, or the next power."""
-        if deep > _DEEP:
+        if deep > _MAX_DEPTH:
             raise FormulaError("it is nested too deep")
         return self.power(deep + 1) if self.peek() != "(" else self.atom(deep)
 
@@ -340,11 +340,11 @@ def _applied(function: Callable[[complex], complex], node: Node) -> Node:
     return lambda values: function(complex(node(values)))
 
 
-def _joined(one: Node, sign: str, other: Node) -> Node:
+def _joined(left: Node, sign: str, right: Node) -> Node:
     """Make the node of two joined by a sign."""
 
     def value(values: Mapping[str, complex]) -> Number:
-        a, b = one(values), other(values)
+        a, b = left(values), right(values)
         if sign == "^":
             return _power(a, b)
         if isinstance(a, Fraction) and isinstance(b, Fraction):

@@ -100,7 +100,7 @@ class _Group(Composite):
                     f"`{part.type}` neither passes nor fails by itself; give it a `threshold`",
                 )
 
-    def wanted(self) -> int:
+    def required_count(self) -> int:
         """Return how many must hold."""
         raise NotImplementedError
 
@@ -117,16 +117,16 @@ class _Group(Composite):
         sure = sum(score.passed is True for score in voting)
         holds = sum(score.passed is True for score in scores)
         unknown = len(scores) - len(voting)
-        decided = sure >= self.wanted() or sure + unknown < self.wanted()
-        passed = (sure if decided else holds) >= self.wanted()
-        told = [score for score in scores if (score.passed is True) == passed] or scores
+        decided = sure >= self.required_count() or sure + unknown < self.required_count()
+        passed = (sure if decided else holds) >= self.required_count()
+        decisive = [score for score in scores if (score.passed is True) == passed] or scores
         advisory = [f"{s.name}: {s.metadata.get(ADVISORY)}" for s in scores if s.advisory]
         return Verdict(
             passed=passed,
             value=min(1.0, max(0.0, value)),
-            bar=f"{self.wanted()} of {len(scores)} hold",
+            bar=f"{self.required_count()} of {len(scores)} hold",
             reason=f"{holds} of {len(scores)} hold: "
-            + "; ".join(f"{score.name}: {score.reason}" for score in told),
+            + "; ".join(f"{score.name}: {score.reason}" for score in decisive),
             metadata={
                 "parts": [score.model_dump(mode="json") for score in scores],
                 **({} if decided else {ADVISORY: "; ".join(advisory)}),
@@ -148,7 +148,7 @@ class AllOf(_Group):
     shorthand: ClassVar[str | None] = "of"
     example: ClassVar[str] = "all_of: [{contains: 30 days}, {not: {contains: never}}]"
 
-    def wanted(self) -> int:
+    def required_count(self) -> int:
         """All."""
         return len(self._parts)
 
@@ -160,7 +160,7 @@ class AnyOf(_Group):
     shorthand: ClassVar[str | None] = "of"
     example: ClassVar[str] = "any_of: [{contains: 30 days}, {contains: thirty days}]"
 
-    def wanted(self) -> int:
+    def required_count(self) -> int:
         """One."""
         return 1
 
@@ -180,6 +180,6 @@ class AtLeast(_Group):
             yield ("n",), f"{self.n} of {len(self._parts)} assertions can never hold"
         yield from super().problems()
 
-    def wanted(self) -> int:
+    def required_count(self) -> int:
         """The number given."""
         return self.n

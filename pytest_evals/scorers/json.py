@@ -11,7 +11,7 @@ from pytest_evals.dataset import Dataset
 from pytest_evals.ground.canonical import Json
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, ScoringError, Verdict
 from pytest_evals.scorers.jsonfind import NotJsonError, find_json, read_json
-from pytest_evals.scorers.jsonschemas import Schema, asserts_nothing
+from pytest_evals.scorers.jsonschemas import Schema, vacuous_reason
 from pytest_evals.scorers.quoting import quoted, shown
 from pytest_evals.scorers.subset import difference
 
@@ -64,9 +64,9 @@ class _JsonScorer(Scorer):
         if self.subset is not None:
             wrong += difference(self.subset, value)
         wrong += [
-            f"`{path}` is {shown(found)}, not {shown(wanted)}"
-            for path, wanted in self.paths.items()
-            if difference(wanted, found := _jmespath(path).search(value), exact=True)
+            f"`{path}` is {shown(actual)}, not {shown(expected)}"
+            for path, expected in self.paths.items()
+            if difference(expected, actual := _jmespath(path).search(value), exact=True)
         ]
         if not wrong:
             return Verdict(passed=True, reason=f"the answer's JSON is {shown(value)}")
@@ -75,7 +75,7 @@ class _JsonScorer(Scorer):
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
         """A schema must exclude something."""
         if self.schema_ is not None:
-            wrong = asserts_nothing(self.schema_)
+            wrong = vacuous_reason(self.schema_)
             if wrong:
                 yield f"`{self.type}`: {wrong}"
 
@@ -149,7 +149,7 @@ class JsonSchema(Scorer):
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
         """A schema must exclude something."""
-        wrong = asserts_nothing(self.schema_)
+        wrong = vacuous_reason(self.schema_)
         if wrong:
             yield f"`json_schema`: {wrong}"
 
@@ -170,21 +170,21 @@ class JsonEquals(Scorer):
 
     def score(self, ctx: ScoreContext) -> Verdict:
         """Read it, then compare it."""
-        wanted = ctx.case.expected if self.value is None else self.value
-        if wanted is None:
+        expected = ctx.case.expected if self.value is None else self.value
+        if expected is None:
             raise ScoringError("it has no value and the case has no `expected` to compare with")
         try:
-            found = find_json(ctx.answer) if self.inside else read_json(ctx.answer)
+            actual = find_json(ctx.answer) if self.inside else read_json(ctx.answer)
         except NotJsonError as error:
             return Verdict(
                 passed=False, reason=f"the answer holds no JSON ({error}): {quoted(ctx.answer)}"
             )
-        wrong = difference(_value_of(wanted), found, exact=True)
+        wrong = difference(_value_of(expected), actual, exact=True)
         if wrong:
             return Verdict(
                 passed=False, reason="; ".join(wrong[:5]), metadata={"problems": wrong[:50]}
             )
-        return Verdict(passed=True, reason=f"the answer's JSON is {shown(found)}")
+        return Verdict(passed=True, reason=f"the answer's JSON is {shown(actual)}")
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
         """A value is needed."""
@@ -192,11 +192,11 @@ class JsonEquals(Scorer):
             yield "`json_equals` has no value and the case has no `expected` to compare with"
 
 
-def _value_of(wanted: Json) -> Json:
+def _value_of(expected: Json) -> Json:
     """Read an expected value that was itself written as a JSON text."""
-    if isinstance(wanted, str) and wanted.strip()[:1] in {"{", "["}:
+    if isinstance(expected, str) and expected.strip()[:1] in {"{", "["}:
         try:
-            return read_json(wanted)
+            return read_json(expected)
         except NotJsonError:
-            return wanted
-    return dict(wanted) if isinstance(wanted, Mapping) else wanted
+            return expected
+    return dict(expected) if isinstance(expected, Mapping) else expected

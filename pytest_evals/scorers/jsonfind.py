@@ -61,10 +61,10 @@ def find_json(text: str, *, want: type | tuple[type, ...] = (dict, list)) -> Jso
             return read_json(match.group(2))
         except NotJsonError:
             continue
-    found = _in_prose(text, want)
-    if found is _NONE:
+    value = _in_prose(text, want)
+    if value is _NONE:
         raise first
-    return found
+    return value
 
 
 _NONE: Any = object()

@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_evals.ground.canonical import Json
 from pytest_evals.scorers.base import ScoringError
-from pytest_evals.scorers.patterns import compiled, search
+from pytest_evals.scorers.patterns import compile_pattern, search
 from pytest_evals.scorers.quoting import shown
 
 
@@ -33,10 +33,10 @@ class Schema:
         try:
             cls.check_schema(schema)
         except SchemaError as error:
-            where = _way(error.absolute_path)
+            where = _location(error.absolute_path)
             raise ValueError(f"this is no JSON Schema{where}: {error.message}") from None
         for pattern in _patterns(schema):
-            compiled(pattern)
+            compile_pattern(pattern)
         self._validator = _with_patterns(cls)(schema, registry=EMPTY_REGISTRY)
 
     def problems(self, value: Json) -> list[str]:
@@ -55,10 +55,10 @@ class Schema:
             ) from None
         except RecursionError:
             raise ScoringError("the value is nested too deep for the schema") from None
-        return [f"{_way(error.absolute_path, bare=True)}{error.message}" for error in errors]
+        return [f"{_location(error.absolute_path, bare=True)}{error.message}" for error in errors]
 
 
-def _way(path: Any, *, bare: bool = False) -> str:
+def _location(path: Any, *, bare: bool = False) -> str:
     """Write the way to a value."""
     words = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).removeprefix(".")
     if not words:
@@ -87,19 +87,19 @@ def _with_patterns(cls: Any) -> Any:
     from jsonschema import ValidationError
     from jsonschema.validators import extend
 
-    def pattern(validator: Any, wanted: str, value: Any, _: Any) -> Iterator[Any]:
-        if validator.is_type(value, "string") and not search(compiled(wanted), value):
-            yield ValidationError(f"{shown(value)} does not match {wanted!r}")
+    def pattern(validator: Any, regex: str, value: Any, _: Any) -> Iterator[Any]:
+        if validator.is_type(value, "string") and not search(compile_pattern(regex), value):
+            yield ValidationError(f"{shown(value)} does not match {regex!r}")
 
     def pattern_properties(
-        validator: Any, wanted: Mapping[str, Any], value: Any, _: Any
+        validator: Any, schemas: Mapping[str, Any], value: Any, _: Any
     ) -> Iterator[Any]:
         if not validator.is_type(value, "object"):
             return
-        for name, below in wanted.items():
+        for regex, schema in schemas.items():
             for key, item in value.items():
-                if search(compiled(name), key):
-                    yield from validator.descend(item, below, path=key, schema_path=name)
+                if search(compile_pattern(regex), key):
+                    yield from validator.descend(item, schema, path=key, schema_path=regex)
 
     changed = {"pattern": pattern, "patternProperties": pattern_properties}
     return extend(cls, changed)  # type: ignore[no-untyped-call] # the stubs leave it untyped
@@ -115,7 +115,7 @@ _SILENT = frozenset(
 """Keywords that exclude nothing by themselves."""
 
 
-def asserts_nothing(schema: Json) -> str | None:
+def vacuous_reason(schema: Json) -> str | None:
     """Say why a schema excludes or allows nothing, if that can be seen at once."""
     if schema is True or schema == {}:
         return "an empty schema cannot fail: every JSON value fulfils it"
@@ -127,8 +127,8 @@ def asserts_nothing(schema: Json) -> str | None:
     from jsonschema.validators import validator_for
 
     cls = validator_for(schema, default=Draft202012Validator)
-    known = {*cls.VALIDATORS, "then", "else"}
-    loud = [key for key in schema if key in known and key not in _SILENT]
+    keywords = {*cls.VALIDATORS, "then", "else"}
+    loud = [key for key in schema if key in keywords and key not in _SILENT]
     if loud:
         return None
     silent = ", ".join(f"`{key}`" for key in list(schema)[:5])

@@ -9,10 +9,10 @@ from pydantic import Field
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, Verdict
-from pytest_evals.scorers.optional_deps import library, missing
+from pytest_evals.scorers.optional_deps import import_library, missing_libraries
 from pytest_evals.scorers.quoting import quoted
 
-MOST = 20_000
+MAX_CHARS = 20_000
 """Characters of an answer that are looked at."""
 
 
@@ -36,12 +36,12 @@ class Language(Scorer):
 
     def score(self, ctx: ScoreContext) -> Verdict:
         """Rank the languages."""
-        text = ctx.answer[:MOST]
+        text = ctx.answer[:MAX_CHARS]
         if not any(c.isalpha() for c in text):
             return Verdict(
                 passed=False, value=0.0, reason=f"the answer has no words: {quoted(ctx.answer)}"
             )
-        ranked = [(code, float(weight)) for code, weight in library("py3langid").rank(text)]
+        ranked = [(code, float(weight)) for code, weight in import_library("py3langid").rank(text)]
         if self.among:
             ranked = [pair for pair in ranked if pair[0] in {self.code, *self.among}]
         shares = _shares(ranked)
@@ -55,7 +55,7 @@ class Language(Scorer):
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
         """The library is needed, and a choice."""
-        yield from missing("language", "py3langid")
+        yield from missing_libraries("language", "py3langid")
         if self.among and not set(self.among) - {self.code}:
             yield f"`language` among {self.code!r} alone cannot fail; name the others"
 

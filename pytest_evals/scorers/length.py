@@ -38,16 +38,16 @@ class _Count(Scorer):
 
     def score(self, ctx: ScoreContext) -> Verdict:
         """Compare the number."""
-        found = self.count(ctx.answer)
-        low = self.min is None or found >= self.min
-        high = self.max is None or found <= self.max
+        count = self.count(ctx.answer)
+        low = self.min is None or count >= self.min
+        high = self.max is None or count <= self.max
         bars = [f">= {self.min}"] if self.min is not None else []
         bars += [f"<= {self.max}"] if self.max is not None else []
         return Verdict(
             passed=low and high,
             bar=" and ".join(bars),
-            reason=f"the answer has {found} {self.unit}",
-            metadata={"count": found},
+            reason=f"the answer has {count} {self.unit}",
+            metadata={"count": count},
         )
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:

@@ -55,24 +55,24 @@ class MaxTokens(Scorer):
     def score(self, ctx: ScoreContext) -> Verdict:
         """Compare the usage."""
         parts: list[str] = []
-        bars: list[str] = []
+        limits: list[str] = []
         passed = True
-        for name, limit, found in (
+        for name, limit, used in (
             ("total", self.total, ctx.usage.total_tokens),
             ("output", self.output, ctx.usage.output_tokens),
         ):
             if limit is None:
                 continue
-            if found is None:
+            if used is None:
                 raise ScoringError(
                     f"the model did not report its {name} tokens, so no limit can be judged"
                 )
-            passed = passed and found <= limit
-            parts.append(f"{found} {name} tokens")
-            bars.append(f"<= {limit} {name}")
+            passed = passed and used <= limit
+            parts.append(f"{used} {name} tokens")
+            limits.append(f"<= {limit} {name}")
         return Verdict(
             passed=passed,
-            bar=", ".join(bars),
+            bar=", ".join(limits),
             reason=f"the answer took {' and '.join(parts)}",
             metadata={"total_tokens": ctx.usage.total_tokens},
         )

@@ -40,10 +40,10 @@ class MathEqual(Scorer):
 
     def score(self, ctx: ScoreContext) -> Verdict:
         """Read both and compare them."""
-        wanted = ctx.case.expected if self.value is None else self.value
-        if not isinstance(wanted, str | int | float) or isinstance(wanted, bool):
+        expected = ctx.case.expected if self.value is None else self.value
+        if not isinstance(expected, str | int | float) or isinstance(expected, bool):
             raise ScoringError("it has no value and the case has no `expected` formula or number")
-        text = as_text(wanted)
+        text = as_text(expected)
         try:
             right: Formula | None = read_formula(text)
         except FormulaError:
@@ -71,9 +71,11 @@ class MathEqual(Scorer):
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
         """A formula is needed."""
         if self.value is None and case is not None:
-            found = case.expected
-            if not isinstance(found, str | int | float) or isinstance(found, bool):
-                yield f"`math_equal` needs a formula or number as `expected`, found {shown(found)}"
+            expected = case.expected
+            if not isinstance(expected, str | int | float) or isinstance(expected, bool):
+                yield (
+                    f"`math_equal` needs a formula or number as `expected`, found {shown(expected)}"
+                )
 
 
 def _reads(text: str) -> bool:
@@ -92,9 +94,9 @@ def _candidates(answer: str) -> Iterable[str]:
         yield inside
         return
     yield answer.strip()
-    said = _SAID.findall(answer)
-    if said:
-        yield said[-1].strip("*` $")
+    stated = _SAID.findall(answer)
+    if stated:
+        yield stated[-1].strip("*` $")
     lines = [line.strip("*` $") for line in answer.splitlines() if line.strip()]
     if lines:
         yield lines[-1]

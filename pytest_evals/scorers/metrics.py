@@ -19,13 +19,13 @@ from pydantic import BeforeValidator
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, ScoringError, Verdict
-from pytest_evals.scorers.optional_deps import library, missing
+from pytest_evals.scorers.optional_deps import import_library, missing_libraries
 from pytest_evals.scorers.quoting import listed, quoted
 from pytest_evals.scorers.references import (
     References,
     as_references,
     reference_problems,
-    wanted_references,
+    references_for,
 )
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b", re.UNICODE)
@@ -45,13 +45,16 @@ def token_f1(answer: str, reference: str) -> float:
 
     Two texts without a word are alike: 1; one alone without a word: 0.
     """
-    found, wanted = squad_normalised(answer).split(), squad_normalised(reference).split()
-    if not found or not wanted:
-        return float(found == wanted)
-    same = sum((Counter(found) & Counter(wanted)).values())
+    answer_words, reference_words = (
+        squad_normalised(answer).split(),
+        squad_normalised(reference).split(),
+    )
+    if not answer_words or not reference_words:
+        return float(answer_words == reference_words)
+    same = sum((Counter(answer_words) & Counter(reference_words)).values())
     if same == 0:
         return 0.0
-    precision, recall = same / len(found), same / len(wanted)
+    precision, recall = same / len(answer_words), same / len(reference_words)
     return 2 * precision * recall / (precision + recall)
 
 
@@ -74,17 +77,17 @@ class _Metric(Scorer):
 
     def score(self, ctx: ScoreContext) -> Verdict:
         """Measure."""
-        wanted = list(wanted_references(self.reference, ctx))
-        value, more = self.measure(ctx.answer, wanted)
+        references = list(references_for(self.reference, ctx))
+        value, more = self.measure(ctx.answer, references)
         return Verdict(
             value=min(1.0, max(0.0, value)),
-            reason=f"{self.type} {value:.3f} of {quoted(ctx.answer)} against {listed(wanted)}",
+            reason=f"{self.type} {value:.3f} of {quoted(ctx.answer)} against {listed(references)}",
             metadata=more,
         )
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
         """References and libraries are needed."""
-        yield from missing(self.type, *self.needs)
+        yield from missing_libraries(self.type, *self.needs)
         yield from reference_problems(self.type, self.reference, case)
 
 
@@ -98,12 +101,12 @@ class ExactMatch(_Metric):
 
     def score(self, ctx: ScoreContext) -> Verdict:
         """Compare."""
-        wanted = wanted_references(self.reference, ctx)
+        references = references_for(self.reference, ctx)
         answer = squad_normalised(ctx.answer)
-        if any(squad_normalised(text) == answer for text in wanted):
+        if any(squad_normalised(text) == answer for text in references):
             return Verdict(passed=True, reason=f"the answer is {quoted(ctx.answer)}")
         return Verdict(
-            passed=False, reason=f"the answer is {quoted(ctx.answer)}, not {listed(wanted)}"
+            passed=False, reason=f"the answer is {quoted(ctx.answer)}, not {listed(references)}"
         )
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
@@ -145,9 +148,11 @@ class Bleu(_Metric):
 
     def measure(self, answer: str, references: list[str]) -> tuple[float, dict[str, Any]]:
         """Ask sacrebleu."""
-        metric = library("sacrebleu.metrics").BLEU(effective_order=True, lowercase=self.ignore_case)
-        found = metric.sentence_score(answer, references)
-        return found.score / 100, {"signature": str(metric.get_signature())}
+        metric = import_library("sacrebleu.metrics").BLEU(
+            effective_order=True, lowercase=self.ignore_case
+        )
+        bleu = metric.sentence_score(answer, references)
+        return bleu.score / 100, {"signature": str(metric.get_signature())}
 
 
 class Chrf(_Metric):
@@ -168,9 +173,9 @@ class Chrf(_Metric):
 
     def measure(self, answer: str, references: list[str]) -> tuple[float, dict[str, Any]]:
         """Ask sacrebleu."""
-        metric = library("sacrebleu.metrics").CHRF(word_order=self.word_order)
-        found = metric.sentence_score(answer, references)
-        return found.score / 100, {"signature": str(metric.get_signature())}
+        metric = import_library("sacrebleu.metrics").CHRF(word_order=self.word_order)
+        chrf = metric.sentence_score(answer, references)
+        return chrf.score / 100, {"signature": str(metric.get_signature())}
 
 
 class _Rouge(_Metric):
@@ -187,9 +192,11 @@ class _Rouge(_Metric):
 
     def measure(self, answer: str, references: list[str]) -> tuple[float, dict[str, Any]]:
         """Ask rouge-score; the reference with the best F1 counts, as in its `score_multi`."""
-        scorer = library("rouge_score.rouge_scorer").RougeScorer([self.kind], use_stemmer=self.stem)
-        found = scorer.score_multi(references, answer)[self.kind]
-        more = {"precision": found.precision, "recall": found.recall, "f1": found.fmeasure}
+        scorer = import_library("rouge_score.rouge_scorer").RougeScorer(
+            [self.kind], use_stemmer=self.stem
+        )
+        rouge = scorer.score_multi(references, answer)[self.kind]
+        more = {"precision": rouge.precision, "recall": rouge.recall, "f1": rouge.fmeasure}
         return more[self.measured], more
 
 
@@ -240,13 +247,13 @@ class Meteor(_Metric):
 
     def measure(self, answer: str, references: list[str]) -> tuple[float, dict[str, Any]]:
         """Ask NLTK; the best of several references counts."""
-        found = library("nltk.translate.meteor_score").meteor_score(
+        meteor = import_library("nltk.translate.meteor_score").meteor_score(
             [_TOKENS.findall(text) for text in references],
             _TOKENS.findall(answer),
-            stemmer=library("nltk.stem.porter").PorterStemmer(),
+            stemmer=import_library("nltk.stem.porter").PorterStemmer(),
             wordnet=_wordnet() if self.synonyms else _NoSynonyms(),
         )
-        return float(found), {}
+        return float(meteor), {}
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
         """What it needs must be there."""
@@ -276,7 +283,7 @@ def _wordnet() -> Any:
     Raises:
         ScoringError: its data are not there.
     """
-    wordnet = library("nltk.corpus").wordnet
+    wordnet = import_library("nltk.corpus").wordnet
     try:
         wordnet.ensure_loaded()
     except LookupError:

@@ -47,42 +47,44 @@ class Numeric(Scorer):
     def score(self, ctx: ScoreContext) -> Verdict:
         """Find the number and compare it."""
         try:
-            wanted = _as_number(ctx.case.expected if self.value is None else self.value)
+            expected = _as_number(ctx.case.expected if self.value is None else self.value)
         except ValueError as error:
             raise ScoringError(str(error)) from None
         inside = boxed(ctx.answer)
         texts = numbers_in(inside) if inside is not None else []
         texts = texts or numbers_in(ctx.answer)
-        found = [float(text) for text in texts]
-        bar = self._bar(wanted)
-        if not found:
+        numbers = [float(text) for text in texts]
+        required = self._bar(expected)
+        if not numbers:
             return Verdict(
-                passed=False, bar=bar, reason=f"the answer has no number: {quoted(ctx.answer)}"
+                passed=False, bar=required, reason=f"the answer has no number: {quoted(ctx.answer)}"
             )
-        if self.pick == "only" and len(found) > 1:
+        if self.pick == "only" and len(numbers) > 1:
             return Verdict(
                 passed=False,
-                bar=bar,
-                reason=f"the answer has {len(found)} numbers ({', '.join(texts[:5])}), not one",
+                bar=required,
+                reason=f"the answer has {len(numbers)} numbers ({', '.join(texts[:5])}), not one",
             )
-        picked = found if self.pick == "any" else [found[0 if self.pick == "first" else -1]]
-        near = [number for number in picked if self._close(number, wanted)]
+        picked = numbers if self.pick == "any" else [numbers[0 if self.pick == "first" else -1]]
+        near = [number for number in picked if self._close(number, expected)]
         number = near[0] if near else picked[-1]
         return Verdict(
             passed=bool(near),
-            bar=bar,
-            reason=f"the answer's number is {number:.12g}, {'' if near else 'not '}{wanted:.12g}",
+            bar=required,
+            reason=f"the answer's number is {number:.12g}, {'' if near else 'not '}{expected:.12g}",
             metadata={"found": number if math.isfinite(number) else str(number)},
         )
 
-    def _close(self, number: float, wanted: float) -> bool:
+    def _close(self, number: float, expected: float) -> bool:
         """Whether a number is near enough."""
-        return abs(number - wanted) <= max(self.abs, self.rel * abs(wanted))
+        return abs(number - expected) <= max(self.abs, self.rel * abs(expected))
 
-    def _bar(self, wanted: float) -> str:
+    def _bar(self, expected: float) -> str:
         """Say what is asked for."""
-        room = max(self.abs, self.rel * abs(wanted))
-        return f"= {wanted:.12g}" + (f" ± {room:g}" if room > 1e-6 * abs(wanted) else "")
+        tolerance = max(self.abs, self.rel * abs(expected))
+        return f"= {expected:.12g}" + (
+            f" ± {tolerance:g}" if tolerance > 1e-6 * abs(expected) else ""
+        )
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
         """A number is needed."""
@@ -104,10 +106,10 @@ def _as_number(value: object) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
         number = float(value)
     else:
-        found = numbers_in(value) if isinstance(value, str) else []
-        if len(found) != 1:
+        numbers = numbers_in(value) if isinstance(value, str) else []
+        if len(numbers) != 1:
             raise ValueError(f"a number is expected, found {value!r}")
-        number = float(found[0])
+        number = float(numbers[0])
     if not math.isfinite(number):
         raise ValueError(f"a finite number is expected, found {value!r}")
     return number

@@ -20,7 +20,7 @@ EXTRAS = {
 
 
 @lru_cache(maxsize=32)
-def library(name: str) -> Any:
+def import_library(name: str) -> Any:
     """Import a library, or one of its modules.
 
     Raises:
@@ -29,10 +29,10 @@ def library(name: str) -> Any:
     try:
         return import_module(name)
     except ImportError:
-        raise ScoringError(_missing(name.partition(".")[0])) from None
+        raise ScoringError(_install_hint(name.partition(".")[0])) from None
 
 
-def _missing(name: str) -> str:
+def _install_hint(name: str) -> str:
     """Say how a library is installed."""
     return (
         f"it needs the library `{name}`, which is not installed: "
@@ -40,8 +40,8 @@ def _missing(name: str) -> str:
     )
 
 
-def missing(scorer: str, *names: str) -> Iterator[str]:
+def missing_libraries(scorer: str, *names: str) -> Iterator[str]:
     """Yield a problem for each library that a scorer needs and that is not installed."""
     for name in names:
         if find_spec(name) is None:
-            yield f"`{scorer}`: {_missing(name)}"
+            yield f"`{scorer}`: {_install_hint(name)}"

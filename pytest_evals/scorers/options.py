@@ -89,35 +89,35 @@ def _has_mapping(annotation: object) -> bool:
 
 
 def option_problems(
-    cls: type[Scorer], error: ValidationError, ways: Mapping[str, Loc]
+    cls: type[Scorer], error: ValidationError, locations: Mapping[str, Loc]
 ) -> Iterator[tuple[Loc, str]]:
     """Yield what pydantic found wrong with a scorer's options, in our words.
 
     Args:
         cls: the scorer.
         error: what validating its options raised.
-        ways: the way to each option that is written.
+        locations: the location of each written option.
     """
     names = option_names(cls)
     for detail in error.errors(include_url=False):
         loc = tuple(detail["loc"])
         option = str(loc[0]) if loc else ""
-        way = (*ways.get(option, loc[:1]), *loc[1:])
+        place = (*locations.get(option, loc[:1]), *loc[1:])
         if detail["type"] == "extra_forbidden" and len(loc) == 1:
             hint = suggest(option, {*names, *COMMON_SCORER_KEYS})
-            yield way, f"unknown option {option!r} of scorer `{cls.type}`.{hint}"
+            yield place, f"unknown option {option!r} of scorer `{cls.type}`.{hint}"
         elif detail["type"] == "missing" and len(loc) == 1:
             yield (), f"scorer `{cls.type}` needs the option `{option}`"
         else:
             message = str(detail["msg"]).removeprefix("Value error, ")
             if detail["type"] == "value_error":
-                yield way, f"scorer `{cls.type}`: {message}"
+                yield place, f"scorer `{cls.type}`: {message}"
             else:
                 where = ".".join(map(str, loc))
-                found = shown(detail["input"])
+                value = shown(detail["input"])
                 yield (
-                    way,
-                    f"scorer `{cls.type}`, option `{where}`: {_lower(message)}, found {found}",
+                    place,
+                    f"scorer `{cls.type}`, option `{where}`: {_lower(message)}, found {value}",
                 )
 
 
@@ -160,12 +160,14 @@ def check_templates(texts: Iterable[str], case: Case, *more: str) -> None:
     Raises:
         TemplateError: a syntax error, or a name that the case does not define.
     """
-    known = (*template_variables(case), *more)
+    names = (*template_variables(case), *more)
     for text in texts:
-        check(text, known)
+        check(text, names)
 
 
-def rendered(options: Mapping[str, Json], case: Case, verbatim: frozenset[str]) -> dict[str, Json]:
+def render_options(
+    options: Mapping[str, Json], case: Case, verbatim: frozenset[str]
+) -> dict[str, Json]:
     """Return the options with their templates rendered for a case.
 
     Raises:
@@ -173,17 +175,17 @@ def rendered(options: Mapping[str, Json], case: Case, verbatim: frozenset[str]) 
     """
     variables = template_variables(case)
     return {
-        key: value if key in verbatim else _rendered(value, variables)
+        key: value if key in verbatim else _render(value, variables)
         for key, value in options.items()
     }
 
 
-def _rendered(value: Json, variables: Mapping[str, Any]) -> Json:
+def _render(value: Json, variables: Mapping[str, Any]) -> Json:
     """Render every text in a value."""
     if isinstance(value, str):
         return render(value, variables)
     if isinstance(value, Mapping):
-        return {key: _rendered(item, variables) for key, item in value.items()}
+        return {key: _render(item, variables) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_rendered(item, variables) for item in value]
+        return [_render(item, variables) for item in value]
     return value

@@ -23,7 +23,7 @@ def _engine() -> Any:
 
 
 @lru_cache(maxsize=1024)
-def compiled(pattern: str, flags: int = 0) -> Any:
+def compile_pattern(pattern: str, flags: int = 0) -> Any:
     """Compile a pattern once.
 
     Args:

@@ -17,7 +17,7 @@ from pytest_evals.score import Score, ScoreError
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, ScoringError, Verdict
 from pytest_evals.scorers.quoting import shown
 
-_FILLED = ("answer", "case", "expected", "input", "response", "ctx", "context")
+_PARAMETER_NAMES = ("answer", "case", "expected", "input", "response", "ctx", "context")
 _KEYS = frozenset({"passed", "value", "score", "label", "reason", "metadata"})
 
 
@@ -65,7 +65,7 @@ class Python(Scorer):
         """Call it and read what it returns."""
         function = self._function(ctx)
         if self.process:
-            return verdict_of(self._in_process(function, ctx), self.target)
+            return read_verdict(self._in_process(function, ctx), self.target)
         try:
             given = function(**self._arguments(function, ctx))
             if inspect.isawaitable(given):
@@ -77,7 +77,7 @@ class Python(Scorer):
                 f"{self.target} raised {type(error).__name__}: {error}",
                 detail=user_traceback(error),
             ) from None
-        return verdict_of(given, self.target)
+        return read_verdict(given, self.target)
 
     def _in_process(self, function: Any, ctx: ScoreContext) -> Any:
         """Call it in a process; what it prints is the trial's.
@@ -164,7 +164,7 @@ def _parameters(
             continue
         elif parameter.kind is parameter.POSITIONAL_ONLY:
             raise ScoringError(f"{target}: parameter {name!r} cannot be given by name")
-        elif name in given or name in _FILLED:
+        elif name in given or name in _PARAMETER_NAMES:
             names[name] = name
         elif parameter.annotation is ScoreContext or parameter.annotation == "ScoreContext":
             names[name] = "ctx"
@@ -172,8 +172,8 @@ def _parameters(
             source = next(others, None)
             if source is None or source in names.values():
                 raise ScoringError(
-                    f"{target}: nothing fills parameter {name!r}; known are {', '.join(_FILLED)}, "
-                    "and what `args` names"
+                    f"{target}: no value for parameter {name!r}; available are "
+                    f"{', '.join(_PARAMETER_NAMES)}, and the keys of `args`"
                 )
             names[name] = source
     return names, spread
@@ -189,7 +189,7 @@ def _run(awaitable: Any) -> Any:
     return asyncio.run(wait())
 
 
-def verdict_of(given: object, source: str) -> Verdict:
+def read_verdict(given: object, source: str) -> Verdict:
     """Read what user code gave as its verdict.
 
     Args:
@@ -215,7 +215,7 @@ def verdict_of(given: object, source: str) -> Verdict:
     if isinstance(given, str):
         return Verdict(label=given, reason=f"{source} gave the label {given!r}")
     if isinstance(given, Mapping):
-        return _verdict_of_mapping(given, source)
+        return _read_mapping(given, source)
     number = _scalar(given)
     if isinstance(number, bool):
         return Verdict(passed=number, reason=f"{source} gave {number}")
@@ -239,7 +239,7 @@ def _scalar(given: object) -> bool | float | None:
     return None
 
 
-def _verdict_of_mapping(given: Mapping[Any, Any], source: str) -> Verdict:
+def _read_mapping(given: Mapping[Any, Any], source: str) -> Verdict:
     """Read a mapping."""
     unknown = [key for key in given if key not in _KEYS]
     if unknown:

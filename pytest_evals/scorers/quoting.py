@@ -5,33 +5,33 @@ from collections.abc import Iterable
 from pytest_evals.ground.canonical import Json
 
 
-def quoted(text: str, *, most: int = 100) -> str:
+def quoted(text: str, *, limit: int = 100) -> str:
     """Quote a text on one line; the middle of a long one is left out, with its length."""
-    if len(text) <= most:
+    if len(text) <= limit:
         return repr(text)
-    head = most * 2 // 3
-    tail = most - head
+    head = limit * 2 // 3
+    tail = limit - head
     return f"{text[:head]!r} … {text[-tail:]!r} ({len(text)} characters)"
 
 
-def shown(value: Json, *, most: int = 100) -> str:
+def shown(value: Json, *, limit: int = 100) -> str:
     """Write a JSON value on one line, cut where it is long."""
     import json
 
     if isinstance(value, str):
-        return quoted(value, most=most)
+        return quoted(value, limit=limit)
     try:
         text = json.dumps(value, ensure_ascii=False, default=repr)
     except (TypeError, ValueError, RecursionError):
         text = repr(value)
-    return text if len(text) <= most else f"{text[:most]}… ({len(text)} characters)"
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
 
 
-def listed(values: Iterable[Json], *, most: int = 8) -> str:
+def listed(values: Iterable[Json], *, limit: int = 8) -> str:
     """Write values one after another, the first ones of many."""
     items = list(values)
-    words = ", ".join(shown(item, most=60) for item in items[:most])
-    return f"{words} and {len(items) - most} more" if len(items) > most else words
+    words = ", ".join(shown(item, limit=60) for item in items[:limit])
+    return f"{words} and {len(items) - limit} more" if len(items) > limit else words
 
 
 def as_text(value: Json) -> str:

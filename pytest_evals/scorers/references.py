@@ -35,7 +35,7 @@ def texts_of(value: object) -> list[str]:
     return []
 
 
-def wanted_references(given: Sequence[str] | None, ctx: ScoreContext) -> Sequence[str]:
+def references_for(given: Sequence[str] | None, ctx: ScoreContext) -> Sequence[str]:
     """Return the references an answer is compared with.
 
     Raises:

@@ -29,20 +29,20 @@ class FinishReason(Scorer):
 
     @field_validator("reasons", mode="before")
     @classmethod
-    def _one(cls, value: object) -> object:
+    def _as_tuple(cls, value: object) -> object:
         """Accept one reason as a text."""
         return (value,) if isinstance(value, str) else value
 
     def score(self, ctx: ScoreContext) -> Verdict:
         """Compare."""
-        found = None if ctx.response is None else ctx.response.finish_reason
-        if found is None:
+        reason = None if ctx.response is None else ctx.response.finish_reason
+        if reason is None:
             raise ScoringError("the model did not report why its answer ended")
         return Verdict(
-            passed=found in self.reasons,
-            label=found,
+            passed=reason in self.reasons,
+            label=reason,
             bar=" or ".join(self.reasons),
-            reason=f"the answer ended by {found!r}",
+            reason=f"the answer ended by {reason!r}",
         )
 
 
@@ -66,7 +66,7 @@ class ExpectedError(Scorer):
 
     @field_validator("error")
     @classmethod
-    def _known(cls, value: str | None) -> str | None:
+    def _check_name(cls, value: str | None) -> str | None:
         """Refuse a type that no error has."""
         check_error_type(value)
         return value
@@ -74,19 +74,19 @@ class ExpectedError(Scorer):
     def score(self, ctx: ScoreContext) -> Verdict:
         """Compare the error."""
         error = ctx.error
-        wanted = self.error or "any error"
+        required = self.error or "any error"
         if error is None:
             return Verdict(
                 passed=False,
-                bar=wanted,
+                bar=required,
                 reason=f"there was no error but an answer: {quoted(ctx.answer)}",
             )
-        told = f"the error is {error.type}: {quoted(error.message)}"
+        reason = f"the error is {error.type}: {quoted(error.message)}"
         right = self.error in {None, error.type}
         if right and self.message is not None:
             right = self.message.casefold() in error.message.casefold()
-            told += "" if right else f", which does not contain {quoted(self.message)}"
-        return Verdict(passed=right, label=error.type, bar=wanted, reason=told)
+            reason += "" if right else f", which does not contain {quoted(self.message)}"
+        return Verdict(passed=right, label=error.type, bar=required, reason=reason)
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
         """An empty text is in every message."""
@@ -100,8 +100,8 @@ def check_error_type(value: str | None) -> None:
     Raises:
         ValueError: no error is of that type, or none that is scored; with a suggestion.
     """
-    known = [name for name in get_args(ErrorType) if name not in NEVER_SCORED]
-    if value is not None and value not in known:
+    scored = [name for name in get_args(ErrorType) if name not in NEVER_SCORED]
+    if value is not None and value not in scored:
         if value in NEVER_SCORED:
             raise ValueError(f"a trial that ends with {value!r} is not scored; expect another type")
-        raise ValueError(f"no error is of the type {value!r}.{suggest(value, known, limit=20)}")
+        raise ValueError(f"no error is of the type {value!r}.{suggest(value, scored, limit=20)}")

@@ -1,8 +1,8 @@
-"""Sanity: whether a case's assertions notice an answer that is known to be wrong.
+"""The null-answer check (``--evals-sanity``): do the assertions of a case fail a useless answer?
 
-It stands in the place of a case's own scorers in a sanity run and lets them all speak, so that
-everything else (items, reports, exit status) goes on as ever. Scorers that ask a model are asked
-only where all others hold: a case that fails already needs no judge.
+One scorer replaces the scorers of a case and evaluates all of them; items, reports and the exit
+status work as in any run. Judges are called only if every other assertion passes: a case that fails
+already needs no judge.
 """
 
 from collections.abc import Sequence
@@ -19,87 +19,93 @@ from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdic
 from pytest_evals.scorers.bound import Bound, RunSync
 
 NAME = "sanity"
-"""What reports call it."""
+"""The name of the check in reports."""
 
 
 class SanityCheck(Scorer):
-    """Holds where at least one of a case's own assertions fails the answer."""
+    """Passes if at least one assertion of the case fails the answer."""
 
     type: ClassVar[str] = NAME
     cheap: ClassVar[bool] = False
     graded: ClassVar[bool | None] = False
 
-    _asked: tuple[Bound, ...] = PrivateAttr(default=())
+    _assertions: tuple[Bound, ...] = PrivateAttr(default=())
 
     def models(self, dataset: Dataset) -> tuple[str | Model, ...]:
-        """Return the models that the case's judges ask."""
-        return tuple(model for bound in self._asked for model in bound.scorer.models(dataset))
+        """Return the models that the judges of the case call."""
+        return tuple(model for bound in self._assertions for model in bound.scorer.models(dataset))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SanityBound(Bound):
-    """A case's assertions, together, turned round."""
+    """The assertions of a case as one null-answer check."""
 
-    asked: tuple[Bound, ...]
-    """The case's own assertions, in the order they were written."""
+    assertions: tuple[Bound, ...]
+    """The assertions of the case, in the order of the dataset."""
 
     def evaluate_now(self, ctx: ScoreContext) -> Score | ScoreError:
-        """Ask them all; only where all are `cheap`."""
-        return self._turned([bound.evaluate_now(ctx) for bound in _able(self.asked, ctx)])
+        """Evaluate all assertions; requires that all are `cheap`."""
+        return self._check_score(
+            [bound.evaluate_now(ctx) for bound in _applicable(self.assertions, ctx)]
+        )
 
     async def evaluate(self, ctx: ScoreContext, run_sync: RunSync) -> Score | ScoreError:
-        """Ask those that ask nobody, then judges one by one until one fails the answer."""
-        able = _able(self.asked, ctx)
-        judges = [bound for bound in able if bound.scorer.models(ctx.dataset)]
-        scores = [await b.evaluate(ctx, run_sync) for b in able if b not in judges]
+        """Evaluate the assertions without a model, then judges until one fails the answer."""
+        applicable = _applicable(self.assertions, ctx)
+        judges = [bound for bound in applicable if bound.scorer.models(ctx.dataset)]
+        scores = [await b.evaluate(ctx, run_sync) for b in applicable if b not in judges]
         for judge in judges:
-            if any(map(_notices, scores)):
+            if any(map(_rejects, scores)):
                 break
             score = await judge.evaluate(ctx, run_sync)
             if isinstance(score, ScoreError) and not score.advisory:
-                # Whether the case passes is not known: a judge that was not reached saves nobody.
+                # An unreachable judge does not count as having rejected the wrong answer.
                 return self._error(ScoringError(f"`{score.name}`: {score.message}"))
             scores.append(score)
-        return self._turned(scores)
+        return self._check_score(scores)
 
-    def _turned(self, scores: Sequence[Score | ScoreError]) -> Score | ScoreError:
-        """Make one score of theirs: good news where one of them fails the answer."""
-        noticed = [score.name for score in scores if _notices(score)]
-        held = [score.name for score in scores if _holds(score)]
-        if not noticed and not held:
-            return self._error(ScoringError("none of the case's assertions has a vote"))
-        told = {"scores": [_told(score) for score in scores]}
-        if noticed:
-            reason = f"fails as it must: {', '.join(dict.fromkeys(noticed))}"
-            return self._score(Verdict(passed=True, reason=reason, metadata=told))
-        names = ", ".join(dict.fromkeys(held))
+    def _check_score(self, scores: Sequence[Score | ScoreError]) -> Score | ScoreError:
+        """Combine the scores: the check passes if one of them fails the answer."""
+        rejecting = [score.name for score in scores if _rejects(score)]
+        accepting = [score.name for score in scores if _accepts(score)]
+        if not rejecting and not accepting:
+            return self._error(
+                ScoringError(
+                    "none of the assertions of the case counts: all are advisory or have no verdict"
+                )
+            )
+        metadata = {"scores": [_summary(score) for score in scores]}
+        if rejecting:
+            reason = f"fails as it must: {', '.join(dict.fromkeys(rejecting))}"
+            return self._score(Verdict(passed=True, reason=reason, metadata=metadata))
+        names = ", ".join(dict.fromkeys(accepting))
         reason = f"passes anyway ({names}): add an assertion that this answer fails"
-        return self._score(Verdict(passed=False, reason=reason, metadata=told))
+        return self._score(Verdict(passed=False, reason=reason, metadata=metadata))
 
 
-def sanity_bound(asked: tuple[Bound, ...]) -> SanityBound:
-    """Return what stands in the place of a case's own scorers in a sanity run."""
+def sanity_bound(assertions: tuple[Bound, ...]) -> SanityBound:
+    """Return the check that replaces the scorers of a case."""
     check = SanityCheck()
-    check._asked = asked  # noqa: SLF001 - made here, for it
+    check._assertions = assertions  # noqa: SLF001 - set once, by the maker of the check
     return SanityBound(
         name=NAME,
         type=NAME,
         version=check.version,
         weight=1.0,
         threshold=None,
-        cheap=all(bound.cheap for bound in asked),
+        cheap=all(bound.cheap for bound in assertions),
         scores_errors=True,
         votes=True,
         scorer=check,
-        asked=asked,
+        assertions=assertions,
     )
 
 
-class SanityFinder:
-    """A registry whose scorers are turned round.
+class SanityRegistry:
+    """A registry that returns the null-answer check in place of the scorers of a case.
 
     Args:
-        registry: knows the providers, the models and the real scorers.
+        registry: the providers, the models and the real scorers.
     """
 
     def __init__(self, registry: Any) -> None:
@@ -111,36 +117,36 @@ class SanityFinder:
         return self._registry.provider(name)
 
     def parse_model(self, written: str) -> Model:
-        """Make a model of ``provider:model``."""
+        """Parse ``provider:model``."""
         model: Model = self._registry.parse_model(written)
         return model
 
     def scorers_of(self, dataset: Dataset, case: Case) -> tuple[Bound, ...]:
-        """Return the one scorer of a case: all of its own, turned round."""
-        asked: tuple[Bound, ...] = self._registry.scorers_of(dataset, case)
-        key = tuple(map(id, asked))
+        """Return the check of a case as its only scorer."""
+        assertions: tuple[Bound, ...] = self._registry.scorers_of(dataset, case)
+        key = tuple(map(id, assertions))
         if key not in self._bounds:
-            self._bounds[key] = sanity_bound(asked)
+            self._bounds[key] = sanity_bound(assertions)
         return (self._bounds[key],)
 
 
-def _able(bounds: Sequence[Bound], ctx: ScoreContext) -> list[Bound]:
-    """Return those that can speak: of an error only some can."""
+def _applicable(bounds: Sequence[Bound], ctx: ScoreContext) -> list[Bound]:
+    """Return the assertions that apply: for an error, only those with `scores_errors`."""
     return [bound for bound in bounds if ctx.error is None or bound.scores_errors]
 
 
-def _notices(score: Score | ScoreError) -> bool:
-    """Whether a score keeps the case from passing; one that could not score does so too."""
+def _rejects(score: Score | ScoreError) -> bool:
+    """Whether a score makes the case fail; a scorer that could not score does too."""
     return not score.advisory and (isinstance(score, ScoreError) or score.passed is False)
 
 
-def _holds(score: Score | ScoreError) -> bool:
-    """Whether a score is a vote for the answer."""
+def _accepts(score: Score | ScoreError) -> bool:
+    """Whether a score passes the answer and counts."""
     return isinstance(score, Score) and score.passed is True and not score.advisory
 
 
-def _told(score: Score | ScoreError) -> dict[str, Any]:
-    """Return what is kept of a score."""
+def _summary(score: Score | ScoreError) -> dict[str, Any]:
+    """Return the part of a score that is stored."""
     if isinstance(score, ScoreError):
         return {"name": score.name, "error": score.message}
     return {

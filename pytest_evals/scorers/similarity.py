@@ -8,16 +8,16 @@ from pydantic import BeforeValidator, Field
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, Verdict
-from pytest_evals.scorers.optional_deps import library, missing
+from pytest_evals.scorers.optional_deps import import_library, missing_libraries
 from pytest_evals.scorers.quoting import quoted
 from pytest_evals.scorers.references import (
     References,
     as_references,
     reference_problems,
-    wanted_references,
+    references_for,
 )
 
-MOST = 50_000
+MAX_CHARS = 50_000
 """Characters of an answer and of a reference that are compared."""
 
 
@@ -36,15 +36,15 @@ class _Near(Scorer):
 
     def texts(self, ctx: ScoreContext) -> tuple[str, list[str]]:
         """Return the answer and the references, as they are compared."""
-        answer = ctx.answer.strip()[:MOST]
-        wanted = [text.strip()[:MOST] for text in wanted_references(self.reference, ctx)]
+        answer = ctx.answer.strip()[:MAX_CHARS]
+        references = [text.strip()[:MAX_CHARS] for text in references_for(self.reference, ctx)]
         if self.ignore_case:
-            return answer.casefold(), [text.casefold() for text in wanted]
-        return answer, wanted
+            return answer.casefold(), [text.casefold() for text in references]
+        return answer, references
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
         """A reference and the library are needed."""
-        yield from missing(self.type, "rapidfuzz")
+        yield from missing_libraries(self.type, "rapidfuzz")
         yield from reference_problems(self.type, self.reference, case)
 
 
@@ -62,10 +62,10 @@ class Levenshtein(_Near):
 
     def score(self, ctx: ScoreContext) -> Verdict:
         """Measure the distance to the nearest."""
-        measure = library("rapidfuzz.distance").Levenshtein.distance
-        answer, wanted = self.texts(ctx)
-        found = [(measure(answer, text), text) for text in wanted]
-        distance, nearest = min(found, key=lambda pair: pair[0])
+        measure = import_library("rapidfuzz.distance").Levenshtein.distance
+        answer, references = self.texts(ctx)
+        distances = [(measure(answer, text), text) for text in references]
+        distance, nearest = min(distances, key=lambda pair: pair[0])
         longest = max(len(answer), len(nearest))
         return Verdict(
             passed=None if self.max is None else distance <= self.max,
@@ -89,15 +89,15 @@ class Similarity(_Near):
 
     def score(self, ctx: ScoreContext) -> Verdict:
         """Measure the likeness to the most alike."""
-        answer, wanted = self.texts(ctx)
+        answer, references = self.texts(ctx)
         if self.method == "jaro_winkler":
-            measure, full = library("rapidfuzz.distance").JaroWinkler.similarity, 1.0
+            measure, full = import_library("rapidfuzz.distance").JaroWinkler.similarity, 1.0
         else:
             names = {"ratio": "ratio", "partial": "partial_ratio"}
             name = names.get(self.method, f"{self.method}_ratio")
-            measure, full = getattr(library("rapidfuzz.fuzz"), name), 100.0
-        found = [(float(measure(answer, text)) / full, text) for text in wanted]
-        value, nearest = max(found, key=lambda pair: pair[0])
+            measure, full = getattr(import_library("rapidfuzz.fuzz"), name), 100.0
+        similarities = [(float(measure(answer, text)) / full, text) for text in references]
+        value, nearest = max(similarities, key=lambda pair: pair[0])
         return Verdict(
             value=min(1.0, value),
             reason=f"{value:.3f} alike ({self.method}) to {quoted(nearest)}: {quoted(answer)}",

@@ -1,4 +1,4 @@
-"""How spans are told apart: by name, kind, attributes, time, error, and what stands around them."""
+"""Queries on spans: by name, kind, attributes, duration, error, and the spans around them."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from pytest_evals.ground.canonical import Frozen
 from pytest_evals.ground.errors import suggest
 from pytest_evals.scorers.base import ScoreContext, ScoringError
-from pytest_evals.scorers.patterns import compiled, search
+from pytest_evals.scorers.patterns import compile_pattern, search
 from pytest_evals.scorers.quoting import shown
 from pytest_evals.scorers.subset import difference
 from pytest_evals.span import Span
@@ -75,7 +75,7 @@ class SpanQuery(Frozen):
 
     @field_validator("kind")
     @classmethod
-    def _known(cls, value: str | None) -> str | None:
+    def _check_name(cls, value: str | None) -> str | None:
         """Refuse a kind that no span has, unless a template will make it one."""
         if value is not None and value not in KINDS and "{{" not in value:
             raise ValueError(f"no span is of the kind {value!r}.{suggest(value, KINDS, limit=11)}")
@@ -86,18 +86,18 @@ class SpanQuery(Frozen):
     def _compiles(cls, value: str | None) -> str | None:
         """Refuse what is no regular expression, unless a template will make it one."""
         if value is not None and "{{" not in value and "{%" not in value:
-            compiled(value)
+            compile_pattern(value)
         return value
 
     @model_validator(mode="after")
-    def _some(self) -> Self:
+    def _check_query(self) -> Self:
         """Something must be asked, and must be possible."""
         if not any(getattr(self, name) not in (None, (), {}) for name in SpanQuery.model_fields):
             raise ValueError("say which span is meant: a `name`, a `kind` or `attributes`")
-        least, most = self.min_duration_s, self.max_duration_s
-        if least is not None and most is not None and least > most:
+        least, greatest = self.min_duration_s, self.max_duration_s
+        if least is not None and greatest is not None and least > greatest:
             raise ValueError(
-                f"`min_duration_s` {least:g} is greater than `max_duration_s` {most:g}"
+                f"`min_duration_s` {least:g} is greater than `max_duration_s` {greatest:g}"
             )
         return self
 
@@ -119,7 +119,7 @@ class SpanQuery(Frozen):
     def _matches_name(self, span: Span) -> bool:
         """Whether the name is right."""
         pattern = self.name_matches
-        if pattern is not None and search(compiled(pattern), span.name) is None:
+        if pattern is not None and search(compile_pattern(pattern), span.name) is None:
             return False
         if self.name is None or fnmatchcase(span.name, self.name):
             return True
@@ -132,15 +132,15 @@ class SpanQuery(Frozen):
         took = duration(span)
         if took is None:
             return False
-        most = self.max_duration_s
-        return took >= (self.min_duration_s or 0) and (most is None or took <= most)
+        greatest = self.max_duration_s
+        return took >= (self.min_duration_s or 0) and (greatest is None or took <= greatest)
 
     def __str__(self) -> str:
         given = {name: getattr(self, name) for name in SpanQuery.model_fields}
         parts = [
             f"{name} ({value})"
             if isinstance(value, SpanQuery)
-            else f"{name} {shown(value, most=60)}"
+            else f"{name} {shown(value, limit=60)}"
             for name, value in given.items()
             if value not in (None, (), {})
         ]
@@ -192,7 +192,7 @@ def cut_short(ctx: ScoreContext) -> str | None:
     return next((note for note in notes if LEFT_OUT in note), None)
 
 
-def need_all(ctx: ScoreContext) -> None:
+def require_complete_trace(ctx: ScoreContext) -> None:
     """Refuse to say that something did not happen where spans are missing.
 
     Raises:
@@ -205,15 +205,15 @@ def need_all(ctx: ScoreContext) -> None:
         )
 
 
-def told(placed: Iterable[Placed], *, most: int = 8) -> str:
+def format_spans(placed: Iterable[Placed], *, limit: int = 8) -> str:
     """Name spans, with how often each came in a row."""
     names = list(
         _runs(f"{s.name}{'' if s.kind == 'custom' else f' [{s.kind}]'}" for _, s in placed)
     )
-    words = ", ".join(names[:most])
+    words = ", ".join(names[:limit])
     if not names:
         return "none"
-    return f"{words} and {len(names) - most} more" if len(names) > most else words
+    return f"{words} and {len(names) - limit} more" if len(names) > limit else words
 
 
 def _named(span: Span) -> str:
@@ -237,6 +237,6 @@ def in_order(queries: Sequence[SpanQuery], placed: Sequence[Placed]) -> int:
     """Return how many queries are met, each by a span that began after the one before it."""
     rest = iter(placed)
     for met, query in enumerate(queries):
-        if not any(query.matches(one) for one in rest):
+        if not any(query.matches(pair) for pair in rest):
             return met
     return len(queries)

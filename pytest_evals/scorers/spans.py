@@ -13,10 +13,10 @@ from pytest_evals.scorers.quoting import quoted
 from pytest_evals.scorers.spanmatch import (
     SpanQuery,
     duration,
+    format_spans,
     in_order,
-    need_all,
+    require_complete_trace,
     spans_of,
-    told,
 )
 from pytest_evals.trace.convert import STILL_OPEN
 from pytest_evals.trace.validation import problems
@@ -55,14 +55,14 @@ class HasSpan(SpanQuery, Scorer):
     def score(self, ctx: ScoreContext) -> Verdict:
         """Count the spans."""
         placed = spans_of(ctx)
-        found = sum(map(self.matches, placed))
-        if found < self.min or (self.max is not None and found <= self.max):
-            need_all(ctx)
-        what = {0: "no span is", 1: "1 span is"}.get(found, f"{found} spans are")
+        count = sum(map(self.matches, placed))
+        if count < self.min or (self.max is not None and count <= self.max):
+            require_complete_trace(ctx)
+        what = {0: "no span is", 1: "1 span is"}.get(count, f"{count} spans are")
         return Verdict(
-            passed=found >= self.min and (self.max is None or found <= self.max),
+            passed=count >= self.min and (self.max is None or count <= self.max),
             bar=self._bar(),
-            reason=f"{what} such ({SpanQuery.__str__(self)}); the spans: {told(placed)}",
+            reason=f"{what} such ({SpanQuery.__str__(self)}); the spans: {format_spans(placed)}",
         )
 
     def _bar(self) -> str:
@@ -100,12 +100,12 @@ class SpanOrder(Scorer):
         met = in_order(self.spans, placed)
         right = met == len(self.spans)
         if right:
-            reason = f"the spans came in this order; all of them: {told(placed)}"
+            reason = f"the spans came in this order; all of them: {format_spans(placed)}"
         else:
-            need_all(ctx)
+            require_complete_trace(ctx)
             missing = self.spans[met]
             first = "" if not met else f" after {self.spans[met - 1]}"
-            reason = f"no span ({missing}) began{first}; the spans: {told(placed)}"
+            reason = f"no span ({missing}) began{first}; the spans: {format_spans(placed)}"
         return Verdict(passed=right, value=met / len(self.spans), reason=reason)
 
 
@@ -134,7 +134,7 @@ class NoErrorSpans(Scorer):
             more = f" and {len(failed) - 5} more" if len(failed) > 5 else ""
             what = "1 span has an error" if len(failed) == 1 else f"{len(failed)} spans have errors"
             return Verdict(passed=False, reason=f"{what}: {words}{more}")
-        need_all(ctx)
+        require_complete_trace(ctx)
         return Verdict(passed=True, reason=f"none of {len(placed)} spans has an error")
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
@@ -161,8 +161,8 @@ class MaxSpanDuration(Scorer):
     def score(self, ctx: ScoreContext) -> Verdict:
         """Compare each."""
         placed = spans_of(ctx)
-        meant = [one for one in placed if self.span is None or self.span.matches(one)]
-        took = [(duration(span), span) for _, span in meant]
+        selected = [pair for pair in placed if self.span is None or self.span.matches(pair)]
+        took = [(duration(span), span) for _, span in selected]
         still = [span.name for seconds, span in took if seconds is None]
         late = [(seconds, span) for seconds, span in took if seconds and seconds > self.max]
         bar = f"<= {self.max:g} s"
@@ -170,13 +170,15 @@ class MaxSpanDuration(Scorer):
             words = [f"{quoted(s.name)} took {seconds:.3g} s" for seconds, s in late[:5]]
             words += [f"{quoted(name)} had not ended" for name in still[:5]]
             return Verdict(passed=False, bar=bar, reason="; ".join(words))
-        need_all(ctx)
-        if not meant:
-            reason = f"no span is such ({self.span}); the spans: {told(placed)}"
+        require_complete_trace(ctx)
+        if not selected:
+            reason = f"no span is such ({self.span}); the spans: {format_spans(placed)}"
             return Verdict(passed=False, bar=bar, reason=reason)
         longest = max(seconds or 0.0 for seconds, _ in took)
         return Verdict(
-            passed=True, bar=bar, reason=f"the longest of {len(meant)} spans took {longest:.3g} s"
+            passed=True,
+            bar=bar,
+            reason=f"the longest of {len(selected)} spans took {longest:.3g} s",
         )
 
 
@@ -209,9 +211,9 @@ class ValidTrace(Scorer):
                 wrong.append(f"{len(open_spans)} spans had not ended: {quoted(open_spans[0])}")
             if not spans:
                 wrong.append(f"turn {exchange.request.turn + 1} has no spans")
-            known = (STILL_OPEN, *problems(spans))
+            reported = (STILL_OPEN, *problems(spans))
             notes = exchange.response.trace_notes
-            wrong += [note for note in notes if not any(part in note for part in known)]
+            wrong += [note for note in notes if not any(part in note for part in reported)]
         return Verdict(
             passed=not wrong,
             reason="; ".join(dict.fromkeys(wrong)) or f"{len(placed)} spans, and all is right",

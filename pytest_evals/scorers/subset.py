@@ -1,4 +1,4 @@
-"""How a JSON value differs from what was wanted: whole, or by subset."""
+"""Differences between an expected and an actual JSON value: exact, or by subset."""
 
 from collections.abc import Mapping
 
@@ -6,58 +6,57 @@ from pytest_evals.ground.canonical import Json
 from pytest_evals.scorers.quoting import shown
 
 
-def difference(wanted: Json, found: Json, *, exact: bool = False, at: str = "") -> list[str]:
-    """Return where `found` is not what is wanted; nothing where it is.
+def difference(expected: Json, actual: Json, *, exact: bool = False, at: str = "") -> list[str]:
+    """Return the differences between two JSON values; empty if there are none.
 
-    Numbers are equal when their values are (1 and 1.0), but a bool is no number. Arrays must have
-    the same length and order. An object may have more keys than wanted unless `exact`, at every
-    depth.
+    Numbers are compared by value (1 equals 1.0); a bool is never a number. Arrays must have the
+    same length and order. An object may have additional keys, at every depth, unless `exact`.
 
     Args:
-        wanted: the JSON value that is asked for.
-        found: the value there is.
-        exact: whether an object's other keys are a difference.
-        at: the way to both, for the messages.
+        expected: the required JSON value.
+        actual: the value to check.
+        exact: whether additional keys of an object are a difference.
+        at: the path to both values, for the messages.
     """
-    if isinstance(wanted, Mapping):
-        if not isinstance(found, Mapping):
-            return [f"{_place(at)} is {shown(found)}, not an object"]
-        return _objects(wanted, found, exact=exact, at=at)
-    if isinstance(wanted, list | tuple):
-        if not isinstance(found, list | tuple):
-            return [f"{_place(at)} is {shown(found)}, not an array"]
-        if len(wanted) != len(found):
-            return [f"{_place(at)} has {len(found)} items, not {len(wanted)}"]
-        pairs = enumerate(zip(wanted, found, strict=True))
+    if isinstance(expected, Mapping):
+        if not isinstance(actual, Mapping):
+            return [f"{_place(at)} is {shown(actual)}, not an object"]
+        return _objects(expected, actual, exact=exact, at=at)
+    if isinstance(expected, list | tuple):
+        if not isinstance(actual, list | tuple):
+            return [f"{_place(at)} is {shown(actual)}, not an array"]
+        if len(expected) != len(actual):
+            return [f"{_place(at)} has {len(actual)} items, not {len(expected)}"]
+        pairs = enumerate(zip(expected, actual, strict=True))
         return [
             words
             for i, (want, item) in pairs
             for words in difference(want, item, exact=exact, at=f"{at}[{i}]")
         ]
-    same = isinstance(wanted, bool) == isinstance(found, bool) and wanted == found
-    return [] if same else [f"{_place(at)} is {shown(found)}, not {shown(wanted)}"]
+    same = isinstance(expected, bool) == isinstance(actual, bool) and expected == actual
+    return [] if same else [f"{_place(at)} is {shown(actual)}, not {shown(expected)}"]
 
 
 def _objects(
-    wanted: Mapping[str, Json], found: Mapping[str, Json], *, exact: bool, at: str
+    expected: Mapping[str, Json], actual: Mapping[str, Json], *, exact: bool, at: str
 ) -> list[str]:
-    """Compare two objects."""
+    """Return the differences between two objects."""
     wrong: list[str] = []
-    for key, want in wanted.items():
-        way = f"{at}.{key}" if at else str(key)
-        if key in found:
-            wrong += difference(want, found[key], exact=exact, at=way)
+    for key, value in expected.items():
+        key_path = f"{at}.{key}" if at else str(key)
+        if key in actual:
+            wrong += difference(value, actual[key], exact=exact, at=key_path)
         else:
-            wrong.append(f"{_place(way)} is missing")
+            wrong.append(f"{_place(key_path)} is missing")
     if exact:
         wrong += [
-            f"{_place(f'{at}.{key}' if at else str(key))} is there, unwanted"
-            for key in found
-            if key not in wanted
+            f"{_place(f'{at}.{key}' if at else str(key))} is not expected"
+            for key in actual
+            if key not in expected
         ]
     return wrong
 
 
 def _place(at: str) -> str:
-    """Name a place."""
+    """Return a path for a message."""
     return f"`{at}`" if at else "the value"

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, field_validator
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, ScoringError, Verdict
-from pytest_evals.scorers.patterns import compiled, flag_bits, matches_everything, search
+from pytest_evals.scorers.patterns import compile_pattern, flag_bits, matches_everything, search
 from pytest_evals.scorers.quoting import as_text, listed, quoted, shown
 
 
@@ -29,22 +29,22 @@ OneText = Annotated[
 """The same, or nothing."""
 
 
-def _wanted(value: Scalar | None, ctx: ScoreContext) -> str:
+def _expected_text(value: Scalar | None, ctx: ScoreContext) -> str:
     """Return the text an answer is compared with: the option, else the case's `expected`."""
-    wanted = ctx.case.expected if value is None else value
-    if not isinstance(wanted, str | bool | int | float):
-        raise ScoringError(_no_text(wanted))
-    return as_text(wanted)
+    expected = ctx.case.expected if value is None else value
+    if not isinstance(expected, str | bool | int | float):
+        raise ScoringError(_no_text(expected))
+    return as_text(expected)
 
 
 def _no_text(expected: object) -> str:
     """Say why `expected` cannot stand in for a value."""
     if expected is None:
         return "it has no value and the case has no `expected` to compare with"
-    kind = "a list" if isinstance(expected, list | tuple) else "no text"
+    type_name = "a list" if isinstance(expected, list | tuple) else "no text"
     return (
-        f"it has no value, and the case's `expected` is {kind}; give a value, or use a scorer that "
-        "takes a list (contains_any, contains_all, equals_any)"
+        f"it has no value, and the case's `expected` is {type_name}; give a value, or use a scorer "
+        "that takes a list (contains_any, contains_all, equals_any)"
     )
 
 
@@ -88,21 +88,23 @@ class Equals(_OneText):
 
     def score(self, ctx: ScoreContext) -> Verdict:
         """Compare."""
-        wanted, found = _wanted(self.value, ctx), ctx.answer
-        if _same(found, wanted, ignore_case=self.ignore_case, strip=self.strip):
-            return Verdict(passed=True, reason=f"the answer is {quoted(wanted)}")
-        return Verdict(passed=False, reason=f"the answer is {quoted(found)}, not {quoted(wanted)}")
+        expected, answer = _expected_text(self.value, ctx), ctx.answer
+        if _same(answer, expected, ignore_case=self.ignore_case, strip=self.strip):
+            return Verdict(passed=True, reason=f"the answer is {quoted(expected)}")
+        return Verdict(
+            passed=False, reason=f"the answer is {quoted(answer)}, not {quoted(expected)}"
+        )
 
 
-def _same(found: str, wanted: str, *, ignore_case: bool, strip: bool) -> bool:
+def _same(answer: str, expected: str, *, ignore_case: bool, strip: bool) -> bool:
     """Compare two texts; how accents are composed does not matter."""
     if strip:
-        found, wanted = found.strip(), wanted.strip()
-    if found == wanted:
+        answer, expected = answer.strip(), expected.strip()
+    if answer == expected:
         return True
     if ignore_case:
-        found, wanted = found.casefold(), wanted.casefold()
-    return _composed(found) == _composed(wanted)
+        answer, expected = answer.casefold(), expected.casefold()
+    return _composed(answer) == _composed(expected)
 
 
 def _composed(text: str) -> str:
@@ -133,12 +135,12 @@ class EqualsAny(Scorer):
 
     def score(self, ctx: ScoreContext) -> Verdict:
         """Compare with each."""
-        wanted = _wanted_list(self.values, ctx)
-        for text in wanted:
+        texts = _expected_texts(self.values, ctx)
+        for text in texts:
             if _same(ctx.answer, text, ignore_case=self.ignore_case, strip=self.strip):
                 return Verdict(passed=True, reason=f"the answer is {quoted(text)}")
         return Verdict(
-            passed=False, reason=f"the answer is {quoted(ctx.answer)}, none of {listed(wanted)}"
+            passed=False, reason=f"the answer is {quoted(ctx.answer)}, none of {listed(texts)}"
         )
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
@@ -154,7 +156,7 @@ class Contains(_OneText):
 
     def score(self, ctx: ScoreContext) -> Verdict:
         """Look for it."""
-        return _contains(ctx.answer, _wanted(self.value, ctx), ignore_case=False)
+        return _contains(ctx.answer, _expected_text(self.value, ctx), ignore_case=False)
 
 
 class IContains(_OneText):
@@ -165,17 +167,17 @@ class IContains(_OneText):
 
     def score(self, ctx: ScoreContext) -> Verdict:
         """Look for it."""
-        return _contains(ctx.answer, _wanted(self.value, ctx), ignore_case=True)
+        return _contains(ctx.answer, _expected_text(self.value, ctx), ignore_case=True)
 
 
-def _contains(answer: str, wanted: str, *, ignore_case: bool) -> Verdict:
+def _contains(answer: str, expected: str, *, ignore_case: bool) -> Verdict:
     """Say whether an answer contains a text."""
     change = _folded if ignore_case else _composed
-    if change(wanted) in change(answer):
-        return Verdict(passed=True, reason=f"the answer contains {quoted(wanted)}")
+    if change(expected) in change(answer):
+        return Verdict(passed=True, reason=f"the answer contains {quoted(expected)}")
     return Verdict(
         passed=False,
-        reason=f"the answer does not contain {quoted(wanted)}; it is {quoted(answer)}",
+        reason=f"the answer does not contain {quoted(expected)}; it is {quoted(answer)}",
     )
 
 
@@ -189,36 +191,36 @@ class _ManyTexts(Scorer):
     values: tuple[Scalar, ...] | None = None
     """The texts; without them, the case's `expected`, one text or a list."""
 
-    def found(self, ctx: ScoreContext) -> tuple[list[str], list[str]]:
+    def split_by_presence(self, ctx: ScoreContext) -> tuple[list[str], list[str]]:
         """Return the texts that are there and those that are not."""
         change = _folded if self.ignore_case else _composed
         answer = change(ctx.answer)
-        there: list[str] = []
+        present: list[str] = []
         missing: list[str] = []
-        for text in _wanted_list(self.values, ctx):
-            (there if change(text) in answer else missing).append(text)
-        return there, missing
+        for text in _expected_texts(self.values, ctx):
+            (present if change(text) in answer else missing).append(text)
+        return present, missing
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
         """A list is needed, of texts that are not empty."""
         yield from _list_problems(self, self.values, case)
 
 
-def _wanted_list(values: tuple[Scalar, ...] | None, ctx: ScoreContext) -> list[str]:
+def _expected_texts(values: tuple[Scalar, ...] | None, ctx: ScoreContext) -> list[str]:
     """Return the texts an answer is compared with."""
-    wanted: Any = ctx.case.expected if values is None else values
-    texts = _texts(wanted)
+    expected: Any = ctx.case.expected if values is None else values
+    texts = _texts(expected)
     if not texts:
         raise ScoringError("it has no texts and the case has no `expected` to compare with")
     return texts
 
 
-def _texts(wanted: object) -> list[str]:
+def _texts(value: object) -> list[str]:
     """Return one text or a list of texts as a list; empty where it is neither."""
-    if isinstance(wanted, str | bool | int | float):
-        return [as_text(wanted)]
-    if isinstance(wanted, list | tuple):
-        return [as_text(item) for item in wanted if isinstance(item, str | bool | int | float)]
+    if isinstance(value, str | bool | int | float):
+        return [as_text(value)]
+    if isinstance(value, list | tuple):
+        return [as_text(item) for item in value if isinstance(item, str | bool | int | float)]
     return []
 
 
@@ -226,18 +228,18 @@ def _list_problems(
     scorer: Scorer, values: tuple[Scalar, ...] | None, case: Case | None
 ) -> Iterable[str]:
     """Yield what is wrong with a list of texts."""
-    wanted: Any = values
+    expected: Any = values
     if values is None:
         if case is None:
             return
-        wanted = case.expected
-        if not _texts(wanted):
+        expected = case.expected
+        if not _texts(expected):
             yield (
                 f"`{scorer.type}` has no texts and the case has no `expected` text or list to "
                 "compare with"
             )
             return
-    texts = _texts(wanted)
+    texts = _texts(expected)
     if not texts:
         yield _nothing_listed(scorer.type)
     elif not all(texts) and scorer.type != "equals_any":
@@ -259,9 +261,9 @@ class ContainsAny(_ManyTexts):
 
     def score(self, ctx: ScoreContext) -> Verdict:
         """Look for each."""
-        there, missing = self.found(ctx)
-        if there:
-            return Verdict(passed=True, reason=f"the answer contains {listed(there)}")
+        present, missing = self.split_by_presence(ctx)
+        if present:
+            return Verdict(passed=True, reason=f"the answer contains {listed(present)}")
         return Verdict(
             passed=False,
             reason=f"the answer contains none of {listed(missing)}; it is {quoted(ctx.answer)}",
@@ -285,10 +287,10 @@ class ContainsAll(_ManyTexts):
 
     def score(self, ctx: ScoreContext) -> Verdict:
         """Look for each."""
-        there, missing = self.found(ctx)
-        value = len(there) / (len(there) + len(missing))
+        present, missing = self.split_by_presence(ctx)
+        value = len(present) / (len(present) + len(missing))
         if not missing:
-            return Verdict(passed=True, value=1.0, reason=f"the answer contains {listed(there)}")
+            return Verdict(passed=True, value=1.0, reason=f"the answer contains {listed(present)}")
         return Verdict(
             passed=False,
             value=value,
@@ -317,12 +319,12 @@ class StartsWith(_OneText):
     def score(self, ctx: ScoreContext) -> Verdict:
         """Look at the beginning."""
         change = _folded if self.ignore_case else _composed
-        wanted = _wanted(self.value, ctx)
-        begins = ctx.answer[: len(wanted) + 40]
-        if change(ctx.answer.lstrip()).startswith(change(wanted.lstrip())):
-            return Verdict(passed=True, reason=f"the answer begins with {quoted(wanted)}")
+        expected = _expected_text(self.value, ctx)
+        begins = ctx.answer[: len(expected) + 40]
+        if change(ctx.answer.lstrip()).startswith(change(expected.lstrip())):
+            return Verdict(passed=True, reason=f"the answer begins with {quoted(expected)}")
         return Verdict(
-            passed=False, reason=f"the answer begins with {quoted(begins)}, not {quoted(wanted)}"
+            passed=False, reason=f"the answer begins with {quoted(begins)}, not {quoted(expected)}"
         )
 
 
@@ -338,12 +340,12 @@ class EndsWith(_OneText):
     def score(self, ctx: ScoreContext) -> Verdict:
         """Look at the end."""
         change = _folded if self.ignore_case else _composed
-        wanted = _wanted(self.value, ctx)
-        ends = ctx.answer[-len(wanted) - 40 :]
-        if change(ctx.answer.rstrip()).endswith(change(wanted.rstrip())):
-            return Verdict(passed=True, reason=f"the answer ends with {quoted(wanted)}")
+        expected = _expected_text(self.value, ctx)
+        ends = ctx.answer[-len(expected) - 40 :]
+        if change(ctx.answer.rstrip()).endswith(change(expected.rstrip())):
+            return Verdict(passed=True, reason=f"the answer ends with {quoted(expected)}")
         return Verdict(
-            passed=False, reason=f"the answer ends with {quoted(ends)}, not {quoted(wanted)}"
+            passed=False, reason=f"the answer ends with {quoted(ends)}, not {quoted(expected)}"
         )
 
 
@@ -372,12 +374,12 @@ class Regex(Scorer):
     def _compiles(cls, value: str) -> str:
         """Refuse what is no regular expression, unless a template will make it one."""
         if "{{" not in value and "{%" not in value:
-            compiled(value)
+            compile_pattern(value)
         return value
 
     def _compiled(self) -> Any:
         names = [n for n in ("ignore_case", "multiline", "dotall") if getattr(self, n)]
-        return compiled(self.pattern, flag_bits(tuple(names)) if names else 0)
+        return compile_pattern(self.pattern, flag_bits(tuple(names)) if names else 0)
 
     def score(self, ctx: ScoreContext) -> Verdict:
         """Search."""

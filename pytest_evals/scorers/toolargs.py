@@ -16,7 +16,7 @@ from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, Scoring
 from pytest_evals.scorers.jsonschemas import Schema
 from pytest_evals.scorers.quoting import shown
 from pytest_evals.scorers.subset import difference
-from pytest_evals.scorers.toolmatch import told
+from pytest_evals.scorers.toolmatch import format_calls
 
 
 class ToolArgs(Scorer):
@@ -57,7 +57,7 @@ class ToolArgs(Scorer):
         if not calls:
             return Verdict(
                 passed=False,
-                reason=f"`{self.tool}` was not called; the calls: {told(ctx.tool_calls)}",
+                reason=f"`{self.tool}` was not called; the calls: {format_calls(ctx.tool_calls)}",
             )
         if self.which in {"first", "last"}:
             calls = [calls[0 if self.which == "first" else -1]]
@@ -65,10 +65,10 @@ class ToolArgs(Scorer):
         wrong = [fault for fault in faults if fault]
         passed = len(wrong) < len(faults) if self.which == "any" else not wrong
         if passed:
-            return Verdict(passed=True, reason=f"the arguments are right: {told(calls)}")
+            return Verdict(passed=True, reason=f"the arguments are right: {format_calls(calls)}")
         return Verdict(
             passed=False,
-            reason=f"`{self.tool}`: {'; '.join(wrong[-1][:5])}; its calls: {told(calls)}",
+            reason=f"`{self.tool}`: {'; '.join(wrong[-1][:5])}; its calls: {format_calls(calls)}",
         )
 
     def _faults(self, call: ToolCall) -> list[str]:
@@ -90,19 +90,19 @@ class ToolArgs(Scorer):
             yield "`tool_args` with an empty subset asserts no argument; write `tool_called`"
 
 
-def declared(tools: Sequence[Mapping[str, Any]]) -> dict[str, Json]:
+def declared_schemas(tools: Sequence[Mapping[str, Any]]) -> dict[str, Json]:
     """Return the parameters' schema of each declared tool, by its name.
 
     Understands our form and those of OpenAI (``{type: function, function: {…}}``) and Anthropic
     (``input_schema``).
     """
-    found: dict[str, Json] = {}
+    schemas: dict[str, Json] = {}
     for tool in tools:
         inner = tool.get("function")
         plain = inner if isinstance(inner, Mapping) else tool
         schema = plain.get("parameters", plain.get("input_schema", {}))
-        found[str(plain.get("name"))] = schema
-    return found
+        schemas[str(plain.get("name"))] = schema
+    return schemas
 
 
 _KINDS = {"dict": "object", "float": "number", "tuple": "array", "hashmap": "object"}
@@ -160,7 +160,7 @@ class ValidToolCall(Scorer):
 
     def score(self, ctx: ScoreContext) -> Verdict:
         """Check each call; the value is the share of the valid ones."""
-        tools = declared(self._tools(ctx.dataset, ctx.case))
+        tools = declared_schemas(self._tools(ctx.dataset, ctx.case))
         if not tools:
             raise ScoringError("neither the case nor the dataset declares `tools` to compare with")
         calls = ctx.tool_calls
@@ -170,7 +170,7 @@ class ValidToolCall(Scorer):
         return Verdict(
             passed=not wrong,
             value=0.0 if not calls and wrong else 1 - min(1, len(wrong) / max(1, len(calls))),
-            reason="; ".join(wrong[:5]) or f"all calls are valid: {told(calls)}",
+            reason="; ".join(wrong[:5]) or f"all calls are valid: {format_calls(calls)}",
         )
 
     def _tools(self, dataset: Dataset, case: Case) -> Sequence[Mapping[str, Any]]:
@@ -201,14 +201,14 @@ class ValidToolCall(Scorer):
 
     def _schema_problems(self, tools: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         """Yield what is wrong with the declarations."""
-        for name, schema in declared(tools).items():
+        for name, schema in declared_schemas(tools).items():
             try:
                 _compiled(canonical(schema), strict=self.strict)
             except ValueError as error:
                 yield f"`valid_tool_call`: the declaration of `{name}`: {error}"
 
 
-class WantedCall(Frozen):
+class ExpectedCall(Frozen):
     """A call that is wanted."""
 
     name: str = Field(min_length=1)
@@ -229,7 +229,7 @@ class ToolCallF1(Scorer):
     shorthand: ClassVar[str | None] = "calls"
     example: ClassVar[str] = "tool_call_f1: [{name: get_weather, arguments: {city: Paris}}]"
 
-    calls: tuple[WantedCall, ...] = Field(min_length=1)
+    calls: tuple[ExpectedCall, ...] = Field(min_length=1)
     """The wanted calls, each a name and its arguments."""
     names_only: bool = False
     """Whether arguments do not count."""
@@ -244,22 +244,23 @@ class ToolCallF1(Scorer):
 
     def score(self, ctx: ScoreContext) -> Verdict:
         """Count what both have."""
-        wanted = Counter(self._mark(call.name, call.arguments) for call in self.calls)
-        found = Counter(self._mark(call.name, call.arguments) for call in ctx.tool_calls)
-        same = sum((wanted & found).values())
-        precision = same / sum(found.values()) if found else 0.0
-        recall = same / sum(wanted.values())
+        expected = Counter(self._mark(call.name, call.arguments) for call in self.calls)
+        made = Counter(self._mark(call.name, call.arguments) for call in ctx.tool_calls)
+        same = sum((expected & made).values())
+        precision = same / sum(made.values()) if made else 0.0
+        recall = same / sum(expected.values())
         f1 = 2 * precision * recall / (precision + recall) if same else 0.0
-        lacking = [call.name for call in self.calls if not found[self._mark_of(call)]]
+        lacking = [call.name for call in self.calls if not made[self._mark_of(call)]]
         return Verdict(
-            passed=wanted == found,
+            passed=expected == made,
             value=f1,
-            reason=f"{same} of {len(self.calls)} wanted calls are among the {sum(found.values())} "
-            f"made{f' (lacking: {shown(lacking)})' if lacking else ''}: {told(ctx.tool_calls)}",
+            reason=f"{same} of {len(self.calls)} expected calls are among the {sum(made.values())} "
+            f"made{f' (lacking: {shown(lacking)})' if lacking else ''}: "
+            f"{format_calls(ctx.tool_calls)}",
             metadata={"precision": precision, "recall": recall, "f1": f1},
         )
 
-    def _mark_of(self, call: WantedCall) -> str:
+    def _mark_of(self, call: ExpectedCall) -> str:
         """Return a wanted call as one text."""
         return self._mark(call.name, call.arguments)
 

@@ -1,4 +1,4 @@
-"""How tool calls are told apart and matched: by name, by a subset of arguments or of the result."""
+"""Match tool calls by name, by a subset of their arguments and by a subset of their result."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -41,12 +41,12 @@ class Count(Frozen):
             raise ValueError("a count is `exactly`, `at_least` or `at_most`")
         return self
 
-    def allows(self, found: int) -> bool:
+    def allows(self, calls: int) -> bool:
         """Whether this many calls are right."""
         return (
-            (self.exactly is None or found == self.exactly)
-            and (self.at_least is None or found >= self.at_least)
-            and (self.at_most is None or found <= self.at_most)
+            (self.exactly is None or calls == self.exactly)
+            and (self.at_least is None or calls >= self.at_least)
+            and (self.at_most is None or calls <= self.at_most)
         )
 
     @property
@@ -90,8 +90,8 @@ class CallMatcher(Frozen):
     def fault(self, calls: Iterable[ToolCall]) -> str | None:
         """Return why the calls do not satisfy it; None where they do."""
         called = list(calls)
-        found = sum(self.matches(call) for call in called)
-        if self.count.allows(found):
+        count = sum(self.matches(call) for call in called)
+        if self.count.allows(count):
             return None
         filters = [
             f"with {words} {shown(subset)}"
@@ -99,9 +99,9 @@ class CallMatcher(Frozen):
             if subset is not None
         ]
         named = [call for call in called if call.name == self.name]
-        there = f"; its calls: {told(named)}" if named else ""
+        made = f"; its calls: {format_calls(named)}" if named else ""
         what = " ".join([f"`{self.name}`", *filters])
-        return f"{found} calls of {what}, expected {self.count}{there}"
+        return f"{count} calls of {what}, expected {self.count}{made}"
 
 
 def read_result(result: Json) -> Json:
@@ -114,16 +114,16 @@ def read_result(result: Json) -> Json:
     return result
 
 
-def told(calls: Iterable[ToolCall], *, most: int = 5) -> str:
+def format_calls(calls: Iterable[ToolCall], *, limit: int = 5) -> str:
     """Write calls as ``name(arguments)``."""
     made = list(calls)
     words = ", ".join(
-        f"{call.name}({shown(call.arguments, most=80).removeprefix('{').removesuffix('}')})"
-        for call in made[:most]
+        f"{call.name}({shown(call.arguments, limit=80).removeprefix('{').removesuffix('}')})"
+        for call in made[:limit]
     )
     if not made:
         return "none"
-    return f"{words} and {len(made) - most} more" if len(made) > most else words
+    return f"{words} and {len(made) - limit} more" if len(made) > limit else words
 
 
 def names_of(calls: Iterable[ToolCall]) -> list[str]:
@@ -131,7 +131,7 @@ def names_of(calls: Iterable[ToolCall]) -> list[str]:
     return [call.name for call in calls]
 
 
-def is_subsequence(wanted: Iterable[str], found: Iterable[str]) -> bool:
+def is_subsequence(expected: Iterable[str], actual: Iterable[str]) -> bool:
     """Whether the wanted names stand in the found ones in this order, others between them."""
-    rest = iter(found)
-    return all(any(name == other for other in rest) for name in wanted)
+    rest = iter(actual)
+    return all(any(name == other for other in rest) for name in expected)

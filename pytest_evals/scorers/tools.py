@@ -13,7 +13,7 @@ from pytest_evals.ground.canonical import canonical
 from pytest_evals.message import ToolCall
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, Verdict
 from pytest_evals.scorers.quoting import listed, quoted
-from pytest_evals.scorers.toolmatch import CallMatcher, is_subsequence, names_of, told
+from pytest_evals.scorers.toolmatch import CallMatcher, format_calls, is_subsequence, names_of
 
 SequenceMode = Literal["exact", "ordered_subseq", "unordered", "subset", "superset"]
 
@@ -44,12 +44,12 @@ class ToolCalled(Scorer):
     def score(self, ctx: ScoreContext) -> Verdict:
         """Count the calls."""
         calls = ctx.tool_calls
-        found = sum(fnmatchcase(call.name, self.name) for call in calls)
-        most = "" if self.max is None else f", <= {self.max}"
+        count = sum(fnmatchcase(call.name, self.name) for call in calls)
+        upper = "" if self.max is None else f", <= {self.max}"
         return Verdict(
-            passed=found >= self.min and (self.max is None or found <= self.max),
-            bar=f">= {self.min}{most}",
-            reason=f"`{self.name}` was called {found} times; the calls: {told(calls)}",
+            passed=count >= self.min and (self.max is None or count <= self.max),
+            bar=f">= {self.min}{upper}",
+            reason=f"`{self.name}` was called {count} times; the calls: {format_calls(calls)}",
         )
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
@@ -78,7 +78,9 @@ class ForbiddenTools(Scorer):
             if any(fnmatchcase(call.name, name) for name in self.names)
         ]
         if used:
-            return Verdict(passed=False, reason=f"forbidden tools were called: {told(used)}")
+            return Verdict(
+                passed=False, reason=f"forbidden tools were called: {format_calls(used)}"
+            )
         return Verdict(passed=True, reason=f"none of {listed(self.names)} was called")
 
 
@@ -104,22 +106,22 @@ class ToolSequence(Scorer):
 
     def score(self, ctx: ScoreContext) -> Verdict:
         """Compare the names."""
-        found = names_of(ctx.tool_calls)
-        right = sequence_holds(self.names, found, self.mode)
+        called = names_of(ctx.tool_calls)
+        right = sequence_holds(self.names, called, self.mode)
         ordered = self.mode in {"exact", "ordered_subseq"}
         same = (
-            _common(self.names, found)
+            _common(self.names, called)
             if ordered
-            else sum((Counter(self.names) & Counter(found)).values())
+            else sum((Counter(self.names) & Counter(called)).values())
         )
-        total = len(self.names) + len(found)
+        total = len(self.names) + len(called)
         return Verdict(
             passed=right,
             value=1.0 if right else 2 * same / total if total else 1.0,
             bar=self.mode,
-            reason=f"the tools called are {listed(found) or 'none'}"
+            reason=f"the tools called are {listed(called) or 'none'}"
             + ("" if right else f", expected {listed(self.names) or 'none'} ({self.mode})"),
-            metadata={"called": found[:200]},
+            metadata={"called": called[:200]},
         )
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
@@ -128,13 +130,13 @@ class ToolSequence(Scorer):
             yield f"`tool_sequence` of no names cannot fail in the mode {self.mode}"
 
 
-def sequence_holds(wanted: Sequence[str], found: Sequence[str], mode: SequenceMode) -> bool:
+def sequence_holds(expected: Sequence[str], actual: Sequence[str], mode: SequenceMode) -> bool:
     """Whether the found names are as wanted."""
     if mode == "exact":
-        return list(wanted) == list(found)
+        return list(expected) == list(actual)
     if mode == "ordered_subseq":
-        return is_subsequence(wanted, found)
-    want, have = Counter(wanted), Counter(found)
+        return is_subsequence(expected, actual)
+    want, have = Counter(expected), Counter(actual)
     if mode == "unordered":
         return want == have
     if mode == "subset":
@@ -142,13 +144,13 @@ def sequence_holds(wanted: Sequence[str], found: Sequence[str], mode: SequenceMo
     return want <= have
 
 
-def _common(one: Sequence[str], other: Sequence[str]) -> int:
+def _common(left: Sequence[str], right: Sequence[str]) -> int:
     """Return the length of the longest common subsequence."""
-    row = [0] * (len(other) + 1)
-    for name in one:
+    row = [0] * (len(right) + 1)
+    for name in left:
         before = 0
-        for j, found in enumerate(other, start=1):
-            before, row[j] = row[j], before + 1 if name == found else max(row[j], row[j - 1])
+        for j, item in enumerate(right, start=1):
+            before, row[j] = row[j], before + 1 if name == item else max(row[j], row[j - 1])
     return row[-1]
 
 
@@ -176,7 +178,7 @@ class RequiredToolCalls(Scorer):
         return Verdict(
             passed=not wrong,
             value=1 - len(wrong) / len(self.calls),
-            reason="; ".join(wrong) or f"all required calls were made: {told(made)}",
+            reason="; ".join(wrong) or f"all required calls were made: {format_calls(made)}",
         )
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
@@ -200,11 +202,11 @@ class MaxToolCalls(Scorer):
 
     def score(self, ctx: ScoreContext) -> Verdict:
         """Count the calls."""
-        found = len(ctx.tool_calls)
+        count = len(ctx.tool_calls)
         return Verdict(
-            passed=found <= self.max,
+            passed=count <= self.max,
             bar=f"<= {self.max}",
-            reason=f"{found} tool calls were made: {told(ctx.tool_calls)}",
+            reason=f"{count} tool calls were made: {format_calls(ctx.tool_calls)}",
         )
 
 
@@ -222,13 +224,13 @@ class MaxTurns(Scorer):
 
     def score(self, ctx: ScoreContext) -> Verdict:
         """Count the turns."""
-        found = 0
+        turns = 0
         for exchange in ctx.exchanges:
             if exchange.response is not None:
                 spoken = sum(m.role == "assistant" for m in exchange.response.messages)
-                found += spoken or 1
+                turns += spoken or 1
         return Verdict(
-            passed=found <= self.max, bar=f"<= {self.max}", reason=f"the model spoke {found} times"
+            passed=turns <= self.max, bar=f"<= {self.max}", reason=f"the model spoke {turns} times"
         )
 
 
@@ -262,7 +264,7 @@ class NoToolError(Scorer):
             yield "`no_tool_error` that allows every tool to fail cannot fail"
 
 
-_LONGEST = 50
+_MAX_BLOCK = 50
 """Calls in a block that is looked for again."""
 
 
@@ -281,11 +283,11 @@ class NoLoops(Scorer):
     def score(self, ctx: ScoreContext) -> Verdict:
         """Look for repeated blocks."""
         calls = ctx.tool_calls
-        found = _loop(calls, self.repeats)
-        if found is None:
+        loop = _loop(calls, self.repeats)
+        if loop is None:
             return Verdict(passed=True, reason=f"no loop in {len(calls)} tool calls")
-        start, size, times = found
-        block = told(calls[start : start + size])
+        start, size, times = loop
+        block = format_calls(calls[start : start + size])
         return Verdict(
             passed=False,
             bar=f"< {self.repeats} times in a row",
@@ -296,7 +298,7 @@ class NoLoops(Scorer):
 def _loop(calls: Sequence[ToolCall], repeats: int) -> tuple[int, int, int] | None:
     """Return where a block of calls is repeated, its size and how often; None where none is."""
     marks = [f"{call.name} {_mark(call)}" for call in calls]
-    for size in range(1, min(_LONGEST, len(marks) // repeats) + 1):
+    for size in range(1, min(_MAX_BLOCK, len(marks) // repeats) + 1):
         run = 0
         for i in range(len(marks) - size):
             run = run + 1 if marks[i] == marks[i + size] else 0

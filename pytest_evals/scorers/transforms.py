@@ -22,7 +22,7 @@ from pytest_evals.scorers.extract import (
 )
 from pytest_evals.scorers.jsonfind import NotJsonError, find_json
 from pytest_evals.scorers.options import template_variables
-from pytest_evals.scorers.patterns import compiled, find_all, search
+from pytest_evals.scorers.patterns import compile_pattern, find_all, search
 from pytest_evals.scorers.quoting import as_text, shown
 
 Step = Callable[[str, ScoreContext], str | None]
@@ -57,12 +57,12 @@ class Transform:
             ScoringError: a step cannot be done (a pattern that explodes).
             TemplateError: a template cannot be rendered.
         """
-        found: str | None = text
+        output: str | None = text
         for step in self.steps:
-            if found is None:
+            if output is None:
                 return None
-            found = step(found, ctx)
-        return found
+            output = step(output, ctx)
+        return output
 
     def describe(self) -> str:
         """Name it for a reason."""
@@ -126,21 +126,21 @@ def _first_number(text: str) -> str | None:
 
 def _last_number(text: str) -> str | None:
     """Return the last number."""
-    found = numbers_in(text)
-    return found[-1] if found else None
+    numbers = numbers_in(text)
+    return numbers[-1] if numbers else None
 
 
 def _regex(argument: Json) -> Step:
     """The first match of a pattern: its group `answer`, else its first group, else all of it."""
     options = {"pattern": argument} if isinstance(argument, str) else argument
     if not isinstance(options, Mapping) or not isinstance(options.get("pattern"), str):
-        found = shown(argument)
-        message = f"expected a pattern, or `pattern` with `group` or `last`; found {found}"
+        value = shown(argument)
+        message = f"expected a pattern, or `pattern` with `group` or `last`; found {value}"
         raise ValueError(message)  # noqa: TRY004 - what compile_transform reads
     unknown = options.keys() - {"pattern", "group", "last"}
     if unknown:
         raise ValueError(f"unknown option {min(map(str, unknown))!r}; known: group, last")
-    pattern = compiled(options["pattern"])
+    pattern = compile_pattern(options["pattern"])
     group: int | str = options.get("group", _group_of(pattern))
     if group not in pattern.groupindex and not (
         isinstance(group, int) and 0 <= group <= pattern.groups
@@ -187,16 +187,16 @@ def _json(argument: Json) -> Step:
 
         try:
             value = find_json(text)
-            found = value if expression is None else expression.search(value)
+            selected = value if expression is None else expression.search(value)
         except NotJsonError:
             return None
         except JMESPathError as error:
             raise ScoringError(f"the JMESPath {argument!r} cannot be searched: {error}") from None
-        if found is None:
+        if selected is None:
             return None
-        if isinstance(found, dict | list):
-            return json.dumps(found, ensure_ascii=False)
-        return as_text(found)
+        if isinstance(selected, dict | list):
+            return json.dumps(selected, ensure_ascii=False)
+        return as_text(selected)
 
     return step
 

@@ -11,12 +11,12 @@ from typing import Any, ClassVar
 from pydantic import Field, field_validator
 
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, ScoringError, Verdict
-from pytest_evals.scorers.command import question_of
+from pytest_evals.scorers.command import trial_payload
 from pytest_evals.scorers.jsonfind import NotJsonError, read_json
-from pytest_evals.scorers.python_function import verdict_of
+from pytest_evals.scorers.python_function import read_verdict
 from pytest_evals.scorers.quoting import quoted
 
-_MOST = 1_000_000
+_MAX_BYTES = 1_000_000
 """Bytes of a reply that are read."""
 
 
@@ -55,7 +55,7 @@ class Webhook(Scorer):
 
     def score(self, ctx: ScoreContext) -> Verdict:
         """Send it and read the reply."""
-        status, body = self._reply(json.dumps(question_of(ctx), default=repr).encode())
+        status, body = self._reply(json.dumps(trial_payload(ctx), default=repr).encode())
         text = body.decode("utf-8", "replace")
         if status != 200:
             raise ScoringError(f"{self.url} replied with status {status}: {quoted(text)}")
@@ -65,7 +65,7 @@ class Webhook(Scorer):
             raise ScoringError(
                 f"{self.url} replied with no JSON ({error}): {quoted(text)}"
             ) from None
-        return verdict_of(given, self.url)
+        return read_verdict(given, self.url)
 
     def _reply(self, question: bytes) -> tuple[int, bytes]:
         """Post a question and return the status and the body of the reply."""
@@ -88,7 +88,7 @@ class Webhook(Scorer):
         request = Request(self.url, question, headers, method="POST")  # noqa: S310 - checked above
         try:
             with build_opener(Stay).open(request, timeout=self.timeout_s) as reply:
-                return int(reply.status), reply.read(_MOST)
+                return int(reply.status), reply.read(_MAX_BYTES)
         except HTTPError as error:
             with error:
                 return error.code, error.read(400)

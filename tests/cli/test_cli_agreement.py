@@ -6,7 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pytest_evals.cli.agreement import Judged, agreement_of
-from pytest_evals.scorers.judge.people import Said
+from pytest_evals.scorers.judge.human_labels import HumanLabel
 
 verdict = st.one_of(st.none(), st.booleans())
 rows = st.lists(
@@ -20,7 +20,7 @@ def judged(drawn):
     return [
         Judged(
             case=f"c{case}",
-            people={name: Said(passed=said) for name, said in zip("abc", people, strict=True)
+            people={name: HumanLabel(passed=said) for name, said in zip("abc", people, strict=True)
                     if said is not None},
             passed=verdict,
             error=None if verdict is not None else "no verdict",
@@ -102,7 +102,9 @@ def test_scores_are_compared_with_the_mean_of_people(drawn):
     stats = pytest.importorskip("scipy.stats")
     metrics = pytest.importorskip("sklearn.metrics")
     items = [
-        Judged(case=f"c{i}", people={"a": Said(score=a), "b": Said(score=b)}, score=judge)
+        Judged(
+            case=f"c{i}", people={"a": HumanLabel(score=a), "b": HumanLabel(score=b)}, score=judge
+        )
         for i, (a, b, judge) in enumerate(drawn)
     ]
     found = agreement_of(items)
@@ -122,7 +124,7 @@ def test_a_published_kappa():
     """Two readers of 50 grant proposals, 20 both yes, 15 both no: kappa 0.4 (Cohen's textbook)."""
     cells = [(True, True, 20), (True, False, 5), (False, True, 10), (False, False, 15)]
     items = [
-        Judged(case=f"{said}{judge}{i}", people={"a": Said(passed=said)}, passed=judge)
+        Judged(case=f"{said}{judge}{i}", people={"a": HumanLabel(passed=said)}, passed=judge)
         for said, judge, n in cells
         for i in range(n)
     ]
@@ -132,7 +134,7 @@ def test_a_published_kappa():
 
 def test_what_the_judge_left_out_is_counted():
     """An error and no verdict are no disagreement, and not dropped without a word."""
-    people = {"a": Said(passed=False)}
+    people = {"a": HumanLabel(passed=False)}
     items = [
         Judged(case="a", people=people, passed=True, high_risk=True),
         Judged(case="b", people=people, error="broken"),

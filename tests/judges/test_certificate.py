@@ -20,7 +20,7 @@ from pytest_evals.certificate import (
     unmet_thresholds,
 )
 from pytest_evals.dataset import Dataset
-from pytest_evals.scorers.judge.definitions import defined
+from pytest_evals.scorers.judge.definitions import get_judge
 from pytest_evals.stats.estimate import Absent, Estimate
 from pytest_evals.storage.certificates import (
     certificate_path,
@@ -146,7 +146,7 @@ def dataset(**judge):
 def printed(**judge):
     """Return a judge's fingerprint."""
     found = dataset(**judge)
-    return defined(found, "helpful").fingerprint(found)
+    return get_judge(found, "helpful").fingerprint(found)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_the_bar_of_a_panel_and_its_rule_are_in_the_fingerprint():
     for panel in panels:
         written = {k: v for k, v in DEFINITION.items() if k != "model"} | panel
         made = Dataset(name="d", path="d", judges={"helpful": written})
-        found.append(defined(made, "helpful").fingerprint(made))
+        found.append(get_judge(made, "helpful").fingerprint(made))
     assert len(set(found)) == len(panels)
 
 

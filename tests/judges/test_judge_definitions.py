@@ -4,7 +4,7 @@ import pytest
 
 from pytest_evals.dataset import Dataset
 from pytest_evals.model import Model
-from pytest_evals.scorers.judge.definitions import check_judges, models_of_judges
+from pytest_evals.scorers.judge.definitions import check_judges, judge_models
 
 RIGHT = {"model": "openai:j", "rubric": "r"}
 
@@ -86,7 +86,7 @@ def test_the_models_of_judges_are_named_with_their_places():
         "b": {"rubric": "r", "panel": ["x:y", {"model": "z", "weight": 2}, {"provider": "openai"}]},
         "c": {"rubric": "r"},
     }
-    found = dict(models_of_judges(Dataset(name="d", path="d", judges=judges)))
+    found = dict(judge_models(Dataset(name="d", path="d", judges=judges)))
     assert found == {
         ("judges", "a", "model"): "openai:j",
         ("judges", "b", "panel", 0): "x:y",

@@ -15,7 +15,7 @@ HEX = st.text(alphabet="0123456789abcdefABCDEF-</>", max_size=200)
 @given(st.lists(st.text() | HEX, min_size=1, max_size=4))
 def test_the_mark_occurs_in_no_piece(texts):
     """Each tag opens once and closes once, and between the two stands the text as it was."""
-    fenced = fence([Piece(f"p{i}", text) for i, text in enumerate(texts)], most=10_000)
+    fenced = fence([Piece(f"p{i}", text) for i, text in enumerate(texts)], max_chars=10_000)
     for i, text in enumerate(texts):
         encodable = text.encode("utf-8", "backslashreplace").decode()
         assert fenced.mark not in encodable.lower()
@@ -42,7 +42,7 @@ def test_equal_material_gives_equal_marks(first, second):
 @given(st.text(alphabet="ab\n", min_size=301, max_size=2000))
 def test_a_long_piece_is_cut_visibly(text):
     """Its beginning, a note that nobody else can write, its end; nothing is lost unsaid."""
-    fenced = fence([Piece("answer", text)], most=300)
+    fenced = fence([Piece("answer", text)], max_chars=300)
     inside = fenced.text.split("\n", 1)[1].rsplit("\n", 1)[0]
     head, note, tail = re.split(rf"(\n\[cut-{fenced.mark}: [\d,]+ characters[^\]]*\]\n)", inside)
     assert (head, tail) == (text[:200], text[-100:])
@@ -52,7 +52,7 @@ def test_a_long_piece_is_cut_visibly(text):
 
 def test_half_characters_are_made_visible():
     """A request could not carry them."""
-    assert "\\ud800" in fence([Piece("answer", "a\ud800b")], most=100).text
+    assert "\\ud800" in fence([Piece("answer", "a\ud800b")], max_chars=100).text
 
 
 INJECTED = """Thirty days.

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_evals.ground.errors import AnswerError
-from pytest_evals.scorers.judge.opinion import Opinion, agreement, of_panel, of_repeats
+from pytest_evals.scorers.judge.opinion import Opinion, agreement, combine_panel, combine_repeats
 
 VALUES = st.lists(st.integers(0, 20).map(lambda i: i / 20), min_size=1, max_size=7)
 BARS = st.integers(1, 20).map(lambda i: i / 20)
@@ -16,12 +16,12 @@ RULES = st.sampled_from(["majority", "unanimous", "mean", "weighted"])
 
 def opinions(values, bar):
     """Make opinions with their verdicts."""
-    return [Opinion(value=value, reason=str(value)).with_bar(bar) for value in values]
+    return [Opinion(value=value, reason=str(value)).with_verdict(bar) for value in values]
 
 
 def panel(values, rule, bar, weights=None):
     """Combine values as a panel does."""
-    return of_panel(
+    return combine_panel(
         opinions(values, bar), rule, weights=weights or [1.0] * len(values), min_score=bar
     )
 
@@ -83,14 +83,14 @@ def test_a_tie_of_two_fails():
     """Also where only verdicts are known."""
     two = [Opinion(value=1.0, passed=True), Opinion(value=0.0, passed=False)]
     for rule in ("majority", "mean", "weighted", "unanimous"):
-        assert of_panel(two, rule, weights=[1.0, 1.0], min_score=None).passed is False
+        assert combine_panel(two, rule, weights=[1.0, 1.0], min_score=None).passed is False
 
 
 def test_half_of_the_judges_seeing_a_required_criterion_missed_fails_the_answer():
     """Even where the mean of the scores reaches the bar."""
     two = [Opinion(value=1.0), Opinion(value=0.9, blocked="unsafe")]
-    votes = [opinion.with_bar(0.5) for opinion in two]
-    assert of_repeats(votes, "mean", min_score=0.5).passed is False
+    votes = [opinion.with_verdict(0.5) for opinion in two]
+    assert combine_repeats(votes, "mean", min_score=0.5).passed is False
 
 
 def test_the_reason_is_of_the_winning_side():

@@ -8,7 +8,7 @@ from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
 from pytest_evals.registry import Registry
 from pytest_evals.score import Score
-from pytest_evals.scorers.judge.definitions import default_judge, defined
+from pytest_evals.scorers.judge.definitions import default_judge, get_judge
 from pytest_evals.scorers.judge.revision import needs_revision, revision_message
 
 
@@ -68,4 +68,8 @@ def test_the_default_judge_is_the_one_of_that_name():
     model = {"default": {"model": "a:b"}}
     whole = {"default": {"model": "a:b", "rubric": "r"}}
     made = [Dataset(name="d", path="d", judges=judges) for judges in ({}, model, whole)]
-    assert [default_judge(dataset) for dataset in made] == [None, None, defined(made[2], "default")]
+    assert [default_judge(dataset) for dataset in made] == [
+        None,
+        None,
+        get_judge(made[2], "default"),
+    ]

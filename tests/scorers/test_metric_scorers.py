@@ -171,7 +171,7 @@ def test_a_missing_library_is_a_problem_that_names_the_extra(
     bench, monkeypatch, name, library, extra
 ):
     """When the dataset is collected, and as an error when it is scored all the same."""
-    from pytest_evals.scorers.optional_deps import library as imported
+    from pytest_evals.scorers.optional_deps import import_library as imported
 
     imported.cache_clear()
     for module in [m for m in sys.modules if m.partition(".")[0] == library]:

@@ -137,7 +137,7 @@ def test_parameters_are_filled_by_their_names(own, name, args, label):
         ("wordy", "expected true or false"),
         ("valueless", "expected a number"),
         ("both", "both `value` and `score`"),
-        ("three", "nothing fills parameter 'c'"),
+        ("three", "no value for parameter 'c'"),
         ("gives_up", "cannot say"),
         ("leaves", "raised SystemExit: 3"),
         ("ys", "Did you mean 'yes'"),

@@ -32,8 +32,8 @@ from pytest_evals.scorers.judge.opinion import (
     PanelRule,
     Repeats,
     agreement,
-    of_panel,
-    of_repeats,
+    combine_panel,
+    combine_repeats,
 )
 from pytest_evals.scorers.judge.scale import Scale
 from pytest_evals.scorers.options import check_templates, template_variables
@@ -75,7 +75,7 @@ class Revise(Frozen):
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class _MemberResult:
     """What one member of the panel said."""
 
     member: Member
@@ -92,9 +92,9 @@ class Judge(Scorer):
     bar_option: ClassVar[str | None] = "min_score"
     prompt_version: ClassVar[str] = "1"
     """Changes with the words of this kind's prompt: certificates are then stale."""
-    usual_bar: ClassVar[float | None] = None
+    default_min_score: ClassVar[float | None] = None
     """The `min_score` where none is given; None gives no verdict without one."""
-    speaks: ClassVar[bool] = False
+    has_verdict: ClassVar[bool] = False
     """Whether its opinions hold a verdict without a bar."""
     verbatim: ClassVar[frozenset[str]] = frozenset(
         {
@@ -152,7 +152,7 @@ class Judge(Scorer):
         return parse_thresholds(value)
 
     @model_validator(mode="after")
-    def _fits(self) -> "Judge":
+    def _check_combinations(self) -> "Judge":
         """Refuse options that have no meaning together."""
         if self.panel and self.model is not None:
             raise ValueError("give `model` or `panel`, not both")
@@ -165,10 +165,10 @@ class Judge(Scorer):
     @property
     def votes(self) -> bool:  # type: ignore[override] # it depends on the options
         """Whether it passes or fails an answer."""
-        return self.bar is not None or self.speaks
+        return self.required_score is not None or self.has_verdict
 
     @property
-    def bars(self) -> CertificateThresholds | None:
+    def required_agreement(self) -> CertificateThresholds | None:
         """What its certificate must reach; None where it needs none."""
         return (
             self.requires_certificate
@@ -177,9 +177,9 @@ class Judge(Scorer):
         )
 
     @property
-    def bar(self) -> float | None:
+    def required_score(self) -> float | None:
         """The least score that passes; None where there is no bar."""
-        return self.usual_bar if self.min_score is None else self.min_score
+        return self.default_min_score if self.min_score is None else self.min_score
 
     def labels(self) -> Mapping[str, float | None]:
         """Return the labels its opinions may have, with what each is worth (0..1)."""
@@ -192,7 +192,7 @@ class Judge(Scorer):
     def verdict_on(self, label: str) -> bool | None:
         """Return what one of its labels means for an answer; None where there is no bar."""
         value = self.labels()[label]
-        return Opinion(value=value, label=label).with_bar(self.bar).passed
+        return Opinion(value=value, label=label).with_verdict(self.required_score).passed
 
     async def opinion(self, interview: Interview, ctx: ScoreContext) -> Opinion:
         """Ask one model for its opinion of an answer.
@@ -202,19 +202,19 @@ class Judge(Scorer):
         """
         raise NotImplementedError
 
-    def ready(self, dataset: Dataset) -> "tuple[str | None, Judge]":
+    def resolve(self, dataset: Dataset) -> "tuple[str | None, Judge]":
         """Return the judge that will judge, and its name in the dataset; None if it has none."""
         return None, self
 
     async def score(self, ctx: ScoreContext) -> Verdict:
         """Ask, and make one verdict of what was said."""
         try:
-            name, judge = self.ready(ctx.dataset)
+            name, judge = self.resolve(ctx.dataset)
         except ValueError as error:
             raise ScoringError(str(error)) from None
         advisory = judge.advisory(name, ctx)
         try:
-            verdict = await judge.judged(name, ctx)
+            verdict = await judge.evaluate(name, ctx)
         except ScoringError as error:
             raise ScoringError(error.message, detail=error.detail, advisory=advisory) from None
         if advisory is None:
@@ -223,15 +223,15 @@ class Judge(Scorer):
 
     def advisory(self, name: str | None, ctx: ScoreContext) -> str | None:
         """Say why it has no vote here; None where it has one."""
-        bars = self.bars
+        bars = self.required_agreement
         return advisory_reason(
             bars,
             fingerprint="" if bars is None else self.fingerprint(ctx.dataset),
-            min_score=self.bar,
+            min_score=self.required_score,
             certificate=None if name is None else ctx.certificates.get(name),
         )
 
-    async def judged(self, name: str | None, ctx: ScoreContext) -> Verdict:
+    async def evaluate(self, name: str | None, ctx: ScoreContext) -> Verdict:
         """Ask every member and combine.
 
         Raises:
@@ -242,24 +242,26 @@ class Judge(Scorer):
         members = self._members(ctx.dataset)
         if not members:
             raise ScoringError(_NO_MODEL)
-        kept: list[Interview] = []
-        said = [await self._member(member, name, ctx, kept) for member in members]
-        voices = [(one.member, one.opinion) for one in said if one.opinion is not None]
+        interviews: list[Interview] = []
+        results = [await self._member(member, name, ctx, interviews) for member in members]
+        voices = [
+            (result.member, result.opinion) for result in results if result.opinion is not None
+        ]
         if not voices:
-            raise _all_out(said)
+            raise _panel_error(results)
         opinion = self._combined(voices)
         return Verdict(
             passed=opinion.passed,
             value=opinion.value,
             label=opinion.label,
-            reason=_cut_note(kept) + (opinion.blocked or opinion.reason),
-            bar=None if self.bar is None else f">= {self.bar:g}",
-            metadata=self._metadata(ctx, opinion, said, kept),
+            reason=_cut_note(interviews) + (opinion.blocked or opinion.reason),
+            bar=None if self.required_score is None else f">= {self.required_score:g}",
+            metadata=self._metadata(ctx, opinion, results, interviews),
         )
 
     async def _member(
-        self, member: Member, name: str | None, ctx: ScoreContext, kept: list[Interview]
-    ) -> _Said:
+        self, member: Member, name: str | None, ctx: ScoreContext, interviews: list[Interview]
+    ) -> _MemberResult:
         """Ask one model as often as it is to be asked."""
         assert ctx.ask is not None
         opinions: list[Opinion] = []
@@ -272,28 +274,28 @@ class Judge(Scorer):
                 sample=repeat,
                 attempts=self.attempts,
                 output=self.output,
-                most=self.max_chars,
+                max_chars=self.max_chars,
             )
-            kept.append(interview)
+            interviews.append(interview)
             try:
                 opinion = await self.opinion(interview, ctx)
             except ScoringError as error:
-                return _Said(member, tuple(opinions), error=error)
-            opinions.append(opinion.with_bar(self.bar))
+                return _MemberResult(member, tuple(opinions), error=error)
+            opinions.append(opinion.with_verdict(self.required_score))
         try:
-            one = of_repeats(opinions, self.aggregate, min_score=self.bar)
+            combined = combine_repeats(opinions, self.aggregate, min_score=self.required_score)
         except NoMajorityError as error:
-            return _Said(member, tuple(opinions), error=ScoringError(str(error)))
-        return _Said(member, tuple(opinions), one)
+            return _MemberResult(member, tuple(opinions), error=ScoringError(str(error)))
+        return _MemberResult(member, tuple(opinions), combined)
 
     def _combined(self, voices: Sequence[tuple[Member, Opinion]]) -> Opinion:
         """Make one opinion of the panel's."""
         try:
-            return of_panel(
+            return combine_panel(
                 [opinion for _, opinion in voices],
                 self.rule,
                 weights=[member.weight for member, _ in voices],
-                min_score=self.bar,
+                min_score=self.required_score,
             )
         except NoMajorityError as error:
             raise ScoringError(str(error)) from None
@@ -302,39 +304,39 @@ class Judge(Scorer):
         self,
         ctx: ScoreContext,
         opinion: Opinion,
-        said: Sequence[_Said],
-        kept: Sequence[Interview],
+        results: Sequence[_MemberResult],
+        interviews: Sequence[Interview],
     ) -> dict[str, Any]:
         """Return everything that is kept of a judgement besides its verdict."""
-        exchanges = [exchange for interview in kept for exchange in interview.exchanges]
+        exchanges = [exchange for interview in interviews for exchange in interview.exchanges]
         costs = [exchange.cost_usd for exchange in exchanges]
-        known = [cost for cost in costs if cost is not None]
-        told: dict[str, Any] = {
+        known_costs = [cost for cost in costs if cost is not None]
+        metadata: dict[str, Any] = {
             "fingerprint": self.fingerprint(ctx.dataset),
             "models": list(dict.fromkeys(exchange.model_id for exchange in exchanges)),
             "calls": len(exchanges),
-            "cost_usd": sum(known) if len(known) == len(costs) else None,
+            "cost_usd": sum(known_costs) if len(known_costs) == len(costs) else None,
             "keys": [exchange.key for exchange in exchanges if exchange.key],
             **opinion.detail,
         }
         truth = self.truth(ctx.case)
         if truth is not None:
-            told["expected"] = truth
-        unreadable = [why for interview in kept for why in interview.unreadable]
+            metadata["expected"] = truth
+        unreadable = [why for interview in interviews for why in interview.unreadable]
         if unreadable:
-            told["unreadable"] = unreadable
-        cut = {piece: n for interview in kept for piece, n in interview.cut.items()}
+            metadata["unreadable"] = unreadable
+        cut = {piece: n for interview in interviews for piece, n in interview.cut.items()}
         if cut:
-            told["cut"] = cut
+            metadata["cut"] = cut
         if self.repeats > 1:
-            every = [one.opinions for one in said if one.opinion is not None]
-            told["self_consistency"] = min(agreement(opinions) for opinions in every)
+            every = [result.opinions for result in results if result.opinion is not None]
+            metadata["self_consistency"] = min(agreement(opinions) for opinions in every)
         if self.panel or self.repeats > 1:
-            told["judgements"] = [_shown(one) for one in said]
+            metadata["judgements"] = [_member_record(result) for result in results]
         if self.panel:
-            told["left_out"] = sum(one.error is not None for one in said)
-            told["agreement"] = agreement([o.opinion for o in said if o.opinion is not None])
-        return told
+            metadata["left_out"] = sum(result.error is not None for result in results)
+            metadata["agreement"] = agreement([o.opinion for o in results if o.opinion is not None])
+        return metadata
 
     def fingerprint(self, dataset: Dataset) -> str:
         """Return 16 hexadecimal digits that change with everything a judgement depends on.
@@ -370,14 +372,14 @@ class Judge(Scorer):
     def models(self, dataset: Dataset) -> tuple[str | Model, ...]:
         """Return the models it will ask."""
         try:
-            _, judge = self.ready(dataset)
+            _, judge = self.resolve(dataset)
             return tuple(model_of(m.model) for m in judge._members(dataset))  # noqa: SLF001 - kin
         except ValueError:
             return ()
 
     def revisions(self, dataset: Dataset) -> int:
         """Return how often an answer below the bar may be revised."""
-        _, judge = self.ready(dataset)
+        _, judge = self.resolve(dataset)
         return 0 if judge.revise is None else judge.revise.max
 
     def revision(self, score: Score) -> Message | None:
@@ -403,7 +405,7 @@ class Judge(Scorer):
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
         """Find what is wrong with judging this case by a judge that stands where it is used."""
-        if self.bars is not None:
+        if self.required_agreement is not None:
             yield (
                 f"`{self.type}` with `requires_certificate` has no name under which a certificate "
                 "is kept; define it in the dataset's `judges` and write `judge: {use: name}`"
@@ -449,9 +451,9 @@ _NO_MODEL = (
 )
 
 
-def _all_out(said: Sequence[_Said]) -> ScoringError:
+def _panel_error(results: Sequence[_MemberResult]) -> ScoringError:
     """Make the error of a panel of which nobody could judge."""
-    errors = [one.error for one in said if one.error is not None]
+    errors = [result.error for result in results if result.error is not None]
     if len(errors) == 1:
         return errors[0]
     words = "; ".join(dict.fromkeys(error.message for error in errors))
@@ -460,28 +462,30 @@ def _all_out(said: Sequence[_Said]) -> ScoringError:
     return ScoringError(message, detail=details or None)
 
 
-def _cut_note(kept: Sequence[Interview]) -> str:
+def _cut_note(interviews: Sequence[Interview]) -> str:
     """Say that a judge did not see everything."""
-    cut = {piece: n for interview in kept for piece, n in interview.cut.items()}
+    cut = {piece: n for interview in interviews for piece, n in interview.cut.items()}
     words = ", ".join(f"{n:,} characters of the {piece}" for piece, n in cut.items())
     return f"(not shown to the judge: {words}) " if words else ""
 
 
-def _shown(one: _Said) -> dict[str, Any]:
+def _member_record(result: _MemberResult) -> dict[str, Any]:
     """Return what one member said, for the record."""
-    model = model_of(one.member.model)
-    told: dict[str, Any] = {"model": model.id if isinstance(model, Model) else model}
-    if one.member.weight != 1.0:
-        told["weight"] = one.member.weight
-    if one.opinion is not None:
-        told.update(value=one.opinion.value, passed=one.opinion.passed, label=one.opinion.label)
-    if one.error is not None:
-        told["error"] = one.error.message
-    told["repeats"] = [
+    model = model_of(result.member.model)
+    record: dict[str, Any] = {"model": model.id if isinstance(model, Model) else model}
+    if result.member.weight != 1.0:
+        record["weight"] = result.member.weight
+    if result.opinion is not None:
+        record.update(
+            value=result.opinion.value, passed=result.opinion.passed, label=result.opinion.label
+        )
+    if result.error is not None:
+        record["error"] = result.error.message
+    record["repeats"] = [
         {"value": o.value, "passed": o.passed, "label": o.label, "reason": o.reason, **o.detail}
-        for o in one.opinions
+        for o in result.opinions
     ]
-    return told
+    return record
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -8,7 +8,7 @@ from pytest_evals.scorers.judge.interview import Task, object_schema
 from pytest_evals.scorers.judge.opinion import Opinion
 from pytest_evals.scorers.judge.reply import BadReplyError, bool_in, rows_in, text_in
 
-_MOST_TOLD = 3
+_MAX_LISTED = 3
 
 
 def count_task(
@@ -35,7 +35,7 @@ def count_task(
             return Opinion(label=empty, reason=f"{empty}: nothing to count")
         return _counted(rows, yes, no)
 
-    one = object_schema(
+    row_schema = object_schema(
         {"statement": {"type": "string"}, "why": {"type": "string"}, yes: {"type": "boolean"}}
     )
     return Task(
@@ -43,7 +43,7 @@ def count_task(
         pieces=pieces,
         form='{"statements": [{"statement": "<one of them, in a sentence>", "why": "<why, in a '
         f'few words>", "{yes}": <true or false>}}, ...]}}',
-        schema=object_schema({"statements": {"type": "array", "items": one}}),
+        schema=object_schema({"statements": {"type": "array", "items": row_schema}}),
         read=read,
     )
 
@@ -52,10 +52,10 @@ def _counted(rows: list[tuple[str, bool, str]], yes: str, no: str) -> Opinion:
     """Return the share of yes."""
     right = sum(is_so for _, is_so, _ in rows)
     wrong = [f"{statement} ({why})" for statement, is_so, why in rows if not is_so]
-    more = f" and {len(wrong) - _MOST_TOLD} more" if len(wrong) > _MOST_TOLD else ""
-    told = f"; {no}: {'; '.join(wrong[:_MOST_TOLD])}{more}" if wrong else ""
+    more = f" and {len(wrong) - _MAX_LISTED} more" if len(wrong) > _MAX_LISTED else ""
+    misses = f"; {no}: {'; '.join(wrong[:_MAX_LISTED])}{more}" if wrong else ""
     return Opinion(
         value=right / len(rows),
-        reason=f"{right} of {len(rows)} {yes}{told}",
+        reason=f"{right} of {len(rows)} {yes}{misses}",
         detail={"statements": [{"statement": s, yes: is_so, "why": why} for s, is_so, why in rows]},
     )

@@ -10,7 +10,7 @@ from pytest_evals.ground.templates import render
 from pytest_evals.scorers.base import ScoreContext, ScoringError
 from pytest_evals.scorers.judge.base import Judge
 from pytest_evals.scorers.judge.interview import Interview, Task, object_schema
-from pytest_evals.scorers.judge.material import answered
+from pytest_evals.scorers.judge.material import answer_material
 from pytest_evals.scorers.judge.opinion import Opinion
 from pytest_evals.scorers.judge.reply import choice_in, text_in
 from pytest_evals.scorers.judge.scale import not_blank
@@ -62,13 +62,13 @@ class Classifier(Judge):
 
     @field_validator("passes", mode="before")
     @classmethod
-    def _one(cls, value: object) -> object:
+    def _as_tuple(cls, value: object) -> object:
         """Accept one label as a text."""
         return (value,) if isinstance(value, str) else value
 
     @field_validator("question")
     @classmethod
-    def _said(cls, value: str) -> str:
+    def _check_not_blank(cls, value: str) -> str:
         """Refuse a blank question."""
         return not_blank(value, "the `question`")
 
@@ -78,8 +78,8 @@ class Classifier(Judge):
         for name, labels in (("passes", self.passes), ("descriptions", tuple(self.descriptions))):
             for label in labels:
                 if label not in self.choices:
-                    known = ", ".join(self.choices)
-                    raise ValueError(f"`{name}`: {label!r} is none of the choices {known}")
+                    names = ", ".join(self.choices)
+                    raise ValueError(f"`{name}`: {label!r} is none of the choices {names}")
         scored = [score for score in self.choices.values() if score is not None]
         if scored and len(scored) < len(self.choices):
             bare = next(label for label, score in self.choices.items() if score is None)
@@ -102,15 +102,15 @@ class Classifier(Judge):
     @property
     def votes(self) -> bool:  # type: ignore[override] # it depends on the options
         """Whether it passes or fails an answer."""
-        return self.bar is not None or bool(self.passes) or self.expected is not None
+        return self.required_score is not None or bool(self.passes) or self.expected is not None
 
     def check_case(self, case: Case) -> Iterable[str]:
         """The right label must be one of the choices."""
         if self.expected is None or "{" in self.expected:
             return
         if self.expected not in self.choices:
-            known = ", ".join(self.choices)
-            yield f"`{self.type}`: `expected` is {self.expected!r}, none of {known}"
+            names = ", ".join(self.choices)
+            yield f"`{self.type}`: `expected` is {self.expected!r}, none of {names}"
 
     def labels(self) -> Mapping[str, float | None]:
         """Return the choices and their worth."""
@@ -132,8 +132,8 @@ class Classifier(Judge):
         if self.expected is not None:
             right = self.rendered(self.expected, ctx)
             if right not in self.choices:
-                known = ", ".join(self.choices)
-                raise ScoringError(f"`expected` is {right!r} for this case, none of {known}")
+                listed = ", ".join(self.choices)
+                raise ScoringError(f"`expected` is {right!r} for this case, none of {listed}")
         lines = "\n".join(
             f"- {label}: {self.descriptions[label]}" if label in self.descriptions else f"- {label}"
             for label in self.choices
@@ -143,7 +143,7 @@ class Classifier(Judge):
         return await interview.ask(
             Task(
                 words=_WORDS.format(question=question, choices=lines),
-                pieces=answered(ctx, transcript=self.transcript),
+                pieces=answer_material(ctx, transcript=self.transcript),
                 form='{"reasoning": "<why, in a sentence or two>", '
                 f'"label": "<one of: {", ".join(names)}>"}}',
                 schema=object_schema(
@@ -164,6 +164,8 @@ class Classifier(Judge):
         value = self.choices[label]
         if value is None and passed is not None:
             value = float(passed)
-        told = text_in(data, "reasoning")
-        wanted = f" (expected {right})" if right not in {None, label} else ""
-        return Opinion(value=value, passed=passed, label=label, reason=f"{label}{wanted}: {told}")
+        reasoning = text_in(data, "reasoning")
+        expected = f" (expected {right})" if right not in {None, label} else ""
+        return Opinion(
+            value=value, passed=passed, label=label, reason=f"{label}{expected}: {reasoning}"
+        )

@@ -8,7 +8,7 @@ from pydantic import field_validator
 from pytest_evals.scorers.base import ScoreContext
 from pytest_evals.scorers.judge.base import Judge
 from pytest_evals.scorers.judge.interview import Interview, Task, object_schema
-from pytest_evals.scorers.judge.material import answered
+from pytest_evals.scorers.judge.material import answer_material
 from pytest_evals.scorers.judge.opinion import Opinion
 from pytest_evals.scorers.judge.reply import choice_in, text_in
 from pytest_evals.scorers.judge.scale import not_blank
@@ -26,7 +26,7 @@ class ClosedQa(Judge):
     type: ClassVar[str] = "closed_qa"
     shorthand: ClassVar[str | None] = "question"
     graded: ClassVar[bool | None] = True
-    speaks: ClassVar[bool] = True
+    has_verdict: ClassVar[bool] = True
     templates: ClassVar[tuple[str, ...]] = ("question", "reference")
     example: ClassVar[str] = (
         "closed_qa: {model: 'openai:gpt-4.1', question: 'Does the answer name a deadline?'}"
@@ -49,7 +49,7 @@ class ClosedQa(Judge):
 
     @field_validator("question")
     @classmethod
-    def _said(cls, value: str) -> str:
+    def _check_not_blank(cls, value: str) -> str:
         """Refuse a blank question."""
         return not_blank(value, "the `question`")
 
@@ -68,7 +68,7 @@ class ClosedQa(Judge):
         return await interview.ask(
             Task(
                 words=_WORDS.format(question=question),
-                pieces=answered(ctx, *more, transcript=self.transcript),
+                pieces=answer_material(ctx, *more, transcript=self.transcript),
                 form='{"reasoning": "<why, in a sentence or two>", "reply": "<yes or no>"}',
                 schema=object_schema(
                     {
@@ -84,13 +84,13 @@ class ClosedQa(Judge):
         """Read the reply."""
         written = {True: "yes", False: "no"}
         reply = data["reply"]
-        said = choice_in(
+        answer = choice_in(
             {"reply": written[reply] if isinstance(reply, bool) else reply}, "reply", ("yes", "no")
         )
-        passed = said == self.passes
+        passed = answer == self.passes
         return Opinion(
             value=1.0 if passed else 0.0,
             passed=passed,
-            label=said,
+            label=answer,
             reason=text_in(data, "reasoning"),
         )

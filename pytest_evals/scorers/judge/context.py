@@ -11,7 +11,12 @@ from pytest_evals.scorers.judge.base import Judge
 from pytest_evals.scorers.judge.claims import count_task
 from pytest_evals.scorers.judge.fence import Piece
 from pytest_evals.scorers.judge.interview import Interview, Task, object_schema
-from pytest_evals.scorers.judge.material import answered, contexts_of, expected_text, question_of
+from pytest_evals.scorers.judge.material import (
+    answer_material,
+    contexts_of,
+    expected_text,
+    question_of,
+)
 from pytest_evals.scorers.judge.opinion import Opinion
 from pytest_evals.scorers.judge.reply import (
     BadReplyError,
@@ -60,8 +65,8 @@ class _ByContext(Judge):
             ScoringError: there are none.
         """
         written = [self.rendered(text, ctx) for text in self.context]
-        found = contexts_of(ctx, written)
-        return tuple(Piece(f"passage-{i}", text) for i, text in enumerate(found, 1))
+        texts = contexts_of(ctx, written)
+        return tuple(Piece(f"passage-{i}", text) for i, text in enumerate(texts, 1))
 
 
 class ContextFaithfulness(_ByContext):
@@ -75,7 +80,7 @@ class ContextFaithfulness(_ByContext):
 
     async def opinion(self, interview: Interview, ctx: ScoreContext) -> Opinion:
         """Ask for the statements."""
-        pieces = answered(ctx, *self.passages(ctx))
+        pieces = answer_material(ctx, *self.passages(ctx))
         return await interview.ask(
             count_task(
                 _FAITHFUL, pieces, yes="supported", no="not supported", empty="no statements"
@@ -115,7 +120,7 @@ class ContextRelevance(_ByContext):
     async def opinion(self, interview: Interview, ctx: ScoreContext) -> Opinion:
         """Ask of every passage."""
         passages = self.passages(ctx)
-        one = object_schema(
+        row_schema = object_schema(
             {
                 "passage": {"type": "integer"},
                 "why": {"type": "string"},
@@ -128,7 +133,7 @@ class ContextRelevance(_ByContext):
                 pieces=(Piece("question", question_of(ctx)), *passages),
                 form='{"passages": [{"passage": <its number>, "why": "<why, in a few words>", '
                 '"relevant": <true or false>}, ...]}',
-                schema=object_schema({"passages": {"type": "array", "items": one}}),
+                schema=object_schema({"passages": {"type": "array", "items": row_schema}}),
                 read=lambda data: _relevance(data, len(passages)),
             )
         )
@@ -145,9 +150,9 @@ def _relevance(data: Mapping[str, Any], n: int) -> Opinion:
     if numbers != [float(i) for i in range(1, n + 1)]:
         raise BadReplyError(f"`passages` must name each of 1 to {n} once")
     useless = [f"passage {number:g} ({why})" for number, relevant, why in rows if not relevant]
-    told = f"; not relevant: {'; '.join(useless[:3])}" if useless else ""
+    misses = f"; not relevant: {'; '.join(useless[:3])}" if useless else ""
     return Opinion(
         value=(n - len(useless)) / n,
-        reason=f"{n - len(useless)} of {n} passages relevant{told}",
+        reason=f"{n - len(useless)} of {n} passages relevant{misses}",
         detail={"relevant": [int(number) for number, relevant, _ in sorted(rows) if relevant]},
     )

@@ -59,15 +59,15 @@ def judge_class(name: str) -> type[Judge] | None:
     return cls
 
 
-def defined(dataset: Dataset, name: str) -> Judge:
+def get_judge(dataset: Dataset, name: str) -> Judge:
     """Return a judge that a dataset defines.
 
     Raises:
         DefinitionError: there is none of that name, or it is not right.
     """
     if not is_defined(dataset, name):
-        raise DefinitionError([((), no_such_judge(dataset, name, asked=True))])
-    return _made(canonical(dataset.judges[name]))
+        raise DefinitionError([((), unknown_judge(dataset, name, asked=True))])
+    return _parse(canonical(dataset.judges[name]))
 
 
 def default_judge(dataset: Dataset) -> Judge | None:
@@ -76,7 +76,7 @@ def default_judge(dataset: Dataset) -> Judge | None:
     Raises:
         DefinitionError: it is not right.
     """
-    return defined(dataset, DEFAULT) if is_defined(dataset, DEFAULT) else None
+    return get_judge(dataset, DEFAULT) if is_defined(dataset, DEFAULT) else None
 
 
 def is_defined(dataset: Dataset, name: str) -> bool:
@@ -84,7 +84,7 @@ def is_defined(dataset: Dataset, name: str) -> bool:
     return name in dataset.judges and not _only_model(name, dataset.judges[name])
 
 
-def no_such_judge(dataset: Dataset, name: str, *, asked: bool) -> str:
+def unknown_judge(dataset: Dataset, name: str, *, asked: bool) -> str:
     """Say that a judge is not defined.
 
     Args:
@@ -97,7 +97,7 @@ def no_such_judge(dataset: Dataset, name: str, *, asked: bool) -> str:
             "the judge has neither a `rubric` nor `criteria`, and the dataset's `judges` define "
             f"no `{DEFAULT}` to use instead"
         )
-    names = [known for known in dataset.judges if is_defined(dataset, known)]
+    names = [other for other in dataset.judges if is_defined(dataset, other)]
     if not names:
         return f"no judge is called {name!r}: the dataset defines no `judges`"
     return f"no judge is called {name!r} in the dataset's `judges`.{suggest(name, names)}"
@@ -113,7 +113,7 @@ def check_judges(dataset: Dataset) -> Iterator[tuple[Loc, str]]:
             yield from _check_default(written, where)
             continue
         try:
-            judge = _made(canonical(written))
+            judge = _parse(canonical(written))
         except DefinitionError as error:
             for loc, message in error.problems:
                 yield (*where, *loc), message
@@ -123,7 +123,7 @@ def check_judges(dataset: Dataset) -> Iterator[tuple[Loc, str]]:
                 yield where, message
 
 
-def models_of_judges(dataset: Dataset) -> Iterator[tuple[Loc, str | Model]]:
+def judge_models(dataset: Dataset) -> Iterator[tuple[Loc, str | Model]]:
     """Yield every model that the dataset's judges ask, with the way to it.
 
     What only a registry knows (whether there is such a provider, and its options) is to be checked
@@ -161,7 +161,7 @@ def _check_default(written: Mapping[str, Json], where: Loc) -> Iterator[tuple[Lo
 
 
 @lru_cache(maxsize=256)
-def _made(text: str) -> Judge:
+def _parse(text: str) -> Judge:
     """Make a judge of its definition, once for equal ones.
 
     Raises:
@@ -170,11 +170,11 @@ def _made(text: str) -> Judge:
     import json
 
     written: dict[str, Any] = json.loads(text)
-    kind = written.pop("type", "judge")
-    cls = judge_class(kind) if isinstance(kind, str) else None
+    judge_type = written.pop("type", "judge")
+    cls = judge_class(judge_type) if isinstance(judge_type, str) else None
     if cls is None:
-        hint = suggest(str(kind), JUDGES)
-        raise DefinitionError([(("type",), f"no kind of judge is called {kind!r}.{hint}")])
+        hint = suggest(str(judge_type), JUDGES)
+        raise DefinitionError([(("type",), f"no kind of judge is called {judge_type!r}.{hint}")])
     problems: list[tuple[Loc, str]] = [
         ((key,), f"`{key}` stands where the judge is used, not where it is defined")
         for key in sorted(COMMON_SCORER_KEYS & written.keys() - cls.model_fields.keys())
@@ -186,8 +186,8 @@ def _made(text: str) -> Judge:
     try:
         judge = cls.model_validate(written)
     except ValidationError as error:
-        ways = {key: (key,) for key in written}
-        raise DefinitionError(list(option_problems(cls, error, ways))) from None
+        locations = {key: (key,) for key in written}
+        raise DefinitionError(list(option_problems(cls, error, locations))) from None
     if getattr(judge, "named", None) is not None:
         raise DefinitionError([((), "the judge has neither a `rubric` nor `criteria`")])
     return judge

@@ -10,7 +10,7 @@ from pytest_evals.scorers.base import ScoreContext, ScoringError
 from pytest_evals.scorers.judge.base import Judge
 from pytest_evals.scorers.judge.fence import Piece
 from pytest_evals.scorers.judge.interview import Interview, Task, object_schema
-from pytest_evals.scorers.judge.material import answered, expected_text
+from pytest_evals.scorers.judge.material import answer_material, expected_text
 from pytest_evals.scorers.judge.opinion import Opinion
 from pytest_evals.scorers.judge.reply import choice_in, text_in
 
@@ -38,7 +38,7 @@ class Factuality(Judge):
 
     type: ClassVar[str] = "factuality"
     graded: ClassVar[bool | None] = True
-    usual_bar: ClassVar[float | None] = 0.6
+    default_min_score: ClassVar[float | None] = 0.6
     templates: ClassVar[tuple[str, ...]] = ("reference",)
     example: ClassVar[str] = "factuality: {model: 'openai:gpt-4.1'}"
 
@@ -50,7 +50,7 @@ class Factuality(Judge):
 
     @field_validator("scores")
     @classmethod
-    def _known(cls, value: dict[str, float]) -> dict[str, float]:
+    def _check_name(cls, value: dict[str, float]) -> dict[str, float]:
         """Refuse other words, and numbers outside the scale."""
         for name, score in value.items():
             if name not in RELATIONS:
@@ -78,7 +78,7 @@ class Factuality(Judge):
         return await interview.ask(
             Task(
                 words=_WORDS + lines,
-                pieces=answered(ctx, Piece("reference", right)),
+                pieces=answer_material(ctx, Piece("reference", right)),
                 form='{"reasoning": "<the facts that decide it>", '
                 f'"relation": "<one of: {", ".join(names)}>"}}',
                 schema=object_schema(

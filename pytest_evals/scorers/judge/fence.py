@@ -32,19 +32,19 @@ class Fenced:
     """How many characters were left out of each piece that was too long."""
 
 
-def fence(pieces: Sequence[Piece], *, most: int) -> Fenced:
+def fence(pieces: Sequence[Piece], *, max_chars: int) -> Fenced:
     """Put pieces between tags that none of them can close.
 
     Args:
         pieces: in the order in which they are shown.
-        most: the most characters of one piece; the middle of a longer one is left out, visibly.
+        max_chars: the length limit of a piece; the middle of a longer one is replaced by a note.
     """
     whole = [Piece(piece.name, _encodable(piece.text)) for piece in pieces]
     mark = mark_for(piece.text for piece in whole)
     shown: list[str] = []
     cut: dict[str, int] = {}
     for piece in whole:
-        text, left_out = _cut(piece.text, most, mark)
+        text, left_out = _cut(piece.text, max_chars, mark)
         if left_out:
             cut[piece.name] = left_out
         shown.append(f"<{piece.name}-{mark}>\n{text}\n</{piece.name}-{mark}>")
@@ -77,12 +77,12 @@ def _encodable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _cut(text: str, most: int, mark: str) -> tuple[str, int]:
+def _cut(text: str, max_chars: int, mark: str) -> tuple[str, int]:
     """Leave out the middle of a long text; returns it with the number of characters left out."""
-    if len(text) <= most:
+    if len(text) <= max_chars:
         return text, 0
-    head = most * 2 // 3
-    tail = most - head
-    left_out = len(text) - most
+    head = max_chars * 2 // 3
+    tail = max_chars - head
+    left_out = len(text) - max_chars
     note = f"\n[cut-{mark}: {left_out:,} characters are left out here]\n"
     return text[:head] + note + text[len(text) - tail :], left_out

@@ -43,7 +43,7 @@ class GoalSuccess(Judge):
     type: ClassVar[str] = "goal_success"
     shorthand: ClassVar[str | None] = "goal"
     graded: ClassVar[bool | None] = True
-    usual_bar: ClassVar[float | None] = 1.0
+    default_min_score: ClassVar[float | None] = 1.0
     templates: ClassVar[tuple[str, ...]] = ("goal",)
     example: ClassVar[str] = (
         "goal_success: {model: 'openai:gpt-4.1', goal: The order is cancelled and refunded.}"
@@ -55,7 +55,7 @@ class GoalSuccess(Judge):
 
     @field_validator("goal")
     @classmethod
-    def _said(cls, value: str | None) -> str | None:
+    def _check_not_blank(cls, value: str | None) -> str | None:
         """Refuse a blank goal."""
         return value if value is None else not_blank(value, "the `goal`")
 
@@ -75,7 +75,7 @@ class GoalSuccess(Judge):
         return await interview.ask(
             Task(
                 words=_WORDS,
-                pieces=(Piece("goal", goal), *conversation_of(ctx, most=4 * self.max_chars)),
+                pieces=(Piece("goal", goal), *conversation_of(ctx, max_chars=4 * self.max_chars)),
                 form='{"reasoning": "<what was done and what is missing>", '
                 f'"outcome": "<one of: {", ".join(names)}>"}}',
                 schema=object_schema(

@@ -79,7 +79,7 @@ class Interview:
     attempts: int
     """The most replies that are asked for, unreadable ones included."""
     output: Output
-    most: int
+    max_chars: int
     """The most characters of one piece of material."""
     exchanges: list[Exchange] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
@@ -97,7 +97,7 @@ class Interview:
         for attempt in range(1, self.attempts + 1):
             response = await self._answer(thread, task)
             try:
-                return task.read(read_object(_said(response), tuple(task.schema["required"])))
+                return task.read(read_object(_reply_text(response), tuple(task.schema["required"])))
             except BadReplyError as error:
                 why = str(error)
             self.unreadable.append(why)
@@ -105,14 +105,14 @@ class Interview:
                 raise ScoringError(
                     f"the judge {self._named()} gave no verdict in {self.attempts} "
                     f"{'reply' if self.attempts == 1 else 'replies'}; the last one: {why}",
-                    detail=f"its last reply: {quoted(response.text, most=2000)}",
+                    detail=f"its last reply: {quoted(response.text, limit=2000)}",
                 )
             thread = [*thread, *_again(response, why, task.form)]
         raise AssertionError("the last attempt returns or raises")
 
     def _first(self, task: Task[Any]) -> list[Message]:
         """Return the thread of the first question."""
-        fenced = fence(task.pieces, most=self.most)
+        fenced = fence(task.pieces, max_chars=self.max_chars)
         self.cut.update(fenced.cut)
         parts = [task.words.strip()]
         if task.pieces:
@@ -162,14 +162,14 @@ class Interview:
         return repr(self.model.id if isinstance(self.model, Model) else self.model)
 
 
-def _said(response: Response) -> str:
+def _reply_text(response: Response) -> str:
     """Return the text of a reply, or say why there is none.
 
     Raises:
         BadReplyError: the judge refused, or was cut off.
     """
     if response.refusal and not response.text.strip():
-        raise BadReplyError(f"the judge refused: {quoted(response.refusal, most=80)}")
+        raise BadReplyError(f"the judge refused: {quoted(response.refusal, limit=80)}")
     if not response.text.strip() and response.finish_reason:
         raise BadReplyError(f"the reply is empty (finish reason: {response.finish_reason})")
     if response.finish_reason == "length":
@@ -184,10 +184,10 @@ def _said(response: Response) -> str:
 
 def _again(response: Response, why: str, form: str) -> Sequence[Message]:
     """Return what goes back on the thread; servers refuse an assistant that said nothing."""
-    said = response.text.strip()
-    asked = Message(role="user", content=_AGAIN.format(why=why, form=form))
-    reply = Message(role="assistant", content=said or "(no text)")
-    return (reply, asked)
+    text = response.text.strip()
+    request = Message(role="user", content=_AGAIN.format(why=why, form=form))
+    reply = Message(role="assistant", content=text or "(no text)")
+    return (reply, request)
 
 
 def _format(output: Output, schema: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -19,10 +19,10 @@ def question_of(ctx: ScoreContext) -> str:
     """Return what was asked, as a text: the case's input, else the first thing the user said."""
     asked = ctx.case.input
     if isinstance(asked, tuple) and asked and all(isinstance(item, Message) for item in asked):
-        said = [message for message in asked if message.role not in _UNSEEN]
-        if len(said) == 1:
-            return str(said[0].text)
-        return "\n".join(f"{message.role}: {message.text}" for message in said)
+        messages = [message for message in asked if message.role not in _UNSEEN]
+        if len(messages) == 1:
+            return str(messages[0].text)
+        return "\n".join(f"{message.role}: {message.text}" for message in messages)
     if ctx.case.turns:
         return "\n".join(ctx.case.turns)
     if asked is not None:
@@ -34,7 +34,7 @@ def question_of(ctx: ScoreContext) -> str:
     return ""
 
 
-def answered(ctx: ScoreContext, *more: Piece, transcript: bool = False) -> tuple[Piece, ...]:
+def answer_material(ctx: ScoreContext, *more: Piece, transcript: bool = False) -> tuple[Piece, ...]:
     """Return the usual material: the question, more where there is more, and the answer.
 
     Args:
@@ -46,25 +46,27 @@ def answered(ctx: ScoreContext, *more: Piece, transcript: bool = False) -> tuple
     return (*asked, *more, Piece("answer", ctx.answer))
 
 
-def conversation_of(ctx: ScoreContext, *, most: int = 96_000) -> tuple[Piece, ...]:
+def conversation_of(ctx: ScoreContext, *, max_chars: int = 96_000) -> tuple[Piece, ...]:
     """Return the conversation, message by message, with the tools that were called.
 
     Every message is a piece of its own, so that none can pretend to be another.
 
     Args:
         ctx: the trial.
-        most: the most characters of the whole; of a longer conversation the middle is left out,
-            visibly.
+        max_chars: the length limit of the conversation; the middle of a longer one is replaced by
+            a note.
     """
-    pieces = [piece for i, e in enumerate(ctx.exchanges) for piece in _turn(e, first=i == 0)]
-    if sum(len(piece.text) for piece in pieces) <= most:
+    pieces = [
+        piece for i, e in enumerate(ctx.exchanges) for piece in _exchange_pieces(e, first=i == 0)
+    ]
+    if sum(len(piece.text) for piece in pieces) <= max_chars:
         return tuple(pieces)
-    return _shortened(pieces, most)
+    return _shortened(pieces, max_chars)
 
 
-def _shortened(pieces: Sequence[Piece], most: int) -> tuple[Piece, ...]:
+def _shortened(pieces: Sequence[Piece], max_chars: int) -> tuple[Piece, ...]:
     """Keep the first message and as many of the last ones as there is room for."""
-    room = most - len(pieces[0].text)
+    room = max_chars - len(pieces[0].text)
     kept = 0
     while kept < len(pieces) - 2 and len(pieces[-1 - kept].text) <= room:
         room -= len(pieces[-1 - kept].text)
@@ -78,36 +80,36 @@ def _shortened(pieces: Sequence[Piece], most: int) -> tuple[Piece, ...]:
     return (pieces[0], Piece("left-out", note), *pieces[len(pieces) - kept :])
 
 
-def _turn(exchange: Exchange, *, first: bool) -> Iterator[Piece]:
+def _exchange_pieces(exchange: Exchange, *, first: bool) -> Iterator[Piece]:
     """Yield what was said in one turn."""
     asked = exchange.request.messages if first else exchange.request.messages[-1:]
     for message in asked:
         if message.role not in _UNSEEN:
-            yield from _said(message)
+            yield from _message_pieces(message)
     response = exchange.response
     if response is None:
         return
     if response.messages:
         for message in response.messages:
-            yield from _said(message)
+            yield from _message_pieces(message)
         if any(message.text == response.text for message in response.messages):
             return
     else:
         for call in response.tool_calls:
-            yield from _called(call)
+            yield from _call_pieces(call)
     if response.text:
         yield Piece("assistant", response.text)
 
 
-def _said(message: Message) -> Iterator[Piece]:
+def _message_pieces(message: Message) -> Iterator[Piece]:
     """Yield a message and the calls in it."""
     if message.text:
         yield Piece("tool-result" if message.role == "tool" else message.role, message.text)
     for call in message.tool_calls:
-        yield from _called(call)
+        yield from _call_pieces(call)
 
 
-def _called(call: ToolCall) -> Iterator[Piece]:
+def _call_pieces(call: ToolCall) -> Iterator[Piece]:
     """Yield a call of a tool, and its result where it is known."""
     yield Piece("tool-call", f"{call.name}({as_text(call.arguments)})")
     if call.error is not None:
@@ -138,9 +140,9 @@ def contexts_of(ctx: ScoreContext, written: Sequence[str]) -> tuple[str, ...]:
             if ctx.response.metadata.get(key):
                 return _passages(ctx.response.metadata[key])
         spans = [s for e in ctx.exchanges if e.response for s in e.response.trace]
-        found = [text for span in spans if span.kind == "retrieval" for text in _retrieved(span)]
-        if found:
-            return tuple(found)
+        passages = [text for span in spans if span.kind == "retrieval" for text in _retrieved(span)]
+        if passages:
+            return tuple(passages)
     raise ScoringError(
         "there is no context to judge by; give the case a variable `context`, give the judge "
         '`context: "{{ … }}"`, or let the application report what it retrieved (metadata '
@@ -152,10 +154,10 @@ def _passages(value: Json) -> tuple[str, ...]:
     """Return a text, or a list of texts or of documents, as passages."""
     items = value if isinstance(value, list | tuple) else [value]
     texts = [_passage(item) for item in items]
-    found = tuple(text for text in texts if text.strip())
-    if not found:
+    passages = tuple(text for text in texts if text.strip())
+    if not passages:
         raise ScoringError("the context is empty, so nothing can be judged by it")
-    return found
+    return passages
 
 
 def _passage(item: Json) -> str:

@@ -8,7 +8,7 @@ from pytest_evals.dataset import Dataset
 from pytest_evals.ground.canonical import Json
 from pytest_evals.model import MODEL_FIELDS, Model
 
-_WAY = frozenset({"base_url", "api_key_env", "headers", "organization", "project"})
+_CONNECTION_OPTIONS = frozenset({"base_url", "api_key_env", "headers", "organization", "project"})
 """Options that say how a server is reached, not who answers."""
 
 
@@ -62,7 +62,7 @@ def identity_of(written: str | dict[str, Any], dataset: Dataset) -> Json:
     """
     model = model_of(written)
     if isinstance(model, str):
-        named = [known for known in dataset.models if known.id == model]
+        named = [other for other in dataset.models if other.id == model]
         if not named:
             provider, _, name = model.partition(":")
             return {"provider": provider, "model": name or None}
@@ -70,7 +70,7 @@ def identity_of(written: str | dict[str, Any], dataset: Dataset) -> Json:
     who: dict[str, Any] = {"provider": model.provider, "model": model.model}
     if model.params:
         who["params"] = model.params
-    options = {key: value for key, value in model.options.items() if key not in _WAY}
+    options = {key: value for key, value in model.options.items() if key not in _CONNECTION_OPTIONS}
     if options:
         who["options"] = options
     if model.version is not None:

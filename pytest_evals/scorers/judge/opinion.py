@@ -39,7 +39,7 @@ class Opinion:
     detail: Mapping[str, Any] = field(default_factory=dict)
     """What else the judge said: its raw score, its criteria."""
 
-    def with_bar(self, min_score: float | None) -> "Opinion":
+    def with_verdict(self, min_score: float | None) -> "Opinion":
         """Return it with the verdict that a bar gives."""
         if self.blocked is not None:
             return replace(self, passed=False)
@@ -61,7 +61,9 @@ def _stance(opinion: Opinion) -> object:
     return opinion.label if opinion.label is not None else opinion.value
 
 
-def of_repeats(opinions: Sequence[Opinion], rule: Repeats, *, min_score: float | None) -> Opinion:
+def combine_repeats(
+    opinions: Sequence[Opinion], rule: Repeats, *, min_score: float | None
+) -> Opinion:
     """Make one opinion of the repeats of one judge.
 
     Args:
@@ -74,10 +76,10 @@ def of_repeats(opinions: Sequence[Opinion], rule: Repeats, *, min_score: float |
         NoMajorityError: labels without values were given equally often.
     """
     weights = [1.0] * len(opinions)
-    return _one(opinions, weights, "mean" if rule == "mean" else "majority", min_score)
+    return _combine(opinions, weights, "mean" if rule == "mean" else "majority", min_score)
 
 
-def of_panel(
+def combine_panel(
     opinions: Sequence[Opinion],
     rule: PanelRule,
     *,
@@ -97,10 +99,10 @@ def of_panel(
         NoMajorityError: labels without values were given equally often.
     """
     used = list(weights) if rule == "weighted" else [1.0] * len(opinions)
-    return _one(opinions, used, "mean" if rule == "weighted" else rule, min_score)
+    return _combine(opinions, used, "mean" if rule == "weighted" else rule, min_score)
 
 
-def _one(
+def _combine(
     opinions: Sequence[Opinion], weights: Sequence[float], rule: str, min_score: float | None
 ) -> Opinion:
     """Combine under a rule: mean (by the weights), majority or unanimous."""
@@ -151,16 +153,16 @@ def _by_label(opinions: Sequence[Opinion]) -> Opinion:
     """Return the first opinion with the label that most give, where not all have a value."""
     label = _most_common([opinion.label for opinion in opinions])
     if label is None:
-        told = ", ".join(sorted({str(opinion.label) for opinion in opinions}))
-        raise NoMajorityError(f"{told} were given equally often; ask an odd number of times")
+        labels = ", ".join(sorted({str(opinion.label) for opinion in opinions}))
+        raise NoMajorityError(f"{labels} were given equally often; ask an odd number of times")
     chosen = next(opinion for opinion in opinions if opinion.label == label)
     return replace(chosen, detail={})
 
 
 def _most_common(labels: Sequence[str | None]) -> str | None:
     """Return the label that is given most often; None where several are."""
-    (label, most), *rest = Counter(labels).most_common()
-    return None if rest and rest[0][1] == most else label
+    (label, count), *rest = Counter(labels).most_common()
+    return None if rest and rest[0][1] == count else label
 
 
 def _reason(opinions: Sequence[Opinion], value: float, *, passed: bool | None) -> str:

@@ -36,7 +36,7 @@ class Pairwise(Judge):
     type: ClassVar[str] = "pairwise"
     shorthand: ClassVar[str | None] = "rubric"
     graded: ClassVar[bool | None] = True
-    usual_bar: ClassVar[float | None] = 0.5
+    default_min_score: ClassVar[float | None] = 0.5
     templates: ClassVar[tuple[str, ...]] = ("rubric", "against")
     example: ClassVar[str] = "pairwise: {model: 'openai:gpt-4.1'}"
 
@@ -47,7 +47,7 @@ class Pairwise(Judge):
 
     @field_validator("rubric")
     @classmethod
-    def _said(cls, value: str) -> str:
+    def _check_not_blank(cls, value: str) -> str:
         """Refuse a blank rubric."""
         return not_blank(value, "the `rubric`")
 
@@ -66,7 +66,7 @@ class Pairwise(Judge):
         if not other.strip():
             raise ScoringError("the other answer is blank, so there is nothing to compare with")
         words = _WORDS.format(rubric=self.rendered(self.rubric, ctx).strip())
-        said: list[tuple[str, str]] = []
+        preferences: list[tuple[str, str]] = []
         for order in (("answer", "reference"), ("reference", "answer")):
             texts = {"answer": ctx.answer, "reference": other}
             pieces = (
@@ -74,8 +74,8 @@ class Pairwise(Judge):
                 Piece("first", texts[order[0]]),
                 Piece("second", texts[order[1]]),
             )
-            said.append(await interview.ask(_task(words, pieces, order)))
-        return _opinion(said)
+            preferences.append(await interview.ask(_task(words, pieces, order)))
+        return _opinion(preferences)
 
 
 def _task(words: str, pieces: tuple[Piece, ...], order: tuple[str, str]) -> Task[tuple[str, str]]:
@@ -100,9 +100,9 @@ def _task(words: str, pieces: tuple[Piece, ...], order: tuple[str, str]) -> Task
     )
 
 
-def _opinion(said: list[tuple[str, str]]) -> Opinion:
+def _opinion(preferences: list[tuple[str, str]]) -> Opinion:
     """Make one opinion of the two orders."""
-    (first, why), (second, why_swapped) = said
+    (first, why), (second, why_swapped) = preferences
     value = (_WORTH[first] + _WORTH[second]) / 2
     torn = {first, second} == {"answer", "reference"}
     label = (

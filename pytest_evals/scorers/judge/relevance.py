@@ -6,7 +6,7 @@ from pytest_evals.scorers.base import ScoreContext
 from pytest_evals.scorers.judge.base import Judge
 from pytest_evals.scorers.judge.claims import count_task
 from pytest_evals.scorers.judge.interview import Interview
-from pytest_evals.scorers.judge.material import answered
+from pytest_evals.scorers.judge.material import answer_material
 from pytest_evals.scorers.judge.opinion import Opinion
 
 _WORDS = """\
@@ -30,7 +30,7 @@ class AnswerRelevance(Judge):
         """Ask for the statements."""
         if not ctx.answer.strip():
             return Opinion(value=0.0, reason="the answer is empty")
-        pieces = answered(ctx, transcript=self.transcript)
+        pieces = answer_material(ctx, transcript=self.transcript)
         return await interview.ask(
             count_task(_WORDS, pieces, yes="relevant", no="not relevant", empty=None)
         )

@@ -14,7 +14,7 @@ from typing import Any
 from pytest_evals.ground.canonical import Json, canonical
 from pytest_evals.scorers.quoting import quoted, shown
 
-MOST = 200_000
+MAX_CHARS = 200_000
 """Characters of a reply that are read; a verdict is short."""
 _TRIES = 500
 _BEGUN = re.compile(r'\{\s*"')
@@ -31,22 +31,22 @@ def read_object(text: str, keys: Sequence[str]) -> dict[str, Any]:
     Raises:
         BadReplyError: there is none, or there are several that differ.
     """
-    if len(text) > MOST:
-        raise BadReplyError(f"the reply has {len(text)} characters, at most {MOST} are read")
-    said = text.rpartition("</think>")[2].strip()
-    if not said:
+    if len(text) > MAX_CHARS:
+        raise BadReplyError(f"the reply has {len(text)} characters, at most {MAX_CHARS} are read")
+    reply = text.rpartition("</think>")[2].strip()
+    if not reply:
         raise BadReplyError("the reply is empty")
-    found = list(_objects(said))
-    whole = [item for item in found if all(key in item for key in keys)]
+    objects = list(_objects(reply))
+    whole = [item for item in objects if all(key in item for key in keys)]
     different = {canonical(item): item for item in whole}
     if len(different) > 1:
         raise BadReplyError(f"the reply holds {len(different)} verdicts that differ")
     if different:
         return next(iter(different.values()))
-    if found:
-        missing = ", ".join(f"`{key}`" for key in keys if key not in found[-1])
+    if objects:
+        missing = ", ".join(f"`{key}`" for key in keys if key not in objects[-1])
         raise BadReplyError(f"the JSON object lacks {missing}")
-    raise BadReplyError(f"there is no JSON object in the reply {quoted(said, most=80)}")
+    raise BadReplyError(f"there is no JSON object in the reply {quoted(reply, limit=80)}")
 
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:
@@ -105,7 +105,7 @@ def number_in(data: Mapping[str, Any], key: str, scale: tuple[float, float]) -> 
     if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
         value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BadReplyError(f"`{key}` is {shown(value, most=60)}, expected a number")
+        raise BadReplyError(f"`{key}` is {shown(value, limit=60)}, expected a number")
     # Compared before it becomes a float: a huge integer has none.
     if not low <= value <= high:
         raise BadReplyError(f"`{key}` is {_short(value)}, outside the scale {low:g} to {high:g}")
@@ -127,7 +127,7 @@ def bool_in(data: Mapping[str, Any], key: str) -> bool:
     if isinstance(value, str):
         value = {"true": True, "false": False, "yes": True, "no": False}.get(value.strip().lower())
     if not isinstance(value, bool):
-        raise BadReplyError(f"`{key}` is {shown(data[key], most=60)}, expected true or false")
+        raise BadReplyError(f"`{key}` is {shown(data[key], limit=60)}, expected true or false")
     return value
 
 
@@ -138,14 +138,14 @@ def choice_in(data: Mapping[str, Any], key: str, choices: Sequence[str]) -> str:
         BadReplyError: it is none of them.
     """
     value = _present(data, key)
-    said = value.strip() if isinstance(value, str) else value
-    if said in choices:
-        return str(said)
-    folded = [choice for choice in choices if str(said).casefold() == choice.casefold()]
-    if isinstance(said, str) and len(folded) == 1:
+    text = value.strip() if isinstance(value, str) else value
+    if text in choices:
+        return str(text)
+    folded = [choice for choice in choices if str(text).casefold() == choice.casefold()]
+    if isinstance(text, str) and len(folded) == 1:
         return folded[0]
     expected = ", ".join(choices)
-    raise BadReplyError(f"`{key}` is {shown(value, most=60)}, expected one of: {expected}")
+    raise BadReplyError(f"`{key}` is {shown(value, limit=60)}, expected one of: {expected}")
 
 
 def text_in(data: Mapping[str, Any], key: str) -> str:
@@ -156,7 +156,7 @@ def text_in(data: Mapping[str, Any], key: str) -> str:
     """
     value = _present(data, key)
     if not isinstance(value, str):
-        raise BadReplyError(f"`{key}` is {shown(value, most=60)}, expected a text")
+        raise BadReplyError(f"`{key}` is {shown(value, limit=60)}, expected a text")
     return value
 
 
@@ -170,11 +170,11 @@ def rows_in(
     """
     value = _present(data, key)
     if not isinstance(value, list):
-        raise BadReplyError(f"`{key}` is {shown(value, most=60)}, expected a list")
+        raise BadReplyError(f"`{key}` is {shown(value, limit=60)}, expected a list")
     made: list[Any] = []
     for i, item in enumerate(value):
         if not isinstance(item, dict):
-            raise BadReplyError(f"`{key}[{i}]` is {shown(item, most=60)}, expected an object")
+            raise BadReplyError(f"`{key}[{i}]` is {shown(item, limit=60)}, expected an object")
         try:
             made.append(read(item))
         except BadReplyError as error:

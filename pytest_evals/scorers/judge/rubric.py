@@ -11,7 +11,7 @@ from pytest_evals.ground.canonical import Frozen
 from pytest_evals.scorers.base import ScoreContext
 from pytest_evals.scorers.judge.base import DEFAULT, Judge
 from pytest_evals.scorers.judge.interview import Interview, Task, object_schema
-from pytest_evals.scorers.judge.material import answered
+from pytest_evals.scorers.judge.material import answer_material
 from pytest_evals.scorers.judge.opinion import Opinion
 from pytest_evals.scorers.judge.reply import BadReplyError, number_in, text_in
 from pytest_evals.scorers.judge.scale import (
@@ -43,7 +43,7 @@ class Criterion(Frozen):
 
     @field_validator("description")
     @classmethod
-    def _said(cls, value: str) -> str:
+    def _check_not_blank(cls, value: str) -> str:
         """Refuse a blank one."""
         return not_blank(value, "a criterion's `description`")
 
@@ -94,7 +94,7 @@ class RubricJudge(Judge):
 
     @field_validator("rubric")
     @classmethod
-    def _said(cls, value: str | None) -> str | None:
+    def _check_not_blank(cls, value: str | None) -> str | None:
         """Refuse a blank rubric."""
         return value if value is None else not_blank(value, "the `rubric`")
 
@@ -138,38 +138,38 @@ class RubricJudge(Judge):
     def votes(self) -> bool:  # type: ignore[override] # it depends on the options
         """Whether it passes or fails an answer; of one by name only its definition knows."""
         required = any(criterion.required for criterion in self.criteria)
-        return self.named is not None or self.bar is not None or required
+        return self.named is not None or self.required_score is not None or required
 
     def default_name(self) -> str | None:
         """Name it after the judge that is used."""
         return self.use
 
-    def ready(self, dataset: Dataset) -> tuple[str | None, Judge]:
+    def resolve(self, dataset: Dataset) -> tuple[str | None, Judge]:
         """Return the judge that is meant.
 
         Raises:
             ValueError: there is none of that name, or it is not defined right.
         """
-        from pytest_evals.scorers.judge.definitions import defined
+        from pytest_evals.scorers.judge.definitions import get_judge
 
         if self.named is None:
             return None, self
         given = {"min_score": self.min_score, "revise": self.revise}
         changed = {key: value for key, value in given.items() if value is not None}
-        return self.named, defined(dataset, self.named).model_copy(update=changed)
+        return self.named, get_judge(dataset, self.named).model_copy(update=changed)
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
         """Find what is wrong with judging this case."""
         if self.named is None:
             yield from super().check(dataset, case)
             return
-        from pytest_evals.scorers.judge.definitions import is_defined, no_such_judge
+        from pytest_evals.scorers.judge.definitions import is_defined, unknown_judge
 
         if not is_defined(dataset, self.named):
-            yield no_such_judge(dataset, self.named, asked=self.use is not None)
+            yield unknown_judge(dataset, self.named, asked=self.use is not None)
             return
         try:
-            _, judge = self.ready(dataset)
+            _, judge = self.resolve(dataset)
         except ValueError:
             return  # its definition is reported where it stands
         for message in judge.problems(dataset, case):
@@ -184,7 +184,7 @@ class RubricJudge(Judge):
         more = self.reference_piece(self.reference, ctx)
         task = Task(
             words=self._words(ctx),
-            pieces=answered(ctx, *more, transcript=self.transcript),
+            pieces=answer_material(ctx, *more, transcript=self.transcript),
             form=self._form(),
             schema=self._schema(),
             read=self._read,
@@ -223,8 +223,8 @@ class RubricJudge(Judge):
         scored = {"reasoning": TEXT, "score": scale_schema(self.scale)}
         if not self.criteria:
             return object_schema(scored)
-        one = object_schema(scored)
-        return object_schema({"criteria": object_schema({c.id: one for c in self.criteria})})
+        row_schema = object_schema(scored)
+        return object_schema({"criteria": object_schema({c.id: row_schema for c in self.criteria})})
 
     def _read(self, data: Mapping[str, Any]) -> Opinion:
         """Read the reply."""
@@ -257,18 +257,20 @@ class RubricJudge(Judge):
         weights = sum(c.weight for c in self.criteria)
         value = sum(values[c.id] * c.weight for c in self.criteria) / weights
         missed = [c.id for c in self.criteria if c.required and values[c.id] < self._met(c)]
-        told = "; ".join(f"{name} {scores[name]:g}: {why}" for name, why in reasons.items())
+        reasons_text = "; ".join(f"{name} {scores[name]:g}: {why}" for name, why in reasons.items())
         return Opinion(
             value=min(1.0, max(0.0, value)),
             passed=None if missed or not any(c.required for c in self.criteria) else True,
-            blocked=f"required and missed: {', '.join(missed)} ({told})" if missed else None,
-            reason=told,
+            blocked=f"required and missed: {', '.join(missed)} ({reasons_text})"
+            if missed
+            else None,
+            reason=reasons_text,
             detail={"criteria": scores, "scale": list(self.scale)},
         )
 
     def _met(self, criterion: Criterion) -> float:
         """Return from where a required criterion is met."""
-        return criterion.min_score or self.bar or 0.5
+        return criterion.min_score or self.required_score or 0.5
 
 
 _WITH_USE = frozenset({"use", "min_score", "revise"})

@@ -7,7 +7,7 @@ from typing import Any
 Scale = tuple[float, float]
 """The worst and the best score."""
 
-_MOST_LISTED = 11
+_MAX_LISTED = 11
 
 
 def check_scale(scale: Scale) -> Scale:
@@ -37,14 +37,14 @@ def is_whole(scale: Scale) -> bool:
 def in_words(scale: Scale) -> str:
     """State a scale."""
     low, high = scale
-    kind = "a whole number" if is_whole(scale) else "a number"
-    return f"A score is {kind} from {low:g} (the worst) to {high:g} (the best)."
+    number_type = "a whole number" if is_whole(scale) else "a number"
+    return f"A score is {number_type} from {low:g} (the worst) to {high:g} (the best)."
 
 
 def scale_schema(scale: Scale) -> Mapping[str, Any]:
     """Return the JSON Schema of a score: the whole numbers by name, where they are few."""
     low, high = scale
-    if is_whole(scale) and high - low < _MOST_LISTED:
+    if is_whole(scale) and high - low < _MAX_LISTED:
         return {"type": "integer", "enum": list(range(int(low), int(high) + 1))}
     return {"type": "number"}
 

@@ -13,7 +13,7 @@ from pydantic import field_validator
 from pytest_evals.scorers.base import ScoreContext
 from pytest_evals.scorers.judge.base import Judge
 from pytest_evals.scorers.judge.interview import Interview, Task, object_schema
-from pytest_evals.scorers.judge.material import answered
+from pytest_evals.scorers.judge.material import answer_material
 from pytest_evals.scorers.judge.opinion import Opinion
 from pytest_evals.scorers.judge.reply import BadReplyError, number_in, text_in
 from pytest_evals.scorers.judge.scale import (
@@ -25,7 +25,7 @@ from pytest_evals.scorers.judge.scale import (
     scale_schema,
 )
 
-_MOST_STEPS = 20
+_MAX_STEPS = 20
 
 
 class GEval(Judge):
@@ -56,7 +56,7 @@ class GEval(Judge):
 
     @field_validator("criteria")
     @classmethod
-    def _said(cls, value: str) -> str:
+    def _check_not_blank(cls, value: str) -> str:
         """Refuse a blank one."""
         return not_blank(value, "the `criteria`")
 
@@ -88,7 +88,7 @@ class GEval(Judge):
             words=f"Evaluate the answer by this criterion:\n{self.criteria.strip()}\n\n"
             f"Go through these steps in order, then give the score.\n{numbered}\n\n"
             + in_words(self.scale),
-            pieces=answered(ctx, *more, transcript=self.transcript),
+            pieces=answer_material(ctx, *more, transcript=self.transcript),
             form='{"reasoning": "<what each step showed>", '
             f'"score": <number from {low:g} to {high:g}>}}',
             schema=object_schema(
@@ -128,8 +128,8 @@ class GEval(Judge):
 def _read_steps(data: Mapping[str, Any]) -> tuple[str, ...]:
     """Read the steps that the judge wrote."""
     steps = data["steps"]
-    if not isinstance(steps, list) or not steps or len(steps) > _MOST_STEPS:
-        raise BadReplyError(f"`steps` is no list of 1 to {_MOST_STEPS} texts")
+    if not isinstance(steps, list) or not steps or len(steps) > _MAX_STEPS:
+        raise BadReplyError(f"`steps` is no list of 1 to {_MAX_STEPS} texts")
     if not all(isinstance(step, str) and step.strip() for step in steps):
         raise BadReplyError("`steps` holds something that is no text")
     return tuple(steps)

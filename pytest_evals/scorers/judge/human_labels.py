@@ -14,7 +14,7 @@ _WORDS: Mapping[str, bool] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class HumanLabel:
     """What one person says of one answer."""
 
     passed: bool | None = None
@@ -25,7 +25,7 @@ class Said:
     """On the judge's own scale."""
 
 
-def understood(judge: Judge, label: str | None, value: float | None) -> Said:
+def read_label(judge: Judge, label: str | None, value: float | None) -> HumanLabel:
     """Return what a person's label or value says, as the judge's own would be taken.
 
     Raises:
@@ -33,23 +33,23 @@ def understood(judge: Judge, label: str | None, value: float | None) -> Said:
             outside its scale.
     """
     passed: bool | None = None
-    own: str | None = None
+    judge_label: str | None = None
     low, high = judge.score_scale()
     if value is not None and not low <= value <= high:
         raise ValueError(f"the value is {value:g}, outside the judge's scale {low:g} to {high:g}")
     if label is not None:
-        known = judge.labels()
-        named = [name for name in known if name.casefold() == label.strip().casefold()]
+        labels = judge.labels()
+        named = [name for name in labels if name.casefold() == label.strip().casefold()]
         word = label.strip().casefold()
         if named:
-            own = named[0]
-            passed = judge.verdict_on(own)
+            judge_label = named[0]
+            passed = judge.verdict_on(judge_label)
         elif word in _WORDS:
             passed = _WORDS[word]
         else:
-            more = f", or one of {', '.join(known)}" if known else ""
+            more = f", or one of {', '.join(labels)}" if labels else ""
             raise ValueError(f"the label is {label!r}, expected pass or fail{more}")
     elif value is not None:
-        opinion = Opinion(value=normalised(value, (low, high))).with_bar(judge.bar)
+        opinion = Opinion(value=normalised(value, (low, high))).with_verdict(judge.required_score)
         passed = opinion.passed
-    return Said(passed=passed, label=own, score=value)
+    return HumanLabel(passed=passed, label=judge_label, score=value)
