@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pytest_evals.plugin.python.ask import EvalAsk
     from pytest_evals.plugin.python.handles import EvalJudge, EvalTrial
     from pytest_evals.providers.base import Provider, ProviderContext
+    from pytest_evals.providers.chat import ChatOptions, ChatProvider
     from pytest_evals.providers.python import TargetContext
     from pytest_evals.result import Outcome, TrialResult
     from pytest_evals.score import Score, ScoreError
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "AnswerError": "ground.errors",
     "Case": "case",
+    "ChatOptions": "providers.chat",
+    "ChatProvider": "providers.chat",
     "Dataset": "dataset",
     "DatasetError": "ground.errors",
     "EvalAsk": "plugin.python.ask",
@@ -68,6 +71,8 @@ _HOMES = {
 __all__ = [
     "AnswerError",
     "Case",
+    "ChatOptions",
+    "ChatProvider",
     "Dataset",
     "DatasetError",
     "EvalAsk",

@@ -20,7 +20,8 @@ from pytest_evals.exchange import Exchange, Request, Response, Span, Usage
 from pytest_evals.ground.canonical import Frozen, Json, digest
 from pytest_evals.ground.errors import AnswerError
 from pytest_evals.model import Model, Price
-from pytest_evals.providers.error_mapping import fault
+from pytest_evals.providers.error_mapping import map_error
+from pytest_evals.providers.headers import Headers
 from pytest_evals.providers.http_calls import (
     MOST_KEPT_BYTES,
     HttpAnswer,
@@ -305,10 +306,7 @@ class _Wire:
             raise AnswerError("connection", f"{type(error).__name__}: {error}") from error
         asked = f"{self.call.method} {self.call.place()}"
         if answer.status >= 300:
-            import httpx
-
-            headers = httpx.Headers(list(answer.headers))
-            raise fault(answer.status, headers, answer.body, asked=asked)
+            raise map_error(answer.status, Headers(answer.headers), answer.body, endpoint=asked)
         if answer.unkept is not None:
             raise AnswerError("malformed", f"{asked}: {answer.unkept}, so it is not stored")
         if len(answer.body) > MOST_KEPT_BYTES:

@@ -20,7 +20,7 @@ from pytest_evals.ground.canonical import Frozen, Json
 from pytest_evals.ground.errors import AnswerError
 from pytest_evals.model import Model
 from pytest_evals.providers.base import ProviderContext
-from pytest_evals.providers.http_common import Value, names_in, open_values, read_values
+from pytest_evals.providers.option_types import Value, env_names, literal_values, read_values
 from pytest_evals.providers.parsing import clean_text, parse_json, response_of, to_json
 from pytest_evals.providers.recording import RecordEnv, RecordHttp, environ_here
 
@@ -95,7 +95,7 @@ class CommandProvider:
     @classmethod
     def required_env(cls, model: Model) -> tuple[str, ...]:
         """Name the variables that `env` takes from the environment."""
-        return names_in(CommandOptions.model_validate(model.options).env)
+        return env_names(CommandOptions.model_validate(model.options).env)
 
     def host(self) -> str | None:
         """No server is called."""
@@ -118,7 +118,7 @@ class CommandProvider:
         return {
             "command": list(self._options.command),
             "cwd": self._options.cwd,
-            "env": open_values(self._options.env),
+            "env": literal_values(self._options.env),
             "output": self._options.output,
             "body": question,
         }

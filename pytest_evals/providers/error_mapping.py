@@ -1,18 +1,17 @@
-"""From a server's refusal to an `AnswerError`: what its status and its body say."""
+"""Error mapping: from the status and body of an HTTP error to an `AnswerError`."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pytest_evals.ground.errors import AnswerError, ErrorType
-from pytest_evals.providers.parsing import MOST_SHOWN, parse_json
+from pytest_evals.providers.headers import Headers
+from pytest_evals.providers.parsing import QUOTE_LIMIT, parse_json
 from pytest_evals.providers.rate_limit_headers import rate_limit, retry_after
 
-if TYPE_CHECKING:
-    import httpx
-
-_MOST_DETAIL = 4_000
+_DETAIL_LIMIT = 4_000
+"""Characters of an error's body that are kept."""
 _OVERFLOW = re.compile(
     r"context_length_exceeded|exceed_context_size|maximum context length|context window"
     r"|available context size|prompt is too long|context[_ ]overflow|too many (?:input )?tokens",
@@ -32,9 +31,9 @@ _QUOTA = re.compile(
     r"insufficient_quota|billing_hard_limit|billing_not_active|insufficient (?:credit|balance)",
     re.IGNORECASE,
 )
-_Kind = tuple[ErrorType, bool, str | None]
-"""An error's type, whether asking again may help, and what to do."""
-_BY_STATUS: Mapping[int, _Kind] = {
+_Mapped = tuple[ErrorType, bool, str | None]
+"""An error's type, whether a retry may help, and what to do."""
+_BY_STATUS: Mapping[int, _Mapped] = {
     402: ("rate_limit", False, "the account has no credit left"),
     404: ("model_not_found", False, "check the model's name and the address"),
     408: ("timeout", True, None),
@@ -48,31 +47,30 @@ _OVERLOADED = re.compile(r"overloaded|slow_down|unavailable_error", re.IGNORECAS
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """What a server's error says."""
+class ErrorBody:
+    """The body of an HTTP error, read."""
 
-    status: int
     message: str
-    """Its own words; empty where it gave none."""
-    words: str
-    """Its type, code and message together: what the patterns are looked for in."""
-    body: str
-    """The beginning of its body."""
+    """The server's message; empty if it sent none."""
+    text: str
+    """Its type, code and message together: the patterns are matched against it."""
+    raw: str
+    """The beginning of the body."""
 
     @classmethod
-    def read(cls, status: int, body: bytes) -> "Refusal":
-        """Read an error's body, whatever its shape."""
-        text = body[: _MOST_DETAIL * 4].decode("utf-8", "replace")[:_MOST_DETAIL]
+    def read(cls, body: bytes) -> "ErrorBody":
+        """Read a body of any shape."""
+        raw = body[: _DETAIL_LIMIT * 4].decode("utf-8", "replace")[:_DETAIL_LIMIT]
         try:
             value = parse_json(body)
         except ValueError:
-            return cls(status, "", text, text)
-        message, words = _said(value)
-        return cls(status, message, words, text)
+            return cls("", raw, raw)
+        message, text = _message_and_text(value)
+        return cls(message, text, raw)
 
 
-def _said(value: Any) -> tuple[str, str]:
-    """Return an error's message, and all of its words."""
+def _message_and_text(value: Any) -> tuple[str, str]:
+    """Return an error's message, and all of its text."""
     if not isinstance(value, dict):
         return (value, value) if isinstance(value, str) else ("", "")
     error = value.get("error", value)
@@ -87,60 +85,59 @@ def _said(value: Any) -> tuple[str, str]:
     )
 
 
-def fault(
-    status: int, headers: "httpx.Headers", body: bytes, *, asked: str, key: str | None = None
+def map_error(
+    status: int, headers: Headers, body: bytes, *, endpoint: str, key: str | None = None
 ) -> AnswerError:
-    """Make the error of a response that is none.
+    """Return the `AnswerError` for an HTTP error.
 
     Args:
         status: the HTTP status.
-        headers: the response's.
-        body: its body.
-        asked: who was asked for what, for the message (``'gpt-5' at https://...``).
-        key: the environment variable that the key was read from, where there was one.
+        headers: of the response.
+        body: of the response.
+        endpoint: the model and its address, for the message (``'gpt-5' at https://...``).
+        key: the environment variable with the API key, if one was sent.
     """
-    refusal = Refusal.read(status, body)
-    kind, transient, hint = _kind(refusal, headers, key)
+    error = ErrorBody.read(body)
+    type_, transient, hint = _map(status, error.text, headers, key)
     if headers.get("x-should-retry") == "false":
         transient = False
-    state = rate_limit(headers)
-    said = " ".join(refusal.message.split())
-    said = said if len(said) <= MOST_SHOWN else said[:MOST_SHOWN] + "…"
-    message = f"{asked} answered {status}" + (f": {said}" if said else "")
+    limits = rate_limit(headers)
+    reason = " ".join(error.message.split())
+    reason = reason if len(reason) <= QUOTE_LIMIT else reason[:QUOTE_LIMIT] + "…"
+    message = f"{endpoint} answered {status}" + (f": {reason}" if reason else "")
     return AnswerError(
-        kind,
+        type_,
         f"{message} ({hint})" if hint else message,
         status=status,
-        retry_after_s=retry_after(headers, state) if transient else None,
+        retry_after_s=retry_after(headers, limits) if transient else None,
         transient=transient,
-        detail=refusal.body or None,
+        detail=error.raw or None,
     )
 
 
-def _kind(refusal: Refusal, headers: "httpx.Headers", key: str | None) -> _Kind:
-    """Tell what a refusal is."""
-    status, words = refusal.status, refusal.words
+def _map(status: int, text: str, headers: Headers, key: str | None) -> _Mapped:
+    """Map a status and an error's text."""
     if status < 400:
-        place = headers.get("location", "elsewhere")
-        return "invalid_request", False, f"it redirects to {place}, which is not followed"
-    if status in {401, 403} and not _FILTERED.search(words):
-        told = f"check the key in {key}" if key else "no key was sent; name one with api_key_env"
-        return "unauthorized", False, told
-    if status == 429 and _QUOTA.search(words):
+        location = headers.get("location", "elsewhere")
+        return "invalid_request", False, f"it redirects to {location}, which is not followed"
+    if status in {401, 403} and not _FILTERED.search(text):
+        hint = f"check the key in {key}" if key else "no key was sent; name one with api_key_env"
+        return "unauthorized", False, hint
+    if status == 429 and _QUOTA.search(text):
         return _BY_STATUS[402]
     if status in _BY_STATUS:
         return _BY_STATUS[status]
     if status >= 500:
-        return ("overloaded" if _OVERLOADED.search(words) else "provider"), True, None
-    return _client_error(words), False, None
+        return ("overloaded" if _OVERLOADED.search(text) else "provider"), True, None
+    return _map_bad_request(text), False, None
 
 
-def _client_error(words: str) -> ErrorType:
-    """Tell the refusals apart that share status 400."""
-    if _OVERFLOW.search(words):
+def _map_bad_request(text: str) -> ErrorType:
+    """Tell the errors with status 400 apart."""
+    if _OVERFLOW.search(text):
         return "context_overflow"
-    if _FILTERED.search(words):
+    if _FILTERED.search(text):
         return "content_filtered"
-    if _NO_MODEL.search(words):
+    if _NO_MODEL.search(text):
         return "model_not_found"
     return "invalid_request"

@@ -13,21 +13,19 @@ from pytest_evals.ground.errors import AnswerError, TemplateError
 from pytest_evals.ground.templates import evaluate, is_template, render, unknown_variables
 from pytest_evals.model import Model
 from pytest_evals.providers.base import ProviderContext
-from pytest_evals.providers.error_mapping import fault
-from pytest_evals.providers.http_common import (
-    Call,
+from pytest_evals.providers.http_common import Call, Reply, send
+from pytest_evals.providers.option_types import (
     EnvValue,
-    Reply,
+    HeaderTable,
     Value,
-    check_headers,
     check_url,
-    exchange,
-    names_in,
+    env_names,
+    literal_values,
 )
 from pytest_evals.providers.parsing import (
     amount,
     parse_json,
-    shown,
+    quote,
     to_json,
     to_text,
     tool_calls_of,
@@ -94,9 +92,7 @@ class HttpOptions(Frozen):
     """The endpoint's address."""
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
     """GET, POST, PUT, PATCH or DELETE."""
-    headers: Annotated[dict[str, Value], AfterValidator(check_headers)] = Field(
-        default_factory=dict
-    )
+    headers: HeaderTable = Field(default_factory=dict)
     """Headers: ``{name: text}``, or ``{name: {env: VARIABLE, prefix: "Bearer "}}`` for a secret."""
     query: dict[str, Value] = Field(default_factory=dict)
     """What stands behind ``?`` in the address; secrets as in `headers`."""
@@ -145,13 +141,10 @@ class HttpOptions(Frozen):
     @model_validator(mode="after")
     def _templates(self) -> "HttpOptions":
         """Refuse templates whose syntax is wrong."""
-        _check_templates([self.url, self.body, _plain(self.headers), _plain(self.query)])
+        _check_templates(
+            [self.url, self.body, literal_values(self.headers), literal_values(self.query)]
+        )
         return self
-
-
-def _plain(table: Mapping[str, Value]) -> dict[str, str]:
-    """Return the values that are templates, not secrets."""
-    return {name: value for name, value in table.items() if isinstance(value, str)}
 
 
 class HttpProvider:
@@ -183,7 +176,7 @@ class HttpProvider:
     def required_env(cls, model: Model) -> tuple[str, ...]:
         """Name the variables in headers and query."""
         options = HttpOptions.model_validate(model.options)
-        return names_in(options.headers, options.query)
+        return env_names(options.headers, options.query)
 
     def host(self) -> str | None:
         """Return the endpoint's address; None where a template decides it."""
@@ -202,8 +195,8 @@ class HttpProvider:
         return {
             "method": self._options.method,
             "url": self._rendered(self._options.url, known),
-            "query": self._table(_plain(self._options.query), known),
-            "headers": self._table(_plain(self._options.headers), known),
+            "query": self._table(literal_values(self._options.query), known),
+            "headers": self._table(literal_values(self._options.headers), known),
             "body": self._body(request, known),
         }
 
@@ -234,10 +227,8 @@ class HttpProvider:
             request.timeout_s,
             self._table(options.query, known),
         )
-        reply = await exchange(self._context, call)
-        if not reply.ok:
-            raise self._refused(reply)
-        response = self._response(reply)
+        reply = await send(self._context, call)
+        response = self._response(self._checked(reply))
         if trace_id is None:
             return response
         kept = {**response.metadata, "trace_id": trace_id}
@@ -246,22 +237,21 @@ class HttpProvider:
     async def aclose(self) -> None:
         """Nothing is held: the connections are the pool's."""
 
-    def _refused(self, reply: Reply) -> AnswerError:
-        """Make the error of a status that is none of success."""
-        keys = self.required_env(self._model)
-        error = fault(
-            reply.status,
-            reply.headers,
-            reply.body,
-            asked=self._asked,
-            key=", ".join(keys) or None,
-        )
-        if error.type != "model_not_found":
-            return error
-        # A path that is not there says nothing of a model.
-        return AnswerError(
-            "invalid_request", error.message, status=error.status, detail=error.detail
-        )
+    def _checked(self, reply: Reply) -> Reply:
+        """Return a reply with a status of success.
+
+        Raises:
+            AnswerError: another status.
+        """
+        try:
+            return reply.raise_for_status(", ".join(self.required_env(self._model)) or None)
+        except AnswerError as error:
+            if error.type != "model_not_found":
+                raise
+            # A missing path says nothing about a model.
+            raise AnswerError(
+                "invalid_request", error.message, status=error.status, detail=error.detail
+            ) from None
 
     def _rendered(self, text: str, known: Mapping[str, Any]) -> str:
         """Render a template."""
@@ -303,7 +293,7 @@ class HttpProvider:
             text = reply.body[:2000].decode("utf-8", "replace")
             raise AnswerError(
                 "malformed",
-                f"{self._asked} answered, but {error}: {shown(text)}",
+                f"{self._asked} answered, but {error}: {quote(text)}",
                 status=reply.status,
                 transient=False,
                 detail=text,
@@ -364,7 +354,7 @@ class HttpProvider:
         said = error.get("message", error) if isinstance(error, dict) else error
         raise AnswerError(
             "provider",
-            f"{self._asked} answered with an error: {shown(to_text(said))}",
+            f"{self._asked} answered with an error: {quote(to_text(said))}",
             status=reply.status,
             detail=to_text(error),
         )

@@ -15,9 +15,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from pytest_evals.exchange import Response, Usage
 from pytest_evals.ground.canonical import Json
 from pytest_evals.ground.errors import StoreError
-from pytest_evals.providers.anthropic import usage_of as anthropic_usage
-from pytest_evals.providers.openai import usage_of as openai_usage
-from pytest_evals.providers.parsing import count, parse_json
+from pytest_evals.providers.parsing import parse_json
+from pytest_evals.providers.usage import usage_in
 
 ENDPOINTS = (
     "/chat/completions",
@@ -244,39 +243,10 @@ def _note(value: Mapping[str, Any], reading: Reading) -> None:
     """Take note of the model and the tokens that a part of an answer tells."""
     if isinstance(value.get("model"), str):
         reading.model = value["model"]
-    usage = _usage(value)
+    usage = usage_in(value)
     known = {name: n for name, n in usage.model_dump().items() if n is not None}
     if known:  # what a stream tells later counts
         reading.usage = reading.usage.model_copy(update=known)
-
-
-def _usage(value: Mapping[str, Any]) -> Usage:
-    """Count the tokens of whichever API it is."""
-    written = value.get("usage")
-    google = value.get("usageMetadata")
-    if isinstance(google, dict):
-        parts = [count(google.get(name)) for name in ("candidatesTokenCount", "thoughtsTokenCount")]
-        known = [part for part in parts if part is not None]
-        return Usage(
-            input_tokens=count(google.get("promptTokenCount")),
-            output_tokens=sum(known) if known else None,
-            cached_tokens=count(google.get("cachedContentTokenCount")),
-            reasoning_tokens=parts[1],
-        )
-    if not isinstance(written, dict):
-        return Usage()
-    if "prompt_tokens" in written:
-        return openai_usage(written)
-    if "input_tokens_details" not in written:
-        return anthropic_usage(written)
-    return openai_usage(
-        {
-            "prompt_tokens": written.get("input_tokens"),
-            "completion_tokens": written.get("output_tokens"),
-            "prompt_tokens_details": written.get("input_tokens_details"),
-            "completion_tokens_details": written.get("output_tokens_details"),
-        }
-    )
 
 
 def _json(text: str) -> Json:

@@ -18,7 +18,7 @@ from pytest_evals.exchange import Response, Span, Usage
 from pytest_evals.ground.canonical import Json
 from pytest_evals.message import ToolCall
 
-MOST_SHOWN = 300
+QUOTE_LIMIT = 300
 """Characters of foreign text that a message quotes."""
 
 RESULT_KEYS = frozenset(
@@ -49,10 +49,10 @@ _USAGE_NAMES: Mapping[str, tuple[str, ...]] = {
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def shown(text: str, most: int = MOST_SHOWN) -> str:
-    """Quote the beginning of a foreign text, on one line."""
+def quote(text: str, limit: int = QUOTE_LIMIT) -> str:
+    """Quote the beginning of a text, on one line."""
     line = " ".join(text.split())
-    return repr(line if len(line) <= most else line[:most] + "…")
+    return repr(line if len(line) <= limit else line[:limit] + "…")
 
 
 def parse_json(body: bytes) -> Json:
@@ -175,7 +175,7 @@ def tool_calls_of(value: object) -> tuple[ToolCall, ...]:
     if value is None:
         return ()
     if not isinstance(value, list | tuple):
-        raise ValueError(f"`tool_calls` is a list, found {shown(str(value))}")
+        raise ValueError(f"`tool_calls` is a list, found {quote(str(value))}")
     return tuple(_tool_call(item) for item in value)
 
 
@@ -198,7 +198,7 @@ def _tool_call(item: object) -> ToolCall:
                 error=None if own.get("error") is None else to_text(to_json(own["error"])),
                 duration_s=amount(own.get("duration_s"), "duration_s"),
             )
-    raise ValueError(f"a tool call is a mapping with a `name`, found {shown(str(item))}")
+    raise ValueError(f"a tool call is a mapping with a `name`, found {quote(str(item))}")
 
 
 def arguments_of(value: object) -> dict[str, Any] | str:
@@ -283,7 +283,7 @@ def _metadata(value: object) -> dict[str, Any]:
         return {}
     plain = to_json(value)
     if not isinstance(plain, dict):
-        raise ValueError(f"`metadata` is a mapping, found {shown(str(value))}")
+        raise ValueError(f"`metadata` is a mapping, found {quote(str(value))}")
     return plain
 
 
@@ -315,7 +315,7 @@ def _spans(value: object) -> list[Span]:
     if not isinstance(value, list | tuple):
         raise ValueError(
             "`trace` is a list of spans, or an object with `resourceSpans` (OTLP/JSON), found "
-            f"{shown(str(value))}"
+            f"{quote(str(value))}"
         )
     spans = []
     for i, item in enumerate(value):

@@ -23,7 +23,7 @@ from pytest_evals.ground.user_process import Job, ProcessError, ProcessPool
 from pytest_evals.model import Model
 from pytest_evals.providers.base import ProviderContext
 from pytest_evals.providers.otel import Recording, ready, recording
-from pytest_evals.providers.parsing import response_of, shown, to_json
+from pytest_evals.providers.parsing import quote, response_of, to_json
 from pytest_evals.providers.recording import RecordEnv, RecordHttp
 from pytest_evals.trace.attach import attach_trace
 from pytest_evals.trace.convert import Converted
@@ -308,7 +308,7 @@ class PythonProvider:
             raise AnswerError(
                 "target",
                 f"target {self._target!r} returned {type(value).__name__} "
-                f"{shown(repr(value), 100)}, which is no answer: {error}; {expected}",
+                f"{quote(repr(value), 100)}, which is no answer: {error}; {expected}",
             ) from None
         if response.latency_s is not None:
             return response

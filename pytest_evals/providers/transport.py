@@ -1,9 +1,9 @@
-"""HttpClientPool: lends the one HTTP client through which every call of a session goes.
+"""HttpClientPool: lends the HTTP client that sends every call of a session.
 
-Its policy: no redirect is followed, no cookie is kept, no ``.netrc`` is read, so that nothing but
-what a provider sends reaches a server and one trial cannot change another. Proxies named by
-``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` are used, but never for this machine
-itself. The pool belongs to the event loop that first uses it.
+No redirect is followed, no cookie is kept and no ``.netrc`` is read. A server receives only what a
+provider sends, and one trial cannot change another. The proxies of ``HTTP_PROXY``,
+``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` are used, but never for this machine itself. The
+pool belongs to the event loop that first uses it.
 """
 
 import ssl
@@ -16,19 +16,19 @@ from typing import Any
 
 import httpx
 
-from pytest_evals.providers.direct import DirectTransport
-from pytest_evals.providers.http_common import STRAIGHT
+from pytest_evals.providers.h11_transport import H11Transport
+from pytest_evals.providers.http_common import TRANSPORT_ONLY
 
 
 class HttpClientPool:
     """Lends HTTP clients to providers (see `HttpClients`).
 
     Args:
-        transport: how requests travel; None is the network. Tests put in one that refuses.
+        transport: sends the requests; None is the network. Tests pass one that refuses.
     """
 
     def __init__(self, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        self._client = StraightClient(
+        self._client = TransportClient(
             transport=Routes() if transport is None else transport,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             follow_redirects=False,
@@ -45,48 +45,48 @@ class HttpClientPool:
         await self._client.aclose()
 
 
-class StraightClient(httpx.AsyncClient):
-    """A client that hands a request marked as `STRAIGHT` to its transport and does nothing else.
+class TransportClient(httpx.AsyncClient):
+    """A client that passes requests marked `TRANSPORT_ONLY` to its transport and does no more.
 
-    What httpx's client does around a request (cookies, redirects, sign-in, elapsed times) is not
-    used here, and costs more than the transport. Any other request is sent as httpx sends it.
+    The features of httpx's client (cookies, redirects, authentication, elapsed times) are not used
+    by providers and cost more time than the transport. Other requests are sent as httpx sends them.
 
     Args:
-        transport: how requests travel.
-        options: httpx's own.
+        transport: sends the requests.
+        options: of httpx's client.
     """
 
     def __init__(self, *, transport: httpx.AsyncBaseTransport, **options: Any) -> None:
         super().__init__(transport=transport, **options)
-        self._way = transport
+        self._sender = transport
 
     async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
-        """Send a request; the body of one that is sent straight is still to be read and closed."""
-        if STRAIGHT not in request.extensions or self.is_closed:
+        """Send a request; the caller reads and closes the body of one marked `TRANSPORT_ONLY`."""
+        if TRANSPORT_ONLY not in request.extensions or self.is_closed:
             return await super().send(request, **options)
-        response = await self._way.handle_async_request(request)
+        response = await self._sender.handle_async_request(request)
         response.request = request
         return response
 
 
 class Routes(httpx.AsyncBaseTransport):
-    """Sends each request directly, or through the proxy that the environment names for it."""
+    """Sends each request directly, or through the proxy that the environment sets for it."""
 
     def __init__(self) -> None:
         self._tls: ssl.SSLContext | None = None
-        self._direct = DirectTransport(self._context)
+        self._direct = H11Transport(self._context)
         self._proxied: dict[str, ProxyTransport] = {}
-        self._chosen: dict[tuple[str, str, int | None], httpx.AsyncBaseTransport] = {}
+        self._routes: dict[tuple[str, str, int | None], httpx.AsyncBaseTransport] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request on its way."""
+        """Send one request."""
         url = request.url
         if url.scheme not in {"http", "https"} or not url.host:
             raise httpx.UnsupportedProtocol(f"not an http or https address: {url}")
-        place = (url.scheme, url.host, url.port)
-        route = self._chosen.get(place)
+        origin = (url.scheme, url.host, url.port)
+        route = self._routes.get(origin)
         if route is None:
-            route = self._chosen[place] = self._route(url)
+            route = self._routes[origin] = self._route(url)
         return await route.handle_async_request(request)
 
     async def aclose(self) -> None:
@@ -96,7 +96,7 @@ class Routes(httpx.AsyncBaseTransport):
             await transport.aclose()
 
     def _route(self, url: httpx.URL) -> httpx.AsyncBaseTransport:
-        """Choose the way to a server."""
+        """Choose the transport for a server."""
         proxy = proxy_for(url)
         if proxy is None:
             return self._direct
@@ -105,20 +105,20 @@ class Routes(httpx.AsyncBaseTransport):
         return self._proxied[proxy]
 
     def _context(self) -> ssl.SSLContext:
-        """Make the TLS context once: it costs tens of milliseconds."""
+        """Create the TLS context once: it takes tens of milliseconds."""
         if self._tls is None:
             self._tls = httpx.create_ssl_context()
         return self._tls
 
 
 class ProxyTransport(httpx.AsyncBaseTransport):
-    """Sends requests through a proxy, on one httpx transport for each call under way.
+    """Sends requests through a proxy, on one httpx transport for each call in flight.
 
-    httpx's own pool costs time in proportion to its connections, so each transport here holds one.
+    The time that httpx's pool takes grows with its connections, so each transport holds one.
 
     Args:
         proxy: the proxy's address.
-        tls: the TLS context for the servers behind it.
+        tls: the TLS context for the servers.
     """
 
     def __init__(self, proxy: str, tls: ssl.SSLContext) -> None:
@@ -129,14 +129,14 @@ class ProxyTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request."""
-        transport = self._free.pop() if self._free else self._new()
+        transport = self._free.pop() if self._free else self._create()
         try:
             response = await transport.handle_async_request(request)
         except BaseException:
             self._free.append(transport)
             raise
         assert isinstance(response.stream, httpx.AsyncByteStream)
-        response.stream = _Returning(response.stream, self._free, transport)
+        response.stream = _ProxiedBody(response.stream, self._free, transport)
         return response
 
     async def aclose(self) -> None:
@@ -144,8 +144,8 @@ class ProxyTransport(httpx.AsyncBaseTransport):
         for transport in self._all:
             await transport.aclose()
 
-    def _new(self) -> httpx.AsyncHTTPTransport:
-        """Make one more transport.
+    def _create(self) -> httpx.AsyncHTTPTransport:
+        """Create one more transport.
 
         Raises:
             httpx.ProxyError: the proxy cannot be used (a SOCKS proxy without its package).
@@ -160,8 +160,8 @@ class ProxyTransport(httpx.AsyncBaseTransport):
         return transport
 
 
-class _Returning(httpx.AsyncByteStream):
-    """A body that gives its transport back when it is closed."""
+class _ProxiedBody(httpx.AsyncByteStream):
+    """A body that returns its transport when it is closed."""
 
     def __init__(
         self,
@@ -178,7 +178,7 @@ class _Returning(httpx.AsyncByteStream):
             yield part
 
     async def aclose(self) -> None:
-        """Close the body, then give the transport back, once."""
+        """Close the body, then return the transport, once."""
         transport, self._transport = self._transport, None
         try:
             await self._stream.aclose()
@@ -188,9 +188,9 @@ class _Returning(httpx.AsyncByteStream):
 
 
 def proxy_for(url: httpx.URL) -> str | None:
-    """Return the proxy that the environment names for an address; None for none.
+    """Return the proxy that the environment sets for an address; None if it sets none.
 
-    This machine itself (``localhost``, ``127.0.0.0/8``, ``::1``) is always reached directly.
+    This machine (``localhost``, ``127.0.0.0/8``, ``::1``) is always reached directly.
     """
     if _is_loopback(url.host):
         return None
@@ -202,7 +202,7 @@ def proxy_for(url: httpx.URL) -> str | None:
 
 
 def _is_loopback(host: str) -> bool:
-    """Whether a host is this machine."""
+    """Return whether a host is this machine."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

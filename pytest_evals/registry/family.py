@@ -147,6 +147,9 @@ def _named(cls: type, attribute: str, name: str) -> Iterator[str]:
 
 def _provider(name: str, cls: type) -> Iterator[str]:
     yield from _methods(cls, "required_env", "host", "prepare", "identity", "complete", "aclose")
+    abstract: frozenset[str] = getattr(cls, "__abstractmethods__", frozenset())
+    if abstract:
+        yield f"does not implement {', '.join(f'`{name}`' for name in sorted(abstract))}"
     yield from _named(cls, "name", name)
     options = getattr(cls, "Options", None)
     if not isclass(options) or not issubclass(options, Frozen):

@@ -76,7 +76,7 @@ def test_no_key_for_a_foreign_server(bench, server, base_url):
     bench.ask("anthropic", base_url=base_url)
     assert "x-api-key" not in server.seen[0].headers
     asked = bench.provider("anthropic", model="claude")
-    assert asked.required_env(asked._model) == ("ANTHROPIC_API_KEY",)
+    assert asked.required_env(asked.model) == ("ANTHROPIC_API_KEY",)
 
 
 def test_tools(bench, server, base_url, question):

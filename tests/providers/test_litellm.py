@@ -83,6 +83,18 @@ def test_an_answer_is_read_whole(ask, server, question):
     } == seen.json()
 
 
+def test_headers_are_sent_as_for_every_chat_provider(bench, ask, server, question):
+    """They are part of the Key, but for secrets, whose variables are required."""
+    bench.environ["TEAM_TOKEN"] = "t0k-0123456789"
+    headers = {"x-team": "red", "x-token": {"env": "TEAM_TOKEN"}}
+    ask(reply(), headers=headers)
+    sent = server.seen[0].headers
+    assert ("red", "t0k-0123456789") == (sent["x-team"], sent["x-token"])
+    provider = bench.provider("litellm", model="openai/a", base_url=server.url, headers=headers)
+    assert {"x-team": "red"} == provider.identity(question("hi"))["headers"]
+    assert ("TEAM_TOKEN",) == provider.required_env(provider.model)
+
+
 def test_what_is_not_counted_is_unknown_and_not_zero(ask):
     """A server without usage: no tokens, no cost."""
     found = ask(reply(usage=None))

@@ -159,13 +159,13 @@ def test_no_key_for_a_foreign_server(bench, server, base_url):
 def test_required_env(bench):
     """The variables that a call needs are named, so that all can be checked before the first."""
     ask = bench.provider("openai", model="gpt-5")
-    assert ask.required_env(ask._model) == ("OPENAI_API_KEY",)
+    assert ask.required_env(ask.model) == ("OPENAI_API_KEY",)
     local = bench.provider(
         "openai",
         base_url="http://127.0.0.1:1/v1",
         headers={"X-Team": {"env": "TEAM"}, "X-Open": "yes"},
     )
-    assert local.required_env(local._model) == ("TEAM",)
+    assert local.required_env(local.model) == ("TEAM",)
 
 
 @pytest.mark.parametrize("value", ["", "  ", "sk-\u200bkey", "sk\nkey"])

@@ -172,7 +172,7 @@ def test_server_that_stalls(bench, server, question, say):
 
 def test_a_reply_without_end(bench, server, monkeypatch):
     """A reply over the cap is not read to its end, and asking again would not help."""
-    monkeypatch.setattr("pytest_evals.providers.http_common.MOST_BODY_BYTES", 1024 * 1024)
+    monkeypatch.setattr("pytest_evals.providers.http_common.MAX_BODY_BYTES", 1024 * 1024)
     server.say(Say(body=b"x" * 3_000_000))
     error = bench.refusal("openai", base_url=server.url)
     assert (error.type, error.transient) == ("malformed", False)
@@ -183,7 +183,7 @@ def test_cap_counts_what_is_unpacked(bench, server, monkeypatch):
     """A small packed reply that unpacks to a huge one is stopped too."""
     import gzip
 
-    monkeypatch.setattr("pytest_evals.providers.http_common.MOST_BODY_BYTES", 1024 * 1024)
+    monkeypatch.setattr("pytest_evals.providers.http_common.MAX_BODY_BYTES", 1024 * 1024)
     server.say(Say(body=gzip.compress(b"x" * 3_000_000), headers=(("content-encoding", "gzip"),)))
     assert "more than 1 MB" in str(bench.refusal("openai", base_url=server.url))
 

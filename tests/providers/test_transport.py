@@ -11,8 +11,8 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from pytest_evals.providers import direct
-from pytest_evals.providers.http_common import STRAIGHT
+from pytest_evals.providers import h11_transport
+from pytest_evals.providers.http_common import TRANSPORT_ONLY
 from pytest_evals.providers.transport import HttpClientPool, proxy_for
 from tests._servers import Say
 
@@ -117,7 +117,7 @@ def test_a_connection_that_the_server_closed_is_not_used(server):
 
 def test_an_old_connection_is_not_used(server, monkeypatch):
     """A connection that was idle for long is opened anew: the server may be closing it."""
-    monkeypatch.setattr(direct, "IDLE_S", 0.05)
+    monkeypatch.setattr(h11_transport, "IDLE_S", 0.05)
     server.say(OK)
 
     async def work(client):
@@ -354,7 +354,7 @@ def test_a_straight_request_meets_nothing_of_the_client(server):
     server.say(Say(status=302, headers=[("location", "/other"), ("set-cookie", "a=1")]), OK, OK)
 
     async def work(client):
-        straight = httpx.Request("GET", server.url, extensions={STRAIGHT: True})
+        straight = httpx.Request("GET", server.url, extensions={TRANSPORT_ONLY: True})
         response = await client.send(straight, stream=True)
         assert response.request is straight
         assert (302, "a=1") == (response.status_code, response.headers["set-cookie"])
@@ -377,7 +377,9 @@ def test_a_closed_client_sends_nothing(server):
         async with pool.client() as client:
             await pool.aclose()
             with pytest.raises(RuntimeError, match="closed"):
-                await client.send(httpx.Request("GET", server.url, extensions={STRAIGHT: True}))
+                await client.send(
+                    httpx.Request("GET", server.url, extensions={TRANSPORT_ONLY: True})
+                )
 
     asyncio.run(main())
     assert [] == server.seen

@@ -1,4 +1,4 @@
-"""DirectTransport: HTTP/1.1 for httpx, straight over asyncio, for many calls at once.
+"""H11Transport: HTTP/1.1 for httpx, straight over asyncio, for many calls at once.
 
 httpx brings a connection pool whose cost per request grows with the number of connections. This
 transport keeps httpx's interface and does only what asking models takes: HTTP/1.1, TLS, connections
@@ -24,7 +24,7 @@ _READ_BYTES = 64 * 1024
 _Origin = tuple[str, str, int]
 
 
-class DirectTransport(httpx.AsyncBaseTransport):
+class H11Transport(httpx.AsyncBaseTransport):
     """Sends requests over connections of its own.
 
     A cancelled or failed call closes its connection; only one whose answer was read to its end is
@@ -220,7 +220,7 @@ class _Body(httpx.AsyncByteStream):
 
     def __init__(
         self,
-        transport: DirectTransport,
+        transport: H11Transport,
         connection: _Connection,
         request: httpx.Request,
         limit_s: float | None,

@@ -1,0 +1,128 @@
+"""OpenAI's chat format: the body of a request, and the response that a body means.
+
+Many servers speak it, and so do other libraries. This module sends nothing.
+"""
+# ruff: noqa: TRY004 - `parse_body` reports every unusable body as a ValueError
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_evals.exchange import Request, Response
+from pytest_evals.message import Message, ToolCall
+from pytest_evals.providers.parsing import arguments_of, quote
+from pytest_evals.providers.usage import openai_usage
+
+
+def write_body(model: str | None, request: Request) -> dict[str, Any]:
+    """Return the body of a request."""
+    body: dict[str, Any] = {} if model is None else {"model": model}
+    body["messages"] = [_write_message(message) for message in request.messages]
+    body.update(request.params)
+    if request.tools:
+        body["tools"] = [_write_tool(tool) for tool in request.tools]
+    if request.response_format is not None:
+        body["response_format"] = request.response_format
+    return body
+
+
+def _write_message(message: Message) -> dict[str, Any]:
+    """Write a message."""
+    written: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.name is not None:
+        written["name"] = message.name
+    if message.tool_calls:
+        written["content"] = message.content or None
+        written["tool_calls"] = [_write_call(call, i) for i, call in enumerate(message.tool_calls)]
+    if message.tool_call_id is not None:
+        written["tool_call_id"] = message.tool_call_id
+    return written
+
+
+def _write_call(call: ToolCall, index: int) -> dict[str, Any]:
+    """Write a tool call of an earlier response."""
+    arguments = call.arguments
+    text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+    return {
+        "id": call.id or f"call_{index}",
+        "type": "function",
+        "function": {"name": call.name, "arguments": text},
+    }
+
+
+def _write_tool(tool: Mapping[str, Any]) -> dict[str, Any]:
+    """Write a tool definition: wrap ours, keep one that has a `type`."""
+    return dict(tool) if "type" in tool else {"type": "function", "function": dict(tool)}
+
+
+def parse_body(data: Mapping[str, Any]) -> Response:
+    """Return the response that the first choice of a body means.
+
+    Raises:
+        ValueError: it has no choice with a message.
+    """
+    choices = data.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    message = choice.get("message") if isinstance(choice, dict) else None
+    if not isinstance(choice, dict) or not isinstance(message, dict):
+        raise ValueError("without `choices[0].message`")
+    refusal = message.get("refusal")
+    refusal = refusal if isinstance(refusal, str) and refusal else None
+    return Response(
+        text=_text(message.get("content")) or refusal or "",
+        tool_calls=_tool_calls(message),
+        finish_reason=_finish_reason(choice.get("finish_reason"), refusal),
+        refusal=refusal,
+        usage=openai_usage(data.get("usage")),
+        metadata=_metadata(data, message),
+    )
+
+
+def _text(content: object) -> str:
+    """Return the text of a message, which may be written in parts."""
+    if content is None or isinstance(content, str):
+        return content or ""
+    if isinstance(content, list):
+        parts = (part.get("text") for part in content if isinstance(part, dict))
+        return "".join(text for text in parts if isinstance(text, str))
+    raise ValueError(f"with a content that is no text ({quote(str(content), 60)})")
+
+
+def _tool_calls(message: Mapping[str, Any]) -> tuple[ToolCall, ...]:
+    """Return the tool calls of a message."""
+    entries = message.get("tool_calls") or []
+    if not entries and isinstance(message.get("function_call"), dict):
+        entries = [{"function": message["function_call"]}]
+    calls = []
+    for entry in entries if isinstance(entries, list) else [entries]:
+        function = entry.get("function", entry.get("custom")) if isinstance(entry, dict) else None
+        if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+            raise ValueError("with a tool call that has no name")
+        calls.append(
+            ToolCall(
+                name=function["name"],
+                arguments=arguments_of(function.get("arguments", function.get("input"))),
+                id=entry["id"] if isinstance(entry.get("id"), str) else None,
+            )
+        )
+    return tuple(calls)
+
+
+def _finish_reason(reason: object, refusal: str | None) -> str | None:
+    """Return the finish reason, in our terms where there is one."""
+    if refusal is not None:
+        return "refusal"
+    if reason == "function_call":
+        return "tool_calls"
+    return reason if isinstance(reason, str) else None
+
+
+def _metadata(data: Mapping[str, Any], message: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what else is kept of a body."""
+    metadata = {
+        "id": data.get("id"),
+        "system_fingerprint": data.get("system_fingerprint"),
+        "service_tier": data.get("service_tier"),
+        "reasoning": message.get("reasoning_content") or message.get("reasoning"),
+    }
+    return {name: value for name, value in metadata.items() if value}
