@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 import pytest
+import yaml  # noqa: F401 - imported before the first session in process, not once for each
 
 from pytest_evals.exchange import Response, Usage
 from pytest_evals.ground.errors import AnswerError
