@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pytest_evals.score import Score, ScoreError
     from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
 
-_HOMES = {
+_MODULES = {
     "AnswerError": "ground.errors",
     "Case": "case",
     "ChatOptions": "providers.chat",
@@ -109,9 +109,9 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import a public name from its module on first use."""
-    home = _HOMES.get(name)
-    if home is None:
+    module = _MODULES.get(name)
+    if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.{home}"), name)
+    return getattr(import_module(f"{__name__}.{module}"), name)

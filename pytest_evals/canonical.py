@@ -1,4 +1,4 @@
-"""`Frozen`, the base of options and nouns: a public name of `ground.canonical`."""
+"""`Frozen`, the base class of options and nouns, for plugins."""
 
 from pytest_evals.ground.canonical import Frozen
 

@@ -1,4 +1,7 @@
-"""Case: one row of a dataset, and how its scorers are written."""
+"""Case: one row of a dataset, and the forms in which its scorers are written.
+
+This module knows messages and scripts. It knows nothing of files, models or scorers' code.
+"""
 
 import re
 from dataclasses import dataclass
@@ -16,21 +19,23 @@ if TYPE_CHECKING:
     from pydantic_core import CoreSchema
 
 COMMON_SCORER_KEYS = frozenset({"type", "weight", "threshold", "metric", "transform"})
-"""Keys that every scorer takes, in the shorthand and in the long form."""
+"""Keys that every scorer accepts, in the shorthand and in the long form."""
 
 _SLUG = re.compile(r"\w(?:[\w.+/@=-]|:(?!:))*")
 
 
-@dataclass(frozen=True, slots=True)  # not Frozen: there is one a case, at an eighth of the memory
+@dataclass(
+    frozen=True, slots=True
+)  # not Frozen: one for each case; a slots class takes 1/8 of the memory
 class Source:
-    """Where a case was written."""
+    """The place of a case in its file."""
 
     __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
 
     path: str
-    """The file, relative to the rootdir where it lies below it."""
+    """The file; relative to the rootdir if it is below it."""
     line: int = 0
-    """1-based; 0 when unknown (a case made in Python)."""
+    """1-based line; 0 if unknown (a case made in Python)."""
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}" if self.line else self.path
@@ -39,36 +44,36 @@ class Source:
     def __get_pydantic_json_schema__(
         cls, schema: "CoreSchema", handler: "GetJsonSchemaHandler"
     ) -> dict[str, Any]:
-        """Describe each field by its docstring, as for every noun."""
+        """Use each field's docstring as its description, as for every noun."""
         return schema_with_descriptions(cls, schema, handler)
 
 
 class Samples(Frozen):
-    """How often a case is asked where it may stop early.
+    """A range of samples: adaptive sampling stops early once the verdict on the case is settled.
 
-    That is as soon as no further sample can change what the gates say of it, or, without gates, the
-    assertions.
+    The verdict is settled when no further sample can change the gates on the case. Without gates,
+    the assertions decide.
     """
 
     min: int = Field(ge=1, strict=True)
-    """Samples that are always asked; metrics over several cases use these alone."""
+    """Samples that always run, >= 1. Metrics over several cases use only these."""
     max: int = Field(ge=1, strict=True)
-    """The most that are asked; the verdict on the case is that of so many."""
+    """Maximum number of samples, >= `min`. The verdict is the one that all of them would give."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
-        """Refuse a range that is none."""
+        """Reject a range whose minimum is above its maximum."""
         if self.min > self.max:
             raise ValueError(f"`min` is at most `max`, found min {self.min} and max {self.max}")
         return self
 
 
 SampleCount = Annotated[int, Field(ge=1, strict=True)] | Samples
-"""How often a case is asked of each model: a number, or ``{min: 3, max: 20}``."""
+"""Samples of a case for each model: a number, or a range such as ``{min: 3, max: 20}``."""
 
 
 class ScorerSpec(Frozen):
-    """One assertion as the dataset writes it; the registry makes the scorer from it.
+    """One assertion as written in a dataset; the registry builds the scorer from it.
 
     Written as a name (``is_json``), a shorthand (``contains: x``), or the long form
     (``{type: contains, value: x, weight: 2}``).
@@ -77,78 +82,79 @@ class ScorerSpec(Frozen):
     type: str = Field(min_length=1)
     """The scorer's name in the registry."""
     argument: Any = None
-    """The shorthand's value; None in the long form."""
+    """Value of the shorthand; None in the long form."""
     options: dict[str, Any] = Field(default_factory=dict)
-    """The long form's own keys; empty in the shorthand."""
+    """Options of the long form; empty in the shorthand."""
     weight: float = Field(default=1.0, gt=0)
-    """Its share in the trial's score."""
+    """Weight in the trial's score, > 0."""
     threshold: float | None = None
-    """The least value that passes; None leaves it to the scorer."""
+    """Minimum value that passes; None uses the scorer's default."""
     metric: str | None = None
-    """The name under which its values are aggregated; None is the scorer's type."""
+    """Name of the metric that aggregates its values; None uses the scorer's type."""
     transform: Any = None
-    """What is done to the answer before it is scored."""
+    """Transform applied to the response before it is scored; None for none."""
 
     @model_validator(mode="before")
     @classmethod
-    def _written(cls, data: object) -> object:
+    def _from_shorthand(cls, data: object) -> object:
         """Accept a name, a shorthand or the long form."""
         if isinstance(data, str):
             return {"type": data}
         if not isinstance(data, dict) or {"argument", "options"} & data.keys():
             return data
         common = {key: value for key, value in data.items() if key in COMMON_SCORER_KEYS}
-        own = {key: value for key, value in data.items() if key not in COMMON_SCORER_KEYS}
+        rest = {key: value for key, value in data.items() if key not in COMMON_SCORER_KEYS}
         if "type" in common:
-            return {**common, "options": own}
-        if len(own) != 1:
-            found = ", ".join(map(str, own)) or "none"
+            return {**common, "options": rest}
+        if len(rest) != 1:
+            names = ", ".join(map(str, rest)) or "none"
             raise ValueError(
                 f"a scorer is one name with its argument (`contains: x`) or has a `type`; "
-                f"found {len(own)} names: {found}"
+                f"found {len(rest)} names: {names}"
             )
-        (name, argument), *_ = own.items()
+        (name, argument), *_ = rest.items()
         return {**common, "type": name, "argument": argument}
 
     @property
     def name(self) -> str:
-        """What reports call it: its metric, else its type."""
+        """Name in reports: its metric, else its type."""
         return self.metric or self.type
 
 
 class Case(Frozen):
-    """One row of a dataset: a question, what a right answer is, and where it was written."""
+    """One row of a dataset: an input, the expected output and the assertions on it."""
 
     id: str
     """A stable slug, unique in its dataset."""
     input: Any = None
-    """What is asked: a text, chat messages, or any JSON value that a prompt or target takes."""
+    """A text, chat messages, or any JSON value that the prompt or target accepts."""
     turns: tuple[str, ...] = ()
-    """Several user messages of one thread, asked one after another, instead of `input`."""
+    """User messages of a conversation, sent one after another; an alternative to `input`."""
     variables: dict[str, Any] = Field(default_factory=dict)
-    """What the prompt template may use besides `input`."""
+    """Variables of the prompt template, besides `input`."""
     expected: Any = None
-    """The reference answer, for the scorers that compare with one."""
+    """Reference output, for scorers that compare with it."""
     tags: tuple[str, ...] = ()
-    """Markers for ``-m``, and slices in reports."""
+    """Markers for ``-m`` and slices in reports; each is one word."""
     metadata: dict[str, Any] = Field(default_factory=dict)
-    """Anything else about the case: kept and reported, never sent."""
+    """Other facts about the case: stored and reported, never sent to a model."""
     scorers: tuple[ScorerSpec, ...] = ()
-    """The case's own assertions; the dataset's are added to them."""
+    """Assertions on this case, in addition to those of the dataset."""
     samples: SampleCount | None = None
-    """How often this case is asked of each model; None is the dataset's number."""
+    """Samples of this case for each model; None uses the dataset's number."""
     script: Script | None = None
-    """Recorded answers for the ``script`` provider."""
+    """Recorded responses for the ``script`` provider."""
     expect: dict[str, Any] | None = None
-    """Expectations by name (``final_answer_contains`` and its kin), all checked together."""
+    """Expectations by name, such as ``final_answer_contains``; checked as one assertion."""
     tools: tuple[dict[str, Any], ...] | None = None
-    """Tool definitions for this case; None is the dataset's."""
+    """Tool definitions for this case; None uses the dataset's."""
     source: Source | None = None
+    """Where the case is written; None if it was made in Python."""
 
     @field_validator("id")
     @classmethod
     def _slug(cls, value: str) -> str:
-        """Refuse what would not survive a node id."""
+        """Reject ids that a pytest node id cannot contain."""
         if not _SLUG.fullmatch(value):
             raise ValueError(
                 f"an id is letters, digits and . _ - + / @ = : without spaces, found {value!r}; "
@@ -158,14 +164,14 @@ class Case(Frozen):
 
     @field_validator("tags", mode="before")
     @classmethod
-    def _tags(cls, value: object) -> object:
-        """Accept one tag as a text."""
+    def _tags_from_text(cls, value: object) -> object:
+        """Accept a single tag as a text."""
         return (value,) if isinstance(value, str) else value
 
     @field_validator("tags")
     @classmethod
-    def _words(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        """A tag becomes a pytest marker, so it must be one word."""
+    def _tags_are_words(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """Require one word for each tag, because a tag becomes a pytest marker."""
         for tag in value:
             if not re.fullmatch(r"[\w.+/-]+", tag):
                 raise ValueError(
@@ -176,7 +182,7 @@ class Case(Frozen):
     @field_validator("input")
     @classmethod
     def _messages(cls, value: Json) -> Json:
-        """Chat messages become messages; any other value stays what it is."""
+        """Parse chat messages; keep any other value."""
         if (
             isinstance(value, list)
             and value
@@ -186,26 +192,26 @@ class Case(Frozen):
         return value
 
     @model_validator(mode="after")
-    def _one_question(self) -> "Case":
-        """A case asks either an input or turns, never both."""
+    def _input_or_turns(self) -> "Case":
+        """Reject a case with both an input and turns."""
         if self.turns and self.input is not None:
             raise ValueError("give `input` or `turns`, not both")
         return self
 
     @cached_property
     def digest(self) -> str:
-        """What the case asks, in 16 hexadecimal digits: a changed question changes it.
+        """Digest of what the case sends and expects, 16 hexadecimal digits.
 
-        Recorded answers (`script`) are answers, not questions: where they change, a baseline tells
-        a pass that became a fail.
+        It excludes recorded responses (`script`), so that a baseline can compare runs across a
+        change of them.
         """
-        asked = self.model_dump(
+        content = self.model_dump(
             mode="json", include={"input", "turns", "variables", "expected", "tools"}
         )
-        return digest(asked, length=16)
+        return digest(content, length=16)
 
 
 def slug(text: str, *, length: int = 48) -> str:
-    """Make a text an id: its words joined by hyphens, at most `length` characters."""
+    """Convert a text to an id: its words joined by hyphens, at most `length` characters."""
     words = "-".join(re.findall(r"\w+", text.casefold()))[:length].strip("-")
     return words or "case"

@@ -81,9 +81,11 @@ class Rate(Frozen):
     """A measured number with its n and its 95 % interval, or the reason why it is absent."""
 
     value: float | None = None
+    """The value; None if it could not be measured."""
     low: float | None = None
     """Lower end of the interval; None if there is no interval."""
     high: float | None = None
+    """Upper end of the interval; None if there is no interval."""
     n: int = 0
     """Number of labelled answers it was computed from."""
     absent: str | None = None
@@ -117,12 +119,14 @@ class Labels(Frozen):
     items: int = 0
     """Number of labelled answers."""
     raters: tuple[str, ...] = ()
+    """Names of the raters, sorted."""
 
 
 class FalsePasses(Frozen):
     """Answers that the judge passes and humans fail ("dangerous errors")."""
 
     count: int = 0
+    """Number of false passes."""
     n: int = 0
     """Number of answers that humans fail."""
     high_risk: int = 0
@@ -137,9 +141,11 @@ class Certificate(Frozen):
     """How one judge agrees with human labels."""
 
     format: int = 1
+    """Version of the file format."""
     judge: str
     """Its name in the dataset's `judges`."""
     dataset: str
+    """Name of the dataset."""
     fingerprint: str
     """Digest of the judge's rubric, model, prompts, scale and examples."""
     models: tuple[str, ...] = ()
@@ -147,6 +153,7 @@ class Certificate(Frozen):
     min_score: float | None = None
     """Threshold at which the judge passes an answer; None if its label decides."""
     labels: Labels
+    """The labels it was measured on."""
     metrics: dict[str, Rate] = Field(default_factory=dict)
     """By name: precision, recall, f1, macro_f1, accuracy and kappa. Also alpha (several raters),
     spearman and mae (scales) and self_consistency (repeated judging)."""
@@ -155,6 +162,7 @@ class Certificate(Frozen):
     labels_confusion: dict[str, dict[str, int]] = Field(default_factory=dict)
     """The same for the judge's labels, if humans gave such labels."""
     dangerous: FalsePasses = FalsePasses()
+    """False passes of the judge."""
     unscored: int = 0
     """Number of labelled answers that the judge could not score."""
     unusable: str | None = Field(default=None, exclude=True)

@@ -1,4 +1,7 @@
-"""Dataset: a named, ordered tuple of cases with everything that is asked of them."""
+"""Dataset: a named, ordered tuple of cases with their models, prompt, scorers and gates.
+
+This module knows cases and models. It knows nothing of files or results.
+"""
 
 from typing import Any
 
@@ -11,14 +14,14 @@ from pytest_evals.model import Model
 
 
 class Prompt(Frozen):
-    """What is sent for a case: a Jinja2 template of one user message, or of several messages."""
+    """The prompt of a dataset: Jinja2 templates of one user message or of several messages."""
 
     messages: tuple[Message, ...]
-    """Their contents are templates; `input` and the case's variables are known in them."""
+    """Messages whose contents are templates over `input` and the case's variables."""
 
     @model_validator(mode="before")
     @classmethod
-    def _written(cls, data: object) -> object:
+    def _from_shorthand(cls, data: object) -> object:
         """Accept a text (one user message) or a list of messages."""
         if isinstance(data, str):
             return {"messages": [{"role": "user", "content": data}]}
@@ -28,71 +31,78 @@ class Prompt(Frozen):
 
     @property
     def digest(self) -> str:
-        """16 hexadecimal digits that a changed prompt changes."""
+        """Digest of the prompt, 16 hexadecimal digits."""
         return digest(self.model_dump(mode="json"), length=16)
 
 
 class Defaults(Frozen):
-    """What every case has unless it says otherwise; tags and metadata are joined, not replaced."""
+    """Defaults of every case. Tags and metadata are merged with those of the case."""
 
     tags: tuple[str, ...] = ()
+    """Tags added to those of each case."""
     metadata: dict[str, Any] = Field(default_factory=dict)
+    """Metadata of each case; a case's value overrides."""
     variables: dict[str, Any] = Field(default_factory=dict)
+    """Variables of each case; a case's value overrides."""
     samples: SampleCount | None = None
+    """Samples of each case; None uses the dataset's number."""
 
 
 class Dataset(Frozen):
     """A named, ordered tuple of cases with models, prompt, scorers, judges and gates."""
 
     name: str = Field(min_length=1)
-    """Names the run, the baseline and the cassette; by default the file's stem."""
+    """Names the run, the baseline and the cassette. Default: the file name without suffix."""
     path: str
-    """The file, relative to the rootdir where it lies below it."""
+    """The file; relative to the rootdir if it is below it."""
     description: str = ""
+    """Description for the reader; empty for none."""
     samples: SampleCount = 1
-    """How often each case is asked of each model."""
+    """Samples of each case for each model."""
     models: tuple[Model, ...] = ()
+    """Models to run; empty uses the recorded responses."""
     prompt: Prompt | None = None
-    """None sends a text input as the one user message, and chat messages as they are."""
+    """None sends a text input as one user message, and chat messages unchanged."""
     tools: tuple[dict[str, Any], ...] = ()
-    """Tool definitions (name, description, parameters as JSON Schema) given with every question."""
+    """Tool definitions sent with each request: name, description, parameters (JSON Schema)."""
     response_format: dict[str, Any] | None = None
-    """The provider's own word for structured answers, passed through."""
+    """The provider's option for structured output, passed through."""
     judges: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """Judges by name, for ``judge: {use: name}``; checked by the judge scorers."""
+    """Judges by name, for ``judge: {use: name}``; validated by the judge scorers."""
     scorers: tuple[ScorerSpec, ...] = ()
     """Assertions on every case."""
     cases: tuple[Case, ...] = ()
+    """Cases in the order of the file; ids are unique."""
     gates: tuple[Any, ...] = ()
-    """Bars on metrics of many trials, as written; without any, every trial must pass."""
+    """Thresholds on metrics of many trials, as written. Without gates, every trial must pass."""
     max_error_rate: float = Field(default=0.0, ge=0, le=1)
-    """With gates: the share of trials that may be errored."""
+    """With gates: maximum share of trials with an error, 0..1."""
 
     @field_validator("name")
     @classmethod
     def _file_name(cls, value: str) -> str:
-        """A name becomes part of file names."""
+        """Reject names that cannot be part of a file name."""
         if any(c in value for c in '/\\:*?"<>|\0') or value.startswith("."):
             raise ValueError(f"a dataset's name is a file name without folders, found {value!r}")
         return value
 
     def scorers_of(self, case: Case) -> tuple[ScorerSpec, ...]:
-        """Return all assertions on a case: its own first, then the dataset's."""
+        """Return all assertions on a case: those of the case first, then those of the dataset."""
         expect = (ScorerSpec(type="expect", options=case.expect),) if case.expect else ()
         return expect + case.scorers + self.scorers
 
     def samples_of(self, case: Case) -> int:
-        """Return how often a case is asked of each model, at most."""
-        written = case.samples or self.samples
-        return written if isinstance(written, int) else written.max
+        """Return the maximum number of samples of a case for each model."""
+        samples = case.samples or self.samples
+        return samples if isinstance(samples, int) else samples.max
 
     def tools_of(self, case: Case) -> tuple[dict[str, Any], ...]:
-        """Return the tool definitions that go with a case's question."""
+        """Return the tool definitions sent with a case."""
         return self.tools if case.tools is None else case.tools
 
     @property
     def digest(self) -> str:
-        """64 hexadecimal digits over everything that can change a result; not over file names."""
-        asked = self.model_dump(mode="json", exclude={"path", "description", "cases"})
+        """Digest of everything that can change a result, 64 hexadecimal digits; no file names."""
+        settings = self.model_dump(mode="json", exclude={"path", "description", "cases"})
         cases = (case.model_dump(mode="json", exclude={"source"}) for case in self.cases)
-        return digest_streamed(asked, "cases", cases)
+        return digest_streamed(settings, "cases", cases)

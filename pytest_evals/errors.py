@@ -1,3 +1,3 @@
-"""The errors that users and plugins meet; public names of `ground.errors`."""
+"""The public errors, for users and plugins."""
 
 from pytest_evals.ground.errors import *  # noqa: F403 - every error is public

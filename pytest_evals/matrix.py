@@ -24,8 +24,11 @@ class Trial:
     """The n-th independent sample of one case with one model: one pytest item."""
 
     dataset: Dataset
+    """The dataset of the case."""
     case: Case
+    """The case."""
     model: Model
+    """The model."""
     sample: int
     """0-based."""
     samples: int
@@ -68,6 +71,7 @@ class Matrix:
     """All trials of one dataset, ordered by case, then model, then sample."""
 
     dataset: Dataset
+    """The dataset."""
     models: Sequence[Model]
     """Models to run: those of the file, or those the user selected."""
     samples: int | None = None

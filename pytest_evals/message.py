@@ -1,4 +1,4 @@
-"""The nouns of a conversation: messages and tool calls."""
+"""Message and ToolCall: the parts of a conversation, independent of any provider."""
 
 from typing import Any, Literal
 
@@ -10,40 +10,41 @@ Role = Literal["system", "developer", "user", "assistant", "tool"]
 
 
 class ToolCall(Frozen):
-    """One call of a tool that a model asked for, or that an application made."""
+    """One tool call that a model requested or an application made."""
 
     name: str
     """The tool's name."""
     arguments: dict[str, Any] | str = Field(default_factory=dict)
-    """Its arguments; a text only where they were not a JSON object."""
+    """Arguments; a text if they are not a JSON object."""
     id: str | None = None
-    """The provider's identifier of the call, which ties a result to it."""
+    """The provider's id of the call; the result refers to it."""
     result: Any = None
-    """What the tool gave back; meaningful only where `captured`."""
+    """The tool's result; meaningful only if `captured`."""
     captured: bool = False
-    """Whether the result is known: a result of None and an unknown result differ."""
+    """Whether the result is known. A known result can be None."""
     error: str | None = None
-    """The tool's own error, where it failed."""
+    """Error of the tool; None if it succeeded."""
     duration_s: float | None = None
-    """How long the tool took, in seconds."""
+    """Duration of the tool in seconds; None if unknown."""
 
 
 class Message(Frozen):
     """One message of a conversation."""
 
     role: Role
+    """Author of the message."""
     content: str | list[dict[str, Any]] = ""
-    """Its text, or its parts as the provider defines them (images, files)."""
+    """Text, or content parts in the provider's format (images, files)."""
     name: str | None = None
-    """The speaker's name, where the provider takes one."""
+    """Name of the speaker, for providers that accept one."""
     tool_calls: tuple[ToolCall, ...] = ()
-    """The calls an assistant asked for."""
+    """Tool calls that the assistant requested."""
     tool_call_id: str | None = None
-    """The call that a tool message answers."""
+    """Id of the call that a tool message is the result of."""
 
     @property
     def text(self) -> str:
-        """The message's text: its content, or the texts among its parts, one a line."""
+        """Text of the message: its content, or its text parts joined by newlines."""
         if isinstance(self.content, str):
             return self.content
         return "\n".join(str(part["text"]) for part in self.content if "text" in part)

@@ -1,4 +1,4 @@
-"""Model: a named configuration that is asked. It holds no key and no client."""
+"""Model: a named configuration of a provider. It holds no API key and no client."""
 
 from typing import Any
 
@@ -8,61 +8,60 @@ from pytest_evals.ground.canonical import Frozen
 
 
 class Price(Frozen):
-    """What a model costs, in USD per million tokens."""
+    """Price of a model, in USD per million tokens."""
 
     input: float = Field(ge=0)
-    """Tokens that are read."""
+    """USD per million input tokens."""
     output: float = Field(ge=0)
-    """Tokens that are written."""
+    """USD per million output tokens."""
     cached_input: float | None = Field(default=None, ge=0)
-    """Input tokens read from the provider's cache; None is the price of input."""
+    """USD per million input tokens read from the provider's cache; None uses `input`."""
     cache_write: float | None = Field(default=None, ge=0)
-    """Input tokens written to the provider's cache; None is the price of input."""
+    """USD per million input tokens written to the provider's cache; None uses `input`."""
     request: float = Field(default=0.0, ge=0)
-    """USD for each request, whatever its size."""
+    """USD per request."""
 
 
 class Model(Frozen):
-    """A named configuration that is asked: the provider, what it is told, and its limits.
+    """A named configuration: a provider, its model, parameters, price and limits.
 
-    Written as ``provider:model`` or as a mapping; keys that are not fields here are the provider's
-    own options.
+    Written as ``provider:model`` or as a mapping. Keys that are not fields here are options of the
+    provider.
     """
 
     id: str
-    """Its name in ids, reports and baselines; unique in a dataset. Written there without one, it is
-    ``provider:model``."""
+    """Name in ids, reports and baselines; unique in a dataset. Default: ``provider:model``."""
     provider: str
-    """Who answers: a name in the registry."""
+    """Name of the provider in the registry."""
     model: str | None = None
-    """The provider's name of the model."""
+    """Name of the model at the provider; None if the provider needs none."""
     params: dict[str, Any] = Field(default_factory=dict)
     """Sampling parameters, passed through (``temperature``, ``max_tokens``, ``seed``)."""
     options: dict[str, Any] = Field(default_factory=dict)
-    """What only this provider knows (base_url, target, command, url, ...)."""
+    """Options of this provider (base_url, target, command, url, ...)."""
     price: Price | None = None
-    """What it costs, in USD; None is unknown, which is not free."""
+    """Price in USD; None is unknown, which is not free."""
     concurrency: int | None = Field(default=None, ge=1)
-    """Calls at once to this model; None is the session's number."""
+    """Maximum number of concurrent calls, >= 1; None uses the session's limit."""
     requests_per_minute: float | None = Field(default=None, gt=0)
-    """Calls a minute; None is no limit."""
+    """Maximum calls per minute, > 0; None: no limit."""
     tokens_per_minute: float | None = Field(default=None, gt=0)
-    """Tokens a minute, read and written; None is no limit."""
+    """Maximum tokens per minute, input and output, > 0; None: no limit."""
     timeout_s: float | None = Field(default=None, gt=0)
-    """Seconds for one attempt; None is the session's number."""
+    """Timeout of one attempt in seconds, > 0; None uses the session's timeout."""
     max_retries: int | None = Field(default=None, ge=0)
-    """Attempts after the first, for transient faults only; None is the session's number."""
+    """Maximum retries after transient errors, >= 0; None uses the session's number."""
     stored: bool | None = None
-    """Whether stored answers may be used again; None leaves it to the provider (answers of user
-    code are asked again, as the code may have changed)."""
+    """Whether stored responses are reused. None uses the provider's default: responses of user code
+    are not reused, because the code can have changed."""
     version: str | None = None
-    """The user's own version of what answers; enters the Key."""
+    """Version of the target, set by the user; part of the Key."""
     independent: bool | None = None
-    """Whether samples count as independent draws; None: not at temperature 0 or with a seed."""
+    """Whether samples are independent draws. None: no at temperature 0 or with a seed, else yes."""
 
 
 MODEL_FIELDS: frozenset[str] = frozenset(Model.model_fields) - {"options"}
-"""The keys of a model in a dataset that every provider has."""
+"""Keys of a model in a dataset that do not depend on the provider."""
 
 RECORD_OPTIONS: frozenset[str] = frozenset({"record_http", "record_env"})
-"""The options by which the calls that a model's own code makes are recorded."""
+"""Options that record the HTTP calls made by a model's code."""

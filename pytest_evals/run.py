@@ -1,4 +1,7 @@
-"""Run: the sealed record of one session."""
+"""Run: the sealed record of one session.
+
+This module knows models. It knows nothing of stores, metrics or pytest.
+"""
 
 from enum import StrEnum
 from typing import Any
@@ -10,105 +13,124 @@ from pytest_evals.model import Model
 
 
 class RunStatus(StrEnum):
-    """How far a run got."""
+    """State of completion of a run."""
 
     RUNNING = "running"
-    """Not sealed: still going, or killed before it could be sealed."""
+    """Not sealed: it is running, or it was killed."""
     COMPLETE = "complete"
-    """Every planned trial was recorded."""
+    """All planned trials are recorded."""
     NARROWED = "narrowed"
-    """The user chose a part of the matrix, and all of that was recorded."""
+    """The user selected a part of the matrix, and all of it is recorded."""
     INTERRUPTED = "interrupted"
-    """Ended before every chosen trial was recorded."""
+    """Ended before all selected trials were recorded."""
 
 
 class GitInfo(Frozen):
-    """The commit a run was made from."""
+    """The git commit of a run's code."""
 
     commit: str
+    """Hash of the commit."""
     branch: str | None = None
+    """Name of the branch; None if detached."""
     dirty: bool = False
-    """Whether tracked files differed from the commit."""
+    """Whether tracked files had uncommitted changes."""
     tree: str = ""
-    """16 hexadecimal digits over those differences; empty where there are none."""
+    """Digest of the uncommitted changes, 16 hexadecimal digits; empty if there are none."""
 
 
 class DatasetInfo(Frozen):
-    """What a run keeps of a dataset."""
+    """What a run records of a dataset."""
 
     name: str
+    """Name of the dataset."""
     path: str
+    """Path of its file."""
     digest: str
+    """Digest of the dataset, 64 hexadecimal digits."""
     prompt_digest: str | None = None
+    """Digest of the prompt, 16 hexadecimal digits; None without a prompt."""
     models: tuple[Model, ...] = ()
+    """Models that ran."""
     cases: int = 0
+    """Number of cases."""
     planned: int = 0
-    """Trials in the whole matrix."""
+    """Number of trials in the whole matrix."""
     selected: int = 0
-    """Trials left after the user's own selection."""
+    """Number of trials after the user's selection."""
     gates: tuple[Any, ...] = ()
-    """The dataset's gates as written, so that a stored run and merged shards can be judged."""
+    """Gates as written in the dataset, to evaluate stored runs and merged shards."""
     max_error_rate: float = 0.0
-    """The share of trials that may be errored, 0..1."""
+    """Maximum share of trials with an error, 0..1."""
 
     @property
     def planned_by_model(self) -> dict[str, int]:
-        """Trials planned of each model; every one is asked the same."""
+        """Number of planned trials by model id; equal for all models."""
         each = self.planned // max(1, len(self.models))
         return {model.id: each for model in self.models}
 
 
 class Counts(Frozen):
-    """Trials by outcome."""
+    """Number of trials by outcome."""
 
     passed: int = 0
+    """Trials that passed."""
     failed: int = 0
+    """Trials with a failed assertion."""
     errored: int = 0
+    """Trials without a response or a score."""
     skipped: int = 0
+    """Trials that did not run."""
     unneeded: int = 0
-    """Left out because nothing could depend on them any more."""
+    """Trials that did not run because no verdict depended on them."""
 
     @property
     def total(self) -> int:
-        """All recorded trials."""
+        """Number of recorded trials."""
         return self.passed + self.failed + self.errored + self.skipped + self.unneeded
 
 
 class Run(Frozen):
-    """The record of one session: what was asked of whom, when, from which code, how it ended."""
+    """The record of one session: datasets, models, times, code version and results."""
 
     id: str
-    """Sorts by time: ``20261121-051500-3f9a``."""
+    """Unique id that sorts by time: ``20261121-051500-3f9a``."""
     status: RunStatus = RunStatus.RUNNING
+    """State of completion."""
     started_at: float
     """Unix time, seconds."""
     ended_at: float | None = None
+    """Unix time, seconds; None if it is not sealed."""
     datasets: tuple[DatasetInfo, ...] = ()
+    """The datasets of the session."""
     counts: Counts = Counts()
+    """Number of trials by outcome."""
     tokens: int | None = None
+    """Tokens of all responses; None if unknown."""
     cost_usd: float | None = None
-    """USD of the answers in this run; None where any price is unknown."""
+    """Cost of all responses in USD; None if any price is unknown."""
     spent_usd: float | None = None
-    """USD of what was really asked in this session (stored answers cost nothing again)."""
+    """Cost in USD of the calls made in this session, without stored responses."""
     git: GitInfo | None = None
+    """The commit; None outside a git repository."""
     chain: str = ""
-    """The mark under which answers of user code are stored: a run that finishes an interrupted one
-    of the same code carries on its mark, so that it pays only for what is missing."""
+    """Label under which responses of user code are stored. A run that resumes an interrupted run of
+    the same code inherits its label, and so reuses these responses."""
     versions: dict[str, str] = Field(default_factory=dict)
-    """python, pytest, pytest-evals-matrix and the platform."""
+    """Versions of python, pytest and pytest-evals-matrix, and the platform."""
     options: dict[str, Any] = Field(default_factory=dict)
-    """The settings in force, without secrets."""
+    """Effective settings, without secrets."""
     gates: tuple[dict[str, Any], ...] = ()
-    """The verdicts of all gates, as JSON (`gate.spec.GateVerdict`)."""
+    """Verdicts of all gates, as JSON (`verdict.gate.spec.GateVerdict`)."""
     decision: dict[str, Any] | None = None
-    """What they come to, as JSON (`decision.Decision`); None where there are no gates."""
+    """The decision over all gates, as JSON (`verdict.decision.Decision`); None without gates."""
     exit_status: int | None = None
+    """Exit status of pytest; None if the session did not end."""
     notes: tuple[str, ...] = ()
-    """What a reader must know: trials that were not run, stores that failed."""
+    """Warnings for the reader, such as trials that did not run or a store that failed."""
 
 
 def new_run_id(now: float) -> str:
-    """Return an id that sorts by time: ``20261121-051500-3f9a`` (UTC, and two random bytes).
+    """Return a new id that sorts by time: UTC time and two random bytes.
 
     Args:
         now: Unix time, seconds.

@@ -1,4 +1,4 @@
-"""Score and ScoreError: what a scorer says of an answer, or why it cannot."""
+"""Score and ScoreError: the result of one scorer on one trial, or why there is none."""
 
 import math
 from typing import Any, Literal
@@ -8,54 +8,64 @@ from pydantic import Field, field_validator
 from pytest_evals.ground.canonical import Frozen
 
 NO_LABEL = "(none)"
-"""The label of an answer that names none of those there are: a wrong one, and no class."""
+"""Label of a response that contains none of the valid labels. It is wrong and not a class."""
 
 
 class Score(Frozen):
-    """What one scorer says of one trial."""
+    """The result of one scorer on one trial."""
 
     name: str
-    """Its metric: what reports and gates call it."""
+    """Name of its metric in reports and gates."""
     type: str
-    """The scorer's name in the registry."""
+    """Name of the scorer in the registry."""
     version: str = "1"
-    """Changes when the same answer could get another score."""
+    """Version of the scorer; changes if the same response can get another score."""
     value: float | None = None
-    """0..1 where it can be; None where the scorer gives a label or a bare verdict."""
+    """Value, 0..1 if possible; None if the scorer returns only a label or a verdict."""
     passed: bool | None = None
-    """Whether the assertion holds; None does not vote."""
+    """Whether the assertion passed; None if it is not an assertion."""
     label: str | None = None
+    """Label that the scorer assigned; None if it assigns none."""
     reason: str = ""
-    """Why, with the user's own text in it."""
+    """Explanation, with excerpts of the response."""
     bar: str | None = None
-    """What was asked for, in short (``>= 0.7``)."""
+    """The threshold, as text (``>= 0.7``)."""
     weight: float = 1.0
-    """Its share in the trial's score."""
+    """Weight in the trial's score, > 0."""
     advisory: bool = False
-    """Shown, without a vote."""
+    """Whether it is shown but not counted."""
     metadata: dict[str, Any] = Field(default_factory=dict)
+    """Details of the scorer, as JSON."""
     kind: Literal["score"] = "score"
+    """Distinguishes a score from an error in JSON."""
 
     @field_validator("value")
     @classmethod
     def _finite(cls, value: float | None) -> float | None:
-        """A score that is no number is a ScoreError, not a Score."""
+        """Reject NaN and infinities: a scorer without a number returns a ScoreError."""
         if value is not None and not math.isfinite(value):
-            raise ValueError(f"a score is a finite number, found {value}")
+            raise ValueError(f"a score must be a finite number, found {value}")
         return value
 
 
 class ScoreError(Frozen):
-    """A scorer that could not score: never 0, never dropped."""
+    """A scorer's failure to score. It is never counted as 0 and never dropped."""
 
     name: str
+    """Name of its metric in reports and gates."""
     type: str
+    """Name of the scorer in the registry."""
     version: str = "1"
+    """Version of the scorer."""
     message: str
-    """What went wrong and what to do."""
+    """What happened and what to do."""
     detail: str | None = None
-    """The traceback of the user's own code, where it was that."""
+    """Traceback of user code; None if it did not raise."""
     weight: float = 1.0
+    """Weight in the trial's score, > 0."""
     advisory: bool = False
+    """Whether it is shown but not counted."""
     metadata: dict[str, Any] = Field(default_factory=dict)
+    """Details of the scorer, as JSON."""
     kind: Literal["error"] = "error"
+    """Distinguishes an error from a score in JSON."""

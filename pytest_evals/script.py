@@ -1,4 +1,4 @@
-"""Recorded answers that stand in a case: what the ``script`` provider plays back."""
+"""Script: the recorded responses of a case, which the ``script`` provider replays."""
 
 from typing import Annotated, Any, Literal
 
@@ -21,53 +21,72 @@ ScriptErrorType = Literal[
 
 
 class ScriptTokens(Frozen):
-    """Token counts as a provider reports them; None is not reported."""
+    """Token counts as reported by a provider; None means not reported."""
 
     prompt_tokens: int | None = Field(default=None, ge=0)
+    """Input tokens."""
     completion_tokens: int | None = Field(default=None, ge=0)
+    """Output tokens."""
     total_tokens: int | None = Field(default=None, ge=0)
+    """Input plus output tokens."""
     cache_read_tokens: int | None = Field(default=None, ge=0)
+    """Input tokens read from the cache."""
     cache_creation_tokens: int | None = Field(default=None, ge=0)
+    """Input tokens written to the cache."""
     thinking_tokens: int | None = Field(default=None, ge=0)
+    """Output tokens used for reasoning."""
 
 
 class ChatResponseEvent(Frozen):
-    """A text answer: it ends the model's turn."""
+    """A text response. It ends the model's turn."""
 
     kind: Literal["chat_response"]
+    """Type of the event."""
     content: str
+    """Text of the response."""
     tokens: ScriptTokens = ScriptTokens()
+    """Token counts of the call."""
     finish_reason: str = "stop"
+    """Why the model stopped, in the provider's terms."""
     latency_s: float | None = Field(default=None, ge=0)
-    """How long the recorded answer took, in seconds."""
+    """Latency of the recorded response in seconds; None if unknown."""
     trace: tuple[Span, ...] = ()
-    """The spans of the recorded turn."""
+    """Spans of the recorded turn."""
 
 
 class ToolCallEvent(Frozen):
-    """A tool the model called before it answered; `result` where the recording kept it."""
+    """A tool call before the response, with its `result` if it was recorded."""
 
     kind: Literal["tool_call"]
+    """Type of the event."""
     name: str = Field(min_length=1)
+    """Name of the tool."""
     arguments: dict[str, Any] = Field(default_factory=dict)
+    """Arguments of the call."""
     id: str | None = None
+    """The provider's id of the call."""
     result: Any = None
+    """The tool's result; may be left out."""
     error: str | None = None
-    """The tool's own error."""
+    """Error of the tool; None if it succeeded."""
     tokens: ScriptTokens = ScriptTokens()
+    """Token counts of the call."""
 
     @property
     def captured(self) -> bool:
-        """Whether the recording holds what the tool gave back."""
+        """Whether the tool's result or error was recorded."""
         return "result" in self.model_fields_set or self.error is not None
 
 
 class ErrorEvent(Frozen):
-    """The provider's error: it ends the conversation."""
+    """An error of the provider. It ends the conversation."""
 
     kind: Literal["error"]
+    """Type of the event."""
     error_type: ScriptErrorType = "provider"
+    """Cause of the error."""
     message: str = "scripted error"
+    """Message of the error."""
 
 
 ScriptEvent = Annotated[ChatResponseEvent | ToolCallEvent | ErrorEvent, Field(discriminator="kind")]
@@ -75,43 +94,46 @@ Events = tuple[ScriptEvent, ...]
 
 
 class Script(Frozen):
-    """What a case's recorded answers are, in full.
+    """The recorded responses of a case, by sample and model.
 
-    Written in a dataset as a list of events (every sample), a list of such lists (one a sample), a
-    mapping of model ids to either, or this long form.
+    Written in a dataset as a list of events (for every sample), a list of such lists (one for each
+    sample), a mapping of model ids to either, or this long form.
     """
 
     samples: tuple[Events, ...] = ()
-    """One event list a sample; a single one serves every sample."""
+    """One list of events for each sample. A single list is used for every sample."""
     models: dict[str, tuple[Events, ...]] = Field(default_factory=dict)
-    """The same for single models, by model id; wins over `samples`."""
+    """The same by model id; overrides `samples`."""
     source_model: str | None = None
-    """Where the events were recorded from: another model is refused."""
+    """Model that the events were recorded from. Other models are rejected; None allows all."""
     allow_unused: bool = False
-    """Whether events may be left over at the end of the conversation."""
+    """Whether events may be unused at the end of the conversation."""
 
     @model_validator(mode="before")
     @classmethod
-    def _shorthand(cls, data: object) -> object:
+    def _from_shorthand(cls, data: object) -> object:
         """Accept the short forms."""
         if isinstance(data, list | tuple):
             return {"samples": _samples(data)}
         if not isinstance(data, dict):
             return data
-        known = {"samples", "models", "source_model", "allow_unused", "events"}
-        if not known & data.keys():
+        keys = {"samples", "models", "source_model", "allow_unused", "events"}
+        if not keys & data.keys():
             return {"models": {model: _samples(events) for model, events in data.items()}}
-        full = dict(data)
-        if "events" in full:
-            if "samples" in full:
-                raise ValueError("give `events` (every sample) or `samples` (one list a sample)")
-            full["samples"] = [full.pop("events")]
-        if isinstance(full.get("models"), dict):
-            full["models"] = {m: _samples(events) for m, events in full["models"].items()}
-        return full
+        long_form = dict(data)
+        if "events" in long_form:
+            if "samples" in long_form:
+                raise ValueError(
+                    "give `events` (every sample) or `samples` (one list for each sample)"
+                )
+            long_form["samples"] = [long_form.pop("events")]
+        models = long_form.get("models")
+        if isinstance(models, dict):
+            long_form["models"] = {model: _samples(events) for model, events in models.items()}
+        return long_form
 
     def events(self, model_id: str, sample: int) -> Events | None:
-        """Return the events for one trial; None where nothing was recorded for it."""
+        """Return the events of one trial; None if none were recorded for it."""
         recorded = self.models.get(model_id, self.samples)
         if len(recorded) == 1:
             return recorded[0]
@@ -119,7 +141,7 @@ class Script(Frozen):
 
 
 def _samples(data: object) -> object:
-    """Make one event list a list of one sample."""
+    """Wrap a list of events as the list of one sample."""
     if isinstance(data, list | tuple) and not any(isinstance(item, list | tuple) for item in data):
         return [data]
     return data

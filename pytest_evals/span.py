@@ -1,4 +1,4 @@
-"""Span: one step of what happened inside an application, as a node of a tree."""
+"""Span: one step inside an application, as a node of a trace tree."""
 
 from typing import Any
 
@@ -8,22 +8,23 @@ from pytest_evals.ground.canonical import Frozen
 
 
 class Span(Frozen):
-    """One step of what happened inside an application, as a node of a tree."""
+    """One step inside an application, as a node of a trace tree."""
 
     id: str = Field(min_length=1)
     """Unique in its trace."""
     name: str
+    """Name of the step."""
     kind: str = "custom"
     """agent_turn, llm_call, tool_call, retrieval, embedding, memory, decision, handoff,
     guardrail_check, error or custom."""
     parent: str | None = None
-    """The id of the step it is a part of; None at the top."""
+    """Id of the parent span; None for a root span."""
     start_s: float = 0.0
-    """Seconds since the trace began."""
+    """Seconds since the start of the trace."""
     end_s: float | None = None
-    """Seconds since the trace began; None where it had not ended when the answer was there."""
+    """Seconds since the start of the trace; None if it had not ended when the response came."""
     error: str | None = None
-    """What went wrong in it."""
+    """Error of the step; None if it succeeded."""
     attributes: dict[str, Any] = Field(default_factory=dict)
-    """What else is known of it, by the names of OpenTelemetry's conventions; what happened at a
-    moment of it is a list under `events`."""
+    """Attributes, named by the semantic conventions of OpenTelemetry. Span events are a list under
+    `events`."""

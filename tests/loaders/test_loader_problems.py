@@ -195,7 +195,7 @@ def test_problems_of_the_dataset_itself(folder, line, expected):
         ),
         (
             "{input: x, script: {events: [], samples: []}}",
-            "2:22: give `events` (every sample) or `samples` (one list a sample)",
+            "2:22: give `events` (every sample) or `samples` (one list for each sample)",
         ),
         ("{$include: a, id: b}", "2:3: `$include` stands alone, with the path of a file of cases"),
         ("{$include: 5}", "2:3: `$include` stands alone, with the path of a file of cases"),
