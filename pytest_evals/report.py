@@ -1,7 +1,7 @@
-"""Report: all there is to tell of a run, for whoever writes it down. Pure.
+"""Report: a finished run with its evaluations and trials, for the reporters. Pure.
 
-A session makes one at its end, `pytest-evals export` makes one of a stored run; reporters only
-read it. What it holds has passed the redaction point already.
+A session makes one at its end; `pytest-evals export` makes one of a stored run. Everything in it
+has passed the redaction.
 """
 
 import json
@@ -19,25 +19,30 @@ if TYPE_CHECKING:
     from pytest_evals.verdict.evaluation import Evaluation
 
 ContextValue = str | Mapping[str, str | int | float | bool | None]
-"""What a section of `Report.context` holds: a text, or named values."""
+"""A section of `Report.context`: a text, or values by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a reporter is given."""
+    """The input of a reporter."""
 
     run: Run
-    """The sealed run; its `datasets` say what was planned and selected, and with which models."""
-    judgements: "Mapping[str, Evaluation]"
-    """By the dataset's name: metrics, verdicts of gates, diff and decision. A dataset of which
-    nothing was recorded has none."""
+    """The sealed run; its `datasets` list the planned and selected trials and the models."""
+    evaluations: "Mapping[str, Evaluation]"
+    """By dataset name: metrics, gate verdicts, diff and decision. A dataset without a recorded
+    trial has none."""
     trials: Callable[[], Iterable[TrialResult]] = field(repr=False)
-    """Yields the recorded trials in the order they were planned; can be called again."""
+    """Yields the recorded trials in planned order; can be called again."""
     certificates: "tuple[Certificate, ...]" = ()
-    """How the judges agree with people, of those that have a certificate on file."""
+    """The calibration reports of judges, for judges that have one."""
 
     context: Mapping[str, ContextValue] = field(default_factory=dict)
-    """Sections that plugins add, by their titles."""
+    """Sections of plugins, by title."""
+
+    @property
+    def judgements(self) -> "Mapping[str, Evaluation]":
+        """The former name of `evaluations`."""
+        return self.evaluations
 
     @property
     def complete(self) -> bool:
@@ -46,25 +51,25 @@ class Report:
 
 
 def redact_report(report: Report, redactor: Redactor) -> Report:
-    """Return a report without secrets in its run and judgements; its trials have none already.
+    """Return a report without secrets in its run, evaluations, certificates and context.
 
-    What is compared with, and the names and notes of a session, come from elsewhere than records.
+    Its trials were redacted when they were recorded; baselines, names and notes were not.
     """
-    judgements = {
-        redactor.redact(name): redact_value(judgement, redactor)
-        for name, judgement in report.judgements.items()
+    evaluations = {
+        redactor.redact(name): redact_value(evaluation, redactor)
+        for name, evaluation in report.evaluations.items()
     }
     return replace(
         report,
         run=redact_value(report.run, redactor),
-        judgements=judgements,
-        certificates=tuple(redact_value(one, redactor) for one in report.certificates),
+        evaluations=evaluations,
+        certificates=tuple(redact_value(item, redactor) for item in report.certificates),
         context=json.loads(redactor.redact_json(json.dumps(report.context))),
     )
 
 
 def redact_value(noun: N, redactor: Redactor) -> N:
-    """Return a noun without secrets; the same one where it has none."""
+    """Return a noun without secrets; the same object if it has none."""
     text = noun.model_dump_json()
     redacted_text = redactor.redact_json(text)
     return noun if redacted_text == text else type(noun).model_validate_json(redacted_text)

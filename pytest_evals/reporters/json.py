@@ -34,7 +34,7 @@ class JsonReporter:
 
 def pieces(report: Report) -> Iterator[str]:
     """Yield a report's JSON, piece by piece."""
-    judged = report.judgements.values()
+    judged = report.evaluations.values()
     diff = diff_shape([one.diff for one in judged if one.diff is not None])
     decision = overall_decision(report)
     yield f'{{\n"schema": {VERSION},\n"run": {run_shape(report).model_dump_json()},\n"trials": ['

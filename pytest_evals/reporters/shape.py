@@ -267,7 +267,7 @@ def run_shape(report: Report) -> RunShape:
 
 def all_verdicts(report: Report) -> tuple[GateVerdict, ...]:
     """Return the verdicts of all datasets."""
-    return tuple(one for judgement in report.judgements.values() for one in judgement.gates)
+    return tuple(one for evaluation in report.evaluations.values() for one in evaluation.gates)
 
 
 def overall_decision(report: Report) -> Decision | None:

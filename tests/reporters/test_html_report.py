@@ -58,7 +58,7 @@ def test_what_was_not_run_is_never_green(status: str, told: str) -> None:
     made = report([trial("a")])
     info = made.run.datasets[0].model_copy(update={"planned": 9})
     run = made.run.model_copy(update={"status": status, "datasets": (info,)})
-    text = page(type(made)(run, made.judgements, made.trials))
+    text = page(type(made)(run, made.evaluations, made.trials))
     assert told in words_of(text)
     assert 'class="hero warn"' in text
 
@@ -130,7 +130,7 @@ def test_judges_with_certificates_are_drawn() -> None:
         dangerous=FalsePasses(count=1, n=26),
     )
     made = report([trial("a")])
-    text = page(type(made)(made.run, made.judgements, made.trials, (certificate,)))
+    text = page(type(made)(made.run, made.evaluations, made.trials, (certificate,)))
     told = words_of(text)
     assert "Judge helpful against people" in told
     assert "precision 0.96 (0.80 to 0.99)" in told
@@ -159,7 +159,7 @@ def test_the_command_to_rerun_has_the_options_it_needs() -> None:
     """Models and samples that were chosen on the command line are chosen again."""
     made = report([trial("a")])
     run = made.run.model_copy(update={"options": {"model": ["a b"], "samples": 3}})
-    (one,) = details(page(type(made)(run, made.judgements, made.trials)))
+    (one,) = details(page(type(made)(run, made.evaluations, made.trials)))
     expected = "pytest --evals 'shop.yaml::a[gpt-0]' --evals-model='a b' --evals-samples=3"
     assert expected == one["rerun"]
 

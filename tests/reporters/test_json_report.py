@@ -160,7 +160,7 @@ def test_what_cannot_be_finished_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "out.json"
     path.write_text("old")
     with pytest.raises(ReportError, match="No space left on device"):
-        JsonReporter().write(Report(made.run, made.judgements, trials), path)
+        JsonReporter().write(Report(made.run, made.evaluations, trials), path)
     assert ("old", ["out.json"]) == (path.read_text(), [p.name for p in tmp_path.iterdir()])
 
 
@@ -173,5 +173,5 @@ def test_trials_are_written_one_by_one() -> None:
             told.append(i)
             yield trial(f"c{i}")
 
-    written = [len(told) for _ in pieces(Report(made.run, made.judgements, trials))]
+    written = [len(told) for _ in pieces(Report(made.run, made.evaluations, trials))]
     assert [0, 1, 2, 3] == written[:4]

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from markdown_it import MarkdownIt
 
 from pytest_evals.report import Report
-from pytest_evals.reporters.markdown import LIMIT, MARKER, render_markdown
+from pytest_evals.reporters.markdown import LIMIT, render_markdown
 from pytest_evals.reporters.markup import code, prose
+from pytest_evals.reporters.sections.headline import MARKER
 from pytest_evals.reporters.truncate import TextSection, truncate_document, utf16_length
 from tests.reporters.text_makers import HOSTILE, errored, report, trial
 
@@ -138,7 +139,7 @@ def test_the_verdict_comes_first() -> None:
     text = render_markdown(made)
     assert text.startswith(f"{MARKER}\n## ")
     assert "## ⚠️ Evals: investigate\n\n100 of 105 scored trials passed; 5 failed." in text
-    assert "Against the baseline: 1 regressed, 20 still passing." in text
+    assert "Against the baseline: 1 regressed; 20 still passing." in text
     parts = re.findall(r"^#+ .*", text, re.MULTILINE)
     assert ["### Regressed: 1", "### Models and costs"] == parts[2:4]
     assert "`refund` for `gpt` · passed 5 of 5 before, 0 of 5 now" in text

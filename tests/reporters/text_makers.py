@@ -99,8 +99,8 @@ def report(
     before: Sequence[TrialResult] | None = None,
     notes: Sequence[str] = (),
 ) -> Report:
-    """Make the report of trials, judged as a session does, against a baseline where one is given."""
-    infos, judgements = [], {}
+    """Make the report of trials, evaluated as in a session, against a baseline if there is one."""
+    infos, evaluations = [], {}
     for name in dict.fromkeys(one.dataset for one in trials):
         own = [one for one in trials if one.dataset == name]
         info = _info(name, own, gates)
@@ -113,7 +113,7 @@ def report(
         bench = EvaluationInput(
             table, info, baseline=old, baseline_name="" if old is None else "main:b.jsonl"
         )
-        judgements[name] = evaluate_run(bench)
+        evaluations[name] = evaluate_run(bench)
     run = Run(
         id="20261121-051500-3f9a",
         status=RunStatus.COMPLETE,
@@ -127,7 +127,7 @@ def report(
         ),
         notes=tuple(notes),
     )
-    return Report(run, judgements, lambda: iter(trials))
+    return Report(run, evaluations, lambda: iter(trials))
 
 
 def _info(name: str, trials: Sequence[TrialResult], gates: Sequence[Any]) -> DatasetInfo:

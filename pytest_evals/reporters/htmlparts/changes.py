@@ -125,7 +125,7 @@ def class_title(kind: str) -> str:
 
 
 def _diffs(report: Report) -> list[Diff]:
-    return [one.diff for one in report.judgements.values() if one.diff is not None]
+    return [one.diff for one in report.evaluations.values() if one.diff is not None]
 
 
 def _entry(diff: Diff, one: DiffEntry, seen: PageData) -> ChangeEntry:

@@ -33,7 +33,7 @@ STATUSES = ("passed", "failed", "tolerated", "errored", "skipped", "revised", "u
 """What a trial's number in the index stands for. Revised is passed, but not at the first answer,
 which is what metrics count; unneeded was left out because nothing could depend on it any more."""
 
-NOT_ASKED = (STATUSES.index("skipped"), STATUSES.index("unneeded"))
+NOT_RUN = (STATUSES.index("skipped"), STATUSES.index("unneeded"))
 """The numbers of trials that say nothing of an answer."""
 
 
@@ -53,7 +53,7 @@ class CaseRow:
     def share(self) -> float:
         """The share of its trials that passed, 0..1; 1 where none was asked."""
         every = [status for cell in self.cells.values() for _, status, _ in cell]
-        asked = [status for status in every if status not in NOT_ASKED]
+        asked = [status for status in every if status not in NOT_RUN]
         return asked.count(0) / len(asked) if asked else 1.0
 
 

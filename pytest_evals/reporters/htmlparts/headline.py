@@ -119,7 +119,7 @@ def _reasons(report: Report) -> list[str]:
 
 def _regressed(report: Report) -> list[str]:
     """Say what got worse against the baseline."""
-    diffs = [one.diff for one in report.judgements.values() if one.diff is not None]
+    diffs = [one.diff for one in report.evaluations.values() if one.diff is not None]
     if not diffs:
         return []
     names = sorted({diff.baseline for diff in diffs})

@@ -171,12 +171,12 @@ def _least(cells: Iterable[Metric]) -> float:
 
 
 def detail_tables(
-    judgements: Mapping[str, Evaluation], seen: Mapping[str, TrialTable], models: Sequence[str]
+    evaluations: Mapping[str, Evaluation], seen: Mapping[str, TrialTable], models: Sequence[str]
 ) -> list[NumberTable]:
     """Return the tables that fold out below the models': by scorer and by tag."""
     found: list[NumberTable | None] = []
-    for name, judged in judgements.items():
-        title = f"{name}: " if len(judgements) > 1 else ""
+    for name, judged in evaluations.items():
+        title = f"{name}: " if len(evaluations) > 1 else ""
         asked = [model for model in models if name in seen and model in seen[name].models]
         found.append(scorer_table(title, judged, asked))
         if name in seen:
