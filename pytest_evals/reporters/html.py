@@ -22,6 +22,6 @@ class HtmlReporter:
         Raises:
             ReportError: it cannot be written.
         """
-        from pytest_evals.reporters.htmlparts.page import pieces
+        from pytest_evals.reporters.html_page import pieces
 
         write_pieces(path, pieces(report))

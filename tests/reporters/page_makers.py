@@ -10,7 +10,7 @@ from typing import Any
 from pytest_evals.exchange import Exchange, Request, Response, Span, Usage
 from pytest_evals.message import Message, ToolCall
 from pytest_evals.report import Report
-from pytest_evals.reporters.htmlparts.page import pieces
+from pytest_evals.reporters.html_page import pieces
 from pytest_evals.result import Outcome, TrialResult
 from pytest_evals.score import Score
 from tests.reporters.text_makers import report, trial

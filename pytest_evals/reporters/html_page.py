@@ -25,7 +25,7 @@ from pytest_evals.reporters.htmlparts.headline import format_time, headline
 from pytest_evals.reporters.sections.catalogue import sections_of
 from pytest_evals.reporters.views import HtmlView
 
-TEMPLATES = Path(__file__).parent.parent / "templates"
+TEMPLATES = Path(__file__).parent / "templates"
 
 SCRIPTS = ("data.js", "filters.js", "matrix.js", "drawer.js", "app.js")
 """The parts of the page's one script, in order."""
