@@ -1,59 +1,32 @@
-"""The ``pytest-evals`` command: what can be done without pytest, over datasets and the store.
+"""The ``pytest-evals`` command: datasets and stored runs without a pytest session.
 
-Each subcommand is a file with ``add(subparsers)``. This module imports them only when it runs.
+``command`` is the Protocol of a command, ``commands/`` holds one file per command and their table,
+``options`` the options that several commands share, ``parser`` builds argparse's parser from the
+table, ``stores`` finds the store, ``output`` prints. What a command computes comes from the
+packages below: a command parses, calls and prints.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
-from importlib import import_module
-
-from pytest_evals.ground.version import __version__
-
-COMMANDS = (
-    "init",
-    "lint",
-    "schema",
-    "plugins",
-    "completion",
-    "runs",
-    "show",
-    "diff",
-    "compare",
-    "leaderboard",
-    "baseline",
-    "export",
-    "import",
-    "curate",
-    "score",
-    "calibrate",
-    "merge",
-    "rescore",
-    "estimate",
-    "prune",
-)
-
-_MODULES = {"import": "import_"}
-"""The files of commands whose names Python keeps for itself."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status.
 
-    0 when all is well, 1 when something was found (lint problems, nothing matched), 4 for usage,
-    130 after Ctrl-C.
+    0 is success, 1 means that something was found (lint problems, no match), 4 is a usage error,
+    130 an interrupt by Ctrl-C.
     """
-    parser = build_parser()
-    args = parser.parse_args(argv)
     from pytest_evals.ground.errors import EvalsError
 
+    args = build_parser().parse_args(argv)
     try:
         return int(args.run(args))
     except EvalsError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the command's own voice
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the command's error output
         return 1
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)  # noqa: T201 - the same
+        print("interrupted", file=sys.stderr)  # noqa: T201 - the command's error output
         return 130
     except BrokenPipeError:
         sys.stderr.close()
@@ -61,19 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Make the parser with every subcommand."""
-    parser = _Parser(prog="pytest-evals", description="Work with eval datasets and stored runs.")
-    parser.add_argument("--version", action="version", version=f"pytest-evals-matrix {__version__}")
-    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name in COMMANDS:
-        import_module(f"{__name__}.{_MODULES.get(name, name)}").add(subparsers)
-    return parser
+    """Make the parser of the whole command line."""
+    from pytest_evals.cli.commands import COMMANDS
+    from pytest_evals.cli.parser import make_parser
 
-
-class _Parser(argparse.ArgumentParser):
-    """argparse with pytest's exit status for usage errors."""
-
-    def error(self, message: str) -> "None":  # type: ignore[override]
-        """Say what is wrong and exit with 4, as pytest does."""
-        self.print_usage(sys.stderr)
-        self.exit(4, f"{self.prog}: error: {message}\n")
+    return make_parser(COMMANDS)

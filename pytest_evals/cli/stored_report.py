@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pytest_evals.cli.host import redactor, registry
+from pytest_evals.cli.host import redactor
 from pytest_evals.metrics.summarize import summarize_trial
 from pytest_evals.metrics.trial_table import TrialTable
+from pytest_evals.registry import Registry
 from pytest_evals.report import Report, redact_report
 from pytest_evals.result import TrialResult
 from pytest_evals.run import DatasetInfo, Run
@@ -115,12 +116,7 @@ def with_sections(report: Report) -> Report:
     from pytest_evals.ground.plain_text import neutral
     from pytest_evals.registry.observer_hooks import report_context
 
-    context, wrong = report_context(registry().hooks, report)
+    context, wrong = report_context(Registry.installed().hooks, report)
     for text in wrong:
         print(f"warning: {neutral(text)}", file=sys.stderr)  # noqa: T201 - the command's own voice
     return redact_report(replace(report, context=context), redactor()) if context else report
-
-
-def rootdir_of(store: Path) -> Path:
-    """Return where a session with this store had its rootdir: above ``.evals``, else here."""
-    return store.resolve().parent.parent if store.parent.name == ".evals" else Path.cwd()

@@ -219,3 +219,14 @@ def paint(text: str, *styles: str, on: bool) -> str:
     if not on or not styles or not text:
         return text
     return f"\x1b[{';'.join(str(_CODES[style]) for style in styles)}m{text}\x1b[0m"
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number of things."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def listed(names: Sequence[object], most: int = 5) -> str:
+    """Write some names: the first few, and how many more."""
+    shown = ", ".join(map(str, names[:most]))
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown

@@ -1,7 +1,8 @@
 """Baselines where they are kept: a committed file beside the dataset, a git revision, or a run."""
 
+import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -181,3 +182,11 @@ def _run(rootdir: Path, told: str, *words: str) -> subprocess.CompletedProcess[b
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise StoreError(f"baseline {told}: git cannot be run: {error}") from None
+
+
+def baselines_below(folder: Path) -> Iterator[Path]:
+    """Yield the baselines below a folder; hidden ones and those of installed packages are not."""
+    for here, folders, files in os.walk(folder):
+        folders[:] = [f for f in folders if f[0] != "." and f not in {"node_modules", "venv"}]
+        if Path(here).name == FOLDER:
+            yield from (Path(here) / file for file in files if file.endswith(".jsonl"))

@@ -1,13 +1,15 @@
 """A store with runs, and the commands over it."""
 
-import argparse
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from pytest_evals.cli import main, runs, show
+from pytest_evals.cli import main
+from pytest_evals.cli.commands.runs import RunsCommand
+from pytest_evals.cli.commands.show import ShowCommand
+from pytest_evals.cli.parser import make_parser
 from pytest_evals.exchange import ErrorInfo, Exchange, Request, Response, Usage
 from pytest_evals.ground.errors import EvalsError
 from pytest_evals.message import Message
@@ -118,10 +120,7 @@ def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str,
     """Return a function that runs a command line: its status, output and error output."""
 
     def run(*words: str) -> tuple[int, str, str]:
-        parser = argparse.ArgumentParser(prog="pytest-evals")
-        subparsers = parser.add_subparsers(required=True)
-        runs.add(subparsers)
-        show.add(subparsers)
+        parser = make_parser((RunsCommand(), ShowCommand()))
         try:
             args = parser.parse_args(words)
             status = args.run(args)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from pytest_evals.cli.agreement import Judged, agreement_of
+from pytest_evals.calibration.agreement import Judged, agreement_of
 from pytest_evals.scorers.judge.human_labels import HumanLabel
 
 verdict = st.one_of(st.none(), st.booleans())

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_evals.cli import COMMANDS, build_parser
+from pytest_evals.cli import build_parser
+from pytest_evals.cli.commands import COMMANDS
 
 
 def parsers(parser=None, name=""):
@@ -25,7 +26,7 @@ LEAVES = {name: it for name, it in ALL.items() if not any(o.startswith(f"{name} 
 
 def test_all_commands_are_there():
     """The list of commands is what the parser has."""
-    assert list(COMMANDS) == [name for name in ALL if " " not in name]
+    assert [command.name for command in COMMANDS] == [name for name in ALL if " " not in name]
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -58,11 +59,12 @@ def test_every_command_has_its_statuses_on_their_page():
 
 def test_ctrl_c_is_no_traceback(monkeypatch, capsys):
     """130, as of any program that was interrupted."""
-    from pytest_evals.cli import lint, main
+    from pytest_evals.cli import main
+    from pytest_evals.cli.commands.lint import LintCommand
 
-    def interrupted(_args):
+    def interrupted(_self, _args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(lint, "run", interrupted)
+    monkeypatch.setattr(LintCommand, "run", interrupted)
     assert main(["lint", "x"]) == 130
     assert capsys.readouterr() == ("", "interrupted\n")

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pytest_evals.archive.bundle_reader import is_run_id, read_bundle
+from pytest_evals.archive.bundle_writer import attempts_of, encoded, lines_of
 from pytest_evals.cli import main
-from pytest_evals.cli.bundle import attempts_of, encoded, is_run_id, lines_of, read_bundle
 from pytest_evals.exchange import Response
 from pytest_evals.ground.errors import StoreError
 from pytest_evals.ground.redaction import Redactor
@@ -368,7 +369,7 @@ scores = st.builds(
 @given(st.text(max_size=30), st.lists(scores, max_size=3), st.floats(allow_nan=False))
 def test_any_text_survives(tmp_path_factory, text, said, number):
     """What is written is what is read."""
-    from pytest_evals.cli.bundle import Label
+    from pytest_evals.archive.bundle import Label
     from tests.cli.conftest import Outcome, trial
 
     text = text.encode("utf-8", "ignore").decode()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytest_evals.cli import main
-from pytest_evals.cli.lint import find_root
+from pytest_evals.registry.datasets import find_root
 
 GOOD = (
     "models: [script]\n"

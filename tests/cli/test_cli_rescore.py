@@ -106,9 +106,9 @@ def outcomes(run_id):
 
 def store_path():
     """Return the store's file."""
-    from pytest_evals.cli.store_options import store_path
+    from pytest_evals.cli import stores
 
-    return store_path(None)
+    return stores.store_path(None)
 
 
 def runs():

@@ -5,7 +5,7 @@ from time import mktime, time
 
 import pytest
 
-from pytest_evals.cli.run_filter import moment, until
+from pytest_evals.cli.options import moment, until
 from pytest_evals.run import GitInfo
 from pytest_evals.storage.sqlite import SqliteRunStore
 

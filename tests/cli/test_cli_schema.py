@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest_evals
 from pytest_evals.cli import main
-from pytest_evals.cli.schema import schema_text
+from pytest_evals.cli.commands.schema import schema_text
 from pytest_evals.registry import Registry
 
 SHIPPED = Path(pytest_evals.__file__).parent / "dataset.schema.json"

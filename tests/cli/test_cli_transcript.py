@@ -93,8 +93,8 @@ def test_a_transcript_is_of_a_trial(show):
 
 def test_what_no_messages_were_sent_for(threads, monkeypatch, capsys):
     """A program's input is what was asked."""
-    from pytest_evals.cli.transcript import transcript
     from pytest_evals.exchange import Exchange, Request, Response
+    from pytest_evals.reporters.transcript import transcript
     from tests.cli.conftest import Outcome, trial
 
     asked = Request(messages=(), input={"q": 1})

@@ -99,7 +99,7 @@ def test_what_is_not_there(pytester, stored, capsys) -> None:
 
 def test_every_reporter_can_export() -> None:
     """The formats are the registry's reporters."""
-    from pytest_evals.cli.export import FORMATS
+    from pytest_evals.cli.commands.export import FORMATS
     from pytest_evals.registry import REPORTERS
 
     assert sorted(REPORTERS) == sorted(FORMATS)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 import pytest_evals
-from pytest_evals.cli.schema import report_schema_text
+from pytest_evals.cli.commands.schema import report_schema_text
 from pytest_evals.ground.errors import ReportError
 from pytest_evals.report import Report
 from pytest_evals.reporters.json import JsonReporter, pieces

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_evals.case import Case
-from pytest_evals.cli.curated import of_trial
-from pytest_evals.cli.curated_text import added, item_lines, json_line
-from pytest_evals.cli.curated_trace import error_type, of_thread, threads_of
+from pytest_evals.curation.case_text import added, item_lines, json_line
+from pytest_evals.curation.from_trace import error_type, of_thread, threads_of
+from pytest_evals.curation.from_trial import of_trial
 from pytest_evals.exchange import ErrorInfo, Exchange, Request, Response, Usage
 from pytest_evals.ground.errors import SettingsError
 from pytest_evals.loaders.yaml import YamlLoader
@@ -371,7 +371,7 @@ def test_from_a_run_to_a_case_that_passes(folder):
         "-o",
         "more.evals.yaml",
     )
-    assert "its own record does not pass it: contains: " in wrong
+    assert "the recorded answer fails its own case: contains: " in wrong
     none = folder.cli("curate", "latest", "refund", "--id", "b", "-o", "more.evals.yaml")
     assert "asserts nothing" in none
     assert "--assert 'contains: …'" in none

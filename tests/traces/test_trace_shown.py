@@ -1,6 +1,6 @@
 """Traces in the HTML page's details and in what `pytest-evals show` prints."""
 
-from pytest_evals.cli.trial import describe
+from pytest_evals.archive.trial_text import describe
 from pytest_evals.exchange import Exchange, Request, Response
 from pytest_evals.ground.plain_text import neutral
 from pytest_evals.reporters.htmlparts.detail import TrialDetail

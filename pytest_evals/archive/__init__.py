@@ -1,0 +1,1 @@
+"""Stored runs as an archive: found, filtered, removed, exported and imported. Judges nothing."""

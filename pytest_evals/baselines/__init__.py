@@ -1,0 +1,1 @@
+"""The committed baselines of a project: found, checked against datasets, added to."""

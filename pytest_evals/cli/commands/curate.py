@@ -1,0 +1,240 @@
+"""``pytest-evals curate``: a case, with the script that replays it, of what once happened."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_evals.cli.options import add_store
+from pytest_evals.cli.output import say
+from pytest_evals.cli.stores import open_runs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_evals.curation.draft import CaseDraft
+
+_EPILOG = """\
+examples:
+  pytest-evals curate latest 'refund[app]' --assert 'contains: 30 days'
+  pytest-evals curate latest refund --tools -o evals/support.evals.yaml
+  pytest-evals curate --otlp trace.json --assert 'icontains: refund'
+  pytest-evals curate --otlp traces.jsonl --trace 4bf92f35 --tools
+
+A case is made only if it plays back what happened: it is loaded and run under
+`provider: script` before it is written. What the record does not hold (messages
+when content capture was off, arguments or results of tools, images) is named,
+and the case is refused.
+
+exit status: 0, or 1 where a case was refused or nothing is found; 4 for usage."""
+
+
+class CurateCommand:
+    """The command ``pytest-evals curate``."""
+
+    name = "curate"
+    help = "make a case of a stored trial or of a trace"
+    description = (
+        "Make a case, with the script that replays it, of a stored trial or of an "
+        "OpenTelemetry trace (OTLP/JSON), and print it or add it to a dataset."
+    )
+    epilog = _EPILOG
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add the options."""
+        parser.add_argument(
+            "run_id", metavar="RUN", nargs="?", help="a run's id, the beginning of one, or `latest`"
+        )
+        parser.add_argument(
+            "trial",
+            metavar="TRIAL",
+            nargs="?",
+            help="a trial's node id, its name, or a part of it that no other trial has",
+        )
+        parser.add_argument(
+            "--otlp", type=Path, metavar="FILE", help="traces as OTLP/JSON, one value or one a line"
+        )
+        parser.add_argument(
+            "--trace", metavar="ID", help="with --otlp: the trace or conversation, by its beginning"
+        )
+        parser.add_argument(
+            "--assert",
+            dest="scorers",
+            action="append",
+            default=[],
+            metavar="SCORER",
+            help="an assertion of the case, in YAML: 'contains: 30 days' (repeatable)",
+        )
+        parser.add_argument(
+            "--tools",
+            action="store_true",
+            help="assert that the same tools are called in this order",
+        )
+        parser.add_argument("--id", metavar="ID", help="the case's id; by default one is made")
+        parser.add_argument(
+            "--with-trace",
+            action="store_true",
+            help="keep the spans in the script, for their scorers",
+        )
+        parser.add_argument(
+            "-o",
+            "--output",
+            type=Path,
+            metavar="FILE",
+            help="add the case to this dataset (.yaml, .jsonl), which is made where it does not "
+            "exist",
+        )
+        parser.add_argument("--json", action="store_true", help="print JSON lines instead of YAML")
+        add_store(parser)
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Make the cases; 1 where one is refused."""
+        from pytest_evals.ground.errors import DatasetError, EvalsError
+        from pytest_evals.ground.plain_text import neutral
+
+        _check_usage(args)
+        status, wrote = 0, 0
+        for number, made in enumerate(_made(args)):
+            name = made.case.get("metadata", {}).get("curated_from", f"case {number + 1}")
+            if args.id is not None and number:
+                made.lost.append(
+                    "--id names one case, and there are several: choose one with --trace"
+                )
+            reasons = list(made.lost)
+            if not reasons:
+                try:
+                    _write(made, args)
+                    wrote += 1
+                except DatasetError as error:
+                    reasons = [problem.message for problem in error.problems]
+                except EvalsError as error:
+                    reasons = [str(error)]
+            if reasons:
+                status = 1
+                note(f"refused: {name}")
+            if any(
+                mark in reason
+                for reason in reasons
+                for mark in ("asserts nothing", "has no assertions")
+            ):
+                reasons.append("add --assert 'contains: …', or --tools for its tool calls")
+            for line in [*reasons, *(f"note: {text}" for text in made.notes if not reasons)]:
+                note(f"  - {line}" if reasons else line)
+        if args.output is not None and wrote:
+            what = "1 case" if wrote == 1 else f"{wrote} cases"
+            say(neutral(f"{args.output}: {what} added", lines=False))
+        return status
+
+
+def _check_usage(args: argparse.Namespace) -> None:
+    """Refuse what cannot be meant.
+
+    Raises:
+        SettingsError: neither or both of a trial and a file are named.
+    """
+    from pytest_evals.ground.errors import SettingsError
+
+    if args.otlp is None and (args.run_id is None or args.trial is None):
+        raise SettingsError("say what the case is made of: a RUN and a TRIAL, or --otlp FILE")
+    if args.otlp is not None and args.run_id is not None:
+        raise SettingsError("a case is made of a stored trial or of --otlp, not of both")
+    if args.trace is not None and args.otlp is None:
+        raise SettingsError("--trace belongs to --otlp")
+
+
+def _made(args: argparse.Namespace) -> "Iterator[CaseDraft]":
+    """Yield the cases that are asked for, not checked yet."""
+    from pytest_evals.archive.trial_lookup import find_trial
+
+    if args.otlp is not None:
+        yield from _of_file(args)
+        return
+    from pytest_evals.curation.from_trial import of_trial
+
+    store = open_runs(args)
+    try:
+        found = store.run(args.run_id)
+        name = find_trial(args.trial, [row.trial for row in store.rows(found.id)], found.id)
+        yield of_trial(store.attempts(found.id, name)[-1], found.id, trace=args.with_trace)
+    finally:
+        store.close()
+
+
+def _of_file(args: argparse.Namespace) -> "Iterator[CaseDraft]":
+    """Yield a case of each conversation in a file.
+
+    Raises:
+        SettingsError: it cannot be read, or has no such trace.
+    """
+    from pytest_evals.curation.from_trace import of_thread, threads_of
+    from pytest_evals.ground.errors import SettingsError
+    from pytest_evals.trace.otlp import OtlpError, read_text
+
+    try:
+        traces = read_text(args.otlp.read_bytes().decode("utf-8-sig"))
+    except (OSError, UnicodeDecodeError, OtlpError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise SettingsError(f"{args.otlp}: {why}") from None
+    threads = threads_of(traces)
+    wanted = (args.trace or "").lower()
+    chosen = [
+        (name, found)
+        for name, found in threads
+        if name.lower().startswith(wanted) or any(t.id.startswith(wanted) for t in found)
+    ]
+    if not chosen:
+        names = ", ".join(name for name, _ in threads[:5]) or "none"
+        wish = f"no trace begins with {args.trace!r}" if args.trace else "it holds no trace"
+        raise SettingsError(f"{args.otlp}: {wish}; it has {len(threads)}: {names}")
+    if args.trace and len(chosen) > 1:
+        names = ", ".join(name for name, _ in chosen[:5])
+        raise SettingsError(f"{args.trace!r} begins {len(chosen)} traces: {names}; write more")
+    for name, found in chosen:
+        yield of_thread(name, found, trace=args.with_trace)
+
+
+def _write(made: "CaseDraft", args: argparse.Namespace) -> None:
+    """Complete a case, play it, and print or keep it.
+
+    Raises:
+        EvalsError: it asserts nothing, does not load, or does not pass.
+    """
+    from pytest_evals.curation.assertions import complete_case
+    from pytest_evals.curation.case_text import added, dataset_text, item_lines, json_line
+    from pytest_evals.curation.replay import check_by_replay
+    from pytest_evals.ground.errors import SettingsError
+    from pytest_evals.ground.plain_text import neutral
+    from pytest_evals.registry import Registry
+
+    case = complete_case(made, case_id=args.id, assertions=args.scorers, tools=args.tools)
+    registry = Registry.installed()
+    path: Path | None = args.output
+    if path is None:
+        text = dataset_text(case, "curated")
+        _print_notes(check_by_replay(text, Path.cwd() / "curated.evals.yaml", case, registry))
+        told = [json_line(case)] if args.json else item_lines(case, 2)
+        for line in told:
+            say(line if args.json else neutral(line))
+        return
+    try:
+        before = path.read_bytes().decode("utf-8") if path.exists() else None
+        if before is None and path.suffix.lower() in {".yaml", ".yml"}:
+            text = dataset_text(case, path.name.partition(".")[0])
+        else:
+            text = added(path, before or "", case)
+        _print_notes(check_by_replay(text, path, case, registry, keep=True))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: {error}") from None
+
+
+def _print_notes(notes: "Sequence[str]") -> None:
+    """Print notes beside the output."""
+    for text in notes:
+        note(text)
+
+
+def note(text: str) -> None:
+    """Say something beside the output, harmless."""
+    from pytest_evals.ground.plain_text import neutral
+
+    print(neutral(text, lines=False), file=sys.stderr)  # noqa: T201 - the command's own voice

@@ -1,0 +1,226 @@
+"""``pytest-evals export RUN --format FORMAT``: a stored run as a report, or as a bundle to move."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_evals.cli.options import add_run, add_store
+from pytest_evals.cli.stores import open_runs, rootdir_of, store_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_evals.report import Report
+    from pytest_evals.reporters.base import Reporter
+
+FORMATS = ("csv", "html", "json", "md", "parquet")
+_BINARY = {"parquet"}
+BUNDLE = "bundle"
+"""The format that is no report: the run itself, for `pytest-evals import`."""
+
+_ENDINGS = {"jsonl": BUNDLE}
+
+_EPILOG = """\
+examples:
+  pytest-evals export latest -o report.html
+  pytest-evals export latest --format csv
+  pytest-evals export latest --baseline main: -o report.md
+  pytest-evals export latest -o run.jsonl            to be imported elsewhere
+  pytest-evals export latest --answers -o run.jsonl  with its stored answers
+
+A bundle (`.jsonl`) holds the run whole: every attempt, its judges' calls, what people said, and
+with --answers the stored answers, so that the other machine asks nothing again.
+
+exit status: 0, or 1 where it cannot be written; 4 for usage."""
+
+
+class ExportCommand:
+    """The command ``pytest-evals export``."""
+
+    name = "export"
+    help = "write a stored run as a report, or as a bundle to import elsewhere"
+    description = (
+        "Write a stored run as HTML, Markdown, JSON, CSV or Parquet, or as a bundle "
+        "that `pytest-evals import` takes in on another machine. In reports gates stand as the "
+        "session judged them; with --baseline the run is compared and judged again. JUnit is "
+        "pytest's own: --junitxml."
+    )
+    epilog = _EPILOG
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add the options."""
+        add_run(parser)
+        parser.add_argument(
+            "--format",
+            metavar="FORMAT",
+            help="one of ",
+        )
+        parser.add_argument(
+            "-o",
+            "--output",
+            metavar="PATH",
+            default="-",
+            help="the file; `-`, the default, prints it",
+        )
+        parser.add_argument(
+            "--baseline",
+            metavar="SOURCE",
+            help="compare with this, as --evals-baseline: a file or a folder of baselines, "
+            "REVISION:PATH, a run's id, or `latest` (the complete run before)",
+        )
+        parser.add_argument(
+            "--answers", action="store_true", help="in a bundle: the stored answers too"
+        )
+        add_store(parser)
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Write the report."""
+        from pytest_evals.cli.stored_report import Stored, with_sections
+
+        form = _format(args.format, args.output)
+        if form == BUNDLE:
+            return _bundle(args)
+        _refuse_answers(args)
+        reporter = _reporter(form)
+        printed = args.output == "-"
+        store = open_runs(args)
+        try:
+            stored = Stored(store, rootdir_of(store_path(args.store)))
+            report = with_sections(stored.report(store.run(args.run_id), args.baseline))
+            if not printed:
+                _write(reporter, report, Path(args.output))
+                return 0
+            _print(reporter, report)
+        finally:
+            store.close()
+        return 0
+
+
+def _refuse_answers(args: argparse.Namespace) -> None:
+    """Refuse what has a meaning for bundles alone.
+
+    Raises:
+        SettingsError: it is asked for.
+    """
+    from pytest_evals.ground.errors import SettingsError
+
+    if args.answers:
+        raise SettingsError("--answers belongs to a bundle: -o run.jsonl, or --format bundle")
+
+
+def _bundle(args: argparse.Namespace) -> int:
+    """Write the run itself.
+
+    Raises:
+        SettingsError: it is to be compared with a baseline.
+        StoreError: a record cannot be read, or the run is still going.
+        ReportError: the file cannot be written.
+    """
+    from pytest_evals.archive.bundle_writer import encoded, stored_lines
+    from pytest_evals.cli.host import redactor
+    from pytest_evals.ground.errors import SettingsError
+    from pytest_evals.responses.sqlite import SqliteResponseStore
+
+    if args.baseline is not None:
+        raise SettingsError("a bundle holds the run as it is: leave --baseline to reports")
+    store = open_runs(args)
+    answers = SqliteResponseStore(store.path, write=False) if args.answers else None
+    try:
+        lines = encoded(stored_lines(store, store.run(args.run_id), answers), redactor())
+        if args.output == "-":
+            for line in lines:
+                sys.stdout.write(line)  # in ASCII
+        else:
+            _write_lines(Path(args.output), lines)
+    finally:
+        store.close()
+        if answers is not None:
+            answers.close()
+    return 0
+
+
+def _write_lines(path: Path, lines: "Iterable[str]") -> None:
+    """Write a file, whole or not at all.
+
+    Raises:
+        ReportError: it cannot be written, naming the file.
+    """
+    from pytest_evals.ground.errors import ReportError
+    from pytest_evals.ground.files import replacing
+
+    if path.is_dir():
+        raise ReportError(f"{path} is a folder; name a file in it")
+    try:
+        with replacing(path) as file:
+            for line in lines:
+                file.write(line.encode("ascii"))
+    except OSError as error:
+        raise ReportError(f"{path} was not written: {error}") from None
+
+
+def _format(given: str | None, output: str) -> str:
+    """Return the format that is meant.
+
+    Raises:
+        SettingsError: a binary format would be printed.
+    """
+    from pytest_evals.ground.errors import SettingsError
+
+    ending = Path(output).suffix.removeprefix(".")
+    form = given or _ENDINGS.get(ending, ending if ending in FORMATS else "json")
+    if form in _BINARY and output == "-" and sys.stdout.isatty():
+        raise SettingsError(f"{form} is no text; name a file with -o")
+    return form
+
+
+def _reporter(form: str) -> "Reporter":
+    """Make the reporter of a format.
+
+    Raises:
+        SettingsError: there is none, or this installation lacks what it needs.
+        PluginError: a plugin's is not right.
+    """
+    from pytest_evals.ground.errors import SettingsError, suggest
+    from pytest_evals.registry import Registry
+
+    try:
+        known = Registry.installed()
+        found = known.reporter(form)
+    except ModuleNotFoundError as error:
+        raise SettingsError(f"--format {form} needs {error.name}, which is not installed") from None
+    if found is None:
+        hint = suggest(form, (*known.reporters(), BUNDLE))
+        raise SettingsError(f"--format {form}: no reporter is called so.{hint}")
+    return found()
+
+
+def _write(reporter: "Reporter", report: "Report", path: Path) -> None:
+    """Write a report to a file.
+
+    Raises:
+        ReportError: it cannot be written, naming the file.
+    """
+    from pytest_evals.ground.errors import ReportError
+
+    if path.is_dir():
+        raise ReportError(f"{path} is a folder; name a file in it")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        reporter.write(report, path)
+    except (ReportError, OSError) as error:
+        raise ReportError(f"{path} was not written: {error}") from None
+
+
+def _print(reporter: "Reporter", report: "Report") -> None:
+    """Print a report as it would stand in a file, in UTF-8."""
+    import shutil
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="pytest-evals-") as folder:
+        path = Path(folder) / "report"
+        _write(reporter, report, path)
+        sys.stdout.flush()
+        with path.open("rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
