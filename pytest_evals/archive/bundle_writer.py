@@ -68,10 +68,10 @@ def stored_lines(
         answers: where its answers are stored; None leaves them out.
 
     Raises:
-        StoreError: a record cannot be read, or the run is still going.
+        StoreError: a record cannot be read, or the run is still running.
     """
     if run.status is RunStatus.RUNNING:
-        raise StoreError(f"run {run.id} is still going; export it when it has ended")
+        raise StoreError(f"run {run.id} is still running; export it when it has ended")
     keys: dict[str, None] = {}
 
     def trials() -> Iterator[TrialResult]:

@@ -244,10 +244,10 @@ class SqliteRunStore:
             run_id: the whole id; its record need not be readable.
 
         Raises:
-            StoreError: there is no such run, it is still going, or it cannot be taken out.
+            StoreError: there is no such run, it is still running, or it cannot be taken out.
         """
         if is_locked(self._claim_path(run_id)):
-            raise StoreError(f"run {run_id} in {self.path} is still going")
+            raise StoreError(f"run {run_id} in {self.path} is still running")
 
         def write(db: sqlite3.Connection) -> None:
             found = db.execute("SELECT seq FROM runs WHERE id = ?", (run_id,)).fetchone()

@@ -109,7 +109,7 @@ def test_accept_reads_everything_before_it_writes(here, evals_cli):
     [
         ({"status": RunStatus.RUNNING}, "interrupted"),
         ({"options": {"sanity": True}}, "is a sanity run (--evals-sanity)"),
-        ({"datasets": ()}, "ran nothing of any dataset"),
+        ({"datasets": ()}, "ran no trial of any dataset"),
     ],
 )
 def test_accept_refuses_what_is_no_baseline(here, evals_cli, update, said):
@@ -122,7 +122,7 @@ def test_accept_refuses_what_is_no_baseline(here, evals_cli, update, said):
         if run.status is not RunStatus.RUNNING:
             store.seal(run)
         else:  # while its process lives
-            said = "is still going"
+            said = "is still running"
         status, _, err = evals_cli("baseline", "accept", "latest")
     finally:
         store.close()

@@ -114,7 +114,7 @@ def _bundle(args: argparse.Namespace) -> int:
 
     Raises:
         SettingsError: it is to be compared with a baseline.
-        StoreError: a record cannot be read, or the run is still going.
+        StoreError: a record cannot be read, or the run is still running.
         ReportError: the file cannot be written.
     """
     from pytest_evals.archive.bundle_writer import encoded, stored_lines

@@ -154,7 +154,7 @@ def _parts(store: "SqliteRunStore", its: "Run", name: str | None, place: _Place)
     """Return what is scored of each dataset.
 
     Raises:
-        StoreError: the run is still going, or holds no answer to score.
+        StoreError: the run is still running, or holds no answer to score.
         DatasetError: a dataset is not right.
     """
     from pytest_evals.ground.errors import StoreError
@@ -162,7 +162,7 @@ def _parts(store: "SqliteRunStore", its: "Run", name: str | None, place: _Place)
     from pytest_evals.storage.run_baseline import dataset_of
 
     if its.status is RunStatus.RUNNING:
-        raise StoreError(f"run {its.id} is still going; rescore it when it has ended")
+        raise StoreError(f"run {its.id} is still running; rescore it when it has ended")
     infos = [dataset_of(its, name)] if name else [one for one in its.datasets if one.selected]
     results = list(store.results(its.id))
     parts = [
