@@ -118,7 +118,7 @@ class _Reader:
             if not is_run_id(noun.id):
                 raise self._wrong(f"{noun.id!r} is no run's id")
             if noun.status is RunStatus.RUNNING:
-                raise self._wrong(f"run {noun.id} was still going when it was written")
+                raise self._wrong(f"run {noun.id} was still running when it was written")
         elif isinstance(noun, TrialResult):
             self.trials.add(noun.id)
         elif isinstance(noun, Label) and noun.trial not in self.trials:

@@ -5,7 +5,6 @@ import re
 
 import pytest
 
-from pytest_evals.ground.plain_text import columns
 from pytest_evals.result import Outcome
 from pytest_evals.score import ScoreError
 from pytest_evals.storage.sqlite import SqliteRunStore

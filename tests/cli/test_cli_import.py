@@ -183,7 +183,7 @@ def test_nothing_of_a_refused_bundle_is_stored(bundle, other, cli):
         ),
         (
             [("bundle", {"format": 1}), ("run", {"id": "a", "started_at": 1.0})],
-            ":2: run a was still going",
+            ":2: run a was still running",
         ),
         (
             [("bundle", {"format": 1}), ("run", {"id": "a", "moon": 1.0})],
@@ -346,7 +346,7 @@ def test_a_run_that_goes_on_is_not_exported(tmp_path, cli):
         status, _, err = cli("export", "now", "--store", path, "-o", tmp_path / "x.jsonl")
     finally:
         store.close()
-    assert (status, "still going; export it when it has ended" in err) == (1, True)
+    assert (status, "still running; export it when it has ended" in err) == (1, True)
     assert not (tmp_path / "x.jsonl").exists()
 
 

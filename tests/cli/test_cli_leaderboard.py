@@ -6,7 +6,6 @@ import re
 import pytest
 
 from pytest_evals.comparison.pooling import alike, pooled
-from pytest_evals.ground.plain_text import columns
 from pytest_evals.metrics.trial_stats import TrialStats
 from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.result import Outcome
