@@ -29,7 +29,7 @@ ENTRY = """
 @pytest.fixture
 def run_tests(pytester, write, monkeypatch, capfd):
     """Run the runner over a test file, with a ledger; return the exit status and the output."""
-    monkeypatch.setattr(runner, "WORKERS", "1")
+    monkeypatch.setattr(runner, "WORKERS", "0")
 
     def run_tests(test, ledger=""):
         write("test_flaky.py", test)
