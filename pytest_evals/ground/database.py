@@ -10,14 +10,20 @@ A power cut can lose the last commits, but does not damage the file.
 
 import os
 import sqlite3
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from pytest_evals.ground.errors import StoreError
+
+T = TypeVar("T")
+Transaction = sqlite3.Connection
+"""The connection inside `Database.write`: `execute` and `executemany` run in the transaction."""
 
 APPLICATION_ID = 0x65766C73
 """Identifies a SQLite file as ours: "evls" in ASCII."""
@@ -111,6 +117,82 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
 )
 """Each entry raises the schema by one version (``PRAGMA user_version``)."""
+
+
+class Database:
+    """One connection to the file, shared by threads: one query or transaction at a time.
+
+    Args:
+        path: the file.
+        name: names the store in messages: ``the run store``.
+        write: creates a missing file, and allows `write`; False opens an existing one.
+        timeout_s: seconds to wait for a lock of another process.
+
+    Raises:
+        StoreError: the file cannot be used; says why and what to do.
+    """
+
+    def __init__(
+        self, path: Path, name: str, *, write: bool = True, timeout_s: float = TIMEOUT_S
+    ) -> None:
+        self.path = path
+        self.lock = threading.RLock()
+        """Held during each query and transaction; reentrant."""
+        self._name = name
+        self._timeout_s = timeout_s
+        opener = open_for_writing if write else open_for_reading
+        self._connection: sqlite3.Connection | None = opener(path, timeout_s=timeout_s)
+
+    def read(self, query: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
+        """Return all rows of a query.
+
+        Raises:
+            StoreError: the file cannot be read, or is closed.
+        """
+        with self.lock:
+            try:
+                return self._open().execute(query, values).fetchall()
+            except sqlite3.Error as error:
+                raise store_error(self.path, "read", error, timeout_s=self._timeout_s) from error
+
+    def write(self, change: Callable[[Transaction], T]) -> T:
+        """Run a transaction. It is committed when this returns, and undone when this raises.
+
+        Raises:
+            StoreError: the file cannot be written, or is closed; caused by SQLite's error.
+        """
+        with self.lock:
+            connection = self._open()
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                value = change(connection)
+                connection.execute("COMMIT")
+            except sqlite3.Error as error:
+                roll_back(connection)
+                raise store_error(self.path, "written", error, timeout_s=self._timeout_s) from error
+            except BaseException:
+                roll_back(connection)
+                raise
+            return value
+
+    def close(self) -> None:
+        """Close the connection."""
+        with self.lock:
+            if self._connection is not None:
+                # An error here leaves the log in place; the next opening reads it.
+                with suppress(sqlite3.Error):
+                    self._connection.close()
+                self._connection = None
+
+    def _open(self) -> sqlite3.Connection:
+        """Return the connection.
+
+        Raises:
+            StoreError: it is closed.
+        """
+        if self._connection is None:
+            raise StoreError(f"{self._name} {self.path} is closed")
+        return self._connection
 
 
 def open_for_writing(path: Path, *, timeout_s: float = TIMEOUT_S) -> sqlite3.Connection:

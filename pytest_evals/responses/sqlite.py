@@ -1,136 +1,102 @@
-"""SqliteResponseStore: answers in the store's SQLite file, for any number of threads and processes.
+"""SqliteResponseStore: responses in the SQLite file, for any number of threads and processes.
 
-An answer is committed before `put` returns, so ``kill -9`` loses none that was paid for. Reading
-and writing have a connection each: who waits for another process's write holds up no reader.
+A response is committed before `put` returns, so it survives ``kill -9``. Reading and writing have
+separate connections: waiting for another process's write blocks no reader.
 """
 
-import sqlite3
-import threading
 import zlib
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from pytest_evals.ground.database import (
-    TIMEOUT_S,
-    insert_rows,
-    open_for_reading,
-    open_for_writing,
-    roll_back,
-    store_error,
-)
+from pytest_evals.ground.database import TIMEOUT_S, Database, insert_rows
 from pytest_evals.ground.errors import StoreError
 from pytest_evals.responses.base import StoredAnswer
 
-# What is replaced becomes a new row: the newest row is the nearest.
+# A replaced response becomes a new row, so the newest row is the nearest.
 _PUT = "INSERT OR REPLACE INTO responses (key, case_id, model_id, role, sample, turn, record) "
 _NEAREST = """SELECT key, record FROM responses
     WHERE case_id = ? AND model_id = ? AND role = ? AND sample = ? AND turn = ?
     ORDER BY seq DESC LIMIT 1"""
 COMPRESS_FROM = 16_384
-"""Characters of a record from which it is compressed: reading 12 KB takes 20 microseconds as it is
-and 65 compressed, so only what is really large is worth it."""
+"""Length in characters from which a record is compressed. Reading 12 KB takes 20 microseconds
+uncompressed and 65 compressed, so only large records are worth it."""
 
 
 class SqliteResponseStore:
-    """A `ResponseStore` in a file.
+    """A `ResponseStore` in a SQLite file.
 
     Args:
-        path: the file; it is made, with its folder, unless `write` is False.
-        write: False opens what is there for reading, also where nothing may be written.
+        path: the file; it is created, with its folder, unless `write` is False.
+        write: False opens an existing file for reading, also in a read-only folder.
         timeout_s: seconds to wait for another process's write.
 
     Raises:
-        StoreError: the file cannot be used, saying why and what to do.
+        StoreError: the file cannot be used; says why and what to do.
     """
 
     def __init__(self, path: Path, *, write: bool = True, timeout_s: float = TIMEOUT_S) -> None:
         self.path = path
-        self._timeout_s = timeout_s
-        self._reader: sqlite3.Connection | None = None
-        self._writer: sqlite3.Connection | None = None
+        name = "the response store"
+        self._writer = Database(path, name, timeout_s=timeout_s) if write else None
         try:
-            if write:
-                self._writer = open_for_writing(path, timeout_s=timeout_s)
-            self._reader = open_for_reading(path, timeout_s=timeout_s)
+            self._reader = Database(path, name, write=False, timeout_s=timeout_s)
         except BaseException:
-            self.close()
+            if self._writer is not None:
+                self._writer.close()
             raise
-        self._reading = threading.Lock()
-        self._writing = threading.Lock()
 
     def get(self, key: str) -> StoredAnswer | None:
-        """Return the answer to a Key."""
-        return self._one("SELECT key, record FROM responses WHERE key = ?", (key,))
+        """Return the response with a Key."""
+        return self._first("SELECT key, record FROM responses WHERE key = ?", (key,))
 
     def nearest(
         self, case: str, model: str, role: str, sample: int, turn: int
     ) -> StoredAnswer | None:
-        """Return what was stored last for the same place."""
-        return self._one(_NEAREST, (case, model, role, sample, turn))
+        """Return the last response that was stored for a case, model, role, sample and turn."""
+        return self._first(_NEAREST, (case, model, role, sample, turn))
 
     def put(self, answer: StoredAnswer) -> None:
-        """Keep an answer before returning; an older one of the same Key is replaced."""
+        """Store a response before returning; replace an older one with the same Key."""
         self.put_all((answer,))
 
     def put_all(self, answers: Sequence[StoredAnswer]) -> None:
-        """Keep answers before returning, all of them or none; of one Key the last one stays.
+        """Store responses before returning, all or none; of duplicate Keys the last one counts.
 
         Raises:
-            StoreError: they could not be kept.
+            StoreError: they could not be stored.
         """
         rows = [_row(answer) for answer in answers]
-        with self._writing:
-            db = self._writer
-            if db is None:
-                raise StoreError(f"the stored answers in {self.path} are closed or only readable")
-            try:
-                db.execute("BEGIN IMMEDIATE")
-                insert_rows(db, _PUT, rows)
-                db.execute("COMMIT")
-            except sqlite3.Error as error:
-                roll_back(db)
-                raise store_error(self.path, "written", error, timeout_s=self._timeout_s) from error
-            except BaseException:
-                roll_back(db)
-                raise
+        if self._writer is None:
+            raise StoreError(f"the response store {self.path} is open for reading only")
+        self._writer.write(lambda db: insert_rows(db, _PUT, rows))
 
     def close(self) -> None:
-        """Let go of the file."""
-        for db in (self._reader, self._writer):
-            if db is not None:
-                # The close itself can only fail to tidy up the log, which the next opening reads.
-                with suppress(sqlite3.Error):
-                    db.close()
-        self._reader = self._writer = None
+        """Close the file."""
+        self._reader.close()
+        if self._writer is not None:
+            self._writer.close()
 
-    def _one(self, statement: str, values: tuple[str | int, ...]) -> StoredAnswer | None:
-        """Return the answer that a query finds."""
-        with self._reading:
-            if self._reader is None:
-                raise StoreError(f"the stored answers in {self.path} are closed")
-            try:
-                found = self._reader.execute(statement, values).fetchone()
-            except sqlite3.Error as error:
-                raise store_error(self.path, "read", error, timeout_s=self._timeout_s) from error
-        if found is None:
+    def _first(self, query: str, values: tuple[str | int, ...]) -> StoredAnswer | None:
+        """Return the response in the first row of a query."""
+        rows = self._reader.read(query, values)
+        if not rows:
             return None
-        key, record = found
+        key, record = rows[0]
         try:
             text = zlib.decompress(record) if isinstance(record, bytes) else record
             return StoredAnswer.model_validate_json(text)
         except (ValidationError, zlib.error) as error:
             raise StoreError(
-                f"the stored answer {key} in {self.path} cannot be read ({_first(error)}); was it "
+                f"the stored answer {key} in {self.path} cannot be read ({_reason(error)}); was it "
                 "written by another version of pytest-evals-matrix? --evals-responses=refresh "
                 "asks again and overwrites it"
             ) from error
 
 
 class SharedSqlite(SqliteResponseStore):
-    """The same, made of an address: ``--evals-shared sqlite:PATH``."""
+    """The store of an address: ``--evals-shared sqlite:PATH``."""
 
     def __init__(self, address: str, *, write: bool) -> None:
         if not address.strip("/"):
@@ -139,10 +105,10 @@ class SharedSqlite(SqliteResponseStore):
 
 
 def _row(answer: StoredAnswer) -> tuple[str | int | bytes, ...]:
-    """Return what is written of an answer.
+    """Return the row of a response.
 
     Raises:
-        StoreError: it holds what no JSON can.
+        StoreError: it holds a value that JSON cannot represent.
     """
     try:
         text = answer.model_dump_json(exclude_defaults=True)
@@ -152,10 +118,10 @@ def _row(answer: StoredAnswer) -> tuple[str | int | bytes, ...]:
             f"what no JSON can: {error}"
         ) from error
     place = (answer.case, answer.model, answer.role, answer.sample, answer.turn)
-    packed = zlib.compress(text.encode(), 1) if len(text) >= COMPRESS_FROM else text
-    return (answer.key, *place, packed)
+    record = zlib.compress(text.encode(), 1) if len(text) >= COMPRESS_FROM else text
+    return (answer.key, *place, record)
 
 
-def _first(error: Exception) -> str:
-    """Return the first thing that is wrong."""
+def _reason(error: Exception) -> str:
+    """Return the first problem that an error reports."""
     return error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)

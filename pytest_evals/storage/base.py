@@ -1,4 +1,4 @@
-"""RunStore: the runs, their trials, and what people said of them."""
+"""RunStore: runs, their trials, and human scores of trials."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
@@ -11,7 +11,7 @@ from pytest_evals.run import Run, RunStatus
 
 
 class TrialRow(NamedTuple):
-    """What is known of a trial without reading its record."""
+    """The columns of a trial, which are read without its record."""
 
     trial: str
     """The node id."""
@@ -25,62 +25,62 @@ class TrialRow(NamedTuple):
     tokens: int | None
     cost_usd: float | None
     unpriced: bool
-    """Whether something was answered at an unknown price."""
+    """Whether it has responses of unknown price."""
     latency_s: float | None
     error: str | None
-    """The type of the error, where there is one."""
+    """The type of the error; None for none."""
 
 
 class HumanScore(Frozen):
-    """What a person says of one trial: a value, a label, or both."""
+    """A person's score of one trial: a value, a label, or both."""
 
     rater: str
-    """Who says it."""
+    """The person."""
     name: str
-    """What is judged: a judge's or a metric's name."""
+    """Name of the judge or metric that it corresponds to."""
     value: float | None = Field(default=None, allow_inf_nan=False)
     label: str | None = None
     note: str = ""
     at: float
-    """Unix time, seconds. The latest of a rater, name and trial counts; all are kept."""
+    """Unix time in seconds. All scores are stored; the latest of a rater, name and trial counts."""
 
 
 class RunStore(Protocol):
-    """Keeps runs. A run is begun, its trials are appended one by one, and it is sealed once.
+    """Stores runs: a run is begun, its trials are appended, and it is sealed once.
 
-    Runs and trials stand in the order in which they came, whatever the clock said. A run that is
-    not sealed and whose process is gone is *interrupted*; its counts, tokens and cost are those of
-    the trials it has. Where a trial is recorded again (a plugin reran it), every attempt is kept
-    and the last one counts.
+    Runs and trials are in the order they were stored, whatever the clock says. An unsealed run
+    whose process has ended is *interrupted*. The counts, tokens and cost of an unsealed run are
+    those of its trials so far. If a trial is recorded again (a plugin reran it), every attempt is
+    stored and the last one counts.
     """
 
     def begin(self, run: Run) -> None:
-        """Keep a new run, not sealed.
+        """Store a new, unsealed run.
 
         Raises:
-            StoreError: it could not be kept, or there is one of that id.
+            StoreError: it could not be stored, or its id is a duplicate.
         """
         ...
 
     def append(self, run_id: str, record: str, result: TrialResult) -> None:
-        """Keep one trial before returning.
+        """Store one trial before returning.
 
         Args:
-            run_id: the run it belongs to.
-            record: the result's own JSON text, as it is to be kept.
-            result: the same, for the columns that are searched.
+            run_id: the id of its run.
+            record: the JSON text of the result, stored unchanged.
+            result: the same result, for the columns.
 
         Raises:
-            StoreError: it could not be kept, there is no such run, or the run is sealed.
+            StoreError: it could not be stored, there is no such run, or the run is sealed.
         """
         ...
 
     def append_all(self, run_id: str, trials: Sequence[tuple[str, TrialResult]]) -> None:
-        """Keep several trials before returning, in their order, or none of them.
+        """Store several trials before returning, in order, all or none.
 
         Args:
-            run_id: the run they belong to.
-            trials: each one's record and result, as for `append`.
+            run_id: the id of their run.
+            trials: record and result of each, as for `append`.
 
         Raises:
             StoreError: as `append`.
@@ -88,19 +88,19 @@ class RunStore(Protocol):
         ...
 
     def seal(self, run: Run) -> None:
-        """Replace the run's record by its final one; nothing can be appended afterwards.
+        """Replace the run's record with its final one; nothing can be appended afterwards.
 
         Raises:
-            StoreError: it could not be kept, there is no such run, it is sealed already, or the
+            StoreError: it could not be stored, there is no such run, it is already sealed, or the
                 record says that it is still running.
         """
         ...
 
     def run(self, run_id: str) -> Run:
-        """Return one run by id, by a unique beginning of its id, or ``latest``.
+        """Return one run by id, by a unique prefix of its id, or ``latest``.
 
         Raises:
-            StoreError: there is none, with the nearest ids.
+            StoreError: there is none; suggests similar ids.
         """
         ...
 
@@ -112,18 +112,18 @@ class RunStore(Protocol):
         limit: int | None = None,
         offset: int = 0,
     ) -> list[Run]:
-        """Return runs, newest first. No trial is read.
+        """Return runs, newest first, without reading trials.
 
         Args:
-            dataset: only runs of a dataset of this name.
-            status: only runs that got so far.
-            limit: at most so many.
-            offset: after leaving out so many.
+            dataset: only runs with a dataset of this name.
+            status: only runs with this status.
+            limit: the maximum number of runs; None for all.
+            offset: the number of newest runs to skip.
         """
         ...
 
     def count(self, *, dataset: str | None = None, status: RunStatus | None = None) -> int:
-        """Return how many runs there are."""
+        """Return the number of runs."""
         ...
 
     def results(self, run_id: str) -> Iterator[TrialResult]:
@@ -135,25 +135,25 @@ class RunStore(Protocol):
         ...
 
     def rows(self, run_id: str) -> Iterator[TrialRow]:
-        """Yield the same trials in the same order, without reading their records."""
+        """Yield the columns of the same trials in the same order, without reading their records."""
         ...
 
     def attempts(self, run_id: str, trial: str) -> list[TrialResult]:
-        """Return every attempt of one trial, the one that counts last; empty if there is none."""
+        """Return every attempt of one trial, the current one last; empty if there is none."""
         ...
 
     def label(self, run_id: str, trial: str, score: HumanScore) -> None:
-        """Keep what a person says of a trial, also of a sealed run's.
+        """Store a human score of a trial, also if its run is sealed.
 
         Raises:
-            StoreError: it could not be kept, or the run has no such trial.
+            StoreError: it could not be stored, or the run has no such trial.
         """
         ...
 
     def labels(self, run_id: str) -> list[tuple[str, HumanScore]]:
-        """Return all human scores of a run with their trials, by time; equal times as recorded."""
+        """Return all human scores of a run with their trials, by time; equal times as stored."""
         ...
 
     def close(self) -> None:
-        """Let go of the file; a run that is not sealed is interrupted from here on."""
+        """Close the file; unsealed runs are interrupted from now on."""
         ...

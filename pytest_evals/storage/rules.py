@@ -1,4 +1,4 @@
-"""What every run store decides alike: which run is meant, and what an unsealed run has so far."""
+"""Rules that all run stores share: finding a run by its id, and the totals of an unsealed run."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,10 +12,10 @@ from pytest_evals.storage.base import TrialRow
 
 
 def row_of(result: TrialResult) -> TrialRow:
-    """Return what the columns hold of a trial."""
+    """Return the columns of a trial."""
     answered = [e for e in result.exchanges if e.response is not None]
     totals = [e.response.usage.total_tokens for e in answered if e.response is not None]
-    known = [total for total in totals if total is not None]
+    counts = [total for total in totals if total is not None]
     cost = result.cost_usd
     return TrialRow(
         trial=result.id,
@@ -26,8 +26,8 @@ def row_of(result: TrialResult) -> TrialRow:
         outcome=result.outcome.value,
         tolerated=result.tolerated,
         score=_finite(result.score),
-        # What no server could have counted is a server's mischief, and no database takes it.
-        tokens=sum(known) if known and abs(sum(known)) < 10**15 else None,
+        # A server may report any number; beyond 10**15 it is wrong and does not fit a column.
+        tokens=sum(counts) if counts and abs(sum(counts)) < 10**15 else None,
         cost_usd=_finite(cost),
         unpriced=bool(answered) and cost is None,
         latency_s=_finite(result.latency_s),
@@ -36,66 +36,67 @@ def row_of(result: TrialResult) -> TrialRow:
 
 
 def _finite(number: float | None) -> float | None:
-    """Return a number that a column can hold."""
+    """Return a finite number; None for NaN and infinities."""
     return number if number is not None and math.isfinite(number) else None
 
 
-def find(wanted: str, ids: Sequence[str], where: str) -> str:
-    """Return the run id that is meant.
+def find_run_id(name: str, ids: Sequence[str], store: str) -> str:
+    """Return the run id that a name refers to.
 
     Args:
-        wanted: an id, a unique beginning of one, or ``latest``.
+        name: an id, a unique prefix of one, or ``latest``.
         ids: all ids, newest first.
-        where: the store, for the message.
+        store: names the store in messages.
 
     Raises:
-        StoreError: none or several are meant.
+        StoreError: it refers to no run or to several.
     """
-    if wanted in ids:
-        return wanted
+    if name in ids:
+        return name
     if not ids:
-        raise StoreError(f"{where} holds no run yet; `pytest --evals` makes one")
-    if wanted == "latest":
+        raise StoreError(f"{store} holds no run yet; `pytest --evals` makes one")
+    if name == "latest":
         return ids[0]
-    begun = [name for name in ids if wanted and name.startswith(wanted)]
-    if len(begun) == 1:
-        return begun[0]
-    if begun:
-        shown = ", ".join(begun[:5]) + (f" and {len(begun) - 5} more" if len(begun) > 5 else "")
-        raise StoreError(f"{wanted!r} begins {len(begun)} run ids in {where}: {shown}; add to it")
+    matches = [run_id for run_id in ids if name and run_id.startswith(name)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        more = f" and {len(matches) - 5} more" if len(matches) > 5 else ""
+        listed = ", ".join(matches[:5]) + more
+        raise StoreError(f"{name!r} begins {len(matches)} run ids in {store}: {listed}; add to it")
     raise StoreError(
-        f"{where} holds no run {wanted!r}.{suggest(wanted, ['latest', *ids[:500]], limit=6)}"
+        f"{store} holds no run {name!r}.{suggest(name, ['latest', *ids[:500]], limit=6)}"
     )
 
 
-def refuse_running(run: Run) -> None:
-    """Refuse to seal a run whose record says that it goes on.
+def reject_running(run: Run) -> None:
+    """Reject sealing a run whose record says that it is running.
 
     Raises:
         StoreError: it says so.
     """
     if run.status is RunStatus.RUNNING:
         raise StoreError(
-            f"run {run.id} is to be sealed as running; say complete, narrowed or interrupted"
+            f"run {run.id} cannot be sealed as running; expected complete, narrowed or interrupted"
         )
 
 
 @dataclass(slots=True)
 class Tally:
-    """Sums over the trials of one outcome."""
+    """Totals of the trials with one outcome."""
 
     trials: int = 0
     counted: int = 0
-    """Trials whose tokens are known."""
+    """Trials with a known number of tokens."""
     tokens: int = 0
     priced: int = 0
-    """Trials whose cost is known."""
+    """Trials with a known cost."""
     unpriced: int = 0
-    """Trials that were answered at an unknown price."""
+    """Trials with responses of unknown price."""
     cost_usd: float = 0.0
 
     def add(self, row: TrialRow) -> None:
-        """Count a trial in."""
+        """Add a trial."""
         self.trials += 1
         self.counted += row.tokens is not None
         self.tokens += row.tokens or 0
@@ -104,15 +105,21 @@ class Tally:
         self.cost_usd += row.cost_usd or 0.0
 
 
-def so_far(run: Run, tallies: Mapping[str, Tally], *, alive: bool) -> Run:
-    """Return an unsealed run with what it has so far."""
-    known = tallies.values()
+def with_progress(run: Run, tallies: Mapping[str, Tally], status: RunStatus) -> Run:
+    """Return an unsealed run with its status and the totals of its trials.
+
+    Args:
+        run: the record, as it was begun.
+        tallies: totals by outcome.
+        status: running or interrupted.
+    """
+    totals = tallies.values()
     update: dict[str, Any] = {
-        "status": RunStatus.RUNNING if alive else RunStatus.INTERRUPTED,
+        "status": status,
         "counts": Counts(**{outcome: tally.trials for outcome, tally in tallies.items()}),
-        "tokens": sum(t.tokens for t in known) if any(t.counted for t in known) else None,
+        "tokens": sum(t.tokens for t in totals) if any(t.counted for t in totals) else None,
         "cost_usd": None,
     }
-    if any(t.priced for t in known) and not any(t.unpriced for t in known):
-        update["cost_usd"] = sum(t.cost_usd for t in known)
+    if any(t.priced for t in totals) and not any(t.unpriced for t in totals):
+        update["cost_usd"] = sum(t.cost_usd for t in totals)
     return run.model_copy(update=update)

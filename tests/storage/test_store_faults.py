@@ -159,7 +159,7 @@ def test_a_full_disk_keeps_what_was_stored(tmp_path, make_run, make_result) -> N
     store.begin(make_run("r"))
     first = make_result("a")
     store.append("r", first.model_dump_json(), first)
-    db = store._connection
+    db = store._database._connection
     assert db is not None
     pages = db.execute("PRAGMA page_count").fetchone()[0]
     db.execute(f"PRAGMA max_page_count = {pages + 1}")
