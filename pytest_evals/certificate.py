@@ -123,7 +123,7 @@ class Labels(Frozen):
 
 
 class FalsePasses(Frozen):
-    """Answers that the judge passes and humans fail ("dangerous errors")."""
+    """Answers that the judge passes and humans fail."""
 
     count: int = 0
     """Number of false passes."""
