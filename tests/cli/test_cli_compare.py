@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from pytest_evals.ground.plain_text import display_width
 from pytest_evals.result import Outcome
 from pytest_evals.score import ScoreError
 from pytest_evals.storage.sqlite import SqliteRunStore
@@ -185,7 +186,7 @@ def test_it_fits_the_terminal(evals_cli, monkeypatch, ids):
     monkeypatch.setenv("COLUMNS", "80")
     for words in (ids, [*ids, "--all-pairs"], ["latest", "--group-by", "tag"]):
         _, out, _ = evals_cli("compare", *words, "--color", "never")
-        assert max(map(columns, out.splitlines())) <= 80
+        assert max(map(display_width, out.splitlines())) <= 80
 
 
 @pytest.mark.parametrize(

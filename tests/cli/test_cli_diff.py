@@ -9,6 +9,7 @@ import pytest
 
 from pytest_evals.comparison.numbers import points
 from pytest_evals.comparison.text_changes import lines_changed, words_changed
+from pytest_evals.ground.plain_text import display_width
 from pytest_evals.run import RunStatus
 from pytest_evals.storage.sqlite import SqliteRunStore
 
@@ -179,7 +180,7 @@ def test_it_fits_the_terminal(evals_cli, monkeypatch):
     """On a terminal of 60 columns no line is longer."""
     monkeypatch.setenv("COLUMNS", "60")
     _, out, _ = evals_cli("diff", "latest", "--color", "never")
-    assert max(map(columns, out.splitlines())) <= 60
+    assert max(map(display_width, out.splitlines())) <= 60
 
 
 def test_at_most_so_many_of_each_kind(evals_cli):

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from pytest_evals.comparison.pooling import alike, pooled
+from pytest_evals.ground.plain_text import display_width
 from pytest_evals.metrics.trial_stats import TrialStats
 from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.result import Outcome
@@ -131,7 +132,7 @@ def test_it_fits_the_terminal(evals_cli, monkeypatch, ids):
     monkeypatch.setenv("COLUMNS", "80")
     words = ("--by", "run", "--run", ids[0], "--run", ids[1], "--renormalise")
     _, out, _ = evals_cli("leaderboard", "support", *words, "--color", "never")
-    assert max(map(columns, out.splitlines())) <= 80
+    assert max(map(display_width, out.splitlines())) <= 80
 
 
 @pytest.mark.parametrize(
