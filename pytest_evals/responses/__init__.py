@@ -1,1 +1,1 @@
-"""Responses: stored answers by Key. `base` is the Protocol; each store is a file."""
+"""Stored responses by Key. `base` is the Protocol; each store is a file."""

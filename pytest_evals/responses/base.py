@@ -1,4 +1,4 @@
-"""ResponseStore: answers that were paid for, by Key."""
+"""ResponseStore: the responses of models, by Key."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -10,82 +10,82 @@ from pytest_evals.ground.canonical import Frozen, Json
 
 
 class StoredAnswer(Frozen):
-    """One answer as it is kept."""
+    """One response as it is stored."""
 
     key: str
-    """sha256 of everything that can change the answer."""
+    """sha256 of everything that can change the response."""
     case: str
-    """Whose question it first was: for people and for STALE, not part of the Key."""
+    """Id of the case that first asked for it: for people and for STALE, not part of the Key."""
     model: str
-    """The Model's id when it was asked."""
+    """Id of the Model that was called."""
     role: str = "answer"
-    """``answer`` or ``judge:<name>``: judge answers are kept apart."""
+    """``answer``, or ``judge:<name>`` for a judge's response."""
     sample: int = 0
     turn: int = 0
     parts: dict[str, str] = Field(default_factory=dict)
-    """Digests of the parts of the Key (model, prompt, params, tools, ...), to say what changed."""
+    """Digests of the parts of the Key (model, prompt, params, tools, ...), to name what changed."""
     identity: Json = None
-    """What was sent, where it is kept."""
+    """The request as it was sent, if it is stored."""
     response: Response
     cost_usd: float | None = None
     chain: str = ""
-    """Where code gave the answer that may have changed since: the mark of the runs that may use it
-    again. Not part of the Key."""
+    """For a response of user code, which may have changed: identifies the runs that may reuse it.
+    Not part of the Key."""
 
 
 class ResponseStore(Protocol):
-    """Stores answers. Safe to use from several threads; several processes may share one.
+    """Stores responses. It is thread-safe, and several processes may share one.
 
-    One that also has ``put_all(answers)`` is given several at once, those that came while it was
-    writing; where that raises `StoreError`, each of them is put again by itself.
+    A store with a method ``put_all(answers)`` receives batches: the responses that arrived while it
+    was writing. If that raises `StoreError`, each of them is put individually.
     """
 
     def get(self, key: str) -> StoredAnswer | None:
-        """Return the answer to a Key."""
+        """Return the response with a Key; None if there is none."""
         ...
 
     def put(self, answer: StoredAnswer) -> None:
-        """Keep an answer before returning; an older one of the same Key is replaced.
+        """Store a response before returning; replace an older one with the same Key.
 
         Raises:
-            StoreError: it could not be kept.
+            StoreError: it could not be stored.
         """
         ...
 
     def nearest(
         self, case: str, model: str, role: str, sample: int, turn: int
     ) -> StoredAnswer | None:
-        """Return what is stored for the same place under another Key, to explain STALE."""
+        """Return the last response to the same question id under any Key, to explain STALE."""
         ...
 
     def close(self) -> None:
-        """Write what is pending and let go of the file."""
+        """Write pending responses and close the file."""
         ...
 
 
 def put_all(store: ResponseStore, answers: Sequence[StoredAnswer]) -> None:
-    """Keep answers: together where a store has `put_all`, else one after the other.
+    """Store responses: as a batch if the store has `put_all`, otherwise one by one.
 
     Raises:
-        StoreError: not all of them could be kept.
+        StoreError: at least one could not be stored.
     """
-    together = getattr(store, "put_all", None)
-    if together is not None:
-        together(answers)
+    put_batch = getattr(store, "put_all", None)
+    if put_batch is not None:
+        put_batch(answers)
         return
     for answer in answers:
         store.put(answer)
 
 
 class AnswerStore(ResponseStore, Protocol):
-    """A `ResponseStore` that a plugin brings, made of an address."""
+    """A `ResponseStore` of a plugin, created from an address."""
 
     def __init__(self, address: str, *, write: bool) -> None:
         """Open it.
 
         Args:
-            address: what stands behind its scheme in ``--evals-shared``.
-            write: whether answers may be put into it.
+            address: the text after its scheme in ``--evals-shared``.
+            write: whether responses may be stored.
 
         Raises:
             StoreError: it cannot be opened.

@@ -1,11 +1,10 @@
-"""CassetteStore: answers in a committed JSONL file, sorted, one line each, made for small diffs.
+"""CassetteStore: responses in a committed JSONL file, sorted, one a line, for small diffs.
 
-The file holds no time and nothing that changes by itself, and a line is rewritten only when the
-answer itself changed: the same words with another latency, token count or request id keep their
-line. Every answer is appended at once to a journal of this process, so that ``kill -9`` loses none;
-`CassetteStore.close` merges the journals into the file by replacing it as a whole. Rules where
-several lines speak of one Key: in the file the later line counts, a journal counts more than the
-file, and of several journals the one that was written last.
+The file holds no times. A line is rewritten only when the response itself changed: the same text
+with another latency, token count or request id keeps its line. Each response is appended to a
+journal of this process at once and survives ``kill -9``. `CassetteStore.close` merges the journals
+and replaces the file atomically. If several lines have one Key, the later line of the file counts.
+A journal takes precedence over the file, and the most recently written journal over others.
 """
 
 import os
@@ -21,34 +20,33 @@ from pytest_evals.ground.errors import StoreError
 from pytest_evals.ground.files import FileLock, replace_text
 from pytest_evals.responses.base import StoredAnswer
 from pytest_evals.responses.cassette_format import Line, parse_line, same_answer, write_line
-from pytest_evals.responses.question_id import Place, place_of
+from pytest_evals.responses.question_id import QuestionId, question_id
 
 TIMEOUT_S = 30.0
-"""Seconds to wait for another session that is just merging."""
+"""Seconds to wait while another session merges."""
 
 _USED = '{"used":'
-"""How a journal ends if its process ended well: with the Keys that were used."""
+"""The beginning of a journal's last line, written at a normal exit: the Keys that were used."""
 _CONFLICT = re.compile(r"(<{7}|>{7}|\|{7})( |$)|={7}$")
 
 
 class CassetteStore:
-    """A `ResponseStore` in a committed file. It is read when it is made.
+    """A `ResponseStore` in a committed file, which is read on creation.
 
     Args:
-        path: the file; it need not be there.
-        redact: takes secrets out of a JSON text, which stays valid JSON.
-        journals: the folder of the journals, ignored by git; one beside the file by default.
-        merge: whether `close` merges (the session's own process) or leaves that to another (a
-            worker).
-        write: False only replays: nothing is written or merged, and `put` is an error.
+        path: the file; it may be missing.
+        redact: removes secrets from a JSON text, which stays valid JSON.
+        journals: the folder of the journals, ignored by git; by default one beside the file.
+        merge: whether `close` merges the journals (the controller) or not (a worker).
+        write: False replays only: nothing is written or merged, and `put` is an error.
 
     Attributes:
-        complete: set it before closing when every trial of the file's datasets ran and none
-            errored; then answers to questions that are no longer asked, at places that were, are
-            dropped. By default everything that was not asked again stays.
+        complete: set it before closing if every trial of the file's datasets ran without an error.
+            Unused responses to the question ids that were used are then dropped. By default unused
+            responses stay.
 
     Raises:
-        StoreError: the file cannot be read; a line that is wrong is named as ``path:line``.
+        StoreError: the file cannot be read; names each invalid line as ``path:line``.
     """
 
     def __init__(
@@ -72,26 +70,26 @@ class CassetteStore:
         self._used: set[str] = set()
         self._closed = False
         self._answers: dict[str, StoredAnswer] = {}
-        self._places: dict[Place, dict[str, None]] = {}
+        self._keys: dict[QuestionId, dict[str, None]] = {}
         for line in _read(path):
-            self._remember(line.answer)
+            self._index(line.answer)
         for journal in self._journals():
             for line in _read_journal(journal)[0]:
-                self._remember(line.answer)
+                self._index(line.answer)
 
     def get(self, key: str) -> StoredAnswer | None:
-        """Return the answer to a Key."""
-        self._open()
+        """Return the response with a Key."""
+        self._check_open()
         answer = self._answers.get(key)
         if answer is not None:
             self._used.add(key)
         return answer
 
     def put(self, answer: StoredAnswer) -> None:
-        """Keep an answer before returning, redacted; an older one of the same Key is replaced."""
+        """Store a redacted response before returning; replace an older one with the same Key."""
         line = write_line(answer, self._redact)
         with self._lock:
-            self._open()
+            self._check_open()
             if not self._write:
                 raise StoreError(f"the cassette {self.path} is only replayed, nothing is recorded")
             try:
@@ -103,23 +101,23 @@ class CassetteStore:
                     f"an answer could not be recorded for the cassette {self.path}: "
                     f"{self._folder}: {error.strerror or error}; make room or allow writing there"
                 ) from error
-            self._remember(line.answer)
+            self._index(line.answer)
             self._used.add(answer.key)
 
     def nearest(
         self, case: str, model: str, role: str, sample: int, turn: int
     ) -> StoredAnswer | None:
-        """Return what was recorded last for the same place."""
+        """Return the last response that was recorded for a question id."""
         with self._lock:
-            self._open()
-            keys = self._places.get((case, model, role, sample, turn))
+            self._check_open()
+            keys = self._keys.get((case, model, role, sample, turn))
             return self._answers[next(reversed(keys))] if keys else None
 
     def close(self) -> None:
-        """End the journal; merge all that have ended into the file, unless another process does.
+        """End the journal and merge all ended journals into the file, unless another process does.
 
         Raises:
-            StoreError: the file cannot be written; the journals stay and are read next time.
+            StoreError: the file cannot be written; the journals stay for the next session.
         """
         with self._lock:
             if self._closed:
@@ -137,71 +135,73 @@ class CassetteStore:
                 ) from error
 
     def _end_journal(self) -> None:
-        """Close our journal; a worker first says in it what it used."""
+        """End our journal; that of a worker lists the Keys that it used."""
         if self._write and not self._merge and self._journal is None and self._used:
             self._journal = _Journal(self._folder, self._prefix)
         if self._journal is not None:
             self._journal.end(sorted(self._used))
             self._journal = None
 
-    def _open(self) -> None:
-        """Refuse work after the end."""
+    def _check_open(self) -> None:
+        """Raise an error if the store is closed."""
         if self._closed:
             raise StoreError(f"the cassette {self.path} is closed")
 
-    def _remember(self, answer: StoredAnswer) -> None:
-        """Let an answer be found."""
+    def _index(self, answer: StoredAnswer) -> None:
+        """Index a response by its Key and its question id."""
         older = self._answers.get(answer.key)
         if older is not None:
-            self._places[place_of(older)].pop(answer.key)
+            self._keys[question_id(older)].pop(answer.key)
         self._answers[answer.key] = answer
-        self._places.setdefault(place_of(answer), {})[answer.key] = None
+        self._keys.setdefault(question_id(answer), {})[answer.key] = None
 
     def _journals(self) -> list[Path]:
-        """Return this cassette's journals, the one that was written last at the end."""
-        found = []
+        """Return this cassette's journals, the most recently written one last."""
+        entries = []
         with suppress(FileNotFoundError, NotADirectoryError):
             for entry in os.scandir(self._folder):
                 if entry.name.startswith(self._prefix) and entry.name.endswith(".jsonl"):
-                    with suppress(FileNotFoundError):  # merged by another session meanwhile
-                        found.append((entry.stat().st_mtime_ns, Path(entry.path)))
-        return [path for _, path in sorted(found)]
+                    with suppress(FileNotFoundError):  # another session has just merged it
+                        entries.append((entry.stat().st_mtime_ns, Path(entry.path)))
+        return [path for _, path in sorted(entries)]
 
     def _merge_all(self) -> None:
-        """Bring what the ended journals hold into the file, and remove them."""
+        """Merge the ended journals into the file and remove them."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        with _wait_for(self._folder / f"{self._prefix}lock", self.path):
-            claims: list[FileLock] = []
+        with _merge_lock(self._folder / f"{self._prefix}lock", self.path):
+            locks: list[FileLock] = []
             try:
                 for journal in self._journals():
-                    claim = FileLock(journal)
-                    claims.append(claim)
+                    lock = FileLock(journal)
+                    locks.append(lock)
                 lines = {line.answer.key: line for line in _read(self.path)}
-                used, orderly = set(self._used), True
-                for claim in claims:
-                    if not claim.is_held:  # of a session that goes on, and merges it itself
-                        orderly = False
+                used, all_ended = set(self._used), True
+                for lock in locks:
+                    if not lock.is_held:  # its session is still running and merges it later
+                        all_ended = False
                         continue
-                    news, keys = _read_journal(claim.path)
-                    orderly = orderly and keys is not None
+                    recorded, keys = _read_journal(lock.path)
+                    all_ended = all_ended and keys is not None
                     used.update(keys or ())
-                    for line in news:
+                    for line in recorded:
                         older = lines.get(line.answer.key)
                         if older is None or not same_answer(older.answer, line.answer):
                             lines[line.answer.key] = line
-                if self.complete and orderly:
+                if self.complete and all_ended:
                     _drop_unused(lines, used)
                 self._replace(lines)
-                for claim in claims:
-                    if claim.is_held:
-                        claim.release(remove=True)
+                for lock in locks:
+                    if lock.is_held:
+                        lock.release(remove=True)
             finally:
-                for claim in claims:
-                    claim.release()
+                for lock in locks:
+                    lock.release()
 
     def _replace(self, lines: dict[str, Line]) -> None:
-        """Write the file, unless it would stay as it is."""
-        ordered = sorted(lines.values(), key=lambda line: (*place_of(line.answer), line.answer.key))
+        """Write the file if its content changes."""
+        ordered = sorted(
+            lines.values(), key=lambda line: (*question_id(line.answer), line.answer.key)
+        )
         text = "".join(f"{line.text}\n" for line in ordered)
         if not text and not self.path.exists():
             return
@@ -210,23 +210,23 @@ class CassetteStore:
 
 
 class _Journal:
-    """What one process has recorded, line by line, in the file system before `append` returns."""
+    """The responses that one process has recorded, each written before `append` returns."""
 
     def __init__(self, folder: Path, prefix: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         ignore = folder / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n", encoding="ascii")
-        for _ in range(5):  # a session that merges may take an empty journal before it is locked
+        for _ in range(5):  # a merging session may remove an empty journal before it is locked
             path = folder / f"{prefix}{os.getpid()}-{os.urandom(3).hex()}.jsonl"
-            self._claim = FileLock(path)
-            if self._claim.is_held and self._claim.is_current():
+            self._file_lock = FileLock(path)
+            if self._file_lock.is_held and self._file_lock.is_current():
                 break
-            self._claim.release()
+            self._file_lock.release()
         self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
 
     def append(self, line: str) -> None:
-        """Add a line, whole or not at all."""
+        """Append a whole line, or nothing."""
         data = f"{line}\n".encode()
         size = os.fstat(self._descriptor).st_size
         try:
@@ -239,21 +239,21 @@ class _Journal:
             raise
 
     def end(self, used: list[str]) -> None:
-        """Say which Keys were used, and let go of the journal."""
+        """Write the Keys that were used, and release the journal."""
         try:
             quoted = ",".join(f'"{key}"' for key in used if '"' not in key and "\\" not in key)
             self.append(f"{_USED}[{quoted}]}}")
             os.fsync(self._descriptor)
         finally:
             os.close(self._descriptor)
-            self._claim.release()
+            self._file_lock.release()
 
 
 def _read(path: Path) -> Iterator[Line]:
     """Yield the lines of a cassette.
 
     Raises:
-        StoreError: with every line that cannot be read, up to ten of them.
+        StoreError: lists the lines that cannot be parsed, up to ten of them.
     """
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -291,19 +291,19 @@ def _read(path: Path) -> Iterator[Line]:
 
 
 def _read_journal(path: Path) -> tuple[list[Line], list[str] | None]:
-    """Return a journal's answers and the Keys its process used; None where it did not end well.
+    """Return a journal's responses and the Keys its process used; None if it exited abnormally.
 
-    What stands behind the last line end was cut off by the end of its process and is no answer.
+    Text after the last line break was truncated by the end of the process and is ignored.
     """
     lines: list[Line] = []
     used: list[str] | None = None
     try:
-        whole = path.read_bytes().decode("utf-8").split("\n")[:-1]
+        text_lines = path.read_bytes().decode("utf-8").split("\n")[:-1]
     except FileNotFoundError:
         return [], None
     except (OSError, UnicodeDecodeError) as error:
         raise StoreError(f"the journal {path} could not be read: {error}") from error
-    for number, line in enumerate(whole, 1):
+    for number, line in enumerate(text_lines, 1):
         if line.startswith(_USED):
             used = re.findall(r'"([^"]*)"', line[len(_USED) :])
             continue
@@ -318,30 +318,32 @@ def _read_journal(path: Path) -> tuple[list[Line], list[str] | None]:
 
 
 def _drop_unused(lines: dict[str, Line], used: set[str]) -> None:
-    """Drop the answers that nobody used at places where others were."""
-    asked = {_spot(lines[key].answer) for key in used if key in lines}
-    for key in [k for k, line in lines.items() if k not in used and _spot(line.answer) in asked]:
+    """Drop unused responses to question ids of which another response was used."""
+    used_ids = {_used_id(lines[key].answer) for key in used if key in lines}
+    for key in [
+        k for k, line in lines.items() if k not in used and _used_id(line.answer) in used_ids
+    ]:
         del lines[key]
 
 
-def _spot(answer: StoredAnswer) -> Place:
-    """Return an answer's place; the calls of one run of an application share one."""
-    case, model, role, sample, turn = place_of(answer)
+def _used_id(answer: StoredAnswer) -> QuestionId:
+    """Return a question id; the recorded calls of one run of an application share one."""
+    case, model, role, sample, turn = question_id(answer)
     return case, model, "call" if role.startswith("call:") else role, sample, turn
 
 
-def _wait_for(path: Path, cassette: Path) -> FileLock:
-    """Return the lock under which one session at a time merges.
+def _merge_lock(path: Path, cassette: Path) -> FileLock:
+    """Wait for the lock under which one session at a time merges.
 
     Raises:
-        StoreError: another session holds it for too long.
+        StoreError: another session holds it too long.
     """
     end = monotonic() + TIMEOUT_S
     while True:
-        claim = FileLock(path)
-        if claim.is_held:
-            return claim
-        claim.release()
+        lock = FileLock(path)
+        if lock.is_held:
+            return lock
+        lock.release()
         if monotonic() > end:
             raise StoreError(
                 f"the cassette {cassette} could not be written: another session has been merging "

@@ -1,6 +1,6 @@
-"""LayeredResponseStore: one store before another, such as a cassette before the local store.
+"""LayeredResponseStore: one store in front of another, such as a cassette before the local store.
 
-Each is a `ResponseStore` and knows nothing of the other; more layers are made by wrapping again.
+Each is a `ResponseStore` that knows nothing of the other. Wrap again for more layers.
 """
 
 from collections.abc import Sequence
@@ -13,10 +13,9 @@ class LayeredResponseStore:
     """A `ResponseStore` over two others.
 
     Args:
-        front: asked first.
-        back: asked second. What is put goes into both.
-        fill: whether an answer that only the back has is copied into the front, so that the front
-            becomes complete.
+        front: is read first.
+        back: is read second. Responses are stored in both.
+        fill: whether a response that only the back has is copied into the front.
     """
 
     def __init__(self, front: ResponseStore, back: ResponseStore, *, fill: bool = True) -> None:
@@ -25,7 +24,7 @@ class LayeredResponseStore:
         self._fill = fill
 
     def get(self, key: str) -> StoredAnswer | None:
-        """Return the answer to a Key: the front's, else the back's."""
+        """Return the response with a Key from the front, otherwise from the back."""
         answer = self.front.get(key)
         if answer is None:
             answer = self.back.get(key)
@@ -34,11 +33,11 @@ class LayeredResponseStore:
         return answer
 
     def put(self, answer: StoredAnswer) -> None:
-        """Keep an answer in both; what one of them cannot keep the other still does."""
+        """Store a response in both, also if one of them fails."""
         self.put_all((answer,))
 
     def put_all(self, answers: Sequence[StoredAnswer]) -> None:
-        """Keep answers in both; what one of them cannot keep the other still does."""
+        """Store responses in both, also if one of them fails."""
         errors: list[StoreError] = []
         for store in (self.back, self.front):
             try:
@@ -50,13 +49,13 @@ class LayeredResponseStore:
     def nearest(
         self, case: str, model: str, role: str, sample: int, turn: int
     ) -> StoredAnswer | None:
-        """Return what is stored for the same place: in the front, else in the back."""
+        """Return the last response to a question id from the front, otherwise from the back."""
         return self.front.nearest(case, model, role, sample, turn) or self.back.nearest(
             case, model, role, sample, turn
         )
 
     def close(self) -> None:
-        """Close both, the second also where the first one fails."""
+        """Close both, also if one of them fails."""
         errors: list[StoreError] = []
         for store in (self.front, self.back):
             try:
@@ -67,7 +66,7 @@ class LayeredResponseStore:
 
 
 def _raise(errors: list[StoreError]) -> None:
-    """Raise what went wrong, all of it."""
+    """Raise one error for all errors."""
     if len(errors) == 1:
         raise errors[0]
     if errors:

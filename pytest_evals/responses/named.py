@@ -1,4 +1,4 @@
-"""NamedStore: a store that a plugin brings; whatever it raises is told with its name."""
+"""NamedStore: wraps the store of a plugin, and names it in every error."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,8 +11,8 @@ class NamedStore:
     """A `ResponseStore` over another.
 
     Args:
-        name: what messages call it, with its plugin.
-        make: opens it.
+        name: of the store and its plugin, for messages.
+        make: opens the store.
 
     Raises:
         StoreError: it cannot be opened.
@@ -20,48 +20,50 @@ class NamedStore:
 
     def __init__(self, name: str, make: Callable[[], ResponseStore]) -> None:
         self._name = name
-        self._store: ResponseStore = self._named("be opened", make)
+        self._store: ResponseStore = self._call("be opened", make)
 
     def get(self, key: str) -> StoredAnswer | None:
-        """Return the answer to a Key."""
-        found = self._named("be read", lambda: self._store.get(key))
-        return self._answer(found)
+        """Return the response with a Key."""
+        return self._checked(self._call("be read", lambda: self._store.get(key)))
 
     def put(self, answer: StoredAnswer) -> None:
-        """Keep an answer."""
-        self._named("keep an answer", lambda: self._store.put(answer))
+        """Store a response."""
+        self._call("store a response", lambda: self._store.put(answer))
 
     def put_all(self, answers: Sequence[StoredAnswer]) -> None:
-        """Keep several answers."""
-        self._named("keep answers", lambda: put_all(self._store, answers))
+        """Store several responses."""
+        self._call("store responses", lambda: put_all(self._store, answers))
 
     def nearest(
         self, case: str, model: str, role: str, sample: int, turn: int
     ) -> StoredAnswer | None:
-        """Return what is stored for the same place."""
-        found = self._named("be read", lambda: self._store.nearest(case, model, role, sample, turn))
-        return self._answer(found)
-
-    def close(self) -> None:
-        """Close it."""
-        self._named("be closed", self._store.close)
-
-    def _answer(self, found: Any) -> StoredAnswer | None:
-        """Refuse what is no stored answer."""
-        if found is None or isinstance(found, StoredAnswer):
-            return found
-        raise StoreError(
-            f"{self._name} returned {type(found).__name__}, expected a StoredAnswer or None"
+        """Return the last response to a question id."""
+        return self._checked(
+            self._call("be read", lambda: self._store.nearest(case, model, role, sample, turn))
         )
 
-    def _named(self, what: str, call: Callable[[], Any]) -> Any:
-        """Call; name the store where that fails."""
+    def close(self) -> None:
+        """Close the store."""
+        self._call("be closed", self._store.close)
+
+    def _checked(self, value: Any) -> StoredAnswer | None:
+        """Reject a value that is no stored response."""
+        if value is None or isinstance(value, StoredAnswer):
+            return value
+        raise StoreError(
+            f"{self._name} returned {type(value).__name__}, expected a StoredAnswer or None"
+        )
+
+    def _call(self, action: str, call: Callable[[], Any]) -> Any:
+        """Call the store; name it if that fails.
+
+        Args:
+            action: follows "could not" in the message.
+            call: calls the store.
+        """
         try:
             return call()
         except Exception as error:
-            words = str(error) if isinstance(error, StoreError) else _words(error)
-            raise StoreError(f"{self._name} could not {what}: {words}") from error
-
-
-def _words(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+            is_ours = isinstance(error, StoreError)
+            reason = str(error) if is_ours else f"{type(error).__name__}: {error}"
+            raise StoreError(f"{self._name} could not {action}: {reason}") from error

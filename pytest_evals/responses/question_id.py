@@ -1,11 +1,14 @@
-"""The place of an answer: whose question it was, whatever was asked."""
+"""Question id: the case, model, role, sample and turn that a response belongs to.
+
+Unlike the Key it stays the same when the prompt or the parameters change.
+"""
 
 from pytest_evals.responses.base import StoredAnswer
 
-Place = tuple[str, str, str, int, int]
+QuestionId = tuple[str, str, str, int, int]
 """Case, model, role, sample and turn."""
 
 
-def place_of(answer: StoredAnswer) -> Place:
-    """Return the place of an answer."""
+def question_id(answer: StoredAnswer) -> QuestionId:
+    """Return the question id of a response."""
     return (answer.case, answer.model, answer.role, answer.sample, answer.turn)

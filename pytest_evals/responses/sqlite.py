@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from pytest_evals.ground.database import TIMEOUT_S, Database, insert_rows
 from pytest_evals.ground.errors import StoreError
 from pytest_evals.responses.base import StoredAnswer
+from pytest_evals.responses.question_id import question_id
 
 # A replaced response becomes a new row, so the newest row is the nearest.
 _PUT = "INSERT OR REPLACE INTO responses (key, case_id, model_id, role, sample, turn, record) "
@@ -54,7 +55,7 @@ class SqliteResponseStore:
     def nearest(
         self, case: str, model: str, role: str, sample: int, turn: int
     ) -> StoredAnswer | None:
-        """Return the last response that was stored for a case, model, role, sample and turn."""
+        """Return the last response that was stored for a question id."""
         return self._first(_NEAREST, (case, model, role, sample, turn))
 
     def put(self, answer: StoredAnswer) -> None:
@@ -117,9 +118,8 @@ def _row(answer: StoredAnswer) -> tuple[str | int | bytes, ...]:
             f"the answer of {answer.model!r} to {answer.case!r} could not be stored: it holds "
             f"what no JSON can: {error}"
         ) from error
-    place = (answer.case, answer.model, answer.role, answer.sample, answer.turn)
     record = zlib.compress(text.encode(), 1) if len(text) >= COMPRESS_FROM else text
-    return (answer.key, *place, record)
+    return (answer.key, *question_id(answer), record)
 
 
 def _reason(error: Exception) -> str:

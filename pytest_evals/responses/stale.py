@@ -1,8 +1,8 @@
-"""Why a stored answer does not fit any more, told from the digests of the parts of two Keys."""
+"""Why a stored response is stale: which parts of its Key have changed."""
 
 from collections.abc import Mapping
 
-_WORDS = {
+_PARTS = {
     "messages": "the prompt",
     "prompt": "the prompt",
     "input": "the case's input",
@@ -17,27 +17,27 @@ _WORDS = {
     "case": "the case",
     "variables": "the case's variables",
     "url": "the address",
-    "again": "how often it was asked before",
+    "again": "the number of equal calls before it",
 }
 
 
-def explain(stored: Mapping[str, str], wanted: Mapping[str, str]) -> str:
-    """Say which parts of a question changed, as the beginning of a sentence.
+def explain(stored: Mapping[str, str], current: Mapping[str, str]) -> str:
+    """Return which parts of a request have changed, as the beginning of a sentence.
 
     Args:
-        stored: the digests of the parts when the answer was stored.
-        wanted: the digests of what is asked now.
+        stored: digests of the parts of the stored request.
+        current: digests of the parts of the current request.
 
     Returns:
-        ``the prompt and temperature changed``; parts without a word of their own are named in
-        backquotes. Where the parts do not differ: that something that they do not show did.
+        ``the prompt and the parameters changed``. Parts without a description are in backquotes. If
+        no part differs: that something else changed.
     """
-    changed = [name for name in wanted if name in stored and stored[name] != wanted[name]]
-    changed += [name for name in wanted if name not in stored]
-    gone = [name for name in stored if name not in wanted]
-    words = [_WORDS.get(name, f"`{name}`") for name in (*changed, *gone)]
-    words = list(dict.fromkeys(words))
-    if not words:
+    changed = [name for name in current if name in stored and stored[name] != current[name]]
+    changed += [name for name in current if name not in stored]
+    removed = [name for name in stored if name not in current]
+    names = [_PARTS.get(name, f"`{name}`") for name in (*changed, *removed)]
+    names = list(dict.fromkeys(names))
+    if not names:
         return "something in the question that its parts do not show changed"
-    last = words.pop()
-    return f"{', '.join(words)} and {last} changed" if words else f"{last} changed"
+    last = names.pop()
+    return f"{', '.join(names)} and {last} changed" if names else f"{last} changed"

@@ -44,5 +44,7 @@ def test_what_goes_wrong_has_its_name(make_answer: Callable[..., StoredAnswer]) 
             raise OSError("no route")
 
     store = NamedStore("bucket (plugin x)", Broken)
-    with pytest.raises(StoreError, match=r"bucket \(plugin x\) could not keep answers: .*no route"):
+    with pytest.raises(
+        StoreError, match=r"bucket \(plugin x\) could not store responses: .*no route"
+    ):
         store.put_all([make_answer("a"), make_answer("b")])

@@ -15,7 +15,7 @@ from pytest_evals.responses.base import ResponseStore, StoredAnswer
 from pytest_evals.responses.cassette import CassetteStore
 from pytest_evals.responses.layered import LayeredResponseStore
 from pytest_evals.responses.memory import MemoryResponseStore
-from pytest_evals.responses.question_id import Place, place_of
+from pytest_evals.responses.question_id import QuestionId, question_id
 from pytest_evals.responses.sqlite import SqliteResponseStore
 
 KEYS = st.sampled_from([f"{i:064x}" for i in range(6)])
@@ -114,13 +114,15 @@ class ResponseStores(RuleBasedStateMachine):
         self.expect(key)
 
     @rule(place=PLACES)
-    def nearest(self, place: Place) -> None:
+    def nearest(self, place: QuestionId) -> None:
         """Find what was stored last for a place."""
-        here = [answer for answer in self.known.values() if place_of(answer) == place]
+        here = [answer for answer in self.known.values() if question_id(answer) == place]
         for name, store in self.all().items():
             assert (name, here[-1] if here else None) == (name, store.nearest(*place))
 
-    @precondition(lambda self: len({place_of(a) for a in self.known.values()}) == len(self.known))
+    @precondition(
+        lambda self: len({question_id(a) for a in self.known.values()}) == len(self.known)
+    )
     @rule()
     def reopen(self) -> None:
         """Close and open again what has a file; several answers at one place lose their order."""
