@@ -320,10 +320,9 @@ def _read_journal(path: Path) -> tuple[list[Line], list[str] | None]:
 def _drop_unused(lines: dict[str, Line], used: set[str]) -> None:
     """Drop unused responses to question ids of which another response was used."""
     used_ids = {_used_id(lines[key].answer) for key in used if key in lines}
-    for key in [
-        k for k, line in lines.items() if k not in used and _used_id(line.answer) in used_ids
-    ]:
-        del lines[key]
+    for key, line in list(lines.items()):
+        if key not in used and _used_id(line.answer) in used_ids:
+            del lines[key]
 
 
 def _used_id(answer: StoredAnswer) -> QuestionId:

@@ -92,7 +92,7 @@ class SqliteResponseStore:
             raise StoreError(
                 f"the stored answer {key} in {self.path} cannot be read ({_reason(error)}); was it "
                 "written by another version of pytest-evals-matrix? --evals-responses=refresh "
-                "asks again and overwrites it"
+                "calls the model again and overwrites it"
             ) from error
 
 

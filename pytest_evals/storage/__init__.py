@@ -1,1 +1,1 @@
-"""Storage: where runs are kept. `base` is the Protocol; each store is a file."""
+"""Stores of runs, baselines, labels and calibration certificates; `base` is the Protocol of runs."""

@@ -114,7 +114,7 @@ def test_complete_counts_what_the_workers_used(tmp_path, make_answer, orderly) -
     else:
         assert worker._journal is not None
         os.close(worker._journal._descriptor)
-        worker._journal._claim.release()
+        worker._journal._file_lock.release()
     controller.complete = True
     controller.close()
     kept = [json.loads(line)["key"] for line in path.read_text().splitlines()]
