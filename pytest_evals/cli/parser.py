@@ -2,40 +2,35 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn
 
+from pytest_evals.cli.argparse_compat import HelpFormatter
 from pytest_evals.cli.command import Command, CommandGroup
 from pytest_evals.ground.version import __version__
 
 
-class HelpFormatter(argparse.HelpFormatter):
-    """Fills paragraphs, but keeps the lines of examples: those that begin with two spaces."""
-
-    def _fill_text(self, text: str, width: int, indent: str) -> str:
-        """Return a description or an epilog as it is shown."""
-        shown: list[str] = []
-        for paragraph in text.split("\n\n"):
-            filled: list[str] = []
-            for line in paragraph.split("\n"):
-                before = filled[-1] if filled else "  "
-                if line.startswith("  ") or before.startswith("  ") or before == "examples:":
-                    filled.append(line)
-                else:
-                    filled[-1] += f" {line}"
-            shown.append(
-                "\n".join(
-                    line
-                    if line.startswith("  ")
-                    else super(HelpFormatter, self)._fill_text(line, width, "")
-                    for line in filled
-                )
-            )
-        return "\n\n".join(shown)
-
-
 class Parser(argparse.ArgumentParser):
-    """argparse with pytest's exit status for usage errors."""
+    """argparse with pytest's exit status for usage errors, and a record of what was added."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.arguments: list[argparse.Action] = []
+        """Its own arguments and options, in the order in which they were added."""
+        self.below: dict[str, Parser] = {}
+        """The parsers of the commands below it, by name."""
+        super().__init__(**settings)
+
+    def add_argument(self, *names: Any, **settings: Any) -> argparse.Action:
+        """Add an argument or an option."""
+        action = super().add_argument(*names, **settings)
+        self.arguments.append(action)
+        return action
+
+    def walk(self, *path: str) -> "Iterator[tuple[tuple[str, ...], Parser]]":
+        """Yield this parser and all below it, each with the words that lead to it."""
+        yield path, self
+        for name, parser in self.below.items():
+            yield from parser.walk(*path, name)
 
     def error(self, message: str) -> NoReturn:
         """Print the usage and the error, and exit with 4 as pytest does."""
@@ -43,7 +38,7 @@ class Parser(argparse.ArgumentParser):
         self.exit(4, f"{self.prog}: error: {message}\n")
 
 
-def make_parser(commands: Sequence[Command | CommandGroup]) -> argparse.ArgumentParser:
+def make_parser(commands: Sequence[Command | CommandGroup]) -> Parser:
     """Make the parser of the command line.
 
     Args:
@@ -56,13 +51,12 @@ def make_parser(commands: Sequence[Command | CommandGroup]) -> argparse.Argument
 
 
 def _add_commands(
-    parser: argparse.ArgumentParser,
-    commands: Sequence[Command | CommandGroup],
-    *,
-    root: argparse.ArgumentParser,
+    parser: Parser, commands: Sequence[Command | CommandGroup], *, root: Parser
 ) -> None:
     """Add commands below a parser."""
-    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    subparsers = parser.add_subparsers(
+        title="commands", metavar="COMMAND", required=True, parser_class=Parser
+    )
     for command in commands:
         inner = subparsers.add_parser(
             command.name,
@@ -72,6 +66,7 @@ def _add_commands(
             formatter_class=HelpFormatter,
             usage=getattr(command, "usage", None),
         )
+        parser.below[command.name] = inner
         if isinstance(command, CommandGroup):
             _add_commands(inner, command.commands, root=root)
         else:

@@ -1,6 +1,5 @@
 """`pytest-evals completion SHELL`: what Tab offers in real shells is what the parser takes."""
 
-import argparse
 import os
 import pty
 import select
@@ -33,15 +32,6 @@ def script(tmp_path, capsys, monkeypatch):
     return write
 
 
-def parsers(parser, path=()):
-    """Yield every command's words with its parser."""
-    yield path, parser
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for word, inner in action.choices.items():
-                yield from parsers(inner, (*path, word))
-
-
 def options(parser):
     """Return all options of a parser."""
     return sorted(name for action in parser._actions for name in action.option_strings)
@@ -67,7 +57,7 @@ def in_bash(path, lines):
 def test_bash_knows_every_command_and_option(script):
     """Of each command all options, and all commands below it, and nothing else."""
     path = script("bash")
-    every = list(parsers(build_parser()))
+    every = list(build_parser().walk())
     found = in_bash(path, [("pytest-evals", *words, "-") for words, _ in every])
     assert [(words, options(parser)) for words, parser in every] == [
         (words, told) for (words, _), told in zip(every, found, strict=True)
@@ -90,7 +80,7 @@ LINES = [
     (("show", "latest", "--store", "one"), ["one.evals.yaml"]),
     (("lint", "one"), ["one.evals.yaml"]),
     (("runs", "--limit", ""), []),
-    (("completion", ""), ["bash", "fish", "zsh"]),
+    (("completion", ""), ["bash", "fish", "tcsh", "zsh"]),
     (("show", "show", "--fai"), ["--failed"]),
     (("nothing", "-"), ["--help", "--version", "-h"]),
     (("runs", "$(touch hacked)", "`touch hacked`", "--js"), ["--json"]),
@@ -116,17 +106,18 @@ def test_a_file_with_a_space_in_bash(script, tmp_path):
     assert done.stdout == "1:two words.yaml\n"
 
 
-def typed(program, typing, until):
+def typed(program, typing, until, term="dumb"):
     """Type into an interactive shell on a terminal; return what it shows, up to a text.
 
     Args:
         program: the shell and its arguments.
         typing: pieces, typed a moment apart.
         until: the text that is waited for, at most ten seconds.
+        term: the kind of terminal.
     """
     child, master = pty.fork()
     if not child:
-        os.environ.update(TERM="dumb", PS1="> ", HISTFILE="/dev/null")
+        os.environ.update(TERM=term, PS1="> ", HISTFILE="/dev/null")
         os.execv(program[0], program)
     shown = b""
     try:
@@ -156,16 +147,23 @@ def test_tab_in_an_interactive_bash(script):
     assert "pytest-evals completion fish" in shown
 
 
-def test_tab_in_an_interactive_zsh(script):
-    """The same."""
-    path = script("zsh")
+def test_tab_in_an_interactive_zsh(script, tmp_path):
+    """As documented: the script is a file on `fpath`, read by `compinit`."""
+    script("zsh").rename(tmp_path / "_pytest-evals")
     typing = [
-        "PS1='> '; autoload -U compinit; compinit -u -D\n",
-        f"source {path}\n",
+        f"PS1='> '; fpath+=({tmp_path}); autoload -U compinit; compinit -u -D\n",
         "pytest-evals comple\t",
         "f\t",
     ]
     shown = typed([shell("zsh"), "-f", "-i"], typing, "completion fish")
+    assert "pytest-evals completion fish" in shown
+
+
+def test_tab_in_an_interactive_tcsh(script):
+    """As documented: the script is sourced."""
+    path = script("tcsh")
+    typing = [f"source {path}\n", "pytest-evals comple\t", "f\t"]
+    shown = typed([shell("tcsh"), "-f"], typing, "completion fish", term="vt100")
     assert "pytest-evals completion fish" in shown
 
 
