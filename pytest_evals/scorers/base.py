@@ -1,8 +1,8 @@
-"""Scorer: an assertion on an answer. What a member is, what it sees, and what it says.
+"""Scorer: an assertion on an answer, with its input (`ScoreContext`) and its result (`Verdict`).
 
-A scorer is a frozen pydantic model whose fields are its options: the dataset's long form. It sees a
-`ScoreContext` and returns a `Verdict`; the engine makes the stored `Score` of it. It raises
-`ScoringError` when it cannot score: that is never a wrong answer.
+A scorer is a frozen pydantic model; its fields are its options, in the dataset's long form. The
+engine turns its `Verdict` into the stored `Score`. A scorer that cannot score raises
+`ScoringError`: this is an error, never a failed answer.
 """
 
 from collections.abc import Awaitable, Iterable, Mapping
@@ -40,7 +40,7 @@ class ScorerGroup(StrEnum):
 
 
 ADVISORY = "advisory"
-"""The key in a verdict's metadata that says why its score has no vote."""
+"""The key in the metadata of a verdict that says why its score is advisory (not counted)."""
 
 
 class ScoringError(EvalsError):
@@ -48,8 +48,8 @@ class ScoringError(EvalsError):
 
     Args:
         message: what went wrong and what to do.
-        detail: the traceback of the user's own code, where it was that.
-        advisory: why this error has no vote (a judge without a certificate); None where it has.
+        detail: the traceback, if user code raised.
+        advisory: why this error is not counted (an uncalibrated judge); None if it counts.
     """
 
     def __init__(
@@ -63,23 +63,23 @@ class ScoringError(EvalsError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What a scorer says: a verdict, a number, a label, or several of these, and why."""
+    """The result of a scorer: passed or failed, a value, a label, or several of these; and why."""
 
     passed: bool | None = None
-    """Whether the assertion holds; None: decided by the threshold, else it does not vote."""
+    """Whether the assertion holds. None leaves it to the threshold, or counts nothing."""
     value: float | None = None
-    """0..1 where it can be; finite."""
+    """Finite; 0..1 where possible."""
     label: str | None = None
     reason: str = ""
-    """Why, in one line, with the user's own text; says what was found where it failed."""
+    """Why, in one line; for a failure, what was found in the answer."""
     bar: str | None = None
-    """What was asked for, in short (``>= 0.7``), where `threshold` does not say it."""
+    """The required value in short (``>= 0.7``), if it is not the `threshold`."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    """Anything else; `ADVISORY` in it says why the score is shown without a vote."""
+    """Additional data. The key `ADVISORY` says why the score is shown and not counted."""
 
 
 class Ask(Protocol):
-    """Asks a model on a scorer's behalf: stored, limited, counted and priced like any call."""
+    """Calls a model for a scorer; the call is stored, limited and priced like any other."""
 
     def __call__(
         self,
@@ -91,25 +91,25 @@ class Ask(Protocol):
         params: Mapping[str, Any] | None = None,
         sample: int = 0,
     ) -> Awaitable[Exchange]:
-        """Ask.
+        """Call a model.
 
         Args:
-            messages: the thread.
-            model: a model id of the dataset, ``provider:model``, or a model that is written out.
-            role: ``judge:<name>``: under which the call is stored and reported.
-            response_format: the shape wanted, where the server can enforce it.
-            params: sampling parameters over the model's own.
-            sample: the number of the repeat, so that repeats are different questions.
+            messages: the conversation.
+            model: a model id of the dataset, ``provider:model``, or a model written out.
+            role: ``judge:<name>``, the name for storage and reports.
+            response_format: the required format, if the server can enforce it.
+            params: sampling parameters that override those of the model.
+            sample: the number of the repeat; repeats are different requests.
 
         Raises:
-            AnswerError: no answer.
+            AnswerError: there is no response.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreContext:
-    """What a scorer sees of a trial."""
+    """The input of a scorer: one trial."""
 
     case: Case
     model: Model
@@ -117,25 +117,25 @@ class ScoreContext:
     sample: int = 0
     """0-based."""
     answer: str = ""
-    """The final text, after the scorer's own `transform`."""
+    """The final text, after the `transform` of the scorer."""
     response: Response | None = None
-    """The last answer; None where there is none."""
+    """The last response; None if there is none."""
     error: ErrorInfo | None = None
-    """Why there is no answer; only scorers with `scores_errors` are asked then."""
+    """Why there is no answer; only scorers with `scores_errors` run in this case."""
     exchanges: tuple[Exchange, ...] = ()
-    """All questions and answers of the conversation, in order."""
+    """All exchanges of the conversation, in order."""
     usage: Usage = field(default_factory=Usage)
-    """Tokens of the answer, all turns together, judges apart."""
+    """Tokens of all turns, without judges."""
     cost_usd: float | None = None
-    """USD of the answer, all turns together, judges apart; None is unknown."""
+    """USD of all turns, without judges; None is unknown."""
     latency_s: float | None = None
-    """Seconds the answer took, all turns together; None is unknown."""
+    """Seconds of all turns; None is unknown."""
     rootdir: Path = field(default_factory=Path)
-    """Where user code is imported from."""
+    """The folder from which user code is imported."""
     ask: Ask | None = None
-    """Asks a model; None where no call may be made."""
+    """Calls a model; None if no call is allowed."""
     certificates: "Mapping[str, Certificate]" = field(default_factory=dict)
-    """By the judge's name: how the dataset's judges agree with people."""
+    """The calibration reports of the judges of the dataset, by judge name."""
 
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
@@ -149,71 +149,71 @@ class ScoreContext:
 
 
 class Scorer(Frozen):
-    """The base of every scorer; a subclass's fields are its options."""
+    """The base of every scorer; the fields of a subclass are its options."""
 
     type: ClassVar[str]
-    """Its name in datasets."""
+    """The name in datasets."""
     docs_group: ClassVar[ScorerGroup | None] = None
     """The heading that documents it. Every built-in scorer has one; those of plugins have none."""
     version: ClassVar[str] = "1"
-    """Change it when the same answer could get another score."""
+    """Change it if the same answer can get another score than before."""
     shorthand: ClassVar[str | None] = None
-    """The field that ``name: value`` fills; None where there is no shorthand with a value."""
+    """The field that ``name: value`` fills; None if there is no shorthand with a value."""
     cheap: ClassVar[bool] = True
-    """Whether it may run on the event loop: pure, and well under a millisecond. Others that are
-    not coroutines run in a thread."""
+    """Whether it may run on the event loop: it is pure and takes well under a millisecond. Others
+    run in a thread, unless they are coroutines."""
     scores_errors: ClassVar[bool] = False
-    """Whether it is asked where there is no answer."""
+    """Whether it also scores trials without an answer."""
     graded: ClassVar[bool | None] = None
-    """Whether its verdicts carry a value of 0..1: True always, False never (a `threshold` is then
-    refused), None what only the verdict shows."""
+    """Whether its verdicts have a value of 0..1: True is always, False is never (a `threshold` is
+    then rejected), None depends on the verdict."""
     votes: ClassVar[bool] = True
-    """Whether it passes or fails an answer without a `threshold`; a bare metric does not."""
+    """Whether it passes or fails an answer without a `threshold`; a metric does not."""
     bar_option: ClassVar[str | None] = None
-    """The option that is its own bar; a `threshold` is then refused, so that there is one."""
+    """The option that is the threshold of this scorer; a `threshold` beside it is rejected."""
     verbatim: ClassVar[frozenset[str]] = frozenset()
-    """Options whose texts are not rendered with the case's variables before scoring."""
+    """Options that are not rendered as templates before scoring."""
     example: ClassVar[str] = ""
-    """A line of YAML for the docs, executed by a test."""
+    """A line of YAML for the documentation; a test runs it."""
 
     def score(self, ctx: ScoreContext) -> Verdict | Awaitable[Verdict]:
         """Score one answer.
 
         Raises:
-            ScoringError: it cannot be scored.
+            ScoringError: the scorer cannot score it.
         """
         raise NotImplementedError
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """Return what is wrong with using this scorer here (it cannot fail, it lacks `expected`).
+        """Return what is wrong with this use of the scorer (it cannot fail, it needs `expected`).
 
         Args:
-            dataset: where it is used.
-            case: on which case; None where the dataset asserts it of every case and the question
-                is only whether it can fail at all.
+            dataset: the dataset that uses it.
+            case: the case that uses it; None for a scorer of the whole dataset, where only the
+                options are checked.
         """
         return ()
 
     def models(self, dataset: Dataset) -> tuple[str | Model, ...]:
-        """Return the models it will ask in a dataset: ids, ``provider:model``, or written out."""
+        """Return the models it calls: ids, ``provider:model``, or models written out."""
         return ()
 
     def revisions(self, dataset: Dataset) -> int:
-        """Return how often an answer that fails may be revised."""
+        """Return how many revisions a failing answer may get."""
         return 0
 
     def revision(self, score: Score) -> Message | None:
-        """Return what asks the model for a better answer; None where the answer stands.
+        """Return the message that requests a revision of the answer; None for no revision.
 
         Args:
-            score: what this scorer said of the answer.
+            score: the score of this scorer.
         """
         return None
 
     def truth(self, case: Case) -> str | None:
-        """Return the label that is right for a case; None for scorers that give no labels."""
+        """Return the right label of a case; None for scorers without labels."""
         return None
 
     def default_name(self) -> str | None:
-        """Return what reports call it where no `metric` is given; None is its type."""
+        """Return the name in reports if there is no `metric`; None is the type."""
         return None

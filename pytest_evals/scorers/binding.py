@@ -15,14 +15,14 @@ from pytest_evals.scorers.options import Loc, has_template, option_problems, wri
 from pytest_evals.scorers.transforms import Transform, TransformError, compile_transform
 
 Find = Callable[[str], type[Scorer] | None]
-"""Returns the scorer class of a name."""
+"""Returns the scorer class of a name; None if there is none."""
 
 
 class SpecError(EvalsError):
-    """A scorer or its options are not written right; holds every problem found.
+    """A scorer or its options are invalid; holds every problem.
 
     Args:
-        problems: at least one: the way to it from the spec as it is written, and a message.
+        problems: at least one: its location in the spec as written, and a message.
     """
 
     def __init__(self, problems: Iterable[tuple[Loc, str]]) -> None:
@@ -31,20 +31,20 @@ class SpecError(EvalsError):
 
     @property
     def loc(self) -> Loc:
-        """The way to the first problem."""
+        """The location of the first problem."""
         return self.problems[0][0]
 
 
 def bind(spec: ScorerSpec, find_class: Find, scorer_names: Callable[[], Iterable[str]]) -> Bound:
-    """Make the scorer of a spec.
+    """Bind the scorer of a spec.
 
     Args:
-        spec: as the dataset writes it.
+        spec: the scorer as the dataset writes it.
         find_class: returns the scorer class of a name, or None.
         scorer_names: returns all names, for a suggestion.
 
     Raises:
-        SpecError: the scorer is unknown, or its options are wrong: all problems at once.
+        SpecError: the scorer is unknown, or its options are invalid; holds all problems.
     """
     cls = find_class(spec.type)
     if cls is None:
@@ -64,7 +64,7 @@ def bind(spec: ScorerSpec, find_class: Find, scorer_names: Callable[[], Iterable
     if scorer is None or problems:
         raise SpecError(problems)
     if isinstance(scorer, Composite):
-        scorer._parts = tuple(parts)  # noqa: SLF001 - made here, for it
+        scorer._parts = tuple(parts)  # noqa: SLF001 - set once, when it is bound
         problems.extend(scorer.problems())
     problems.extend(_threshold_problems(spec, scorer))
     if problems:
@@ -79,7 +79,7 @@ def _bound(
     transform: Transform | None,
     options: Mapping[str, Json],
 ) -> Bound:
-    """Put a bound scorer together."""
+    """Make the Bound."""
     is_coroutine = iscoroutinefunction(scorer.score)
     return Bound(
         name=spec.metric or scorer.default_name() or spec.type,
@@ -105,7 +105,7 @@ def _bind_parts(
     names: tuple[Find, Callable[[], Iterable[str]]],
     problems: list[tuple[Loc, str]],
 ) -> list[Bound]:
-    """Bind what a group is made of; problems are added to those given."""
+    """Bind the scorers inside a group; append to `problems`."""
     parts: list[Bound] = []
     for loc, written in cls.written_parts(options):
         written_loc = (*locations.get(str(loc[0]), loc[:1]), *loc[1:])
@@ -126,7 +126,7 @@ def _bind_parts(
 
 
 def _transform_of(spec: ScorerSpec, problems: list[tuple[Loc, str]]) -> Transform | None:
-    """Compile a spec's transform; problems are added to those given."""
+    """Compile the transform of a spec; append to `problems`."""
     if spec.transform is None:
         return None
     try:
@@ -137,32 +137,32 @@ def _transform_of(spec: ScorerSpec, problems: list[tuple[Loc, str]]) -> Transfor
 
 
 def _threshold_problems(spec: ScorerSpec, scorer: Scorer) -> Iterator[tuple[Loc, str]]:
-    """Yield what is wrong with a threshold."""
-    bar = spec.threshold
-    if bar is None:
+    """Yield what is wrong with the threshold of a spec."""
+    threshold = spec.threshold
+    if threshold is None:
         return
     if scorer.bar_option is not None:
         yield (
             ("threshold",),
-            f"the bar of `{spec.type}` is its `{scorer.bar_option}`; write it there",
+            f"the threshold of `{spec.type}` is its option `{scorer.bar_option}`; set that",
         )
-    elif not math.isfinite(bar):
-        yield ("threshold",), f"a threshold is a finite number, found {bar}"
+    elif not math.isfinite(threshold):
+        yield ("threshold",), f"a threshold must be a finite number, found {threshold}"
     elif scorer.graded is False:
         yield (
             ("threshold",),
             (
-                f"`{spec.type}` passes or fails and has no value that a threshold of {bar:g} "
-                "could be compared with; leave the threshold out"
+                f"`{spec.type}` passes or fails and has no value to compare with a threshold of "
+                f"{threshold:g}; remove the threshold"
             ),
         )
-    elif scorer.graded and bar <= 0:
+    elif scorer.graded and threshold <= 0:
         yield (
             ("threshold",),
-            f"the values of `{spec.type}` are 0 to 1, so a threshold of {bar:g} cannot fail",
+            f"`{spec.type}` has values from 0 to 1: a threshold of {threshold:g} cannot fail",
         )
-    elif scorer.graded and bar > 1:
+    elif scorer.graded and threshold > 1:
         yield (
             ("threshold",),
-            f"the values of `{spec.type}` are 0 to 1, so a threshold of {bar:g} cannot be reached",
+            f"`{spec.type}` has values from 0 to 1: a threshold of {threshold:g} cannot be reached",
         )

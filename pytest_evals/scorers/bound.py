@@ -2,7 +2,7 @@
 
 A verdict becomes a stored Score only here: the transform runs before the scorer, the threshold is
 applied after it, and a scorer that cannot score gives a ScoreError. How a Bound is made of a spec
-is the business of `binding`.
+is decided in `binding`.
 """
 
 import math
@@ -33,10 +33,10 @@ from pytest_evals.scorers.quoting import quoted
 from pytest_evals.scorers.transforms import Transform
 
 RunSync = Callable[[Callable[[], Any]], Awaitable[Any]]
-"""Runs a blocking callable off the event loop and awaits its result."""
+"""Runs a blocking callable in a thread and awaits its result."""
 
 NOTHING_EXTRACTED = "nothing_extracted"
-"""The key in a Score's metadata that says its transform found nothing in the answer."""
+"""The key in the metadata of a Score: its transform found nothing in the answer."""
 
 
 class Composite(Scorer):
@@ -46,30 +46,30 @@ class Composite(Scorer):
 
     @classmethod
     def written_parts(cls, options: Mapping[str, Json]) -> Iterator[tuple[Loc, Json]]:
-        """Yield each part as it is written, with the way to it from the options."""
+        """Yield each part as it is written, with its location in the options."""
         raise NotImplementedError
 
     def combine(self, ctx: ScoreContext, scores: Sequence[Score]) -> Verdict:
-        """Make one verdict of the parts' scores, none of which is an error."""
+        """Combine the scores of the parts into one verdict; none of them is an error."""
         raise NotImplementedError
 
     def problems(self) -> Iterator[tuple[Loc, str]]:
-        """Yield what is wrong with these parts together."""
+        """Yield what is wrong with the combination of parts."""
         yield from ()
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """Ask each part."""
+        """Check each part."""
         for part in self._parts:
             for message in part.check(dataset, case):
                 yield f"`{part.type}` in `{self.type}`: {message}"
             if part.scorer.revisions(dataset):
                 yield (
-                    f"`{part.type}` in `{self.type}` would have answers revised, which only a "
-                    "judge that stands by itself can; leave out its `revise` here"
+                    f"`{part.type}` in `{self.type}` has `revise`, which only a judge outside of "
+                    "groups may have; remove `revise`"
                 )
 
     def models(self, dataset: Dataset) -> tuple[str | Model, ...]:
-        """Return the models the parts will ask."""
+        """Return the models that the parts call."""
         return tuple(model for part in self._parts for model in part.scorer.models(dataset))
 
 
@@ -78,26 +78,26 @@ class Bound:
     """A scorer as a dataset uses it."""
 
     name: str
-    """Its metric, else its type."""
+    """The `metric`, else the type."""
     type: str
     version: str
     weight: float
     threshold: float | None
     cheap: bool
-    """Whether `evaluate_now` may be called, on an event loop."""
+    """Whether `evaluate_now` may be called on an event loop."""
     scores_errors: bool
-    """Whether it is asked where there is no answer."""
+    """Whether it also scores trials without an answer."""
     votes: bool
     """Whether its scores pass or fail the answer."""
     scorer: Scorer
     parts: "tuple[Bound, ...]" = ()
-    """What a group or `not` is made of."""
+    """The scorers inside a group or `not`."""
     transform: Transform | None = None
     templated: Mapping[str, Json] = field(default_factory=dict)
-    """The options as written, where some are templates; else empty."""
+    """The options as written if some are templates; else empty."""
 
     def evaluate_now(self, ctx: ScoreContext) -> Score | ScoreError:
-        """Score an answer without waiting; only where `cheap`. Raises nothing."""
+        """Score an answer synchronously; requires `cheap`. Raises nothing."""
         try:
             prepared = self._prepared(ctx)
             if isinstance(prepared, Score):
@@ -105,15 +105,15 @@ class Bound:
             if self.parts:
                 return self._combined(prepared, [p.evaluate_now(prepared) for p in self.parts])
             return self._score(self._scorer(prepared.case).score(prepared))
-        except Exception as error:  # noqa: BLE001 - whatever a scorer raises is a ScoreError
+        except Exception as error:  # noqa: BLE001 - every exception of a scorer becomes a ScoreError
             return self._error(error)
 
     async def evaluate(self, ctx: ScoreContext, run_sync: RunSync) -> Score | ScoreError:
-        """Score an answer. Raises nothing but what cancels the task.
+        """Score an answer. Raises nothing except a cancellation of the task.
 
         Args:
-            ctx: what is scored.
-            run_sync: where a scorer that blocks is run.
+            ctx: the trial to score.
+            run_sync: runs a scorer that blocks.
         """
         if self.cheap:
             return self.evaluate_now(ctx)
@@ -129,15 +129,15 @@ class Bound:
                 return self._score(await scorer.score(prepared))
             verdict = await run_sync(partial(scorer.score, prepared))
             return self._score(await verdict if isawaitable(verdict) else verdict)
-        except Exception as error:  # noqa: BLE001 - whatever a scorer raises is a ScoreError
+        except Exception as error:  # noqa: BLE001 - every exception of a scorer becomes a ScoreError
             return self._error(error)
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterator[str]:
-        """Yield what is wrong with using it here.
+        """Yield what is wrong with this use of the scorer.
 
         Args:
-            dataset: where it is used.
-            case: on which case; None where it is asserted of every case.
+            dataset: the dataset that uses it.
+            case: the case that uses it; None for a scorer of the whole dataset.
         """
         if case is not None and self.transform is not None:
             yield from self._transform_problems(self.transform, case)
@@ -173,7 +173,7 @@ class Bound:
             raise ScoringError(f"with the case's variables filled in: {words}") from None
 
     def _prepared(self, ctx: ScoreContext) -> ScoreContext | Score:
-        """Return what the scorer sees, or the score of an answer the transform found nothing in."""
+        """Apply the transform; return a failing score if it found nothing in the answer."""
         if self.transform is None:
             return ctx
         extracted = self.transform(ctx.answer, ctx)
@@ -192,7 +192,11 @@ class Bound:
         return self._score(verdict)
 
     def _combined(self, ctx: ScoreContext, scores: Sequence[Score | ScoreError]) -> Score:
-        """Make one score of the parts'; a part that could not score makes this one unable too."""
+        """Combine the scores of the parts.
+
+        Raises:
+            ScoringError: a part could not score.
+        """
         good = [s if isinstance(s, Score) else _unknown(s) for s in scores if _counts(s)]
         bad = [score for score in scores if isinstance(score, ScoreError) and not score.advisory]
         if bad:
@@ -206,23 +210,23 @@ class Bound:
         """Make the stored score of a verdict.
 
         Raises:
-            ScoringError: the verdict says nothing, or something that is no score.
+            ScoringError: the verdict is empty or no `Verdict`, or its value is not finite.
         """
         if not isinstance(verdict, Verdict):
-            raise ScoringError(f"the scorer gave {type(verdict).__name__}, expected a Verdict")
+            raise ScoringError(f"the scorer returned {type(verdict).__name__}, expected a Verdict")
         value, passed, bar = verdict.value, verdict.passed, verdict.bar
         if value is not None and not math.isfinite(value):
-            raise ScoringError(f"the scorer gave the value {value}, expected a finite number")
+            raise ScoringError(f"the scorer returned the value {value}, expected a finite number")
         if self.threshold is not None:
             if value is None:
                 raise ScoringError(
-                    f"there is a threshold of {self.threshold:g}, but the scorer gave no value"
+                    f"there is a threshold of {self.threshold:g}, but the scorer returned no value"
                 )
-            # 0.7 made of tenths is 0.7: the bar is not moved by the last bit of a sum.
+            # Tolerate rounding: a sum of seven tenths reaches a threshold of 0.7.
             passed = value >= self.threshold - 1e-12
             bar = f">= {self.threshold:g}"
         if value is None and passed is None and verdict.label is None:
-            raise ScoringError("the scorer gave no verdict, no value and no label")
+            raise ScoringError("the scorer returned no verdict, no value and no label")
         return Score(
             name=self.name,
             type=self.type,
@@ -244,7 +248,7 @@ class Bound:
         if isinstance(error, ScoringError):
             message, detail, advisory = error.message, error.detail, error.advisory
         elif isinstance(error, AnswerError):
-            message, detail = f"no answer from the judge: {error.message}", error.detail
+            message, detail = f"no response from the judge: {error.message}", error.detail
         elif isinstance(error, EvalsError):
             message = str(error)
         else:
@@ -263,12 +267,12 @@ class Bound:
 
 
 def _counts(score: Score | ScoreError) -> bool:
-    """Whether a part's score goes into the one of the whole: an error only where it has no vote."""
+    """Whether the score of a part is combined: every score, and errors that are advisory."""
     return isinstance(score, Score) or score.advisory
 
 
 def _unknown(error: ScoreError) -> Score:
-    """Let an error that has no vote stand as a part whose verdict is not known."""
+    """Turn an advisory error into an advisory score without a verdict."""
     return Score(
         name=error.name,
         type=error.type,
@@ -282,7 +286,7 @@ def _unknown(error: ScoreError) -> Score:
 
 
 def plain(value: Any, *, depth: int = 0) -> Any:
-    """Return a value that JSON can hold: what it cannot becomes its `repr`."""
+    """Return a JSON value; objects that JSON cannot hold become their `repr`."""
     if value is None or isinstance(value, str | bool | int | float):
         return value
     if depth > 50:

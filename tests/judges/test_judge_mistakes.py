@@ -30,7 +30,7 @@ def problems(tmp_path):
     ("judge", "words"),
     [
         ("{model: openai:y, rubrik: x}", "unknown option 'rubrik'*Did you mean 'rubric'?"),
-        ("{type: closed_qaa, model: openai:y}", "no kind of judge*Did you mean 'closed_qa'?"),
+        ("{type: closed_qaa, model: openai:y}", "no type of judge*Did you mean 'closed_qa'?"),
         ("{model: openai:y, rubric: ' '}", "the `rubric` is blank"),
         ("{model: opnai:y, rubric: r}", "no provider is called 'opnai'*Did you mean 'openai'"),
         (
@@ -82,4 +82,4 @@ def test_lint_tells_of_all_at_once(tmp_path, capsys):
     assert 1 == main(["lint", str(path)])
     told = capsys.readouterr().out
     assert 1 == told.count("opnai:y")
-    assert 1 == told.count("the judge names no `model`")
+    assert 1 == told.count("the judge has no `model`")

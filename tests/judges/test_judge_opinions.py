@@ -157,7 +157,7 @@ def test_a_panel_of_which_nobody_can_judge_is_an_error(bench):
     """With what each of them said."""
     down = AnswerError("overloaded", "down")
     message = bench.reply(by_model(a=down, b="dunno", c=down)).error(PANEL)
-    assert message.startswith("none of the 3 judges could judge: the judge 'a' gave no answer")
+    assert message.startswith("none of the 3 judges could judge: the judge 'a' gave no response")
     assert "the judge 'b' gave no verdict in 3 replies" in message
 
 
@@ -182,7 +182,7 @@ def test_labels_without_values_need_a_majority(bench):
     """Two that differ are no opinion."""
     written = {"classifier": {"model": "a", "choices": ["x", "y"], "repeats": 2}}
     bench.reply({"reasoning": "", "label": "x"}, {"reasoning": "", "label": "y"})
-    assert "x, y were given equally often" in bench.error(written)
+    assert "x, y are equally frequent" in bench.error(written)
 
 
 def test_the_trials_end_ends_its_judges(bench):

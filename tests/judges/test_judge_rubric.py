@@ -160,29 +160,29 @@ def test_chat_messages_and_turns_are_shown_as_the_question(bench):
 @pytest.mark.parametrize(
     ("written", "problem"),
     [
-        ({"judge": {"rubric": "r"}}, "names no `model`"),
-        ({"judge": {"model": " ", "rubric": "r"}}, "`model` is blank"),
+        ({"judge": {"rubric": "r"}}, "has no `model`"),
+        ({"judge": {"model": " ", "rubric": "r"}}, "`model` of the judge is blank"),
         ({"judge": {"model": "a:b", "rubric": "  \n"}}, "the `rubric` is blank"),
         ({"judge": {"model": "a:b"}}, "neither a `rubric` nor `criteria`"),
         ({"judge": {"use": "helpfull"}}, "no judge is called 'helpfull'"),
         ({"judge": {"use": "helpfull"}}, "Did you mean 'helpful'?"),
-        ({"judge": {"use": "helpful", "rubric": "r"}}, "`rubric` belongs there"),
+        ({"judge": {"use": "helpful", "rubric": "r"}}, "move `rubric` to the definition"),
         (judge(min_score=1.5), "less than or equal to 1"),
         (judge(min_score=0), "greater than 0"),
         (judge(scale=[5, 1]), "its worst and its best score"),
         (judge(scale=[1, float("inf")]), "its worst and its best score"),
         (judge(rubic="x"), "Did you mean 'rubric'?"),
-        (judge(rubric="{{ answer }}"), "The answer is always shown to the judge"),
+        (judge(rubric="{{ answer }}"), "The judge always gets the answer"),
         (judge(rubric="{{ expectd }}"), "Did you mean 'expected'?"),
         (judge(examples=[{"answer": "a", "score": 9}]), "outside the scale 1 to 5"),
         (judge(panel=["a:b", "c:d"]), "`model` or `panel`, not both"),
         (judge(rule="mean"), "needs a `panel` of two"),
         (judge(aggregate="median"), "needs `repeats` above 1"),
         (judge(revise={"max": 2}), "needs a `min_score`"),
-        (judge(requires_certificate=True), "has no name under which a certificate is kept"),
+        (judge(requires_certificate=True), "needs a name for its certificate"),
         (judge(criteria=[{"id": "a", "description": " "}]), "`description` is blank"),
-        ({**RUBRIC, "threshold": 0.5}, "the bar of `judge` is its `min_score`"),
-        ({"judge": {"model": {"model": "x"}, "rubric": "r"}}, "needs its `provider`"),
+        ({**RUBRIC, "threshold": 0.5}, "the threshold of `judge` is its option `min_score`"),
+        ({"judge": {"model": {"model": "x"}, "rubric": "r"}}, "needs a `provider`"),
     ],
 )
 def test_what_cannot_judge_is_found_at_collection(bench, written, problem):
@@ -216,7 +216,7 @@ def test_everything_of_a_judgement_is_kept(bench):
 
 def test_without_a_way_to_ask_it_is_an_error(bench):
     """Never 0."""
-    assert "no call may be made" in bench.error(RUBRIC, ask=None)
+    assert "no call is allowed" in bench.error(RUBRIC, ask=None)
 
 
 def test_the_thread_begins_with_the_judges_own_rules(bench):

@@ -198,12 +198,12 @@ def test_replay_calls_nobody(server, session):
 @pytest.mark.parametrize(
     ("say", "words"),
     [
-        (Say(status=500, body={"error": {"message": "broken"}}), "gave no answer"),
-        (Say(reset=True), "gave no answer"),
+        (Say(status=500, body={"error": {"message": "broken"}}), "gave no response"),
+        (Say(reset=True), "gave no response"),
         (Say(status=401, body={"error": {"message": "bad key"}}), "(unauthorized)"),
         (
             Say(status=400, body={"error": {"message": "json_schema is not supported"}}),
-            "give the judge `output: json` or `text`",
+            "set `output: json` or `text`",
         ),
     ],
 )

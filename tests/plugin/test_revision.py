@@ -195,7 +195,7 @@ def test_a_judge_in_a_group_cannot_have_answers_revised(write, evals):
         """,
     )
     result = evals(name)
-    result.stdout.fnmatch_lines(["*`judge` in `any_of` would have answers revised*"])
+    result.stdout.fnmatch_lines(["*`judge` in `any_of` has `revise`*"])
     assert 2 == result.ret
 
 

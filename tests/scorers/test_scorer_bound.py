@@ -92,7 +92,7 @@ def test_a_value_that_is_no_number_is_an_error(says, value):
 
 def test_a_verdict_of_nothing_is_an_error(says):
     """Not even a label."""
-    assert "gave no verdict" in says({"reason": "hm"}).message
+    assert "returned no verdict" in says({"reason": "hm"}).message
 
 
 def test_a_label_alone_is_a_score_that_does_not_vote(says):
@@ -103,7 +103,7 @@ def test_a_label_alone_is_a_score_that_does_not_vote(says):
 
 def test_a_threshold_without_a_value_is_an_error(says):
     """A scorer that may give a value, and did not."""
-    assert "gave no value" in says({"passed": True}, threshold=0.5).message
+    assert "returned no value" in says({"passed": True}, threshold=0.5).message
 
 
 def test_what_cannot_be_scored_is_an_error_with_its_detail(says):
@@ -134,7 +134,7 @@ def test_a_scorer_that_gives_no_verdict_object_is_an_error(bench):
             return True
 
     bench.more = {"wrong": Wrong}
-    assert "gave bool, expected a Verdict" in bench.score("wrong").message
+    assert "returned bool, expected a Verdict" in bench.score("wrong").message
 
 
 def test_metadata_that_json_cannot_hold_is_written_as_text(bench):

@@ -1,1 +1,1 @@
-"""Judges: scorers that ask a model. `base` is what all share; each kind or close kin is a file."""
+"""Judges: scorers that call a model. `base` is shared; each type of judge has a file."""

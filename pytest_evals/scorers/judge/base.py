@@ -1,4 +1,4 @@
-"""Judge: what every judge shares: whom it asks, how often, by what bar, and with what vote."""
+"""Judge: the model or panel it calls, repeats, the required score, and whether it counts."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -39,23 +39,23 @@ from pytest_evals.scorers.judge.scale import Scale
 from pytest_evals.scorers.options import check_templates, template_variables
 
 DEFAULT = "default"
-"""The judge that `judge` means where it names none, and whose model others ask by default."""
+"""The judge that `judge` uses by default; its model is the default of other judges."""
 
 
 class Member(Frozen):
-    """One judge of a panel: a model that is asked the same question."""
+    """One judge of a panel: a model that gets the same request."""
 
     model: str | dict[str, Any]
-    """A model's id, ``provider:model``, or a model that is written out."""
+    """A model id, ``provider:model``, or a model written out."""
     params: dict[str, Any] = Field(default_factory=dict)
-    """Sampling parameters, over the judge's own."""
+    """Sampling parameters that override those of the judge."""
     weight: float = Field(default=1.0, gt=0)
-    """Its share under ``rule: weighted``."""
+    """Its weight under ``rule: weighted``."""
 
     @model_validator(mode="before")
     @classmethod
     def _written(cls, data: object) -> object:
-        """Accept a model alone."""
+        """Accept a model without other options."""
         if isinstance(data, str) or (isinstance(data, dict) and "provider" in data):
             return {"model": data}
         return data
@@ -63,20 +63,20 @@ class Member(Frozen):
     @field_validator("model", mode="before")
     @classmethod
     def _model(cls, value: object) -> str | dict[str, Any]:
-        """Refuse what is no model."""
+        """Reject a value that is not a model."""
         return check_model(value)
 
 
 class Revise(Frozen):
-    """What happens below the bar: the answer, its score and the reasoning go back to the model."""
+    """Revision below `min_score`: the model gets its answer, the score and the reasoning again."""
 
     max: int = Field(ge=1, le=10)
-    """The most revisions of one answer."""
+    """The maximum number of revisions of one answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class _MemberResult:
-    """What one member of the panel said."""
+    """The opinions of one member of the panel, or its error."""
 
     member: Member
     opinions: tuple[Opinion, ...] = ()
@@ -85,75 +85,74 @@ class _MemberResult:
 
 
 class Judge(Scorer):
-    """A scorer that asks a model."""
+    """A scorer that calls a model."""
 
     docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.JUDGE
     cheap: ClassVar[bool] = False
     bar_option: ClassVar[str | None] = "min_score"
     prompt_version: ClassVar[str] = "1"
-    """Changes with the words of this kind's prompt: certificates are then stale."""
+    """Changes with the prompt of this judge; certificates then become stale."""
     default_min_score: ClassVar[float | None] = None
-    """The `min_score` where none is given; None gives no verdict without one."""
+    """The default of `min_score`; None gives no verdict without one."""
     has_verdict: ClassVar[bool] = False
-    """Whether its opinions hold a verdict without a bar."""
+    """Whether its opinions have a verdict without `min_score`."""
     verbatim: ClassVar[frozenset[str]] = frozenset(
         {
             *("model", "panel", "params", "rubric", "criteria", "steps", "examples", "reference"),
             *("question", "context", "goal", "choices", "against", "expected"),
         }
     )
-    """Never rendered before scoring: a judge renders its own texts for the prompt alone, so that
-    its fingerprint is the same for every case."""
+    """A judge renders these for the prompt only, so that its fingerprint is the same for every
+    case."""
     templates: ClassVar[tuple[str, ...]] = ()
     """The options that are templates over the case."""
 
     model: str | dict[str, Any] | None = None
-    """Who judges: a model's id, ``provider:model``, or a model written out; by default that of the
-    dataset's judge `default`."""
+    """The model that judges: a model id, ``provider:model``, or a model written out; by default
+    that of the judge `default` of the dataset."""
     min_score: float | None = Field(default=None, gt=0, le=1)
-    """The least score that passes, on the scale of 0 to 1 to which every scale is brought."""
+    """The least score that passes, from 0 to 1; scores on another scale are converted first."""
     params: dict[str, Any] = Field(default_factory=dict)
-    """Sampling parameters of the judge's calls (temperature, seed, max_tokens)."""
+    """Sampling parameters of the judge (temperature, seed, max_tokens)."""
     repeats: int = Field(default=1, ge=1, le=25)
-    """How often the same question is asked."""
+    """The number of calls with the same request."""
     aggregate: Repeats = "mean"
-    """How repeats become one: the mean of their scores; their (lower) median; the majority of
-    their verdicts."""
+    """How repeats are combined: the mean of their scores, the (lower) median of their scores, or
+    the majority of their verdicts."""
     panel: tuple[Member, ...] = ()
-    """Several models that are asked the same, instead of `model`. A tie goes against the answer;
-    one that cannot judge is left out and counted."""
+    """Several models that judge instead of `model`. A tie fails the answer; members that cannot
+    judge are left out and reported."""
     rule: PanelRule = "majority"
-    """How a panel decides: more than half pass it, all do, or the (weighted) mean of their scores
-    reaches the bar."""
+    """How a panel passes an answer: more than half of it pass, all pass, or the (weighted) mean
+    of the scores reaches `min_score`."""
     attempts: int = Field(default=3, ge=1, le=10)
-    """The most replies that are asked for until one can be read."""
+    """The maximum number of replies until one is readable."""
     output: Output = "schema"
-    """How the verdict's form is asked for: by its JSON Schema, as JSON, or in words alone."""
+    """How the format of the verdict is requested: by JSON Schema, as JSON, or in words only."""
     max_chars: int = Field(default=24_000, ge=200)
-    """The most characters of one piece of material; the middle of a longer one is left out,
-    visibly."""
+    """The maximum length of one piece of material; a note replaces the middle of a longer one."""
     revise: Revise | None = None
-    """Let the model revise an answer below the bar."""
+    """Lets the model revise an answer below `min_score`."""
     requires_certificate: CertificateThresholds | bool | None = None
-    """How well it must agree with people before its verdict counts: ``true``, or bars for
-    `precision`, `recall`, `kappa`, `max_dangerous`, `min_labels`. Without such a certificate it is
-    shown and does not vote."""
+    """The agreement with human labels required before its verdict counts: ``true``, or thresholds
+    for `precision`, `recall`, `kappa`, `max_dangerous` (the share of false passes), `min_labels`.
+    Without a certificate that meets them, the score is advisory."""
 
     @field_validator("model", mode="before")
     @classmethod
     def _model(cls, value: object) -> str | dict[str, Any] | None:
-        """Refuse what is no model."""
+        """Reject a value that is not a model."""
         return None if value is None else check_model(value)
 
     @field_validator("requires_certificate", mode="before")
     @classmethod
     def _bars(cls, value: object) -> CertificateThresholds | None:
-        """Let ``true`` be the standard bars, and ``false`` none."""
+        """Accept ``true`` for the default thresholds and ``false`` for none."""
         return parse_thresholds(value)
 
     @model_validator(mode="after")
     def _check_combinations(self) -> "Judge":
-        """Refuse options that have no meaning together."""
+        """Reject options that contradict each other."""
         if self.panel and self.model is not None:
             raise ValueError("give `model` or `panel`, not both")
         if self.rule != "majority" and len(self.panel) < 2:
@@ -169,7 +168,7 @@ class Judge(Scorer):
 
     @property
     def required_agreement(self) -> CertificateThresholds | None:
-        """What its certificate must reach; None where it needs none."""
+        """The thresholds of its certificate; None if it needs no certificate."""
         return (
             self.requires_certificate
             if isinstance(self.requires_certificate, CertificateThresholds)
@@ -178,36 +177,36 @@ class Judge(Scorer):
 
     @property
     def required_score(self) -> float | None:
-        """The least score that passes; None where there is no bar."""
+        """The least score that passes; None without a verdict."""
         return self.default_min_score if self.min_score is None else self.min_score
 
     def labels(self) -> Mapping[str, float | None]:
-        """Return the labels its opinions may have, with what each is worth (0..1)."""
+        """Return the possible labels of its opinions with their values (0..1)."""
         return {}
 
     def score_scale(self) -> Scale:
-        """Return the scale of the numbers it gives."""
+        """Return the scale of its scores."""
         return (0.0, 1.0)
 
     def verdict_on(self, label: str) -> bool | None:
-        """Return what one of its labels means for an answer; None where there is no bar."""
+        """Return whether a label passes an answer; None if there is no `min_score`."""
         value = self.labels()[label]
         return Opinion(value=value, label=label).with_verdict(self.required_score).passed
 
     async def opinion(self, interview: Interview, ctx: ScoreContext) -> Opinion:
-        """Ask one model for its opinion of an answer.
+        """Call one model for its opinion of an answer.
 
         Raises:
-            ScoringError: it cannot be had.
+            ScoringError: there is no response, or none is readable.
         """
         raise NotImplementedError
 
     def resolve(self, dataset: Dataset) -> "tuple[str | None, Judge]":
-        """Return the judge that will judge, and its name in the dataset; None if it has none."""
+        """Return the name of the judge in the dataset (None if inline) and its definition."""
         return None, self
 
     async def score(self, ctx: ScoreContext) -> Verdict:
-        """Ask, and make one verdict of what was said."""
+        """Evaluate the panel; mark the verdict as advisory if the judge is not calibrated."""
         try:
             name, judge = self.resolve(ctx.dataset)
         except ValueError as error:
@@ -222,7 +221,7 @@ class Judge(Scorer):
         return replace(verdict, metadata={**verdict.metadata, ADVISORY: advisory})
 
     def advisory(self, name: str | None, ctx: ScoreContext) -> str | None:
-        """Say why it has no vote here; None where it has one."""
+        """Return why its score is advisory; None if it counts."""
         bars = self.required_agreement
         return advisory_reason(
             bars,
@@ -232,13 +231,13 @@ class Judge(Scorer):
         )
 
     async def evaluate(self, name: str | None, ctx: ScoreContext) -> Verdict:
-        """Ask every member and combine.
+        """Call every member of the panel and combine the opinions.
 
         Raises:
-            ScoringError: none of them could judge.
+            ScoringError: no member could judge.
         """
         if ctx.ask is None:
-            raise ScoringError("a judge asks a model, and no call may be made here")
+            raise ScoringError("a judge calls a model, and no call is allowed here")
         members = self._members(ctx.dataset)
         if not members:
             raise ScoringError(_NO_MODEL)
@@ -262,7 +261,7 @@ class Judge(Scorer):
     async def _member(
         self, member: Member, name: str | None, ctx: ScoreContext, interviews: list[Interview]
     ) -> _MemberResult:
-        """Ask one model as often as it is to be asked."""
+        """Call one member, `repeats` times, and combine its opinions."""
         assert ctx.ask is not None
         opinions: list[Opinion] = []
         for repeat in range(self.repeats):
@@ -289,7 +288,7 @@ class Judge(Scorer):
         return _MemberResult(member, tuple(opinions), combined)
 
     def _combined(self, voices: Sequence[tuple[Member, Opinion]]) -> Opinion:
-        """Make one opinion of the panel's."""
+        """Combine the opinions of the panel."""
         try:
             return combine_panel(
                 [opinion for _, opinion in voices],
@@ -307,7 +306,7 @@ class Judge(Scorer):
         results: Sequence[_MemberResult],
         interviews: Sequence[Interview],
     ) -> dict[str, Any]:
-        """Return everything that is kept of a judgement besides its verdict."""
+        """Return the metadata of the score: models, calls, cost, agreement."""
         exchanges = [exchange for interview in interviews for exchange in interview.exchanges]
         costs = [exchange.cost_usd for exchange in exchanges]
         known_costs = [cost for cost in costs if cost is not None]
@@ -339,10 +338,10 @@ class Judge(Scorer):
         return metadata
 
     def fingerprint(self, dataset: Dataset) -> str:
-        """Return 16 hexadecimal digits that change with everything a judgement depends on.
+        """Return 16 hexadecimal digits that identify the request of this judge.
 
-        The rubric, the model, the prompts, the scale, the examples: not the bar, nor what else is
-        done with a judgement.
+        They change with the rubric, the model, the prompts, the scale and the examples. They do not
+        change with `min_score` and other options that only use the score.
         """
         return digest(
             {
@@ -358,7 +357,7 @@ class Judge(Scorer):
         )
 
     def _members(self, dataset: Dataset) -> tuple[Member, ...]:
-        """Return who judges; nobody where no model is named."""
+        """Return the members of the panel; empty if no model is configured."""
         if self.panel:
             return self.panel
         if self.model is not None:
@@ -370,54 +369,54 @@ class Judge(Scorer):
         return (Member(model=usual["model"], params={**params, **self.params}),)
 
     def models(self, dataset: Dataset) -> tuple[str | Model, ...]:
-        """Return the models it will ask."""
+        """Return the models it calls."""
         try:
             _, judge = self.resolve(dataset)
-            return tuple(model_of(m.model) for m in judge._members(dataset))  # noqa: SLF001 - kin
+            return tuple(model_of(m.model) for m in judge._members(dataset))  # noqa: SLF001 - the same class
         except ValueError:
             return ()
 
     def revisions(self, dataset: Dataset) -> int:
-        """Return how often an answer below the bar may be revised."""
+        """Return how many revisions an answer below `min_score` may get."""
         _, judge = self.resolve(dataset)
         return 0 if judge.revise is None else judge.revise.max
 
     def revision(self, score: Score) -> Message | None:
-        """Return what asks the model for a better answer; None where the answer stands."""
+        """Return the message that requests a revision; None for no revision."""
         from pytest_evals.scorers.judge.revision import needs_revision, revision_message
 
         return revision_message(score) if needs_revision(score) else None
 
     def reference_piece(self, text: str | None, ctx: ScoreContext) -> tuple[Piece, ...]:
-        """Return a right answer to show, where the judge is given one."""
+        """Return the reference answer as material; empty without one."""
         return () if text is None else (Piece("reference", self.rendered(text, ctx)),)
 
     def rendered(self, text: str, ctx: ScoreContext) -> str:
-        """Render one of its own texts for a case.
+        """Render an option for a case.
 
         Raises:
-            ScoringError: it does not fit the case.
+            ScoringError: the case lacks a variable.
         """
         try:
             return render(text, template_variables(ctx.case))
         except TemplateError as error:
-            raise ScoringError(f"the judge's own text: {error}") from None
+            raise ScoringError(f"a template of the judge: {error}") from None
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """Find what is wrong with judging this case by a judge that stands where it is used."""
+        """Yield what is wrong with judging this case by an inline judge."""
         if self.required_agreement is not None:
             yield (
-                f"`{self.type}` with `requires_certificate` has no name under which a certificate "
-                "is kept; define it in the dataset's `judges` and write `judge: {use: name}`"
+                f"`{self.type}` with `requires_certificate` needs a name for its certificate; "
+                "define it in the `judges` of the dataset and write `judge: {use: name}`"
             )
         yield from self.problems(dataset, case)
 
     def problems(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """Find what is wrong with judging this case, wherever the judge is defined."""
+        """Yield what is wrong with judging this case."""
         if not self._members(dataset):
             yield _NO_MODEL
         if self.revise is not None and not self.votes:
-            yield NO_BAR
+            yield NO_MIN_SCORE
         if case is None:
             return
         try:
@@ -427,11 +426,11 @@ class Judge(Scorer):
         yield from self.check_case(case)
 
     def check_case(self, case: Case) -> Iterable[str]:
-        """Find what a case lacks for this kind of judgement."""
+        """Yield what the case lacks for this type of judge."""
         return ()
 
     def _template_texts(self) -> Iterator[str]:
-        """Yield every text that is rendered for a case."""
+        """Yield every template among the options."""
         dumped = self.model_dump(mode="json", include=set(self.templates))
         yield from _texts(dumped)
 
@@ -442,17 +441,17 @@ _NOT_ASKED = frozenset(
         *("use", "min_score", "attempts", "revise", "requires_certificate"),
     }
 )
-"""Options that change nothing of what is asked, or enter a fingerprint in another form."""
+"""Options that do not change the request, or enter the fingerprint in another form."""
 
-NO_BAR = "`revise` needs a `min_score`, below which an answer is revised"
+NO_MIN_SCORE = "`revise` needs a `min_score`: answers below it are revised"
 _NO_MODEL = (
-    "the judge names no `model`; give it one (`model: openai:gpt-4.1`), or give the dataset's "
-    f"`judges` a `{DEFAULT}` with a model for all"
+    "the judge has no `model`; add one (`model: openai:gpt-4.1`), or define a judge "
+    f"`{DEFAULT}` with a model in the `judges` of the dataset"
 )
 
 
 def _panel_error(results: Sequence[_MemberResult]) -> ScoringError:
-    """Make the error of a panel of which nobody could judge."""
+    """Return the error of a panel without a single opinion."""
     errors = [result.error for result in results if result.error is not None]
     if len(errors) == 1:
         return errors[0]
@@ -463,14 +462,14 @@ def _panel_error(results: Sequence[_MemberResult]) -> ScoringError:
 
 
 def _cut_note(interviews: Sequence[Interview]) -> str:
-    """Say that a judge did not see everything."""
+    """Return a note on material that the judge did not see."""
     cut = {piece: n for interview in interviews for piece, n in interview.cut.items()}
     words = ", ".join(f"{n:,} characters of the {piece}" for piece, n in cut.items())
     return f"(not shown to the judge: {words}) " if words else ""
 
 
 def _member_record(result: _MemberResult) -> dict[str, Any]:
-    """Return what one member said, for the record."""
+    """Return the opinions of one member as metadata."""
     model = model_of(result.member.model)
     record: dict[str, Any] = {"model": model.id if isinstance(model, Model) else model}
     if result.member.weight != 1.0:
@@ -489,7 +488,7 @@ def _member_record(result: _MemberResult) -> dict[str, Any]:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Yield every text in a value."""
+    """Yield every string in a value."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
@@ -501,7 +500,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _answer_hint(message: str) -> str:
-    """Say where the answer stands, to those who look for it in a rubric."""
+    """Explain where the answer is, for a rubric that uses `answer`."""
     if "`answer`" not in message:
         return ""
-    return " The answer is always shown to the judge, fenced; a rubric does not hold it."
+    return " The judge always gets the answer, fenced; a rubric does not contain it."

@@ -1,4 +1,4 @@
-"""Claims: judges that take something apart, say yes or no of each part, and count."""
+"""Claims: split a text into statements, judge each with yes or no, return the share of yes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,14 +14,14 @@ _MAX_LISTED = 3
 def count_task(
     words: str, pieces: tuple[Piece, ...], *, yes: str, no: str, empty: str | None
 ) -> Task[Opinion]:
-    """Return the question for parts, each with a yes or no.
+    """Return the task of a judge that decides yes or no for each statement.
 
     Args:
-        words: what are the parts, and what is asked of each.
+        words: the instructions: what a statement is, and what to decide.
         pieces: the material.
-        yes: the key that says yes of a part, also its word in the reason.
-        no: the word for the others, in the reason.
-        empty: the label where there is no part; None refuses that.
+        yes: the JSON key of the decision, and the word for yes in the reason.
+        no: the word for no in the reason.
+        empty: the label without any statement; None rejects such a reply.
     """
 
     def read_row(row: Mapping[str, Any]) -> tuple[str, bool, str]:
@@ -49,7 +49,7 @@ def count_task(
 
 
 def _counted(rows: list[tuple[str, bool, str]], yes: str, no: str) -> Opinion:
-    """Return the share of yes."""
+    """Return the share of statements with yes."""
     right = sum(is_so for _, is_so, _ in rows)
     wrong = [f"{statement} ({why})" for statement, is_so, why in rows if not is_so]
     more = f" and {len(wrong) - _MAX_LISTED} more" if len(wrong) > _MAX_LISTED else ""

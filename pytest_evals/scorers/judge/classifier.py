@@ -26,8 +26,8 @@ Choose exactly one of these:
 class Classifier(Judge):
     """A model gives the answer one of several labels.
 
-    Labels with scores give a value; `passes` names those that pass; `expected` is the one that is
-    right for the case. With neither, the label is reported and does not vote.
+    Labels with scores give a value. `passes` lists the labels that pass; `expected` is the right
+    label of the case. Without any of these, the label is reported and not counted.
     """
 
     type: ClassVar[str] = "classifier"
@@ -38,43 +38,43 @@ class Classifier(Judge):
     )
 
     question: str = "Which of these labels fits the answer best?"
-    """What is asked about the answer; a template over the case."""
+    """The question about the answer; a template over the case."""
     choices: dict[str, float | None] = Field(min_length=2)
-    """The labels, alone or with what each is worth (0..1)."""
+    """The labels, or the labels with their scores (0..1)."""
     descriptions: dict[str, str] = Field(default_factory=dict)
-    """What labels mean, for the judge."""
+    """Descriptions of the labels, for the judge."""
     passes: tuple[str, ...] = ()
     """The labels that pass."""
     expected: str | None = None
-    """The label that is right for the case: ``"{{ expected }}"``."""
+    """The right label of the case: ``"{{ expected }}"``."""
     transcript: bool = False
-    """Whether the judge sees the whole conversation instead of the question alone."""
+    """Whether the judge gets the whole conversation instead of the question."""
 
     @field_validator("choices", mode="before")
     @classmethod
     def _listed(cls, value: object) -> object:
-        """Accept the labels alone."""
+        """Accept a list of labels."""
         if isinstance(value, list | tuple):
             if len({str(item) for item in value}) < len(value):
-                raise ValueError("a label stands twice among the `choices`")
+                raise ValueError("`choices` contain a duplicate label")
             return {str(item): None for item in value}
         return value
 
     @field_validator("passes", mode="before")
     @classmethod
     def _as_tuple(cls, value: object) -> object:
-        """Accept one label as a text."""
+        """Accept a single label."""
         return (value,) if isinstance(value, str) else value
 
     @field_validator("question")
     @classmethod
     def _check_not_blank(cls, value: str) -> str:
-        """Refuse a blank question."""
+        """Reject a blank question."""
         return not_blank(value, "the `question`")
 
     @model_validator(mode="after")
     def _fitting(self) -> "Classifier":
-        """Refuse labels that are none of the choices, and verdicts that contradict each other."""
+        """Reject labels outside `choices` and options that contradict each other."""
         for name, labels in (("passes", self.passes), ("descriptions", tuple(self.descriptions))):
             for label in labels:
                 if label not in self.choices:
@@ -85,18 +85,18 @@ class Classifier(Judge):
             bare = next(label for label, score in self.choices.items() if score is None)
             raise ValueError(f"`choices`: {bare!r} has no score, but others have one")
         if any(not 0 <= score <= 1 for score in scored):
-            raise ValueError("`choices`: a score is 0 to 1")
+            raise ValueError("`choices`: a score must be between 0 and 1")
         if self.min_score is not None and not scored:
             raise ValueError("`min_score` needs `choices` with scores")
         if len({folded for label in self.choices if (folded := label.casefold())}) < len(
             self.choices
         ):
-            raise ValueError("two of the `choices` differ in capitals alone")
+            raise ValueError("two of the `choices` differ only in case")
         ways = (self.min_score is not None, bool(self.passes), self.expected is not None)
         if sum(ways) > 1:
-            raise ValueError("`min_score`, `passes` and `expected` each decide; give one of them")
+            raise ValueError("`min_score`, `passes` and `expected` exclude each other; keep one")
         if len(self.passes) == len(self.choices):
-            raise ValueError("`passes` names every choice, so no answer could fail")
+            raise ValueError("`passes` lists every choice: no answer can fail")
         return self
 
     @property
@@ -105,7 +105,7 @@ class Classifier(Judge):
         return self.required_score is not None or bool(self.passes) or self.expected is not None
 
     def check_case(self, case: Case) -> Iterable[str]:
-        """The right label must be one of the choices."""
+        """Yield a problem if the right label is not one of the choices."""
         if self.expected is None or "{" in self.expected:
             return
         if self.expected not in self.choices:
@@ -113,11 +113,11 @@ class Classifier(Judge):
             yield f"`{self.type}`: `expected` is {self.expected!r}, none of {names}"
 
     def labels(self) -> Mapping[str, float | None]:
-        """Return the choices and their worth."""
+        """Return the choices and their scores."""
         return self.choices
 
     def truth(self, case: Case) -> str | None:
-        """Return the label that is right for a case."""
+        """Return the right label of a case."""
         if self.expected is None:
             return None
         return render(self.expected, template_variables(case))
@@ -127,7 +127,7 @@ class Classifier(Judge):
         return label in self.passes if self.passes else super().verdict_on(label)
 
     async def opinion(self, interview: Interview, ctx: ScoreContext) -> Opinion:
-        """Ask for the label."""
+        """Call the model for the label."""
         right = None
         if self.expected is not None:
             right = self.rendered(self.expected, ctx)
@@ -154,7 +154,7 @@ class Classifier(Judge):
         )
 
     def _read(self, data: Mapping[str, Any], right: str | None) -> Opinion:
-        """Read the label."""
+        """Parse the label."""
         label = choice_in(data, "label", tuple(self.choices))
         passed: bool | None = None
         if right is not None:

@@ -33,28 +33,28 @@ class ClosedQa(Judge):
     )
 
     question: str
-    """What is asked about the answer; a template over the case."""
+    """The question about the answer; a template over the case."""
     passes: Literal["yes", "no"] = "yes"
-    """Which reply passes the answer."""
+    """The reply that passes the answer."""
     reference: str | None = None
-    """A right answer to show to the judge: ``"{{ expected }}"``."""
+    """A right answer for the judge to compare with: ``"{{ expected }}"``."""
     transcript: bool = False
-    """Whether the judge sees the whole conversation instead of the question alone."""
+    """Whether the judge gets the whole conversation instead of the question."""
 
     @field_validator("passes", mode="before")
     @classmethod
     def _word(cls, value: object) -> object:
-        """Take true and false, as YAML 1.1 has it, for yes and no."""
+        """Accept true and false: YAML 1.1 parsers return them for yes and no."""
         return {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value
 
     @field_validator("question")
     @classmethod
     def _check_not_blank(cls, value: str) -> str:
-        """Refuse a blank question."""
+        """Reject a blank question."""
         return not_blank(value, "the `question`")
 
     def labels(self) -> Mapping[str, float | None]:
-        """Return the replies where no passes: people then answer the question as well."""
+        """Return yes and no if no passes: human labels then answer the question too."""
         return {} if self.passes == "yes" else {"yes": 0.0, "no": 1.0}
 
     def verdict_on(self, label: str) -> bool | None:
@@ -62,7 +62,7 @@ class ClosedQa(Judge):
         return label == self.passes
 
     async def opinion(self, interview: Interview, ctx: ScoreContext) -> Opinion:
-        """Ask the question."""
+        """Call the model for a reply."""
         more = self.reference_piece(self.reference, ctx)
         question = self.rendered(self.question, ctx).strip()
         return await interview.ask(
@@ -81,7 +81,7 @@ class ClosedQa(Judge):
         )
 
     def _read(self, data: Mapping[str, Any]) -> Opinion:
-        """Read the reply."""
+        """Parse the reply."""
         written = {True: "yes", False: "no"}
         reply = data["reply"]
         answer = choice_in(

@@ -1,4 +1,4 @@
-"""Judges of retrieval: is the answer faithful to its context, and is the context the right one?"""
+"""Judges of retrieval: faithfulness of the answer, recall and relevance of the context."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
@@ -42,27 +42,27 @@ passage by itself and give its number; leave none out."""
 
 
 class _ByContext(Judge):
-    """A judge that needs the passages an answer should rest on."""
+    """A judge that needs the retrieved passages."""
 
     graded: ClassVar[bool | None] = True
     templates: ClassVar[tuple[str, ...]] = ("context",)
 
     context: str | tuple[str, ...] = ()
-    """The passages; templates over the case. By default the case's variable `context`, else what
-    the application says that it retrieved (its answer's metadata `context`, or the retrieval spans
-    of its trace)."""
+    """The passages; templates over the case. By default the variable `context` of the case, else
+    the passages that the application reports: the metadata `context` of its response, or the
+    retrieval spans of its trace."""
 
     @field_validator("context")
     @classmethod
     def _list(cls, value: str | tuple[str, ...]) -> tuple[str, ...]:
-        """Make one passage a list of one."""
+        """Accept a single passage."""
         return (value,) if isinstance(value, str) else value
 
     def passages(self, ctx: ScoreContext) -> tuple[Piece, ...]:
-        """Return the passages, numbered.
+        """Return the numbered passages.
 
         Raises:
-            ScoringError: there are none.
+            ScoringError: there are no passages.
         """
         written = [self.rendered(text, ctx) for text in self.context]
         texts = contexts_of(ctx, written)
@@ -70,16 +70,16 @@ class _ByContext(Judge):
 
 
 class ContextFaithfulness(_ByContext):
-    """The share of the answer's statements that its context supports.
+    """The share of the statements in the answer that the context supports.
 
-    An answer that states nothing has no share: it gets the label ``no statements`` and no vote.
+    An answer without statements has no share: it gets the label ``no statements``, not counted.
     """
 
     type: ClassVar[str] = "context_faithfulness"
     example: ClassVar[str] = "context_faithfulness: {model: 'openai:gpt-4.1', min_score: 0.9}"
 
     async def opinion(self, interview: Interview, ctx: ScoreContext) -> Opinion:
-        """Ask for the statements."""
+        """Call the model for the statements."""
         pieces = answer_material(ctx, *self.passages(ctx))
         return await interview.ask(
             count_task(
@@ -89,18 +89,18 @@ class ContextFaithfulness(_ByContext):
 
 
 class ContextRecall(_ByContext):
-    """The share of the reference answer's statements that the context holds."""
+    """The share of the statements in the reference answer that the context contains."""
 
     type: ClassVar[str] = "context_recall"
     example: ClassVar[str] = "context_recall: {model: 'openai:gpt-4.1', min_score: 0.8}"
 
     def check_case(self, case: Case) -> Iterable[str]:
-        """The reference says what should have been found."""
+        """Yield a problem if the case has no reference answer."""
         if case.expected is None:
-            yield f"`{self.type}` looks for the statements of the case's `expected`: there is none"
+            yield f"`{self.type}` needs a reference answer: the case has no `expected`"
 
     async def opinion(self, interview: Interview, ctx: ScoreContext) -> Opinion:
-        """Ask for the statements."""
+        """Call the model for the statements."""
         pieces = (
             Piece("question", question_of(ctx)),
             Piece("reference", expected_text(ctx)),
@@ -112,13 +112,13 @@ class ContextRecall(_ByContext):
 
 
 class ContextRelevance(_ByContext):
-    """The share of the context's passages that help to answer the question."""
+    """The share of the passages that help to answer the question."""
 
     type: ClassVar[str] = "context_relevance"
     example: ClassVar[str] = "context_relevance: {model: 'openai:gpt-4.1', min_score: 0.5}"
 
     async def opinion(self, interview: Interview, ctx: ScoreContext) -> Opinion:
-        """Ask of every passage."""
+        """Call the model for a decision on every passage."""
         passages = self.passages(ctx)
         row_schema = object_schema(
             {
@@ -140,7 +140,7 @@ class ContextRelevance(_ByContext):
 
 
 def _relevance(data: Mapping[str, Any], n: int) -> Opinion:
-    """Read a verdict on each of n passages."""
+    """Parse the decision on each of n passages."""
 
     def read(row: Mapping[str, Any]) -> tuple[float, bool, str]:
         return number_in(row, "passage", (1, n)), bool_in(row, "relevant"), text_in(row, "why")

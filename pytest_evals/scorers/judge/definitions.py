@@ -1,4 +1,4 @@
-"""The judges that a dataset defines by name: found, made, and checked where they stand."""
+"""The `judges` of a dataset: look up, parse and check their definitions."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ from pytest_evals.ground.canonical import Frozen, Json, canonical
 from pytest_evals.ground.errors import suggest
 from pytest_evals.model import Model
 from pytest_evals.scorers.catalogue import SCORERS
-from pytest_evals.scorers.judge.base import DEFAULT, NO_BAR, Judge
+from pytest_evals.scorers.judge.base import DEFAULT, NO_MIN_SCORE, Judge
 from pytest_evals.scorers.judge.models import check_model, model_of
 from pytest_evals.scorers.options import Loc, option_problems
 
@@ -25,10 +25,10 @@ JUDGES: Mapping[str, str] = {
 
 
 class DefinitionError(ValueError):
-    """A judge's definition is not right; holds every problem found.
+    """The definition of a judge is invalid; holds every problem.
 
     Args:
-        problems: the way to each from the definition, and a message.
+        problems: the location of each in the definition, and a message.
     """
 
     def __init__(self, problems: list[tuple[Loc, str]]) -> None:
@@ -37,7 +37,7 @@ class DefinitionError(ValueError):
 
 
 class _DefaultModel(Frozen):
-    """A `default` that only says who judges."""
+    """A `default` that only sets the model of other judges."""
 
     model: str | dict[str, Any]
     params: dict[str, Any] = Field(default_factory=dict)
@@ -45,7 +45,7 @@ class _DefaultModel(Frozen):
     @field_validator("model", mode="before")
     @classmethod
     def _model(cls, value: object) -> str | dict[str, Any]:
-        """Refuse what is no model."""
+        """Reject a value that is not a model."""
         return check_model(value)
 
 
@@ -60,10 +60,10 @@ def judge_class(name: str) -> type[Judge] | None:
 
 
 def get_judge(dataset: Dataset, name: str) -> Judge:
-    """Return a judge that a dataset defines.
+    """Return a judge of a dataset.
 
     Raises:
-        DefinitionError: there is none of that name, or it is not right.
+        DefinitionError: no judge has this name, or its definition is invalid.
     """
     if not is_defined(dataset, name):
         raise DefinitionError([((), unknown_judge(dataset, name, asked=True))])
@@ -71,31 +71,31 @@ def get_judge(dataset: Dataset, name: str) -> Judge:
 
 
 def default_judge(dataset: Dataset) -> Judge | None:
-    """Return the judge that is meant where none is named; None where there is none.
+    """Return the judge `default`; None if the dataset does not define it.
 
     Raises:
-        DefinitionError: it is not right.
+        DefinitionError: its definition is invalid.
     """
     return get_judge(dataset, DEFAULT) if is_defined(dataset, DEFAULT) else None
 
 
 def is_defined(dataset: Dataset, name: str) -> bool:
-    """Whether a dataset defines a judge of this name; a `default` that is only a model is none."""
+    """Whether a dataset defines a judge of this name; a `default` with only a model is not one."""
     return name in dataset.judges and not _only_model(name, dataset.judges[name])
 
 
 def unknown_judge(dataset: Dataset, name: str, *, asked: bool) -> str:
-    """Say that a judge is not defined.
+    """Return the message for a judge that is not defined.
 
     Args:
-        dataset: where it should be.
-        name: the judge.
-        asked: whether the user named it; else it is the one that is meant where none is named.
+        dataset: the dataset.
+        name: the name of the judge.
+        asked: whether the user wrote the name; otherwise it is the default.
     """
     if not asked:
         return (
-            "the judge has neither a `rubric` nor `criteria`, and the dataset's `judges` define "
-            f"no `{DEFAULT}` to use instead"
+            "the judge has neither a `rubric` nor `criteria`, and the `judges` of the dataset do "
+            f"not define a `{DEFAULT}`"
         )
     names = [other for other in dataset.judges if is_defined(dataset, other)]
     if not names:
@@ -104,11 +104,14 @@ def unknown_judge(dataset: Dataset, name: str, *, asked: bool) -> str:
 
 
 def check_judges(dataset: Dataset) -> Iterator[tuple[Loc, str]]:
-    """Yield every problem of the judges that a dataset defines, as the way to it and a message."""
+    """Yield every problem with the judges of a dataset: its location and a message."""
     for name, written in dataset.judges.items():
         where: Loc = ("judges", name)
         if not re.fullmatch(r"\w[\w.-]*", name):
-            yield where, f"a judge's name is letters, digits and . _ -, found {name!r}"
+            yield (
+                where,
+                f"the name of a judge may contain letters, digits and . _ -, found {name!r}",
+            )
         if _only_model(name, written):
             yield from _check_default(written, where)
             continue
@@ -119,15 +122,15 @@ def check_judges(dataset: Dataset) -> Iterator[tuple[Loc, str]]:
                 yield (*where, *loc), message
             continue
         for message in judge.problems(dataset, None):
-            if message != NO_BAR:  # the bar may stand where the judge is used
+            if message != NO_MIN_SCORE:  # the scorer that uses the judge may set `min_score`
                 yield where, message
 
 
 def judge_models(dataset: Dataset) -> Iterator[tuple[Loc, str | Model]]:
-    """Yield every model that the dataset's judges ask, with the way to it.
+    """Yield every model that the judges of a dataset call, with its location.
 
-    What only a registry knows (whether there is such a provider, and its options) is to be checked
-    by who has one. A name may also be the id of one of the dataset's models.
+    The registry checks providers and their options. A model may also be the id of a model of the
+    dataset.
     """
     for name, written in dataset.judges.items():
         members = written.get("panel") or ()
@@ -141,16 +144,16 @@ def judge_models(dataset: Dataset) -> Iterator[tuple[Loc, str | Model]]:
                 if isinstance(model, str | dict):
                     yield loc, model_of(model)
             except ValueError:
-                continue  # `check_judges` says so
+                continue  # reported by `check_judges`
 
 
 def _only_model(name: str, written: Mapping[str, Json]) -> bool:
-    """Whether a definition only says who judges by default."""
+    """Whether a definition only sets the default model."""
     return name == DEFAULT and not written.keys() - {"model", "params"}
 
 
 def _check_default(written: Mapping[str, Json], where: Loc) -> Iterator[tuple[Loc, str]]:
-    """Yield what is wrong with a default that is only a model."""
+    """Yield what is wrong with a `default` that only sets the model."""
     try:
         _DefaultModel.model_validate(written)
     except ValidationError as error:
@@ -162,10 +165,10 @@ def _check_default(written: Mapping[str, Json], where: Loc) -> Iterator[tuple[Lo
 
 @lru_cache(maxsize=256)
 def _parse(text: str) -> Judge:
-    """Make a judge of its definition, once for equal ones.
+    """Parse the definition of a judge; equal definitions share one judge.
 
     Raises:
-        DefinitionError: it is not right.
+        DefinitionError: it is invalid.
     """
     import json
 
@@ -174,13 +177,15 @@ def _parse(text: str) -> Judge:
     cls = judge_class(judge_type) if isinstance(judge_type, str) else None
     if cls is None:
         hint = suggest(str(judge_type), JUDGES)
-        raise DefinitionError([(("type",), f"no kind of judge is called {judge_type!r}.{hint}")])
+        raise DefinitionError([(("type",), f"no type of judge is called {judge_type!r}.{hint}")])
     problems: list[tuple[Loc, str]] = [
-        ((key,), f"`{key}` stands where the judge is used, not where it is defined")
+        ((key,), f"`{key}` belongs to the scorer that uses the judge, not to the definition")
         for key in sorted(COMMON_SCORER_KEYS & written.keys() - cls.model_fields.keys())
     ]
     if "use" in written:
-        problems.append((("use",), "a definition cannot use another judge; write it out"))
+        problems.append(
+            (("use",), "the definition of a judge cannot `use` another judge; write it out")
+        )
     if problems:
         raise DefinitionError(problems)
     try:

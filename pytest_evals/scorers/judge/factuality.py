@@ -1,4 +1,4 @@
-"""factuality: a model says how the facts in the answer stand to those in a reference answer."""
+"""factuality: a model compares the facts in the answer with those in a reference answer."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
@@ -21,7 +21,7 @@ RELATIONS: Mapping[str, tuple[str, float]] = {
     "subset": ("it states some of them, lacks others, and contradicts none", 0.4),
     "conflict": ("it contradicts at least one of them", 0.0),
 }
-"""How an answer stands to its reference, and what that is worth."""
+"""The relation of an answer to its reference: its description for the judge, and its value."""
 
 _WORDS = """\
 Compare the facts that the answer states with those of the reference, which is right. Style, \
@@ -30,10 +30,10 @@ grammar and length do not count. Say which of these holds:
 
 
 class Factuality(Judge):
-    """A model compares the facts in the answer with those of the case's `expected`.
+    """A model compares the facts in the answer with those in the `expected` of the case.
 
-    same and immaterial count 1, superset 0.6, subset 0.4, conflict 0; with the usual bar of 0.6 an
-    answer passes that has all the facts and contradicts none.
+    The values are 1 for same and immaterial, 0.6 for superset, 0.4 for subset, 0 for conflict. By
+    default 0.6 is required: an answer passes if it has all facts and contradicts none.
     """
 
     type: ClassVar[str] = "factuality"
@@ -43,36 +43,37 @@ class Factuality(Judge):
     example: ClassVar[str] = "factuality: {model: 'openai:gpt-4.1'}"
 
     reference: str | None = None
-    """What is right; a template over the case. By default the case's `expected`."""
+    """The reference answer; a template over the case. By default the `expected` of the case."""
     scores: dict[str, float] = Field(default_factory=dict)
-    """What same, immaterial, superset, subset and conflict are worth, where it is something else;
-    0..1."""
+    """Other values (0..1) for same, immaterial, superset, subset or conflict."""
 
     @field_validator("scores")
     @classmethod
     def _check_name(cls, value: dict[str, float]) -> dict[str, float]:
-        """Refuse other words, and numbers outside the scale."""
+        """Reject unknown relations and values outside 0..1."""
         for name, score in value.items():
             if name not in RELATIONS:
-                raise ValueError(f"`scores` knows {', '.join(RELATIONS)}, found {name!r}")
+                raise ValueError(
+                    f"`scores`: expected one of {', '.join(RELATIONS)}, found {name!r}"
+                )
             if not 0 <= score <= 1:
                 raise ValueError(f"`scores.{name}` is {score:g}, expected 0 to 1")
         return value
 
     def check_case(self, case: Case) -> Iterable[str]:
-        """There must be something to compare with."""
+        """Yield a problem if there is no reference answer."""
         if self.reference is None and case.expected is None:
-            yield f"`{self.type}` compares with the case's `expected`, and there is none"
+            yield f"`{self.type}` needs a reference answer: the case has no `expected`"
 
     def labels(self) -> Mapping[str, float | None]:
-        """Return the relations and their worth."""
+        """Return the relations and their values."""
         return {name: self.scores.get(name, worth) for name, (_, worth) in RELATIONS.items()}
 
     async def opinion(self, interview: Interview, ctx: ScoreContext) -> Opinion:
-        """Ask for the relation."""
+        """Call the model for the relation."""
         right = expected_text(ctx) if self.reference is None else self.rendered(self.reference, ctx)
         if not right.strip():
-            raise ScoringError("the reference is blank, so nothing can be compared with it")
+            raise ScoringError("the reference answer is blank")
         lines = "\n".join(f"- {name}: {what}" for name, (what, _) in RELATIONS.items())
         names = list(RELATIONS)
         return await interview.ask(
@@ -92,7 +93,7 @@ class Factuality(Judge):
         )
 
     def _read(self, data: Mapping[str, Any]) -> Opinion:
-        """Read the relation."""
+        """Parse the relation."""
         relation = choice_in(data, "relation", tuple(RELATIONS))
         return Opinion(
             value=self.scores.get(relation, RELATIONS[relation][1]),

@@ -1,7 +1,6 @@
-"""Fences: untrusted text in a judge's prompt, between marks that it cannot contain.
+"""Fences: untrusted text in the prompt of a judge, between marks that it cannot contain.
 
-Nothing here is random: equal material gives equal prompts, so that a judgement can be stored and
-found again.
+Marks are deterministic: equal material gives equal prompts, so that stored responses are reused.
 """
 
 import hashlib
@@ -14,29 +13,29 @@ _SHORTEST = 8
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A piece of material: what it is, and its text as somebody else wrote it."""
+    """A piece of untrusted material: its name and its text."""
 
     name: str
-    """One word of lower-case letters: question, answer, reference."""
+    """A lower-case word: question, answer, reference."""
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Fenced:
-    """Material between its marks."""
+    """Material between marks."""
 
     text: str
     mark: str
-    """What every mark ends in, and no piece contains."""
+    """The end of every mark; no piece contains it."""
     cut: dict[str, int]
-    """How many characters were left out of each piece that was too long."""
+    """The number of characters removed from each piece that was too long."""
 
 
 def fence(pieces: Sequence[Piece], *, max_chars: int) -> Fenced:
-    """Put pieces between tags that none of them can close.
+    """Put pieces between tags that no piece can close.
 
     Args:
-        pieces: in the order in which they are shown.
+        pieces: the material, in order.
         max_chars: the length limit of a piece; the middle of a longer one is replaced by a note.
     """
     whole = [Piece(piece.name, _encodable(piece.text)) for piece in pieces]
@@ -52,10 +51,10 @@ def fence(pieces: Sequence[Piece], *, max_chars: int) -> Fenced:
 
 
 def mark_for(texts: Iterable[str]) -> str:
-    """Return hexadecimal digits that occur in none of the texts, however they are written.
+    """Return hexadecimal digits that occur in none of the texts.
 
-    They are derived from the texts. Where a text contains them (also in capitals, or in characters
-    that look alike), they are made longer, then anew, until it does not.
+    They are a hash of the texts. If a text contains them, in any case or in look-alike characters,
+    they get longer; if the whole hash occurs, it is hashed again.
     """
     folded = [_folded(text) for text in texts]
     seed = hashlib.sha256("\0".join(folded).encode()).hexdigest()
@@ -67,18 +66,18 @@ def mark_for(texts: Iterable[str]) -> str:
 
 
 def _folded(text: str) -> str:
-    """Make texts equal that a reader may take for the same."""
+    """Normalize a text so that look-alike texts are equal."""
     plain = unicodedata.normalize("NFKC", text).casefold()
     return "".join(c for c in plain if c.isalnum()) if not plain.isascii() else plain
 
 
 def _encodable(text: str) -> str:
-    """Make half characters visible: no request can carry them."""
+    """Escape lone surrogates: no request can encode them."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _cut(text: str, max_chars: int, mark: str) -> tuple[str, int]:
-    """Leave out the middle of a long text; returns it with the number of characters left out."""
+    """Cut the middle of a long text; return the text and the number of removed characters."""
     if len(text) <= max_chars:
         return text, 0
     head = max_chars * 2 // 3

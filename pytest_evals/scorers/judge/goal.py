@@ -1,7 +1,6 @@
-"""goal_success: whether a conversation, with the tools called in it, reached what the user wanted.
+"""goal_success: whether a conversation, with its tool calls, reached the goal of the user.
 
-What an assistant says that it did is not what it did: the judge is told to go by what the tools
-gave back.
+The judge decides by the results of the tools, not by the claims of the assistant.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,7 +19,7 @@ from pytest_evals.scorers.judge.reply import choice_in, text_in
 from pytest_evals.scorers.judge.scale import not_blank
 
 OUTCOMES = {"reached": 1.0, "partly": 0.5, "missed": 0.0}
-"""What a conversation came to, and what that is worth."""
+"""The outcomes of a conversation and their values."""
 
 _WORDS = """\
 Say whether the conversation below reached the user's goal by its end.
@@ -34,10 +33,10 @@ it did something proves nothing where a tool was needed for it."""
 
 
 class GoalSuccess(Judge):
-    """A model says whether the conversation reached the user's goal.
+    """A model decides whether the conversation reached the goal of the user.
 
-    reached counts 1, partly 0.5, missed 0; with the usual bar of 1 only reached passes. The judge
-    sees every message, every tool call and its result, and the application's trace is not needed.
+    The values are 1 for reached, 0.5 for partly, 0 for missed; by default 1 is required. The judge
+    gets every message, every tool call and its result; no trace is needed.
     """
 
     type: ClassVar[str] = "goal_success"
@@ -50,26 +49,26 @@ class GoalSuccess(Judge):
     )
 
     goal: str | None = None
-    """What should have been reached; a template over the case. By default the case's `expected`,
-    else what the user asked."""
+    """The goal; a template over the case. By default the `expected` of the case, else its
+    input."""
 
     @field_validator("goal")
     @classmethod
     def _check_not_blank(cls, value: str | None) -> str | None:
-        """Refuse a blank goal."""
+        """Reject a blank goal."""
         return value if value is None else not_blank(value, "the `goal`")
 
     def check_case(self, case: Case) -> Iterable[str]:
-        """There must be a goal."""
+        """Yield a problem if there is no goal."""
         if self.goal is None and case.expected is None and case.input is None and not case.turns:
             yield f"`{self.type}` needs a `goal`, or an `expected` of the case"
 
     def labels(self) -> Mapping[str, float | None]:
-        """Return the outcomes and their worth."""
+        """Return the outcomes and their values."""
         return OUTCOMES
 
     async def opinion(self, interview: Interview, ctx: ScoreContext) -> Opinion:
-        """Ask what the conversation came to."""
+        """Call the model for the outcome."""
         goal = self._goal(ctx)
         names = list(OUTCOMES)
         return await interview.ask(
@@ -94,11 +93,11 @@ class GoalSuccess(Judge):
         else:
             goal = question_of(ctx)
         if not goal.strip():
-            raise ScoringError("the goal is blank, so nothing can be judged by it")
+            raise ScoringError("the goal is blank")
         return goal
 
 
 def _read(data: Mapping[str, Any]) -> Opinion:
-    """Read the outcome."""
+    """Parse the outcome."""
     outcome = choice_in(data, "outcome", tuple(OUTCOMES))
     return Opinion(value=OUTCOMES[outcome], label=outcome, reason=text_in(data, "reasoning"))

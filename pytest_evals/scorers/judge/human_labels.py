@@ -1,4 +1,4 @@
-"""People's labels in a judge's own terms: what a word or a number says of an answer. Pure."""
+"""Human labels on the scale of a judge: parse a label or a value. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,22 +15,22 @@ _WORDS: Mapping[str, bool] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HumanLabel:
-    """What one person says of one answer."""
+    """The label of one person for one answer."""
 
     passed: bool | None = None
-    """The verdict; None where the judge has no bar that would give one."""
+    """The verdict; None if the judge has no `min_score`."""
     label: str | None = None
-    """One of the judge's own labels."""
+    """One of the labels of the judge."""
     score: float | None = None
-    """On the judge's own scale."""
+    """On the scale of the judge."""
 
 
 def read_label(judge: Judge, label: str | None, value: float | None) -> HumanLabel:
-    """Return what a person's label or value says, as the judge's own would be taken.
+    """Parse the label or value of a person by the labels and the scale of a judge.
 
     Raises:
-        ValueError: the label is neither pass or fail nor one of the judge's, or the value lies
-            outside its scale.
+        ValueError: the label is neither pass or fail nor a label of the judge, or the value is
+            outside of its scale.
     """
     passed: bool | None = None
     judge_label: str | None = None

@@ -1,7 +1,7 @@
-"""Interview: one judge model is asked for one opinion, again where its reply cannot be read.
+"""Interview: calls to one judge model until one of its replies can be parsed.
 
-Asking again is another question (the reply and what is wrong with it go back on the same thread),
-so a stored reply that could not be read is never taken for the answer to it.
+A retry is a new request: it contains the unreadable reply and what is wrong with it. A stored
+unreadable reply is therefore never reused as the response to the retry.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,10 +18,10 @@ from pytest_evals.scorers.judge.reply import BadReplyError, read_object
 from pytest_evals.scorers.quoting import quoted
 
 Output = Literal["schema", "json", "text"]
-"""How the verdict's form is asked for besides in words: by its JSON Schema, as any JSON, or not."""
+"""How a server is told to enforce the format: by JSON Schema, as JSON, or not at all."""
 
 PROMPTS = "1"
-"""The version of the words below; a change makes every certificate stale."""
+"""The version of the prompts below; a change makes every certificate stale."""
 
 SYSTEM = """\
 You are an impartial judge of what another system answered. Do exactly the task that the user \
@@ -51,23 +51,23 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task(Generic[T]):
-    """One question to a judge, and how its reply is read."""
+    """One request to a judge, and the parser of its reply."""
 
     words: str
-    """What is to be judged and by what standard, in the words of the dataset's author."""
+    """The instructions: what to judge and by which standard."""
     pieces: tuple[Piece, ...]
-    """The material, untrusted."""
+    """The untrusted material."""
     form: str
-    """The JSON object that is wanted, as an example in words."""
+    """The JSON object of the reply, as an example."""
     schema: Mapping[str, Any]
-    """The same as a JSON Schema."""
+    """The JSON Schema of the reply."""
     read: Callable[[Mapping[str, Any]], T]
-    """Makes the opinion; raises `BadReplyError`."""
+    """Parses the reply; raises `BadReplyError`."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Interview:
-    """A judge model that can be asked; keeps what was said."""
+    """The conversation with one judge model; records its exchanges."""
 
     ask_model: Ask
     model: str | Model
@@ -77,21 +77,21 @@ class Interview:
     sample: int
     """The number of the repeat."""
     attempts: int
-    """The most replies that are asked for, unreadable ones included."""
+    """The maximum number of calls, including those with unreadable replies."""
     output: Output
     max_chars: int
-    """The most characters of one piece of material."""
+    """The maximum length of one piece of material."""
     exchanges: list[Exchange] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
-    """What was wrong with the replies that could not be read."""
+    """Why replies could not be parsed."""
     cut: dict[str, int] = field(default_factory=dict)
-    """How many characters of each piece the judge did not see."""
+    """The number of characters removed from each piece."""
 
     async def ask(self, task: Task[T]) -> T:
-        """Ask until there is a reply that can be read.
+        """Call the model until a reply can be parsed.
 
         Raises:
-            ScoringError: there is no answer, or none of the replies can be read.
+            ScoringError: there is no response, or no reply can be parsed.
         """
         thread = self._first(task)
         for attempt in range(1, self.attempts + 1):
@@ -111,7 +111,7 @@ class Interview:
         raise AssertionError("the last attempt returns or raises")
 
     def _first(self, task: Task[Any]) -> list[Message]:
-        """Return the thread of the first question."""
+        """Return the messages of the first request."""
         fenced = fence(task.pieces, max_chars=self.max_chars)
         self.cut.update(fenced.cut)
         parts = [task.words.strip()]
@@ -124,10 +124,10 @@ class Interview:
         ]
 
     async def _answer(self, thread: Iterable[Message], task: Task[Any]) -> Response:
-        """Ask once.
+        """Call the model once.
 
         Raises:
-            ScoringError: no answer.
+            ScoringError: there is no response.
         """
         try:
             exchange = await self.ask_model(
@@ -140,33 +140,36 @@ class Interview:
             )
         except AnswerError as error:
             raise ScoringError(
-                f"the judge {self._named()} gave no answer ({error.type}): {error.message}"
+                f"the judge {self._named()} gave no response ({error.type}): {error.message}"
                 + self._advice(error),
                 detail=error.detail,
             ) from None
         self.exchanges.append(exchange)
         if exchange.response is None:
-            raise ScoringError(f"the judge {self._named()} gave no answer")
+            raise ScoringError(f"the judge {self._named()} gave no response")
         return exchange.response
 
     def _advice(self, error: AnswerError) -> str:
-        """Say what may help where a server does not take the form of the verdict."""
+        """Return advice if the server rejected the requested format."""
         words = f"{error.message} {error.detail or ''}".lower()
         marks = ("response_format", "json_schema", "output_config", "schema", "structured")
         if self.output == "text" or not any(mark in words for mark in marks):
             return ""
-        return ". If its server takes no JSON Schema, give the judge `output: json` or `text`"
+        return (
+            ". If its server does not support JSON Schema, set `output: json` or `text` for the "
+            "judge"
+        )
 
     def _named(self) -> str:
-        """Name the model."""
+        """Return the quoted id of the model."""
         return repr(self.model.id if isinstance(self.model, Model) else self.model)
 
 
 def _reply_text(response: Response) -> str:
-    """Return the text of a reply, or say why there is none.
+    """Return the text of a reply.
 
     Raises:
-        BadReplyError: the judge refused, or was cut off.
+        BadReplyError: the judge refused, or its reply is empty or cut off.
     """
     if response.refusal and not response.text.strip():
         raise BadReplyError(f"the judge refused: {quoted(response.refusal, limit=80)}")
@@ -183,7 +186,7 @@ def _reply_text(response: Response) -> str:
 
 
 def _again(response: Response, why: str, form: str) -> Sequence[Message]:
-    """Return what goes back on the thread; servers refuse an assistant that said nothing."""
+    """Return the messages of a retry; servers reject an empty assistant message."""
     text = response.text.strip()
     request = Message(role="user", content=_AGAIN.format(why=why, form=form))
     reply = Message(role="assistant", content=text or "(no text)")
@@ -191,7 +194,7 @@ def _again(response: Response, why: str, form: str) -> Sequence[Message]:
 
 
 def _format(output: Output, schema: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return how a server is asked to keep to the form."""
+    """Return the `response_format` of the request."""
     if output == "text":
         return None
     if output == "json":
@@ -203,7 +206,7 @@ def _format(output: Output, schema: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def object_schema(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the schema of an object with exactly these keys, as strict servers want it."""
+    """Return the schema of an object with exactly these keys, as strict mode requires."""
     return {
         "type": "object",
         "properties": dict(properties),

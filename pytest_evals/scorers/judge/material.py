@@ -1,4 +1,4 @@
-"""Material: what a judge is shown of a trial, as pieces that somebody else wrote."""
+"""Material: the untrusted parts of a trial that a judge gets."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -12,11 +12,11 @@ from pytest_evals.scorers.judge.fence import Piece
 _TEXTS = ("text", "content", "page_content", "document", "passage")
 _LISTS = ("documents", "contexts", "context", "chunks", "retrieved", "output", "result", *_TEXTS)
 _UNSEEN = frozenset({"system", "developer"})
-"""Roles that are instructions to the model under test, not part of its conversation."""
+"""Roles with instructions to the model under test; judges do not get them."""
 
 
 def question_of(ctx: ScoreContext) -> str:
-    """Return what was asked, as a text: the case's input, else the first thing the user said."""
+    """Return the question as a text: the input of the case, else the first user message."""
     asked = ctx.case.input
     if isinstance(asked, tuple) and asked and all(isinstance(item, Message) for item in asked):
         messages = [message for message in asked if message.role not in _UNSEEN]
@@ -35,21 +35,21 @@ def question_of(ctx: ScoreContext) -> str:
 
 
 def answer_material(ctx: ScoreContext, *more: Piece, transcript: bool = False) -> tuple[Piece, ...]:
-    """Return the usual material: the question, more where there is more, and the answer.
+    """Return the question, additional pieces, and the answer.
 
     Args:
         ctx: the trial.
-        more: what stands between the two.
-        transcript: whether the whole conversation stands in the place of the question.
+        more: pieces between the question and the answer.
+        transcript: whether the whole conversation replaces the question.
     """
     asked = conversation_of(ctx) if transcript else (Piece("question", question_of(ctx)),)
     return (*asked, *more, Piece("answer", ctx.answer))
 
 
 def conversation_of(ctx: ScoreContext, *, max_chars: int = 96_000) -> tuple[Piece, ...]:
-    """Return the conversation, message by message, with the tools that were called.
+    """Return the messages and tool calls of the conversation.
 
-    Every message is a piece of its own, so that none can pretend to be another.
+    Every message is a separate piece, so that none can imitate another.
 
     Args:
         ctx: the trial.
@@ -65,7 +65,7 @@ def conversation_of(ctx: ScoreContext, *, max_chars: int = 96_000) -> tuple[Piec
 
 
 def _shortened(pieces: Sequence[Piece], max_chars: int) -> tuple[Piece, ...]:
-    """Keep the first message and as many of the last ones as there is room for."""
+    """Keep the first message and as many of the last messages as fit."""
     room = max_chars - len(pieces[0].text)
     kept = 0
     while kept < len(pieces) - 2 and len(pieces[-1 - kept].text) <= room:
@@ -81,7 +81,7 @@ def _shortened(pieces: Sequence[Piece], max_chars: int) -> tuple[Piece, ...]:
 
 
 def _exchange_pieces(exchange: Exchange, *, first: bool) -> Iterator[Piece]:
-    """Yield what was said in one turn."""
+    """Yield the messages of one turn."""
     asked = exchange.request.messages if first else exchange.request.messages[-1:]
     for message in asked:
         if message.role not in _UNSEEN:
@@ -102,7 +102,7 @@ def _exchange_pieces(exchange: Exchange, *, first: bool) -> Iterator[Piece]:
 
 
 def _message_pieces(message: Message) -> Iterator[Piece]:
-    """Yield a message and the calls in it."""
+    """Yield a message and its tool calls."""
     if message.text:
         yield Piece("tool-result" if message.role == "tool" else message.role, message.text)
     for call in message.tool_calls:
@@ -110,7 +110,7 @@ def _message_pieces(message: Message) -> Iterator[Piece]:
 
 
 def _call_pieces(call: ToolCall) -> Iterator[Piece]:
-    """Yield a call of a tool, and its result where it is known."""
+    """Yield a tool call, and its result or error if captured."""
     yield Piece("tool-call", f"{call.name}({as_text(call.arguments)})")
     if call.error is not None:
         yield Piece("tool-error", call.error)
@@ -119,16 +119,17 @@ def _call_pieces(call: ToolCall) -> Iterator[Piece]:
 
 
 def contexts_of(ctx: ScoreContext, written: Sequence[str]) -> tuple[str, ...]:
-    """Return the passages that the answer should rest on.
+    """Return the retrieved passages.
+
+    They come from the option of the judge, else from the variable `context` of the case, else from
+    the metadata of the response, else from the retrieval spans of its trace.
 
     Args:
         ctx: the trial.
-        written: the judge's own option, rendered; empty where it has none. Then the case's
-            variable `context` is taken, else what the application says that it retrieved: its
-            answer's metadata, else the retrieval spans of its trace.
+        written: the rendered option of the judge; may be empty.
 
     Raises:
-        ScoringError: there are none.
+        ScoringError: there are no passages.
     """
     if written:
         return _passages(list(written))
@@ -144,24 +145,24 @@ def contexts_of(ctx: ScoreContext, written: Sequence[str]) -> tuple[str, ...]:
         if passages:
             return tuple(passages)
     raise ScoringError(
-        "there is no context to judge by; give the case a variable `context`, give the judge "
-        '`context: "{{ … }}"`, or let the application report what it retrieved (metadata '
+        "there is no context; add a variable `context` to the case, set "
+        '`context: "{{ … }}"` in the judge, or let the application report its passages (metadata '
         "`context`, or a trace with retrieval spans)"
     )
 
 
 def _passages(value: Json) -> tuple[str, ...]:
-    """Return a text, or a list of texts or of documents, as passages."""
+    """Return the passages in a text, or in a list of texts or documents."""
     items = value if isinstance(value, list | tuple) else [value]
     texts = [_passage(item) for item in items]
     passages = tuple(text for text in texts if text.strip())
     if not passages:
-        raise ScoringError("the context is empty, so nothing can be judged by it")
+        raise ScoringError("the context is empty")
     return passages
 
 
 def _passage(item: Json) -> str:
-    """Return a document's text."""
+    """Return the text of a document."""
     if isinstance(item, Mapping):
         for key in _TEXTS:
             if isinstance(item.get(key), str):
@@ -170,7 +171,7 @@ def _passage(item: Json) -> str:
 
 
 def _retrieved(span: Span) -> Iterator[str]:
-    """Yield what a retrieval found."""
+    """Yield the documents of a retrieval span."""
     for key in _LISTS:
         value = span.attributes.get(key)
         if value:
@@ -180,7 +181,7 @@ def _retrieved(span: Span) -> Iterator[str]:
 
 
 def as_text(value: Json) -> str:
-    """Write a value for a reader: a text as it is, anything else as JSON."""
+    """Return a text as it is, and any other value as JSON."""
     import json
 
     if isinstance(value, str):
@@ -192,16 +193,16 @@ def as_text(value: Json) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Write what JSON does not know."""
+    """Convert an object that JSON cannot hold."""
     dump = getattr(value, "model_dump", None)
     return dump(mode="json", exclude_defaults=True) if callable(dump) else repr(value)
 
 
 def expected_text(ctx: ScoreContext) -> str:
-    """Return the case's reference answer.
+    """Return the reference answer of the case.
 
     Raises:
-        ScoringError: it has none.
+        ScoringError: the case has no `expected`.
     """
     if ctx.case.expected is None:
         raise ScoringError(f"case {ctx.case.id!r} has no `expected` to compare the answer with")

@@ -1,4 +1,4 @@
-"""The model a judge asks, as it is written: an id, ``provider:model``, or a model in full."""
+"""The model of a judge as the dataset writes it: an id, ``provider:model``, or a mapping."""
 
 from typing import Any
 
@@ -9,23 +9,22 @@ from pytest_evals.ground.canonical import Json
 from pytest_evals.model import MODEL_FIELDS, Model
 
 _CONNECTION_OPTIONS = frozenset({"base_url", "api_key_env", "headers", "organization", "project"})
-"""Options that say how a server is reached, not who answers."""
+"""Options of the connection; they do not identify the model."""
 
 
 def model_of(written: str | dict[str, Any]) -> str | Model:
-    """Return the model that is written: a name as it is, a mapping as a Model.
+    """Return a name unchanged, and a mapping as a Model.
 
     Raises:
-        ValueError: it is no model.
+        ValueError: the mapping is not a model.
     """
     if isinstance(written, str):
         return written
     fields: dict[str, Any] = {k: v for k, v in written.items() if k in MODEL_FIELDS}
     fields["options"] = {k: v for k, v in written.items() if k not in MODEL_FIELDS}
     if not isinstance(written.get("provider"), str):
-        raise ValueError(  # noqa: TRY004 - pydantic words it
-            "a judge's model that is written out needs its `provider` (`{provider: openai, "
-            "model: …}`)"
+        raise ValueError(  # noqa: TRY004 - pydantic reports only ValueError
+            "the model of a judge needs a `provider`, as in `{provider: openai, model: …}`"
         )
     name = written.get("model")
     fields.setdefault("id", f"{written['provider']}:{name}" if name else written["provider"])
@@ -35,30 +34,30 @@ def model_of(written: str | dict[str, Any]) -> str | Model:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
         message = str(first["msg"]).removeprefix("Value error, ")
-        raise ValueError(f"the judge's model, `{where}`: {message}") from None
+        raise ValueError(f"the model of the judge, `{where}`: {message}") from None
 
 
 def check_model(written: object) -> str | dict[str, Any]:
     """Return a model as it is written.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not a model.
     """
     if not isinstance(written, str | dict):
-        raise ValueError(  # noqa: TRY004 - pydantic words it
-            f"a judge's model is `provider:model`, a model's id, or a mapping with `provider`; "
-            f"found {written!r}"
+        raise ValueError(  # noqa: TRY004 - pydantic reports only ValueError
+            "the model of a judge must be `provider:model`, a model id, or a mapping with "
+            f"`provider`, found {written!r}"
         )
     if isinstance(written, str) and not written.strip():
-        raise ValueError("the judge's `model` is blank; write `provider:model` or a model's id")
+        raise ValueError("the `model` of the judge is blank; write `provider:model` or a model id")
     model_of(written)
     return written
 
 
 def identity_of(written: str | dict[str, Any], dataset: Dataset) -> Json:
-    """Return who answers, as JSON: equal for every way of writing the same model.
+    """Return the identity of a model as JSON; equal for every notation of the same model.
 
-    Where a server is, its key and its limits do not tell who answers.
+    The address of the server, its key and its limits are not part of the identity.
     """
     model = model_of(written)
     if isinstance(model, str):

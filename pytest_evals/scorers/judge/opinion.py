@@ -1,7 +1,7 @@
-"""Opinions: what one judgement says, and how several become one. Pure.
+"""Opinions of judges, and how several are combined. Pure.
 
-Ties go against the answer. Under every rule that takes the value of the middle or the worst, that
-value reaches the bar exactly where the votes do, so a score and its verdict never disagree.
+Ties fail the answer. With the rules majority, median and unanimous, the combined value reaches
+`min_score` exactly if the verdicts pass: value and verdict never disagree.
 """
 
 from collections import Counter
@@ -12,35 +12,35 @@ from statistics import fmean, median_low
 from typing import Any, Literal
 
 Repeats = Literal["mean", "median", "majority"]
-"""How the repeats of one judge become one opinion."""
+"""How the repeats of one judge are combined."""
 PanelRule = Literal["majority", "unanimous", "mean", "weighted"]
-"""How the opinions of several judges become one."""
+"""How the opinions of several judges are combined."""
 
 _EPSILON = 1e-12
-"""0.7 made of tenths is 0.7: a bar is not moved by the last bit of a sum."""
+"""Tolerates rounding: a sum of seven tenths reaches a `min_score` of 0.7."""
 
 
 class NoMajorityError(ValueError):
-    """Labels without a value were given equally often."""
+    """Several labels without values are equally frequent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opinion:
-    """What one judgement says of an answer."""
+    """The opinion of one judge on one answer."""
 
     value: float | None = None
-    """0..1; None where there is only a label."""
+    """0..1; None if there is only a label."""
     passed: bool | None = None
-    """The verdict; None where no bar was given."""
+    """The verdict; None without a `min_score`."""
     label: str | None = None
     blocked: str | None = None
-    """What was required and is missing, whatever the value; None where nothing is."""
+    """The required criteria that the answer misses, whatever its value; None if there are none."""
     reason: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
-    """What else the judge said: its raw score, its criteria."""
+    """Additional data: the raw score, the criteria."""
 
     def with_verdict(self, min_score: float | None) -> "Opinion":
-        """Return it with the verdict that a bar gives."""
+        """Return the opinion with the verdict by `min_score`."""
         if self.blocked is not None:
             return replace(self, passed=False)
         if min_score is None or self.value is None:
@@ -49,13 +49,13 @@ class Opinion:
 
 
 def agreement(opinions: Sequence[Opinion]) -> float:
-    """Return the share of opinions on the side that most take, inside (0, 1]."""
+    """Return the share of the most frequent opinion, in (0, 1]."""
     stances = Counter(_stance(opinion) for opinion in opinions)
     return max(stances.values()) / len(opinions)
 
 
 def _stance(opinion: Opinion) -> object:
-    """Return what an opinion comes down to."""
+    """Return the verdict of an opinion, else its label, else its value."""
     if opinion.passed is not None:
         return opinion.passed
     return opinion.label if opinion.label is not None else opinion.value
@@ -64,16 +64,16 @@ def _stance(opinion: Opinion) -> object:
 def combine_repeats(
     opinions: Sequence[Opinion], rule: Repeats, *, min_score: float | None
 ) -> Opinion:
-    """Make one opinion of the repeats of one judge.
+    """Combine the repeats of one judge.
 
     Args:
-        opinions: at least one, each with its own verdict where there is a bar.
-        rule: mean of the values; or their median, or the majority of the verdicts, both with the
-            (lower) median as the value.
-        min_score: the bar.
+        opinions: at least one; with verdicts if there is a `min_score`.
+        rule: the mean of the values, their median, or the majority of the verdicts. The value of
+            median and majority is the lower median.
+        min_score: the required score.
 
     Raises:
-        NoMajorityError: labels without values were given equally often.
+        NoMajorityError: several labels without values are equally frequent.
     """
     weights = [1.0] * len(opinions)
     return _combine(opinions, weights, "mean" if rule == "mean" else "majority", min_score)
@@ -86,17 +86,17 @@ def combine_panel(
     weights: Sequence[float],
     min_score: float | None,
 ) -> Opinion:
-    """Make one opinion of those of several judges.
+    """Combine the opinions of several judges.
 
     Args:
-        opinions: at least one, each with its own verdict where there is a bar.
-        rule: more than half pass it (the value is the lower median); all pass it (the least
-            value); the mean or the weighted mean of the values reaches the bar.
-        weights: positive, one for each; used by ``weighted`` alone.
-        min_score: the bar.
+        opinions: at least one; with verdicts if there is a `min_score`.
+        rule: more than half pass (the value is the lower median), all pass (the value is the
+            least), or the mean or weighted mean of the values reaches `min_score`.
+        weights: one positive number for each opinion; used by ``weighted`` only.
+        min_score: the required score.
 
     Raises:
-        NoMajorityError: labels without values were given equally often.
+        NoMajorityError: several labels without values are equally frequent.
     """
     used = list(weights) if rule == "weighted" else [1.0] * len(opinions)
     return _combine(opinions, used, "mean" if rule == "weighted" else rule, min_score)
@@ -105,7 +105,7 @@ def combine_panel(
 def _combine(
     opinions: Sequence[Opinion], weights: Sequence[float], rule: str, min_score: float | None
 ) -> Opinion:
-    """Combine under a rule: mean (by the weights), majority or unanimous."""
+    """Combine by a rule: (weighted) mean, majority or unanimous."""
     if len(opinions) == 1:
         return opinions[0]
     value = _value(opinions, weights, rule)
@@ -128,7 +128,7 @@ def _combine(
 
 
 def _value(opinions: Sequence[Opinion], weights: Sequence[float], rule: str) -> float | None:
-    """Return the value that a rule gives; None where an opinion has none."""
+    """Return the combined value; None if an opinion has no value."""
     values = [opinion.value for opinion in opinions if opinion.value is not None]
     if len(values) < len(opinions):
         return None
@@ -143,30 +143,32 @@ def _value(opinions: Sequence[Opinion], weights: Sequence[float], rule: str) -> 
 
 
 def _share(votes: Sequence[bool | None], weights: Sequence[float]) -> float:
-    """Return the share of the weight that votes yes."""
+    """Return the share of the weights with a true vote."""
     if all(votes):
         return 1.0
     return fsum(w for vote, w in zip(votes, weights, strict=True) if vote) / fsum(weights)
 
 
 def _by_label(opinions: Sequence[Opinion]) -> Opinion:
-    """Return the first opinion with the label that most give, where not all have a value."""
+    """Return the first opinion with the most frequent label."""
     label = _most_common([opinion.label for opinion in opinions])
     if label is None:
         labels = ", ".join(sorted({str(opinion.label) for opinion in opinions}))
-        raise NoMajorityError(f"{labels} were given equally often; ask an odd number of times")
+        raise NoMajorityError(
+            f"{labels} are equally frequent; use an odd number of repeats or judges"
+        )
     chosen = next(opinion for opinion in opinions if opinion.label == label)
     return replace(chosen, detail={})
 
 
 def _most_common(labels: Sequence[str | None]) -> str | None:
-    """Return the label that is given most often; None where several are."""
+    """Return the most frequent label; None if several are."""
     (label, count), *rest = Counter(labels).most_common()
     return None if rest and rest[0][1] == count else label
 
 
 def _reason(opinions: Sequence[Opinion], value: float, *, passed: bool | None) -> str:
-    """Return the reason of the opinion that is nearest to the outcome and on its side."""
+    """Return the reason of the opinion nearest to the combined value, with the same verdict."""
     side = [opinion for opinion in opinions if opinion.passed == passed] or list(opinions)
     nearest = min(side, key=lambda opinion: abs((opinion.value or 0.0) - value))
     votes = sum(opinion.passed is True for opinion in opinions)

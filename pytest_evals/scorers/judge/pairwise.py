@@ -1,4 +1,4 @@
-"""pairwise: a model says whether the answer or a reference answer is better, in both orders."""
+"""pairwise: a model compares the answer with a reference answer, in both orders."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
@@ -26,11 +26,11 @@ _WORTH = {"answer": 1.0, "tie": 0.5, "reference": 0.0}
 
 
 class Pairwise(Judge):
-    """A model compares the answer with another one, twice, with their places swapped.
+    """A model compares the answer with another answer twice, in both orders.
 
-    A win counts 1, a tie 0.5, a loss 0, and the score is the mean of the two; a judge that prefers
-    a place to an answer so ends at 0.5, with the label ``inconsistent``. The usual bar of 0.5
-    passes an answer that is no worse.
+    A win counts 1, a tie 0.5, a loss 0; the score is the mean of both calls. A judge that prefers a
+    position gives 0.5 with the label ``inconsistent``. By default 0.5 is required: an answer
+    passes if it is not worse.
     """
 
     type: ClassVar[str] = "pairwise"
@@ -41,30 +41,30 @@ class Pairwise(Judge):
     example: ClassVar[str] = "pairwise: {model: 'openai:gpt-4.1'}"
 
     rubric: str = USUAL
-    """What makes one better; a template over the case."""
+    """The criterion of the comparison; a template over the case."""
     against: str | None = None
-    """The other answer; a template over the case. By default the case's `expected`."""
+    """The other answer; a template over the case. By default the `expected` of the case."""
 
     @field_validator("rubric")
     @classmethod
     def _check_not_blank(cls, value: str) -> str:
-        """Refuse a blank rubric."""
+        """Reject a blank rubric."""
         return not_blank(value, "the `rubric`")
 
     def check_case(self, case: Case) -> Iterable[str]:
-        """There must be something to compare with."""
+        """Yield a problem if there is no other answer."""
         if self.against is None and case.expected is None:
-            yield f"`{self.type}` compares with the case's `expected`, and there is none"
+            yield f"`{self.type}` needs a reference answer: the case has no `expected`"
 
     def labels(self) -> Mapping[str, float | None]:
-        """Return what a person can say."""
+        """Return the possible human labels and their values."""
         return {"better": 1.0, "tie": 0.5, "worse": 0.0}
 
     async def opinion(self, interview: Interview, ctx: ScoreContext) -> Opinion:
-        """Ask in both orders."""
+        """Call the model in both orders."""
         other = expected_text(ctx) if self.against is None else self.rendered(self.against, ctx)
         if not other.strip():
-            raise ScoringError("the other answer is blank, so there is nothing to compare with")
+            raise ScoringError("the other answer is blank")
         words = _WORDS.format(rubric=self.rendered(self.rubric, ctx).strip())
         preferences: list[tuple[str, str]] = []
         for order in (("answer", "reference"), ("reference", "answer")):
@@ -79,7 +79,7 @@ class Pairwise(Judge):
 
 
 def _task(words: str, pieces: tuple[Piece, ...], order: tuple[str, str]) -> Task[tuple[str, str]]:
-    """Return the question for one order; its reply says who is preferred, and why."""
+    """Return the task for one order; its result is the preferred answer and the reason."""
 
     def read(data: Mapping[str, Any]) -> tuple[str, str]:
         better = choice_in(data, "better", ("first", "second", "tie"))
@@ -101,7 +101,7 @@ def _task(words: str, pieces: tuple[Piece, ...], order: tuple[str, str]) -> Task
 
 
 def _opinion(preferences: list[tuple[str, str]]) -> Opinion:
-    """Make one opinion of the two orders."""
+    """Combine the preferences of both orders."""
     (first, why), (second, why_swapped) = preferences
     value = (_WORTH[first] + _WORTH[second]) / 2
     torn = {first, second} == {"answer", "reference"}

@@ -1,4 +1,4 @@
-"""answer_relevance: how much of the answer addresses what was asked."""
+"""answer_relevance: the share of the answer that addresses the question."""
 
 from typing import ClassVar
 
@@ -17,17 +17,17 @@ statement, which does not address the question."""
 
 
 class AnswerRelevance(Judge):
-    """The share of the answer's statements that address the question; an empty answer has 0."""
+    """The share of statements in the answer that address the question; 0 for an empty answer."""
 
     type: ClassVar[str] = "answer_relevance"
     graded: ClassVar[bool | None] = True
     example: ClassVar[str] = "answer_relevance: {model: 'openai:gpt-4.1', min_score: 0.7}"
 
     transcript: bool = False
-    """Whether the judge sees the whole conversation instead of the question alone."""
+    """Whether the judge gets the whole conversation instead of the question."""
 
     async def opinion(self, interview: Interview, ctx: ScoreContext) -> Opinion:
-        """Ask for the statements."""
+        """Call the model for the statements."""
         if not ctx.answer.strip():
             return Opinion(value=0.0, reason="the answer is empty")
         pieces = answer_material(ctx, transcript=self.transcript)

@@ -1,7 +1,7 @@
-"""Replies: the one verdict in what a judge wrote, or why there is none. Never a guess.
+"""Parse the reply of a judge: its one verdict, or the reason why there is none. Never a guess.
 
-A verdict is read where the reply is JSON, where it is fenced, and where prose surrounds it. Two
-verdicts that differ are none: a judge may quote one that the answer brought along.
+The verdict may be bare JSON, fenced, or surrounded by prose. Two different verdicts are rejected:
+one of them may be a quotation from the answer.
 """
 
 import json
@@ -15,21 +15,21 @@ from pytest_evals.ground.canonical import Json, canonical
 from pytest_evals.scorers.quoting import quoted, shown
 
 MAX_CHARS = 200_000
-"""Characters of a reply that are read; a verdict is short."""
+"""The maximum length of a reply."""
 _TRIES = 500
 _BEGUN = re.compile(r'\{\s*"')
 _NUMBER = re.compile(r"[+-]?\d{1,15}(?:\.\d{1,15})?")
 
 
 class BadReplyError(ValueError):
-    """A reply without a verdict, in words that the judge can be told."""
+    """A reply without a verdict; the message is sent to the judge."""
 
 
 def read_object(text: str, keys: Sequence[str]) -> dict[str, Any]:
-    """Return the one JSON object in a reply that has all the keys.
+    """Return the JSON object in a reply that has all keys.
 
     Raises:
-        BadReplyError: there is none, or there are several that differ.
+        BadReplyError: there is none, or there are several different ones.
     """
     if len(text) > MAX_CHARS:
         raise BadReplyError(f"the reply has {len(text)} characters, at most {MAX_CHARS} are read")
@@ -50,9 +50,9 @@ def read_object(text: str, keys: Sequence[str]) -> dict[str, Any]:
 
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:
-    """Yield the outermost JSON objects anywhere in a text, up to one that is broken.
+    """Yield the outermost JSON objects in a text, up to the first broken object.
 
-    What stands behind the beginning of a broken object may be inside it, so it is nobody's verdict.
+    Text after the beginning of a broken object may be part of it, so it is never a verdict.
     """
     end = 0
     for match in islice(re.finditer(r"\{", text), _TRIES):
@@ -69,20 +69,20 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
 
 
 def _no_constant(word: str) -> Json:
-    """Refuse what Python reads and JSON does not know: NaN and the infinities."""
+    """Reject NaN and the infinities: they are valid in Python and not in JSON."""
     raise ValueError(f"{word} is no JSON")
 
 
 def _once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-    """Refuse a key that stands twice: which one is meant is anybody's guess."""
+    """Reject duplicate keys: they are ambiguous."""
     made = dict(pairs)
     if len(made) != len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("duplicate key")
     return made
 
 
 def _finite(text: str) -> float:
-    """Refuse a number that is too large to be one."""
+    """Reject a number that overflows to infinity."""
     number = float(text)
     if not math.isfinite(number):
         raise ValueError(f"{text} is too large")
@@ -95,10 +95,11 @@ _DECODER = json.JSONDecoder(
 
 
 def number_in(data: Mapping[str, Any], key: str, scale: tuple[float, float]) -> float:
-    """Return a number within a scale; a text that is nothing but a number counts as one.
+    """Return a number within a scale; a string that contains only a number is accepted.
 
     Raises:
-        BadReplyError: it is missing, no finite number, or outside the scale. It is never clamped.
+        BadReplyError: it is missing, not a finite number, or outside the scale. It is never
+            clamped.
     """
     low, high = scale
     value = _present(data, key)
@@ -106,19 +107,19 @@ def number_in(data: Mapping[str, Any], key: str, scale: tuple[float, float]) -> 
         value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BadReplyError(f"`{key}` is {shown(value, limit=60)}, expected a number")
-    # Compared before it becomes a float: a huge integer has none.
+    # Compare before the conversion: a huge integer overflows a float.
     if not low <= value <= high:
         raise BadReplyError(f"`{key}` is {_short(value)}, outside the scale {low:g} to {high:g}")
     return float(value)
 
 
 def _short(value: float) -> str:
-    """Write a number that may have thousands of digits."""
+    """Format a number that may have thousands of digits."""
     return f"{value:g}" if abs(value) < 10**15 else f"{'-' if value < 0 else ''}a huge number"
 
 
 def bool_in(data: Mapping[str, Any], key: str) -> bool:
-    """Return true or false, also where it is written as a text.
+    """Return true or false; a string is accepted.
 
     Raises:
         BadReplyError: it is neither.
@@ -132,7 +133,7 @@ def bool_in(data: Mapping[str, Any], key: str) -> bool:
 
 
 def choice_in(data: Mapping[str, Any], key: str, choices: Sequence[str]) -> str:
-    """Return one of the choices, whatever its letters' case.
+    """Return one of the choices, case-insensitively.
 
     Raises:
         BadReplyError: it is none of them.
@@ -149,10 +150,10 @@ def choice_in(data: Mapping[str, Any], key: str, choices: Sequence[str]) -> str:
 
 
 def text_in(data: Mapping[str, Any], key: str) -> str:
-    """Return a text.
+    """Return a string.
 
     Raises:
-        BadReplyError: it is none.
+        BadReplyError: it is not a string.
     """
     value = _present(data, key)
     if not isinstance(value, str):
@@ -163,10 +164,10 @@ def text_in(data: Mapping[str, Any], key: str) -> str:
 def rows_in(
     data: Mapping[str, Any], key: str, read: Callable[[Mapping[str, Any]], Any]
 ) -> list[Any]:
-    """Return a list of objects, each as `read` makes it.
+    """Return a list of objects, each parsed by `read`.
 
     Raises:
-        BadReplyError: it is no such list, or `read` refuses an object.
+        BadReplyError: it is not a list of objects, or `read` rejects one.
     """
     value = _present(data, key)
     if not isinstance(value, list):
@@ -183,7 +184,7 @@ def rows_in(
 
 
 def _present(data: Mapping[str, Any], key: str) -> Any:
-    """Return a key's value."""
+    """Return the value of a key."""
     if key not in data:
         raise BadReplyError(f"the JSON object lacks `{key}`")
     return data[key]

@@ -1,7 +1,7 @@
-"""Revision: what is said to a model whose answer was judged below the bar. Pure.
+"""Revision: the message that asks for a better answer after a score below `min_score`. Pure.
 
-The answer stands on the thread already; its score and the judge's reasoning follow it, as the
-user's next message. The engine sends it and judges again.
+The conversation already contains the answer. Its score and the reasoning of the judge follow as the
+next user message. The engine sends it and scores the new answer.
 """
 
 from pytest_evals.message import Message
@@ -9,7 +9,7 @@ from pytest_evals.score import Score
 from pytest_evals.scorers.judge.fence import Piece, fence
 
 VERSION = "1"
-"""Of the words below."""
+"""The version of the prompt below."""
 
 _WORDS = """\
 A reviewer scored your last answer {score}{bar}. The reviewer's reasons follow; what stands \
@@ -24,15 +24,15 @@ _MAX_CHARS = 8_000
 
 
 def needs_revision(score: Score) -> bool:
-    """Whether an answer with this score is to be revised: a vote against it, no mere advice."""
+    """Whether an answer with this score is revised: it failed, and the score is not advisory."""
     return score.passed is False and not score.advisory
 
 
 def revision_message(score: Score) -> Message:
-    """Return the user message that asks a model to revise its last answer.
+    """Return the user message that requests a revision of the last answer.
 
     Args:
-        score: what the judge said of that answer.
+        score: the score of that answer.
     """
     reasons = fence([Piece("review", score.reason)], max_chars=_MAX_CHARS)
     score_text = (

@@ -1,4 +1,4 @@
-"""judge: scores an answer by a rubric; or uses a judge that the dataset defines by name."""
+"""judge: scores an answer by a rubric, or uses a judge of the dataset by name."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
@@ -27,43 +27,43 @@ TEXT: Mapping[str, Any] = {"type": "string"}
 
 
 class Criterion(Frozen):
-    """One thing a rubric asks for, scored on the judge's scale."""
+    """One criterion of a rubric, scored on the scale of the judge."""
 
     id: str = Field(min_length=1, pattern=r"^[\w-]+$")
-    """A word, by which it is reported."""
+    """The name in reports: a word."""
     description: str
     """What a good answer does; a template over the case."""
     weight: float = Field(default=1.0, gt=0)
-    """Its share in the score."""
+    """Its weight in the score."""
     required: bool = False
-    """Whether the answer fails when this one is missed, whatever the others say."""
+    """Whether an answer that misses this criterion fails, whatever its other scores."""
     min_score: float | None = Field(default=None, gt=0, le=1)
-    """From where a required one is met, on the scale of 0 to 1; by default the judge's
-    `min_score`, else the middle."""
+    """The least score (0 to 1) that meets a required criterion; by default the `min_score` of the
+    judge, else 0.5."""
 
     @field_validator("description")
     @classmethod
     def _check_not_blank(cls, value: str) -> str:
-        """Refuse a blank one."""
+        """Reject a blank description."""
         return not_blank(value, "a criterion's `description`")
 
 
 class Example(Frozen):
-    """An answer that was judged well, for the judge to learn from."""
+    """An example of a correctly scored answer."""
 
     input: str | None = None
     """The question."""
     answer: str
     score: float
-    """On the judge's scale."""
+    """On the scale of the judge."""
     reasoning: str = ""
 
 
 class RubricJudge(Judge):
     """A model scores the answer by a rubric, by criteria, or by both.
 
-    The score is brought to 0..1; with criteria it is the weighted mean of theirs.
-    ``judge: {use: name}`` uses a judge that the dataset defines under `judges`.
+    The score is converted to 0..1; with criteria it is their weighted mean. ``judge: {use: name}``
+    uses a judge that the dataset defines under `judges`.
     """
 
     type: ClassVar[str] = "judge"
@@ -76,48 +76,49 @@ class RubricJudge(Judge):
     )
 
     use: str | None = None
-    """The name of one of the dataset's `judges`; besides it only `min_score` and `revise` can be
-    given."""
+    """The name of one of the `judges` of the dataset; it may be combined only with `min_score` and
+    `revise`."""
     rubric: str | None = None
-    """What a good answer is; a template over the case. The answer is shown apart, fenced."""
+    """What a good answer is; a template over the case. The judge gets the answer separately."""
     criteria: tuple[Criterion, ...] = ()
-    """What is scored one by one."""
+    """Criteria that are scored separately."""
     scale: Scale = (1.0, 5.0)
     """The worst and the best score."""
     examples: tuple[Example, ...] = ()
-    """Judgements to learn from."""
+    """Examples of correctly scored answers."""
     reference: str | None = None
-    """A right answer to show to the judge: ``"{{ expected }}"``."""
+    """A right answer for the judge to compare with: ``"{{ expected }}"``."""
     transcript: bool = False
-    """Whether the judge sees the whole conversation, with the tools called, instead of the
-    question alone."""
+    """Whether the judge gets the whole conversation, with its tool calls, instead of the
+    question."""
 
     @field_validator("rubric")
     @classmethod
     def _check_not_blank(cls, value: str | None) -> str | None:
-        """Refuse a blank rubric."""
+        """Reject a blank rubric."""
         return value if value is None else not_blank(value, "the `rubric`")
 
     @field_validator("scale")
     @classmethod
     def _scale(cls, value: Scale) -> Scale:
-        """Refuse a scale without two ends."""
+        """Reject an invalid scale."""
         return check_scale(value)
 
     @model_validator(mode="after")
     def _whole(self) -> "RubricJudge":
-        """Refuse what does not go together."""
+        """Reject options that contradict each other."""
         if self.use is not None:
             more = sorted(self.model_fields_set - _WITH_USE)
             if more:
                 words = ", ".join(f"`{name}`" for name in more)
                 raise ValueError(
-                    f"`use` takes the judge {self.use!r} as it is defined; {words} belongs there"
+                    f"`use` takes the judge {self.use!r} as it is defined; move {words} to the "
+                    "definition"
                 )
         ids = [criterion.id for criterion in self.criteria]
         twice = sorted({name for name in ids if ids.count(name) > 1})
         if twice:
-            raise ValueError(f"criterion {twice[0]!r} stands twice")
+            raise ValueError(f"duplicate criterion {twice[0]!r}")
         low, high = self.scale
         for example in self.examples:
             if not low <= example.score <= high:
@@ -129,26 +130,26 @@ class RubricJudge(Judge):
 
     @property
     def named(self) -> str | None:
-        """The dataset's judge that it stands for; None where it is written out."""
+        """The name of the dataset judge this scorer refers to; None if it is defined inline."""
         if self.use is None and self.rubric is None and not self.criteria:
             return DEFAULT
         return self.use
 
     @property
     def votes(self) -> bool:  # type: ignore[override] # it depends on the options
-        """Whether it passes or fails an answer; of one by name only its definition knows."""
+        """Whether it passes or fails an answer; assumed for a judge by name."""
         required = any(criterion.required for criterion in self.criteria)
         return self.named is not None or self.required_score is not None or required
 
     def default_name(self) -> str | None:
-        """Name it after the judge that is used."""
+        """Return the name of the judge it uses."""
         return self.use
 
     def resolve(self, dataset: Dataset) -> tuple[str | None, Judge]:
-        """Return the judge that is meant.
+        """Return the judge it refers to.
 
         Raises:
-            ValueError: there is none of that name, or it is not defined right.
+            ValueError: no judge has this name, or its definition is invalid.
         """
         from pytest_evals.scorers.judge.definitions import get_judge
 
@@ -159,7 +160,7 @@ class RubricJudge(Judge):
         return self.named, get_judge(dataset, self.named).model_copy(update=changed)
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """Find what is wrong with judging this case."""
+        """Yield what is wrong with judging this case."""
         if self.named is None:
             yield from super().check(dataset, case)
             return
@@ -171,16 +172,16 @@ class RubricJudge(Judge):
         try:
             _, judge = self.resolve(dataset)
         except ValueError:
-            return  # its definition is reported where it stands
+            return  # `check_judges` reports the definition
         for message in judge.problems(dataset, case):
             yield f"judge {self.named!r}: {message}"
 
     def score_scale(self) -> Scale:
-        """Return the rubric's scale."""
+        """Return the scale of the rubric."""
         return self.scale
 
     async def opinion(self, interview: Interview, ctx: ScoreContext) -> Opinion:
-        """Ask for scores."""
+        """Call the model for the score or scores."""
         more = self.reference_piece(self.reference, ctx)
         task = Task(
             words=self._words(ctx),
@@ -192,7 +193,7 @@ class RubricJudge(Judge):
         return await interview.ask(task)
 
     def _words(self, ctx: ScoreContext) -> str:
-        """State the task."""
+        """Return the instructions."""
         parts = ["Score the answer. " + in_words(self.scale)]
         if self.rubric is not None:
             parts.append("The rubric:\n" + self.rendered(self.rubric, ctx).strip())
@@ -210,7 +211,7 @@ class RubricJudge(Judge):
         return "\n\n".join(parts)
 
     def _form(self) -> str:
-        """Show the reply."""
+        """Return an example of the reply."""
         low, high = self.scale
         score = f'"score": <number from {low:g} to {high:g}>'
         if not self.criteria:
@@ -219,7 +220,7 @@ class RubricJudge(Judge):
         return f'{{"criteria": {{{rows}}}}}'
 
     def _schema(self) -> dict[str, Any]:
-        """Return the reply's JSON Schema."""
+        """Return the JSON Schema of the reply."""
         scored = {"reasoning": TEXT, "score": scale_schema(self.scale)}
         if not self.criteria:
             return object_schema(scored)
@@ -227,7 +228,7 @@ class RubricJudge(Judge):
         return object_schema({"criteria": object_schema({c.id: row_schema for c in self.criteria})})
 
     def _read(self, data: Mapping[str, Any]) -> Opinion:
-        """Read the reply."""
+        """Parse the reply."""
         if self.criteria:
             return self._read_criteria(data)
         score = number_in(data, "score", self.scale)
@@ -238,7 +239,7 @@ class RubricJudge(Judge):
         )
 
     def _read_criteria(self, data: Mapping[str, Any]) -> Opinion:
-        """Read a score for each criterion."""
+        """Parse the score of each criterion."""
         rows = data["criteria"]
         if not isinstance(rows, dict):
             raise BadReplyError("`criteria` is no object with a key for each criterion")
@@ -269,15 +270,16 @@ class RubricJudge(Judge):
         )
 
     def _met(self, criterion: Criterion) -> float:
-        """Return from where a required criterion is met."""
+        """Return the least score that meets a required criterion."""
         return criterion.min_score or self.required_score or 0.5
 
 
 _WITH_USE = frozenset({"use", "min_score", "revise"})
+"""The options that may be combined with `use`."""
 
 
 def _example(number: int, example: Example) -> str:
-    """Show a judgement to learn from."""
+    """Format an example for the prompt."""
     import json
 
     asked = "" if example.input is None else f"Question: {example.input}\n"

@@ -1,8 +1,8 @@
-"""g_eval: scores an answer by evaluation steps, given or written by the judge itself first.
+"""g_eval: scores an answer by evaluation steps, given or written by the judge first.
 
-After Liu et al. 2023, "G-Eval: NLG Evaluation using GPT-4 with Better Human Alignment"
-(arXiv 2303.16634). Where the paper weighs scores by their token probabilities, `repeats` take the
-mean of several judgements, which every server can give.
+Liu et al. 2023, "G-Eval: NLG Evaluation using GPT-4 with Better Human Alignment", arXiv
+2303.16634. The paper weights scores by their token probabilities; `repeats` take the mean of
+several scores instead, which every server supports.
 """
 
 from collections.abc import Mapping
@@ -31,8 +31,8 @@ _MAX_STEPS = 20
 class GEval(Judge):
     """A model scores the answer step by step.
 
-    Steps that are not given are written by the judge from the criterion. That is one question for
-    the whole dataset, so it is asked once and its reply used for every case.
+    Without `steps`, the judge first writes them from the criterion. This request is the same for
+    every case, so it is sent once and its response is reused.
     """
 
     type: ClassVar[str] = "g_eval"
@@ -44,40 +44,40 @@ class GEval(Judge):
     )
 
     criteria: str
-    """What is judged, in a sentence or more."""
+    """The criterion, in one or more sentences."""
     steps: tuple[str, ...] = ()
-    """What the judge does, step by step; templates over the case. Empty lets it write them."""
+    """The steps of the evaluation; templates over the case. If empty, the judge writes them."""
     scale: Scale = (1.0, 5.0)
     """The worst and the best score."""
     reference: str | None = None
-    """A right answer to show to the judge: ``"{{ expected }}"``."""
+    """A right answer for the judge to compare with: ``"{{ expected }}"``."""
     transcript: bool = False
-    """Whether the judge sees the whole conversation instead of the question alone."""
+    """Whether the judge gets the whole conversation instead of the question."""
 
     @field_validator("criteria")
     @classmethod
     def _check_not_blank(cls, value: str) -> str:
-        """Refuse a blank one."""
+        """Reject a blank criterion."""
         return not_blank(value, "the `criteria`")
 
     @field_validator("steps")
     @classmethod
     def _each(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        """Refuse blank steps."""
+        """Reject blank steps."""
         return tuple(not_blank(step, "a step") for step in value)
 
     @field_validator("scale")
     @classmethod
     def _scale(cls, value: Scale) -> Scale:
-        """Refuse a scale without two ends."""
+        """Reject an invalid scale."""
         return check_scale(value)
 
     def score_scale(self) -> Scale:
-        """Return the rubric's scale."""
+        """Return the scale of the rubric."""
         return self.scale
 
     async def opinion(self, interview: Interview, ctx: ScoreContext) -> Opinion:
-        """Ask for the steps where there are none, then for the score."""
+        """Call the model for the steps if there are none, then for the score."""
         steps = tuple(self.rendered(step, ctx) for step in self.steps)
         if not steps:
             steps = await interview.ask(self._planning())
@@ -104,7 +104,7 @@ class GEval(Judge):
         )
 
     def _planning(self) -> Task[tuple[str, ...]]:
-        """Return the question for the steps; it holds nothing of any case."""
+        """Return the task of writing the steps; it contains nothing of any case."""
         return Task(
             words="Write the evaluation steps by which a judge can score answers of another "
             f"system by this criterion:\n{self.criteria.strip()}\n\nWrite three to six short, "
@@ -116,7 +116,7 @@ class GEval(Judge):
         )
 
     def _read(self, data: Mapping[str, Any]) -> Opinion:
-        """Read the score."""
+        """Parse the score."""
         score = number_in(data, "score", self.scale)
         return Opinion(
             value=normalised(score, self.scale),
@@ -126,7 +126,7 @@ class GEval(Judge):
 
 
 def _read_steps(data: Mapping[str, Any]) -> tuple[str, ...]:
-    """Read the steps that the judge wrote."""
+    """Parse the steps."""
     steps = data["steps"]
     if not isinstance(steps, list) or not steps or len(steps) > _MAX_STEPS:
         raise BadReplyError(f"`steps` is no list of 1 to {_MAX_STEPS} texts")
