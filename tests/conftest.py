@@ -8,6 +8,16 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+try:
+    from hypothesis import settings
+except ImportError:  # an environment of tox that runs no property test
+    pass
+else:
+    # A busy machine is no bug. `--hypothesis-profile fast` is for `tox -e fast`.
+    settings.register_profile("no deadline", deadline=None)
+    settings.register_profile("fast", deadline=None, max_examples=15)
+    settings.load_profile("no deadline")
+
 # pytest puts its cache there, if it is set: runs that tests start would share it, and with this one.
 os.environ.pop("TOX_ENV_DIR", None)
 

@@ -16,6 +16,7 @@ if find_spec("litellm") is None:  # it is imported by the provider itself, which
     pytest.skip("litellm is not installed", allow_module_level=True)
 # LiteLLM leaves a task and connections on each event loop, and each test here has its own.
 pytestmark = [
+    pytest.mark.heavy,
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.usefixtures("clients_left_open"),
 ]

@@ -15,6 +15,8 @@ from pytest_evals.ground.errors import AnswerError
 from pytest_evals.ground.user_process import Job, ProcessError, ProcessPool
 from tests.providers.conftest import question_of
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture
 def ask(bench, monkeypatch):

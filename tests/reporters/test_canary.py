@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.heavy
+
 KNOWN = "canary/known+4711=secret"
 """The value of an environment variable that is called as keys are."""
 LOOKS = "sk-canary0123456789abcdefghijkl"

@@ -10,6 +10,8 @@ import pytest
 
 from pytest_evals.cli import main
 
+pytestmark = pytest.mark.heavy
+
 DATASET = """
 name: shop
 samples: 3

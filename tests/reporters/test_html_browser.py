@@ -20,7 +20,7 @@ from pytest_evals.reporters.html import HtmlReporter
 from tests.reporters.page_makers import busy_trial, shop
 from tests.reporters.text_makers import HOSTILE, report, trial
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.heavy, pytest.mark.browser]
 
 ROOT = Path(__file__).parents[2]
 

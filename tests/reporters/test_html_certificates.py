@@ -8,6 +8,8 @@ from pytest_evals.certificate import Certificate, FalsePasses, Labels, Rate
 from pytest_evals.cli import main
 from pytest_evals.storage.certificates import write_certificate
 
+pytestmark = pytest.mark.heavy
+
 DATASET = """
 name: shop
 models: [{id: m, provider: script}]

@@ -9,6 +9,8 @@ from lxml import etree
 
 from tests.reporters.text_makers import HOSTILE
 
+pytestmark = pytest.mark.heavy
+
 XSD = Path(__file__).with_name("junit-10.xsd")
 NASTY = (
     *HOSTILE,

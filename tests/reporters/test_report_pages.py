@@ -11,6 +11,8 @@ import yaml
 
 from tests.docs._pages import DOCS, ROOT, blocks, play
 
+pytestmark = pytest.mark.heavy
+
 ACTION = ROOT / "examples" / "github" / "action.yml"
 GUIDE = DOCS / "how-to" / "report-on-a-pull-request.md"
 WORKFLOWS = {block.name: block.text for block in blocks(GUIDE, "yaml")}

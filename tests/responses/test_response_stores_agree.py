@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
@@ -17,6 +18,8 @@ from pytest_evals.responses.layered import LayeredResponseStore
 from pytest_evals.responses.memory import MemoryResponseStore
 from pytest_evals.responses.question_id import QuestionId, question_id
 from pytest_evals.responses.sqlite import SqliteResponseStore
+
+pytestmark = pytest.mark.heavy
 
 KEYS = st.sampled_from([f"{i:064x}" for i in range(6)])
 PLACES = st.tuples(

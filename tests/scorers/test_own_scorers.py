@@ -12,6 +12,8 @@ import pytest
 
 from pytest_evals.score import ScoreError
 
+pytestmark = pytest.mark.heavy
+
 FUNCTIONS = """
 import asyncio
 from dataclasses import dataclass

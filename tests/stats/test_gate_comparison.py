@@ -20,6 +20,8 @@ from pytest_evals.stats.rows import (
     pair_scores,
 )
 
+pytestmark = pytest.mark.heavy
+
 scipy_stats = pytest.importorskip("scipy.stats")
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.heavy
+
 SIMS = 120
 ROOT = Path(__file__).parents[2]
 

@@ -8,6 +8,8 @@ from pytest_evals.stats.corrections import adjust
 from pytest_evals.stats.intervals import clopper_pearson, wilson
 from pytest_evals.stats.signflip import mcnemar
 
+pytestmark = pytest.mark.heavy
+
 counts = st.integers(1, 300).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
 

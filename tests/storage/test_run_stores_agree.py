@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
@@ -16,6 +17,8 @@ from pytest_evals.score import Score, ScoreError
 from pytest_evals.storage.base import HumanScore
 from pytest_evals.storage.memory import MemoryRunStore
 from pytest_evals.storage.sqlite import SqliteRunStore
+
+pytestmark = pytest.mark.heavy
 
 RUN_IDS = st.sampled_from(["20260101-000000-aaaa", "20260101-000000-aabb", "20251231-235959-ffff"])
 ASKED = st.one_of(RUN_IDS, st.sampled_from(["latest", "2026", "2025", "2", "", "nothing", "%"]))

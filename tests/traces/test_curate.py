@@ -19,6 +19,8 @@ from pytest_evals.result import Outcome, TrialResult
 from pytest_evals.script import Script
 from pytest_evals.trace.otlp import read
 
+pytestmark = pytest.mark.heavy
+
 TEXT = st.text(max_size=30) | st.sampled_from(
     ["yes", "0o14", "1e5", "1:30", "012", "- a", "a: b", " x ", "#", "", "null", "~", "é\u2028\x85", "a\nb", "{{ x }}", "\ud7ff\U0001f600", "\x00\x7f", "'", '"', "y"]
 )  # fmt: skip

@@ -8,7 +8,7 @@ from pytest_evals.exchange import Usage
 from pytest_evals.trace.content import inputs_of, outputs_of
 from tests._servers import Loopback, Say
 
-pytestmark = pytest.mark.usefixtures("clients_left_open")
+pytestmark = [pytest.mark.heavy, pytest.mark.usefixtures("clients_left_open")]
 pytest.importorskip("openai")
 pytest.importorskip("opentelemetry.exporter.otlp.proto.common.trace_encoder")
 

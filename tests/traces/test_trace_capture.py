@@ -6,6 +6,8 @@ import pytest
 
 from pytest_evals.exchange import Usage
 
+pytestmark = pytest.mark.heavy
+
 pytest.importorskip("opentelemetry.sdk.trace")
 
 APP = '''
