@@ -99,7 +99,7 @@ def _trace(result: TrialResult) -> Iterator[str]:
         if response is not None and (response.trace or response.trace_notes):
             turn = f" of turn {exchange.request.turn + 1}" if exchange.request.turns > 1 else ""
             yield f"trace{turn}"
-            told = lines(response.trace, response.trace_notes, most=MOST_SPANS)
+            told = lines(response.trace, response.trace_notes, limit=MOST_SPANS)
             yield from (f"    {line}" for line in told)
 
 

@@ -325,7 +325,7 @@ def _blamed(written: str, error: BaseException, trace: Converted | None) -> Answ
     named = type(error).__name__ + (f": {said[:500]}" if said else "")
     detail = user_traceback(error)
     if trace is not None and trace.spans:
-        told = "\n".join(lines(trace.spans, trace.notes, most=MOST_TOLD))
+        told = "\n".join(lines(trace.spans, trace.notes, limit=MOST_TOLD))
         detail = f"{detail}\n\nits trace until then:\n{told}"
     return AnswerError("target", f"target {written!r} raised {named}", detail=detail)
 

@@ -1,1 +1,1 @@
-"""Stores of runs, baselines, labels and calibration certificates; `base` is the Protocol of runs."""
+"""Stores of runs, baselines, labels and certificates; `base` is the Protocol of run stores."""

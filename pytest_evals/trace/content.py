@@ -1,9 +1,8 @@
-"""What was said in a model call: the messages that its span tells, and what is missing of them.
+"""The messages of a model call, read from its span, and what is missing of them.
 
-Instrumentations write messages in four ways: as one JSON value an attribute
-(``gen_ai.input.messages``), as events (``gen_ai.user.message``, ``gen_ai.choice``), and flattened
-into attributes, by OpenLLMetry (``gen_ai.prompt.0.content``) and by OpenInference
-(``llm.input_messages.0.message.content``).
+Instrumentations write messages in four forms: as one JSON attribute (``gen_ai.input.messages``), as
+events (``gen_ai.user.message``, ``gen_ai.choice``), and flattened into attributes, by OpenLLMetry
+(``gen_ai.prompt.0.content``) and by OpenInference (``llm.input_messages.0.message.content``).
 """
 
 import json
@@ -35,56 +34,56 @@ _PART_TYPES = frozenset(
         *("tool_call", "tool_use", "tool_result", "tool_call_response"),
     }
 )
-_UNSAID = frozenset({"reasoning", "thinking", "redacted_thinking"})
-"""Parts that are no part of the answer."""
+_NOT_TEXT = frozenset({"reasoning", "thinking", "redacted_thinking"})
+"""Types of parts that are not part of the response's text."""
 
 
 @dataclass(slots=True)
 class Content:
-    """Messages, and what is lost of them."""
+    """Messages, and what is missing of them."""
 
     messages: list[Message] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
-    """What could not be read, and where."""
+    """What could not be read, with its position."""
     finish_reason: str | None = None
 
 
 def inputs_of(span: Span) -> Content | None:
-    """Return what a model was asked; None where its span does not tell."""
+    """Return the input of a model call; None if its span does not have it."""
     return _read(_written(span, "input"))
 
 
 def outputs_of(span: Span) -> Content | None:
-    """Return what a model answered; None where its span does not tell."""
+    """Return the output of a model call; None if its span does not have it."""
     written = _written(span, "output")
     if written is not None and len(written) > 1:
         choices = [item for item in written if _is_choice(item)]
         if len(choices) > 1:
-            made = _read(choices[:1]) or Content()
-            made.lost.append(f"it has {len(choices)} answers to one question (n > 1)")
-            return made
+            content = _read(choices[:1]) or Content()
+            content.lost.append(f"it has {len(choices)} answers to one question (n > 1)")
+            return content
     return _read(written)
 
 
 def _is_choice(item: object) -> bool:
-    """Whether it is an assistant's message."""
+    """Return whether an item is an assistant's message."""
     return isinstance(item, Mapping) and _ROLES.get(str(item.get("role"))) == "assistant"
 
 
 def _written(span: Span, side: str) -> list[Any] | None:
-    """Return the messages of a side as some instrumentation wrote them; None where there are none.
+    """Return the messages of a side in an instrumentation's form; None if there are none.
 
-    What is no list of messages is a list of that.
+    A single value becomes a list of one.
     """
     key = f"gen_ai.{side}.messages"
     events = list(_events(span))
-    for attributes in (span.attributes, *(own for name, own in events if name == _DETAILS)):
+    for attributes in (span.attributes, *(fields for name, fields in events if name == _DETAILS)):
         value = read_json(attributes.get(key))
         if value is not None:
             return value if isinstance(value, list) else [value]
-    told = [_of_event(name, own) for name, own in events if _side(name) == side]
-    if told:
-        return told
+    messages = [_of_event(name, fields) for name, fields in events if _side(name) == side]
+    if messages:
+        return messages
     for prefix in (
         ("gen_ai.prompt", "llm.input_messages")
         if side == "input"
@@ -102,34 +101,34 @@ def _written(span: Span, side: str) -> list[Any] | None:
 
 
 def _events(span: Span) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the names and attributes of a span's events."""
+    """Yield the name and the attributes of each event of a span."""
     events = read_json(span.attributes.get("events"))
     for event in events if isinstance(events, list) else ():
         if isinstance(event, Mapping):
-            own = event.get("attributes", event)
+            fields = event.get("attributes", event)
             name = event.get("event.name", event.get("name", ""))
-            yield str(name), own if isinstance(own, Mapping) else {}
+            yield str(name), fields if isinstance(fields, Mapping) else {}
 
 
 def _side(name: str) -> str | None:
-    """Return which side an event tells of."""
+    """Return the side of an event; None if it is no message."""
     if name == "gen_ai.choice":
         return "output"
     return "input" if re.fullmatch(r"gen_ai\.\w+\.message", name) else None
 
 
-def _of_event(name: str, own: Mapping[str, Any]) -> dict[str, Any]:
-    """Make a message of an event."""
+def _of_event(name: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the message of an event."""
     if name == "gen_ai.choice":
-        message = read_json(own.get("message", own))
-        made = dict(message) if isinstance(message, Mapping) else {"content": message}
-        return {"role": "assistant", "finish_reason": own.get("finish_reason"), **made}
-    told = {key: value for key, value in own.items() if key not in {"event.name", "gen_ai.system"}}
-    return {"role": name.removeprefix("gen_ai.").removesuffix(".message"), **told}
+        message = read_json(fields.get("message", fields))
+        parts = dict(message) if isinstance(message, Mapping) else {"content": message}
+        return {"role": "assistant", "finish_reason": fields.get("finish_reason"), **parts}
+    parts = {k: value for k, value in fields.items() if k not in {"event.name", "gen_ai.system"}}
+    return {"role": name.removeprefix("gen_ai.").removesuffix(".message"), **parts}
 
 
 def _unflattened(attributes: Mapping[str, Any], prefix: str) -> list[Any]:
-    """Return the list that stands in attributes such as ``prefix.0.content``."""
+    """Return the list that attributes such as ``prefix.0.content`` represent."""
     tree: dict[str, Any] = {}
     for key, value in attributes.items():
         if not key.startswith(f"{prefix}."):
@@ -143,12 +142,12 @@ def _unflattened(attributes: Mapping[str, Any], prefix: str) -> list[Any]:
             at = inner
         else:
             at[last] = value
-    made = _listed(tree)
-    return made if isinstance(made, list) else []
+    items = _listed(tree)
+    return items if isinstance(items, list) else []
 
 
 def _listed(tree: Any) -> Any:
-    """Make lists of mappings whose keys are numbers."""
+    """Convert mappings whose keys are numbers to lists."""
     if not isinstance(tree, dict):
         return tree
     if tree and all(key.isdecimal() for key in tree):
@@ -157,18 +156,18 @@ def _listed(tree: Any) -> Any:
 
 
 def _read(written: Sequence[Any] | None) -> Content | None:
-    """Read messages; None where there are none."""
+    """Read messages; None if there are none."""
     if not written:
         return None
     content = Content()
     for i, item in enumerate(written):
         at = f"message {i + 1}"
         if not isinstance(item, Mapping):
-            content.lost.append(f"{at} cannot be read, it may have been cut: {_shown(item)}")
+            content.lost.append(f"{at} cannot be read, it may have been cut: {_quote(item)}")
             continue
         role = _ROLES.get(str(item.get("role", "")).lower())
         if role is None:
-            content.lost.append(f"{at} has the role {_shown(item.get('role'))}")
+            content.lost.append(f"{at} has the role {_quote(item.get('role'))}")
             continue
         reason = item.get("finish_reason")
         content.finish_reason = str(reason) if reason else content.finish_reason
@@ -177,33 +176,33 @@ def _read(written: Sequence[Any] | None) -> Content | None:
 
 
 def _messages(item: Mapping[str, Any], role: Role, at: str, lost: list[str]) -> Iterator[Message]:
-    """Yield the message of a mapping; each result of a tool is one of its own."""
+    """Yield the message of a mapping, and a message for each tool result."""
     texts: list[str] = []
     calls: list[ToolCall] = []
     results: list[Message] = []
-    found = False
+    has_parts = False
     for part in _parts(item):
-        found = True
+        has_parts = True
         if isinstance(part, str):
             texts.append(part)
             continue
-        kind = str(part.get("type", "text"))
-        if kind in {"text", "output_text", "input_text", "refusal"}:
+        type_ = str(part.get("type", "text"))
+        if type_ in {"text", "output_text", "input_text", "refusal"}:
             text = part.get("content", part.get("text", part.get("refusal")))
             if isinstance(text, str):
                 texts.append(text)
             else:
                 lost.append(f"{at} has a text without its content")
-        elif kind in {"tool_call", "tool_use", "function"}:
+        elif type_ in {"tool_call", "tool_use", "function"}:
             calls.append(_call(part, at, lost))
-        elif kind in {"tool_call_response", "tool_result"}:
-            given = part.get("response", part.get("result", part.get("content")))
+        elif type_ in {"tool_call_response", "tool_result"}:
+            result = part.get("response", part.get("result", part.get("content")))
             results.append(
-                Message(role="tool", content=as_text(given), tool_call_id=_id(part.get("id")))
+                Message(role="tool", content=as_text(result), tool_call_id=_id(part.get("id")))
             )
-        elif kind not in _UNSAID:
-            lost.append(f"{at} has a part of type {_shown(kind)}, not a text")
-    if not found:
+        elif type_ not in _NOT_TEXT:
+            lost.append(f"{at} has a part of type {_quote(type_)}, not a text")
+    if not has_parts:
         lost.append(f"{at} ({role}) has no content")
     if texts or calls or not results:
         call_id = item.get("tool_call_id", item.get("id")) if role == "tool" else None
@@ -214,7 +213,7 @@ def _messages(item: Mapping[str, Any], role: Role, at: str, lost: list[str]) -> 
 
 
 def _parts(item: Mapping[str, Any]) -> Iterator[str | Mapping[str, Any]]:
-    """Yield the parts of a message, in whatever way they are written."""
+    """Yield the parts of a message, in any of their forms."""
     for key in ("parts", "content", "contents"):
         value = item.get(key)
         if isinstance(value, str) and _holds_parts(read_json(value)):
@@ -232,18 +231,18 @@ def _parts(item: Mapping[str, Any]) -> Iterator[str | Mapping[str, Any]]:
 
 
 def _holds_parts(value: Any) -> bool:
-    """Whether a text's JSON is a message's parts, and not a list that the model wrote."""
+    """Return whether a JSON value is a list of message parts, not a list that the model wrote."""
     return isinstance(value, list) and all(
         isinstance(part, Mapping) and part.get("type") in _PART_TYPES for part in value
     )
 
 
 def _call(part: Mapping[str, Any], at: str, lost: list[str]) -> ToolCall:
-    """Make a call of a part."""
-    told = part.get("tool_call", part)
-    told = told if isinstance(told, Mapping) else part
-    function = told.get("function", told)
-    function = function if isinstance(function, Mapping) else told
+    """Return the tool call of a part."""
+    call = part.get("tool_call", part)
+    call = call if isinstance(call, Mapping) else part
+    function = call.get("function", call)
+    function = function if isinstance(function, Mapping) else call
     arguments = read_json(function.get("arguments", function.get("input")))
     if arguments is None:
         lost.append(f"{at} calls a tool without its arguments")
@@ -253,26 +252,26 @@ def _call(part: Mapping[str, Any], at: str, lost: list[str]) -> ToolCall:
     return ToolCall(
         name=str(name or "?"),
         arguments=arguments if isinstance(arguments, dict) else _unread(arguments),
-        id=_id(told.get("id")),
+        id=_id(call.get("id")),
     )
 
 
 def _unread(arguments: Any) -> dict[str, Any] | str:
-    """Return arguments that are no object."""
+    """Return arguments that are not an object."""
     return {} if arguments in (None, "") else as_text(arguments)
 
 
 def _id(value: Any) -> str | None:
-    """Return an id as a text."""
+    """Return an id as text."""
     return None if value is None else str(value)
 
 
-def _shown(value: Any) -> str:
-    """Quote what was found, on one line."""
+def _quote(value: Any) -> str:
+    """Quote a value on one line."""
     text = " ".join(json.dumps(value, ensure_ascii=False, default=str).split())
     return text if len(text) <= 60 else text[:60] + "…"
 
 
 def texts_of(messages: Iterable[Message], *roles: Role) -> list[str]:
-    """Return the texts of the messages of some roles that have one."""
+    """Return the non-empty texts of the messages with one of some roles."""
     return [m.text for m in messages if m.role in roles and m.text.strip()]

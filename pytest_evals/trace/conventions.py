@@ -1,7 +1,7 @@
-"""What a span is, by the names that instrumentations give: OpenTelemetry's GenAI conventions.
+"""The kind, tokens and tool call of a span, by OpenTelemetry's GenAI conventions.
 
-Older names of the same conventions, OpenInference's and OpenLLMetry's (traceloop) are read too. An
-attribute ``pytest_evals.kind`` decides before all of them.
+Older names of the same conventions, OpenInference's and OpenLLMetry's (traceloop) are read too. The
+attribute ``pytest_evals.kind`` takes precedence over all of them.
 """
 
 import json
@@ -26,7 +26,7 @@ KINDS = (
     "error",
     "custom",
 )
-"""What a span can be."""
+"""The kinds of spans."""
 
 _OPERATIONS = {
     "chat": "llm_call",
@@ -39,7 +39,7 @@ _OPERATIONS = {
     "create_agent": "agent_turn",
     "invoke_workflow": "agent_turn",
 }
-_OTHERS = {  # OpenInference's and traceloop's words, in lower case
+_OTHERS = {  # OpenInference's and traceloop's kinds, in lower case
     "llm": "llm_call",
     "embedding": "embedding",
     "retriever": "retrieval",
@@ -110,28 +110,28 @@ _RESULTS = (
 
 
 def kind_of(attributes: Mapping[str, Any]) -> str:
-    """Return what a span is, by its attributes; ``custom`` where they do not say."""
-    said = attributes.get("pytest_evals.kind")
-    return str(said) if said in KINDS else _named(attributes) or _guessed(attributes)
+    """Return the kind of a span from its attributes; ``custom`` if they do not say."""
+    explicit = attributes.get("pytest_evals.kind")
+    return str(explicit) if explicit in KINDS else _declared(attributes) or _inferred(attributes)
 
 
-def _named(attributes: Mapping[str, Any]) -> str | None:
-    """Return what a convention's own attribute says; None where none does."""
-    ways = (
+def _declared(attributes: Mapping[str, Any]) -> str | None:
+    """Return the kind that a convention's attribute declares; None if there is none."""
+    conventions = (
         ("gen_ai.operation.name", _OPERATIONS),
         ("openinference.span.kind", _OTHERS),
         ("traceloop.span.kind", _OTHERS),
         ("llm.request.type", _REQUESTS),
     )
-    for key, known in ways:
-        word = attributes.get(key)
-        if isinstance(word, str) and word.lower() in known:
-            return known[word.lower()]
+    for key, kinds in conventions:
+        value = attributes.get(key)
+        if isinstance(value, str) and value.lower() in kinds:
+            return kinds[value.lower()]
     return None
 
 
-def _guessed(attributes: Mapping[str, Any]) -> str:
-    """Return what the presence of other attributes means."""
+def _inferred(attributes: Mapping[str, Any]) -> str:
+    """Infer the kind from the presence of other attributes."""
     if "gen_ai.tool.name" in attributes or attributes.get("mcp.method.name") == "tools/call":
         return "tool_call"
     if _reads_vectors(attributes):
@@ -142,17 +142,17 @@ def _guessed(attributes: Mapping[str, Any]) -> str:
 
 
 def _reads_vectors(attributes: Mapping[str, Any]) -> bool:
-    """Whether it is a query of a vector store."""
+    """Return whether a span queries a vector store."""
     system = attributes.get("db.system.name", attributes.get("db.system"))
     store = isinstance(system, str) and any(name in system.lower() for name in _VECTOR_STORES)
     if not store:
         return False
-    done = attributes.get("db.operation.name", attributes.get("db.operation"))
-    return done is None or str(done).lower() in _READS
+    operation = attributes.get("db.operation.name", attributes.get("db.operation"))
+    return operation is None or str(operation).lower() in _READS
 
 
 def tokens_of(span: Span) -> Usage:
-    """Return the tokens that a span itself reports."""
+    """Return the tokens that a span reports."""
     counts: dict[str, int | None] = {}
     for field, names in _TOKENS.items():
         value = first_of(span.attributes, names)
@@ -162,37 +162,37 @@ def tokens_of(span: Span) -> Usage:
 
 
 def usage_of(tree: Tree) -> Usage:
-    """Add up the tokens of a trace's model calls; what none of them reports is not known.
+    """Sum the tokens of a trace's model calls; a count that none of them reports is None.
 
-    Agents and frameworks report the tokens of the calls below them once more, so a span counts only
-    where none below it reports any. Embeddings are no tokens of the model's and do not count.
+    Agents and frameworks report the tokens of the calls below them again, so a span counts only if
+    no span below it reports any. Embeddings do not count.
     """
     total = Usage()
     for span in tree.spans:
         if span.kind == "embedding":
             continue
-        own = tokens_of(span)
-        if own.total_tokens is None:
+        usage = tokens_of(span)
+        if usage.total_tokens is None:
             continue
-        inner = (below for below in tree.below(span) if below.kind != "embedding")
-        if all(tokens_of(below).total_tokens is None for below in inner):
-            total = total + own
+        below = (inner for inner in tree.below(span) if inner.kind != "embedding")
+        if all(tokens_of(inner).total_tokens is None for inner in below):
+            total = total + usage
     return total
 
 
 def tool_name(span: Span) -> str:
-    """Return the name of the tool that a span calls, else the span's own."""
-    found = first_of(span.attributes, _TOOL_NAMES)
-    if isinstance(found, str) and found:
-        return found
+    """Return the name of the tool that a span calls; by default the span's name."""
+    name = first_of(span.attributes, _TOOL_NAMES)
+    if isinstance(name, str) and name:
+        return name
     return span.name.removeprefix("execute_tool ") or "tool"
 
 
 def tool_calls_of(tree: Tree) -> tuple[ToolCall, ...]:
-    """Return the calls of tools that a trace shows, in the order they began.
+    """Return the tool calls of a trace, by start time.
 
-    An instrumented framework around an instrumented client shows one call twice, one span inside
-    the other: it counts once, as the inner one tells it.
+    An instrumented framework around an instrumented client reports each call as two nested spans:
+    the inner one counts.
     """
     calls = []
     for span in tree.spans:
@@ -205,11 +205,11 @@ def tool_calls_of(tree: Tree) -> tuple[ToolCall, ...]:
 
 
 def tool_call(span: Span) -> ToolCall:
-    """Return the call that a tool's span tells of."""
+    """Return the tool call of a span."""
     result = first_of(span.attributes, _RESULTS)
     arguments = read_json(first_of(span.attributes, _ARGUMENTS))
     call_id = first_of(span.attributes, _TOOL_IDS)
-    took = None if span.end_s is None else max(0.0, span.end_s - span.start_s)
+    duration_s = None if span.end_s is None else max(0.0, span.end_s - span.start_s)
     return ToolCall(
         name=tool_name(span),
         arguments=arguments
@@ -221,22 +221,22 @@ def tool_call(span: Span) -> ToolCall:
         result=read_json(result),
         captured=result is not None or span.error is not None,
         error=span.error,
-        duration_s=took,
+        duration_s=duration_s,
     )
 
 
 def arguments_captured(span: Span) -> bool:
-    """Whether a tool's span tells what the tool was called with."""
+    """Return whether a tool's span has the arguments of the call."""
     return first_of(span.attributes, _ARGUMENTS) is not None
 
 
 def first_of(attributes: Mapping[str, Any], names: tuple[str, ...]) -> Any:
-    """Return the first of several attributes that is there."""
+    """Return the first of several attributes that is present."""
     return next((attributes[name] for name in names if attributes.get(name) is not None), None)
 
 
 def read_json(value: Any) -> Any:
-    """Return the JSON that a text holds, where it holds an object or a list; else the value."""
+    """Parse a text with a JSON object or list; return any other value unchanged."""
     if isinstance(value, str) and value.lstrip()[:1] in {"{", "["}:
         try:
             return json.loads(value, parse_constant=_refuse)
@@ -246,10 +246,10 @@ def read_json(value: Any) -> Any:
 
 
 def _refuse(name: str) -> None:
-    """Refuse what is no JSON."""
+    """Reject NaN and infinities."""
     raise ValueError(name)
 
 
 def as_text(value: Any) -> str:
-    """Write a value as a text."""
+    """Return a value as text."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)

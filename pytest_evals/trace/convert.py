@@ -1,6 +1,6 @@
-"""Spans of OpenTelemetry made ours: checked, ordered from 0 s, and bounded.
+"""Convert OpenTelemetry's spans to ours: ordered, timed from 0 s, and limited in size.
 
-A trace can hold thousands of spans and megabytes of attributes. What is cut is told in notes.
+A trace can have thousands of spans and megabytes of attributes. Notes report what was cut.
 """
 
 import sys
@@ -14,51 +14,51 @@ from pytest_evals.trace.conventions import kind_of
 from pytest_evals.trace.raw_span import RawSpan
 
 MOST_SPANS = 1000
-"""Spans of one answer that are kept: the first ones."""
+"""Maximum number of spans of one response; the first ones are kept."""
 LONGEST_TEXT = 32_000
-"""Characters of one attribute that are kept."""
+"""Maximum length of one attribute."""
 MOST_TEXT = 1_000_000
-"""Characters of all attributes of one answer that are kept."""
-BRIEF = 200
-"""Characters of what counts as a name."""
+"""Maximum length of all attributes of one response together."""
+NAME_LENGTH = 200
+"""Texts up to this length count as names and are cut last."""
 MOST_ITEMS = 1_000
-"""Attributes, events or items of a list that are kept of one span."""
+"""Maximum number of attributes, events or list items of one span."""
 DEEPEST = 20
-"""How deep a value may be nested."""
+"""Maximum nesting of a value."""
 LEFT_OUT = "spans were left out"
-"""What a note says where spans are missing."""
+"""Part of the note on missing spans."""
 STILL_OPEN = "still open when the answer was there"
-"""What a note says where spans had not ended."""
+"""Part of the note on spans that had not ended."""
 CUT = "… [cut]"
-"""How a text that was cut ends."""
+"""The end of a text that was cut."""
 
 
 @dataclass(slots=True)
-class _Room:
-    """How much may still be kept."""
+class _Budget:
+    """The remaining size, and what was cut."""
 
-    left: int = MOST_TEXT
-    of_one: int = LONGEST_TEXT
-    items: int = MOST_ITEMS
-    cut: int = 0
-    longest: int = 0
+    remaining: int = MOST_TEXT
+    per_text: int = LONGEST_TEXT
+    per_list: int = MOST_ITEMS
+    cuts: int = 0
+    longest_cut: int = 0
 
     def text(self, text: str) -> str:
-        """Return a text that can be encoded, cut to what there is room for."""
+        """Return a text that can be encoded, cut to the remaining size."""
         text = text.encode("utf-8", "replace").decode("utf-8")
-        most = max(0, min(self.of_one, self.left))
-        # Names and numbers of tools and models are short: they are the last to go.
-        brief = len(text) <= BRIEF and self.left > -MOST_TEXT
-        if len(text) <= most or brief:
-            self.left -= len(text)
+        limit = max(0, min(self.per_text, self.remaining))
+        # Names and numbers of tools and models are short: they are cut last.
+        is_name = len(text) <= NAME_LENGTH and self.remaining > -MOST_TEXT
+        if len(text) <= limit or is_name:
+            self.remaining -= len(text)
             return text
-        self.cut += 1
-        self.longest = max(self.longest, len(text))
-        self.left -= most
-        return text[:most] + CUT
+        self.cuts += 1
+        self.longest_cut = max(self.longest_cut, len(text))
+        self.remaining -= limit
+        return text[:limit] + CUT
 
     def value(self, value: Any, depth: int = 0) -> Any:
-        """Return a value that JSON can hold."""
+        """Return a value as JSON, cut to the remaining size."""
         if isinstance(value, str):
             return self.text(value)
         if value is None or isinstance(value, bool | int) or _finite(value):
@@ -73,24 +73,24 @@ class _Room:
         return self.text(value.hex() if isinstance(value, bytes) else str(value))
 
     def first(self, items: Sequence[Any]) -> Sequence[Any]:
-        """Return as many items as may be kept."""
-        self.cut += len(items) > self.items
-        return items[: self.items]
+        """Return the first items, up to the limit."""
+        self.cuts += len(items) > self.per_list
+        return items[: self.per_list]
 
 
 def _key(key: object) -> str:
-    """Return an attribute's name, which is never so long that it had to be cut in earnest."""
-    return str(key)[:BRIEF].encode("utf-8", "replace").decode("utf-8")
+    """Return an attribute's name, limited in length."""
+    return str(key)[:NAME_LENGTH].encode("utf-8", "replace").decode("utf-8")
 
 
 def _finite(value: object) -> bool:
-    """Whether it is a number that JSON can hold."""
+    """Return whether a value is a finite float."""
     return isinstance(value, float) and isfinite(value)
 
 
 @dataclass(slots=True)
 class Converted:
-    """Our spans, and what is not whole about them."""
+    """Our spans, and notes on what is incomplete."""
 
     spans: tuple[Span, ...] = ()
     notes: list[str] = field(default_factory=list)
@@ -99,100 +99,103 @@ class Converted:
 def convert(
     raw: Iterable[RawSpan], *, root: str | None = None, lost: int = 0, whole: bool = False
 ) -> Converted:
-    """Make our spans.
+    """Convert OpenTelemetry's spans to ours.
 
     Args:
-        raw: theirs, in any order.
-        root: the id of a span of ours around them; its children are at the top.
-        lost: spans that were not even collected.
-        whole: whether nothing is cut.
+        raw: OpenTelemetry's spans, in any order.
+        root: the id of a span of ours around them; its children become roots.
+        lost: the number of spans that were not collected.
+        whole: whether to cut nothing.
     """
-    ordered = sorted(raw, key=lambda one: one.start_ns)
-    began = ordered[0].start_ns if ordered else 0
-    room = _Room(sys.maxsize, sys.maxsize, sys.maxsize) if whole else _Room()
+    ordered = sorted(raw, key=lambda span: span.start_ns)
+    trace_start = ordered[0].start_ns if ordered else 0
+    budget = _Budget(sys.maxsize, sys.maxsize, sys.maxsize) if whole else _Budget()
     first = ordered if whole else ordered[:MOST_SPANS]
-    kept = tuple(_span(one, began, root, room) for one in first)
-    notes = _cuts(lost + len(ordered), len(kept), room)
-    dropped = sum(one.dropped for one in ordered)
+    kept = tuple(_span(span, trace_start, root, budget) for span in first)
+    notes = _cuts(lost + len(ordered), len(kept), budget)
+    dropped = sum(span.dropped for span in ordered)
     if dropped:
         notes.append(f"{dropped:,} attributes or events were dropped by the application's limits")
     still_open = [span.name for span in kept if span.end_s is None]
     if still_open:
         names = ", ".join(repr(name[:60]) for name in still_open[:3])
         more = f" and {len(still_open) - 3} more" if len(still_open) > 3 else ""
-        what = "1 span was" if len(still_open) == 1 else f"{len(still_open)} spans were"
-        notes.append(f"{what} {STILL_OPEN}: {names}{more}")
+        subject = "1 span was" if len(still_open) == 1 else f"{len(still_open)} spans were"
+        notes.append(f"{subject} {STILL_OPEN}: {names}{more}")
     return Converted(kept, notes)
 
 
 def bounded(spans: Sequence[Span]) -> Converted:
-    """Keep spans that are ours already within the same bounds."""
-    room = _Room()
-    ordered = sorted(spans, key=lambda one: one.start_s)
+    """Limit the size of spans that are already ours."""
+    budget = _Budget()
+    ordered = sorted(spans, key=lambda span: span.start_s)
     kept = tuple(
         span.model_copy(
             update={
-                "name": room.text(span.name),
-                "error": None if span.error is None else room.text(span.error),
-                "attributes": room.value(span.attributes),
+                "name": budget.text(span.name),
+                "error": None if span.error is None else budget.text(span.error),
+                "attributes": budget.value(span.attributes),
             }
         )
         for span in ordered[:MOST_SPANS]
     )
-    return Converted(kept, _cuts(len(ordered), len(kept), room))
+    return Converted(kept, _cuts(len(ordered), len(kept), budget))
 
 
-def _cuts(found: int, kept: int, room: _Room) -> list[str]:
-    """Say what is not kept."""
+def _cuts(total: int, kept: int, budget: _Budget) -> list[str]:
+    """Return notes on what was cut."""
     notes = []
-    if found > kept:
-        notes.append(f"{found - kept:,} of {found:,} {LEFT_OUT}: {MOST_SPANS:,} are kept")
-    if room.cut:
-        longest = f", the longest from {room.longest:,} characters" if room.longest else ""
-        what = "1 value was" if room.cut == 1 else f"{room.cut:,} values were"
-        notes.append(f"{what} cut{longest}: {LONGEST_TEXT:,} of one are kept, {MOST_TEXT:,} of all")
+    if total > kept:
+        notes.append(f"{total - kept:,} of {total:,} {LEFT_OUT}: {MOST_SPANS:,} are kept")
+    if budget.cuts:
+        length = budget.longest_cut
+        longest = f", the longest from {length:,} characters" if length else ""
+        subject = "1 value was" if budget.cuts == 1 else f"{budget.cuts:,} values were"
+        notes.append(
+            f"{subject} cut{longest}: {LONGEST_TEXT:,} of one are kept, {MOST_TEXT:,} of all"
+        )
     return notes
 
 
-def _span(raw: RawSpan, began: int, root: str | None, room: _Room) -> Span:
-    """Make one span."""
-    attributes: dict[str, Any] = room.value(dict(raw.attributes))
+def _span(raw: RawSpan, trace_start: int, root: str | None, budget: _Budget) -> Span:
+    """Convert one span."""
+    attributes: dict[str, Any] = budget.value(dict(raw.attributes))
     events = [
         {
-            "name": room.text(name),
-            "at_s": _seconds(at - began),
-            **({"attributes": room.value(dict(own))} if own else {}),
+            "name": budget.text(name),
+            "at_s": _seconds(time_ns - trace_start),
+            **({"attributes": budget.value(dict(event))} if event else {}),
         }
-        for name, at, own in room.first(raw.events)
+        for name, time_ns, event in budget.first(raw.events)
     ]
     if events:
         attributes["span.events" if "events" in attributes else "events"] = events
     return Span(
         id=raw.id,
-        name=room.text(raw.name),
+        name=budget.text(raw.name),
         kind=kind_of(raw.attributes),
         parent=None if raw.parent == root else raw.parent,
-        start_s=_seconds(raw.start_ns - began),
-        end_s=None if raw.end_ns is None else _seconds(raw.end_ns - began),
-        error=_error(raw, room),
+        start_s=_seconds(raw.start_ns - trace_start),
+        end_s=None if raw.end_ns is None else _seconds(raw.end_ns - trace_start),
+        error=_error(raw, budget),
         attributes=attributes,
     )
 
 
 def _seconds(ns: int) -> float:
-    """Return nanoseconds as seconds, to a microsecond."""
+    """Convert nanoseconds to seconds, rounded to a microsecond."""
     return round(ns / 1e9, 6)
 
 
-def _error(raw: RawSpan, room: _Room) -> str | None:
-    """Return what went wrong in a span, in its own words, else its exception's."""
-    kind = raw.attributes.get("error.type")
-    if not raw.failed and kind is None:
+def _error(raw: RawSpan, budget: _Budget) -> str | None:
+    """Return the error of a span: its status message, otherwise its exception."""
+    error_type = raw.attributes.get("error.type")
+    if not raw.failed and error_type is None:
         return None
     if raw.message:
-        return room.text(raw.message)
-    for name, _, own in reversed(raw.events):
+        return budget.text(raw.message)
+    for name, _, event in reversed(raw.events):
         if name == "exception":
-            said = str(own.get("exception.message", ""))
-            return room.text(": ".join(filter(None, [str(own.get("exception.type", "")), said])))
-    return room.text(str(kind)) if kind else "error"
+            parts = (event.get("exception.type", ""), event.get("exception.message", ""))
+            return budget.text(": ".join(filter(None, map(str, parts))))
+    return budget.text(str(error_type)) if error_type else "error"

@@ -1,8 +1,7 @@
-"""OTLP/JSON read: the form in which OpenTelemetry's exporters and collectors write traces.
+"""Read OTLP/JSON, the format in which OpenTelemetry's exporters and collectors write traces.
 
-Both encodings in use are read: ids in hexadecimal (as OTLP says) or in base64 (as protobuf's JSON
-has bytes), whole numbers as numbers or as texts, names in camelCase or snake_case, a status by
-number or by name.
+All encodings in use are read: ids in hexadecimal (OTLP) or base64 (protobuf's JSON), integers as
+numbers or text, names in camelCase or snake_case, and a status by number or name.
 """
 
 import base64
@@ -22,7 +21,7 @@ _ERROR_STATUS = (2, "2", "STATUS_CODE_ERROR", "ERROR")
 
 
 class OtlpError(ValueError):
-    """It is no OTLP/JSON trace; says where and what was expected."""
+    """A value is not an OTLP/JSON trace; says where, and what was expected."""
 
 
 @dataclass(slots=True)
@@ -35,22 +34,22 @@ class OtlpTrace:
 
     @property
     def start_ns(self) -> int:
-        """When its first span began, in nanoseconds of unix time."""
+        """The start of its first span, as unix time in nanoseconds."""
         return min((span.start_ns for span in self.spans), default=0)
 
 
 def is_otlp(value: Json) -> bool:
-    """Whether a JSON value means to be OTLP/JSON."""
+    """Return whether a JSON value looks like OTLP/JSON."""
     return isinstance(value, Mapping) and (
         any(key in value for key in _TOPS) or is_otlp(value.get("trace"))
     )
 
 
 def read_text(text: str) -> list[OtlpTrace]:
-    """Read a file's text: one JSON value, or one a line as collectors write them.
+    """Read the text of a file: one JSON value, or one a line as collectors write it.
 
     Raises:
-        OtlpError: it is no OTLP/JSON.
+        OtlpError: it is not OTLP/JSON.
     """
     try:
         values = [json.loads(text)]
@@ -70,10 +69,10 @@ def read_text(text: str) -> list[OtlpTrace]:
 
 
 def read(*values: Json) -> list[OtlpTrace]:
-    """Read traces, the first to begin first; what stands twice is read once.
+    """Read traces by start time; duplicate spans are read once.
 
     Raises:
-        OtlpError: a value is no OTLP/JSON, with where and what was expected.
+        OtlpError: a value is not OTLP/JSON; says where, and what was expected.
     """
     traces: dict[str, OtlpTrace] = {}
     seen: set[tuple[str, str]] = set()
@@ -87,13 +86,13 @@ def read(*values: Json) -> list[OtlpTrace]:
 
 
 def _spans(value: Json, at: str) -> Iterator[tuple[str, RawSpan]]:
-    """Yield every span of a value with its trace's id."""
+    """Yield every span of a value with the id of its trace."""
     if isinstance(value, Mapping) and is_otlp(value.get("trace")):
         value = value["trace"]
     if not isinstance(value, Mapping) or not is_otlp(value):
-        found = ", ".join(map(str, list(value)[:5])) if isinstance(value, Mapping) else value
+        keys = ", ".join(map(str, list(value)[:5])) if isinstance(value, Mapping) else value
         raise OtlpError(
-            f"{at}expected an object with `resourceSpans`, found {_shown(found)}; write the trace "
+            f"{at}expected an object with `resourceSpans`, found {_quote(keys)}; write the trace "
             "with an OTLP/JSON exporter (a collector's `file` exporter does)"
         )
     top = next(key for key in _TOPS if key in value)
@@ -109,7 +108,7 @@ def _spans(value: Json, at: str) -> Iterator[tuple[str, RawSpan]]:
 def _span(value: Json, at: str) -> tuple[str, RawSpan]:
     """Read one span."""
     if not isinstance(value, Mapping):
-        raise OtlpError(f"{at}: expected a span, found {_shown(value)}")
+        raise OtlpError(f"{at}: expected a span, found {_quote(value)}")
     trace_id = _id(_get(value, "traceId", "trace_id"), 16, f"{at}.traceId")
     span_id = _id(_get(value, "spanId", "span_id"), 8, f"{at}.spanId")
     parent = _get(value, "parentSpanId", "parent_span_id")
@@ -149,27 +148,27 @@ def _span(value: Json, at: str) -> tuple[str, RawSpan]:
 
 
 def _get(value: Mapping[str, Any], *names: str) -> Any:
-    """Return what stands under the first of several names."""
+    """Return the value under the first of several names that is present."""
     return next((value[name] for name in names if value.get(name) is not None), None)
 
 
 def _list(value: Json, at: str, *names: str) -> list[Any]:
-    """Return a list that may be missing."""
+    """Return a list; empty if it is missing."""
     if not isinstance(value, Mapping):
-        raise OtlpError(f"{at.rpartition('.')[0]}: expected an object, found {_shown(value)}")
-    found = _get(value, *names)
-    if found is None:
+        raise OtlpError(f"{at.rpartition('.')[0]}: expected an object, found {_quote(value)}")
+    items = _get(value, *names)
+    if items is None:
         return []
-    if not isinstance(found, list):
-        raise OtlpError(f"{at}: expected a list, found {_shown(found)}")
-    return found
+    if not isinstance(items, list):
+        raise OtlpError(f"{at}: expected a list, found {_quote(items)}")
+    return items
 
 
 def _id(value: Json, size: int, at: str) -> str | None:
-    """Read an id of so many bytes; None where it is all zeros.
+    """Read an id of `size` bytes; None if it is all zeros.
 
     Raises:
-        OtlpError: it is none.
+        OtlpError: it is not such an id.
     """
     if isinstance(value, str):
         if len(value) == 2 * size and _HEX.fullmatch(value):
@@ -182,15 +181,15 @@ def _id(value: Json, size: int, at: str) -> str | None:
             return read.hex() if any(read) else None
     raise OtlpError(
         f"{at}: expected an id of {2 * size} hexadecimal digits (or its base64), found "
-        f"{_shown(value)}"
+        f"{_quote(value)}"
     )
 
 
 def _int(value: Json, at: str) -> int:
-    """Read a whole number that may be written as a text.
+    """Read an integer, which may be written as text.
 
     Raises:
-        OtlpError: it is none.
+        OtlpError: it is not an integer.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         return value
@@ -198,52 +197,52 @@ def _int(value: Json, at: str) -> int:
         return int(value)
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    raise OtlpError(f"{at}: expected a whole number, found {_shown(value)}")
+    raise OtlpError(f"{at}: expected a whole number, found {_quote(value)}")
 
 
 def _attributes(value: Json, at: str) -> dict[str, Any]:
-    """Read a list of keys and values; a plain mapping is taken as it is."""
+    """Read a list of keys and values, or a plain mapping."""
     if value is None:
         return {}
     if isinstance(value, Mapping):
         return dict(value)
     if not isinstance(value, list):
-        raise OtlpError(f"{at}.attributes: expected a list, found {_shown(value)}")
-    made = {}
+        raise OtlpError(f"{at}.attributes: expected a list, found {_quote(value)}")
+    attributes = {}
     for i, item in enumerate(value):
         if not isinstance(item, Mapping) or not isinstance(item.get("key"), str):
             raise OtlpError(
-                f"{at}.attributes[{i}]: expected `key` and `value`, found {_shown(item)}"
+                f"{at}.attributes[{i}]: expected `key` and `value`, found {_quote(item)}"
             )
-        made[item["key"]] = _value(item.get("value"), f"{at}.attributes[{i}]", 0)
-    return made
+        attributes[item["key"]] = _value(item.get("value"), f"{at}.attributes[{i}]", 0)
+    return attributes
 
 
 def _value(value: Json, at: str, depth: int) -> Any:
-    """Read an attribute's value."""
+    """Read a typed value."""
     if value is None or value == {}:
         return None
     if not isinstance(value, Mapping) or len(value) != 1 or depth > 50:
-        raise OtlpError(f"{at}.value: expected one typed value, found {_shown(value)}")
-    ((kind, inner),) = value.items()
-    kind = re.sub(r"_(\w)", lambda m: m[1].upper(), kind)
-    if kind == "intValue":
+        raise OtlpError(f"{at}.value: expected one typed value, found {_quote(value)}")
+    ((type_, inner),) = value.items()
+    type_ = re.sub(r"_(\w)", lambda m: m[1].upper(), type_)
+    if type_ == "intValue":
         return _int(inner, f"{at}.intValue")
-    if kind == "arrayValue":
+    if type_ == "arrayValue":
         return [_value(item, at, depth + 1) for item in _list(inner, f"{at}.values", "values")]
-    if kind == "kvlistValue":
+    if type_ == "kvlistValue":
         items = _list(inner, f"{at}.values", "values")
         return {
             str(item.get("key")): _value(item.get("value"), at, depth + 1)
             for item in items
             if isinstance(item, Mapping)
         }
-    if kind in {"stringValue", "boolValue", "doubleValue", "bytesValue"}:
+    if type_ in {"stringValue", "boolValue", "doubleValue", "bytesValue"}:
         return inner
-    raise OtlpError(f"{at}.value: expected stringValue, intValue or their kin, found {kind!r}")
+    raise OtlpError(f"{at}.value: expected stringValue, intValue or a similar key, found {type_!r}")
 
 
-def _shown(value: object) -> str:
-    """Quote what was found, on one line."""
+def _quote(value: object) -> str:
+    """Quote a value on one line."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 80 else text[:80] + "…"

@@ -164,7 +164,7 @@ def changed(**keys):
         (changed(attributes=[{"value": 1}]), "attributes[0]: expected `key` and `value`"),
         (
             changed(attributes=[{"key": "a", "value": {"wordValue": 1}}]),
-            "attributes[0].value: expected stringValue, intValue or their kin, found 'wordValue'",
+            "attributes[0].value: expected stringValue, intValue or a similar key, found 'wordValue'",
         ),
         (
             changed(attributes=[{"key": "a", "value": {"intValue": "x"}}]),

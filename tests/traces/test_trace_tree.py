@@ -163,7 +163,7 @@ def test_lines_stop_and_say_so(most, expected):
         Span(id="b", name="b", parent="a", end_s=3),
         Span(id="c", name="c", parent="a", start_s=1),
     ]
-    told = list(lines(spans, ["a note"], most=most))
+    told = list(lines(spans, ["a note"], limit=most))
     assert told[0].startswith("a  ")
     assert told[1].startswith("  b  ")
     assert expected[2] == told[2]
