@@ -158,7 +158,7 @@ class TrialDetail:
                 result=self._json(call.result) if call.captured else None,
                 captured=call.captured,
                 error=self._text(call.error),
-                duration=None if call.duration_s is None else format_seconds(call.duration_s),
+                took=None if call.duration_s is None else format_seconds(call.duration_s),
             )
             for call in calls
         ]
@@ -224,7 +224,7 @@ def _timeline(spans: tuple[Span, ...], shown: Callable[[Any], str | None]) -> li
             length=None
             if span.end_s is None
             else round(min(1.0, max(0.0, span.end_s - span.start_s) / whole), 4),
-            duration=duration(span),
+            took=duration(span),
             tokens=_span_tokens(span),
             error=shown(span.error) if span.error else None,
             attributes=shown(span.attributes) if span.attributes else None,
