@@ -5,11 +5,11 @@ This module knows JSON, hashes and pydantic. It knows nothing of evals.
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import is_dataclass
 from itertools import pairwise
 from operator import gt, lt
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import PydanticSerializationError
@@ -33,6 +33,14 @@ class Frozen(BaseModel):
         ser_json_inf_nan="strings",
         protected_namespaces=(),  # pydantic 2.9 warns of `model_id`
     )
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy with changed fields, without the cached properties of the original."""
+        copy = super().model_copy(update=update, deep=deep)
+        if update:
+            for name in copy.__dict__.keys() - type(self).model_fields:
+                del copy.__dict__[name]
+        return copy
 
     @classmethod
     def __get_pydantic_json_schema__(
