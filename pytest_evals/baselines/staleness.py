@@ -7,7 +7,7 @@ from pytest_evals.baselines.staleness_report import StalenessReport
 from pytest_evals.case import Case
 from pytest_evals.config import FILES_DEFAULT
 from pytest_evals.dataset import Dataset
-from pytest_evals.engine.trial import scorers_digest
+from pytest_evals.engine.scorers_digest import scorers_digest
 from pytest_evals.ground.errors import DatasetError, EvalsError, StoreError
 from pytest_evals.matrix import default_models
 from pytest_evals.registry import Registry

@@ -1,4 +1,4 @@
-"""Early stops: samples of a case that are asked only while the verdict on it is still open.
+"""AdaptiveSampling: optional samples of a case run only while the verdict on it is undecided.
 
 Everything here runs on the engine's event loop.
 """
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from pytest_evals.dataset import Dataset
-from pytest_evals.engine.synthetic_results import unanswered
+from pytest_evals.engine.synthetic_results import result_without_call
 from pytest_evals.exchange import ErrorInfo
 from pytest_evals.matrix import Trial
 from pytest_evals.result import Outcome, TrialResult
@@ -25,68 +25,65 @@ from pytest_evals.verdict.gate.stopping_rule import (
 
 @dataclass(slots=True)
 class _Cell:
-    """What is known of one case under one model."""
+    """The samples so far of one case with one model."""
 
     verdict: CaseVerdict | None
     tests: tuple[Sprt, ...] = ()
     outcomes: dict[int, Outcome | None] = field(default_factory=dict)
-    """By sample; None is not needed."""
+    """By sample; None for a skipped one."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def prefix(self) -> tuple[int, int]:
-        """Return (passes, n) of the first samples that are all there."""
-        n = passes = 0
-        while n in self.outcomes:
-            passes += self.outcomes[n] is Outcome.PASSED
-            n += 1
-        return passes, n
+    def prefix(self) -> list[Outcome | None]:
+        """Return the outcomes of the first samples, up to the first that is missing."""
+        outcomes: list[Outcome | None] = []
+        while len(outcomes) in self.outcomes:
+            outcomes.append(self.outcomes[len(outcomes)])
+        return outcomes
 
 
 class AdaptiveSampling:
-    """Holds back samples until it is known whether they are needed.
+    """Delays optional samples until it is decided whether they run.
 
     Args:
-        hasten: starts a trial now that the engine was to start later; False where it is not to run
-            in this process at all, or not known.
-        waits: told that a trial only waits, and holds nobody's place.
+        hasten: starts a trial before its turn; returns False if it does not run in this process.
+        release_place: frees the window place of a trial that waits.
     """
 
-    def __init__(self, hasten: Callable[[str], bool], waits: Callable[[str], None]) -> None:
+    def __init__(self, hasten: Callable[[str], bool], release_place: Callable[[str], None]) -> None:
         self._hasten = hasten
-        self._waits = waits
+        self._release_place = release_place
         self._cells: dict[tuple[str, str, str], _Cell] = {}
         self._gates: dict[int, tuple[GateSpec, ...]] = {}
 
-    async def unneeded(self, trial: Trial) -> TrialResult | None:
-        """Wait until it is known whether a sample is needed; return its result where it is not.
+    async def skip_result(self, trial: Trial) -> TrialResult | None:
+        """Wait until it is decided whether a sample runs; return its result if it is skipped.
 
-        Where earlier samples errored, or run elsewhere, nothing is known, and it is asked.
+        It runs if an earlier sample errored or belongs to another process: nothing is decided then.
         """
         if not trial.is_optional:
             return None
         cell = self._cell(trial)
-        if cell.verdict is None or not self._all_here(trial, cell):
+        if cell.verdict is None or not self._all_earlier_run(trial, cell):
             return None
         while True:
-            passes, n = cell.prefix()
-            told = [cell.outcomes[i] for i in range(n)]
-            if {Outcome.ERRORED, Outcome.SKIPPED} & set(told):
+            outcomes = cell.prefix()
+            n, passes = len(outcomes), outcomes.count(Outcome.PASSED)
+            if {Outcome.ERRORED, Outcome.SKIPPED} & set(outcomes):
                 return None
-            if None in told:
-                scored = [one for one in told if one is not None]
-                return _not_needed(trial, scored.count(Outcome.PASSED), len(scored))
+            if None in outcomes:
+                return _skipped(trial, passes, n - outcomes.count(None))
             more = samples_needed(passes, n, most=trial.samples, verdict=cell.verdict)
-            if not more and any(test.first(_passed(told)) is None for test in cell.tests):
+            if not more and any(test.first(_passed(outcomes)) is None for test in cell.tests):
                 more = 1
             if not more:
-                return _not_needed(trial, passes, n)
+                return _skipped(trial, passes, n)
             if trial.sample < max(n + more, trial.min_samples):
                 return None
-            self._waits(trial.id)
+            self._release_place(trial.id)
             await cell.changed.wait()
 
-    def ended(self, trial: Trial, result: TrialResult) -> None:
-        """Take note of what became of a sample."""
+    def record(self, trial: Trial, result: TrialResult) -> None:
+        """Record the result of a sample, and wake the samples that wait for it."""
         if not trial.min_samples:
             return
         cell = self._cell(trial)
@@ -95,8 +92,8 @@ class AdaptiveSampling:
         cell.changed.set()
         cell.changed = asyncio.Event()
 
-    def _all_here(self, trial: Trial, cell: _Cell) -> bool:
-        """Whether all earlier samples run in this process; they are started where they wait."""
+    def _all_earlier_run(self, trial: Trial, cell: _Cell) -> bool:
+        """Whether all earlier samples run in this process; queued ones are started."""
         return all(
             sample in cell.outcomes or self._hasten(replace(trial, sample=sample).id)
             for sample in range(trial.sample)
@@ -106,30 +103,28 @@ class AdaptiveSampling:
         key = (trial.dataset.path, trial.case.id, trial.model.id)
         if key not in self._cells:
             gates = self._gates_of(trial.dataset)
-            self._cells[key] = _Cell(
-                case_verdict(
-                    gates, trial.model.id, trial.case, least=trial.min_samples, most=trial.samples
-                ),
-                sequential_tests(gates, trial.model.id, trial.case),
+            verdict = case_verdict(
+                gates, trial.model.id, trial.case, least=trial.min_samples, most=trial.samples
             )
+            self._cells[key] = _Cell(verdict, sequential_tests(gates, trial.model.id, trial.case))
         return self._cells[key]
 
     def _gates_of(self, dataset: Dataset) -> tuple[GateSpec, ...]:
         """Return a dataset's gates, parsed once."""
         if id(dataset) not in self._gates:
-            self._gates[id(dataset)] = tuple(parse_gate(written) for written in dataset.gates)
+            self._gates[id(dataset)] = tuple(parse_gate(text) for text in dataset.gates)
         return self._gates[id(dataset)]
 
 
-def _passed(told: Iterable[Outcome | None]) -> Iterator[bool]:
-    return (one is Outcome.PASSED for one in told)
+def _passed(outcomes: Iterable[Outcome | None]) -> Iterator[bool]:
+    return (outcome is Outcome.PASSED for outcome in outcomes)
 
 
-def _not_needed(trial: Trial, passes: int, n: int) -> TrialResult:
-    """Make the result of a sample that nothing depends on."""
+def _skipped(trial: Trial, passes: int, n: int) -> TrialResult:
+    """Make the result of a sample that cannot change the verdict."""
     message = (
         f"not needed: {passes} of {n} samples passed, and no other of the {trial.samples} can "
-        "change what is said of this case"
+        "change the verdict on this case"
     )
     error = ErrorInfo(type="not_needed", message=message)
-    return unanswered(trial, Outcome.SKIPPED, error, beyond=True)
+    return result_without_call(trial, Outcome.SKIPPED, error, beyond=True)

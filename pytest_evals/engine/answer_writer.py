@@ -28,7 +28,7 @@ class AnswerWriter:
         self._waiting: list[_Waiting] = []
         self._working = False
 
-    async def keep(self, answer: StoredAnswer) -> None:
+    async def write(self, answer: StoredAnswer) -> None:
         """Return when an answer is kept; who stops waiting does not stop the writing.
 
         Raises:

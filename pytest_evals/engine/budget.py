@@ -1,4 +1,4 @@
-"""Budget: the session's cap on money and tokens, and the breaker that stops a broken model."""
+"""Budget: the session's cap on money and tokens. Breaker: disables a failing model. Pure."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ from pytest_evals.ground.errors import AnswerError
 
 @dataclass(slots=True)
 class Budget:
-    """What a session may spend. Judges count; stored answers cost nothing again."""
+    """What a session may spend. Judges count; a stored answer costs nothing."""
 
     max_cost_usd: float | None = None
     max_tokens: int | None = None
@@ -18,7 +18,7 @@ class Budget:
     _unknown: str | None = None
 
     def check(self) -> None:
-        """Refuse the next call when the budget is spent.
+        """Refuse the next call if the budget is spent.
 
         Raises:
             AnswerError: of type ``not_run``.
@@ -28,7 +28,7 @@ class Budget:
             raise AnswerError("not_run", reason)
 
     def spent(self) -> str | None:
-        """Say why nothing more may be asked; None while something may."""
+        """Say why no further call may be made; None while calls may be made."""
         if self._unknown is not None:
             return self._unknown
         if self.max_cost_usd is not None and self.cost_usd >= self.max_cost_usd:
@@ -38,7 +38,7 @@ class Budget:
         return None
 
     def add(self, cost_usd: float | None, tokens: int | None, *, model_id: str) -> None:
-        """Count one answer. An unknown amount under a cap stops the session: the cap must hold."""
+        """Count one response. An unknown amount under a cap ends the calls: the cap must hold."""
         self.cost_usd += cost_usd or 0.0
         self.tokens += tokens or 0
         if self.max_cost_usd is not None and cost_usd is None:
@@ -54,18 +54,18 @@ class Budget:
 
 @dataclass(slots=True)
 class Breaker:
-    """Stops asking a model that fails the same way again and again."""
+    """Circuit breaker: disables a model after equal errors in a row."""
 
     model_id: str
-    most: int
-    """So many equal errors in a row open it; a refused key opens it at once."""
+    max_failures: int
+    """This many equal errors in a row open it; a rejected API key opens it at once."""
     reason: str | None = None
     """Why it is open."""
     _last: tuple[str, int | None, str] | None = None
     _row: int = field(default=0)
 
     def check(self) -> None:
-        """Refuse the next call when the breaker is open.
+        """Refuse the next call if the breaker is open.
 
         Raises:
             AnswerError: of type ``not_run``.
@@ -74,27 +74,26 @@ class Breaker:
             raise AnswerError("not_run", self.reason)
 
     def failed(self, error: AnswerError) -> None:
-        """Count an error that retries did not mend.
+        """Count an error that remained after all retries.
 
         Raises:
-            AnswerError: of type ``not_run``, where the breaker is already open for this very
-                error: one report of it is enough.
+            AnswerError: of type ``not_run``, if the breaker is already open for an equal error:
+                one report of it is enough.
         """
-        if error.type in _OWN:
+        if error.type in _ERRORS_OF_ONE_CASE:
             return
-        mark = (error.type, error.status, _shape(error.message))
+        signature = (error.type, error.status, _shape(error.message))
         if self.reason is not None:
-            if mark == self._last:
+            if signature == self._last:
                 raise AnswerError("not_run", self.reason) from error
             return
-        self._row = self._row + 1 if mark == self._last else 1
-        self._last = mark
+        self._row = self._row + 1 if signature == self._last else 1
+        self._last = signature
         at_once = error.type == "unauthorized"
-        if at_once or self._row >= self.most:
+        if at_once or self._row >= self.max_failures:
             times = "" if at_once else f" {self._row} times in a row"
             self.reason = (
-                f"model {self.model_id!r} was not asked any more after it failed{times}: "
-                f"{error.message}"
+                f"model {self.model_id!r} was disabled after it failed{times}: {error.message}"
             )
 
     def succeeded(self) -> None:
@@ -103,7 +102,7 @@ class Breaker:
         self._last = None
 
 
-_OWN = frozenset(
+_ERRORS_OF_ONE_CASE = frozenset(
     {
         "not_run",
         "stale",
@@ -115,11 +114,11 @@ _OWN = frozenset(
         "context_overflow",
     }
 )
-"""Errors of one case, which say nothing about the next."""
+"""Errors of one case; they say nothing about the next call."""
 
 
 def _shape(message: str) -> str:
-    """Drop what differs between equal errors: numbers and identifiers."""
+    """Remove what differs between equal errors: numbers and identifiers."""
     import re
 
     return re.sub(r"[0-9a-f]{8,}|\d+", "#", message)[:200]

@@ -5,14 +5,15 @@ It wraps the provider that runs the code. The code runs for every trial; its cal
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from threading import get_ident
 from typing import Any, ClassVar
 
 from pytest_evals.dataset import Dataset
 from pytest_evals.engine.limits import Limiter
-from pytest_evals.engine.model_call import Line, ModelCaller
-from pytest_evals.engine.recorded_calls import CallRecordingDeps, RecordedCalls, refusal
+from pytest_evals.engine.model_call import ModelCaller
+from pytest_evals.engine.recorded_calls import RecordedCalls, RecordingDeps, refusal
+from pytest_evals.engine.route import RecordedCodeRoute, Route
 from pytest_evals.exchange import Request, Response
 from pytest_evals.ground.canonical import Frozen, Json
 from pytest_evals.ground.errors import AnswerError
@@ -25,12 +26,12 @@ from pytest_evals.providers.recording import RecordOptions, enter, leave
 
 
 class CallRecorder:
-    """Makes the recordings of one session, and takes back what they changed in this process.
+    """Makes the recording providers of one session, and undoes their changes to this process.
 
     Args:
-        caller: asks the calls.
-        http: sends on what comes to the loopback server.
-        limiter: gives the limit of the server at an address.
+        caller: makes the recorded calls.
+        http: forwards what reaches the loopback server.
+        limiter: returns the limit of the server at an address.
     """
 
     def __init__(
@@ -39,74 +40,73 @@ class CallRecorder:
         self._caller = caller
         self._limiter = limiter
         self._loopback = Loopback(http)
-        self._alone = Limiter(1)
-        self._made: list[RecordingProvider] = []
+        self._one_trial_at_a_time = Limiter(1)
+        self._providers: list[RecordingProvider] = []
 
-    def of(self, line: Line, dataset: Dataset) -> Line:
-        """Return the way to a model with its calls recorded; the very same where none are."""
-        options = RecordOptions.of(line.model)
+    def recorded(self, route: Route, dataset: Dataset) -> Route:
+        """Return the route with its code's calls recorded; the same if its model records none."""
+        options = RecordOptions.of(route.model)
         if options is None:
-            return line
+            return route
         prices = {
             model.model or model.id: model.price
             for model in dataset.models
             if model.price is not None and RecordOptions.of(model) is None
         }
-        desk = CallRecordingDeps(
+        deps = RecordingDeps(
             caller=self._caller,
             limiter=self._limiter,
             prices=prices,
             loopback=self._loopback,
-            timeout_s=line.attempt_timeout_s,
+            timeout_s=route.attempt_timeout_s,
         )
-        recording = RecordingProvider(line.provider, line.model, options, desk)
-        self._made.append(recording)
-        return replace(
-            line,
-            provider=recording,
-            code=line.provider,
-            priced=bool(prices),
-            host=self._alone if recording.serial else line.host,
+        provider = RecordingProvider(route.provider, route.model, options, deps)
+        self._providers.append(provider)
+        shared = {field.name: getattr(route, field.name) for field in fields(Route)}
+        if provider.changes_environ:
+            shared["limits"] = replace(route.limits, host=self._one_trial_at_a_time)
+        return RecordedCodeRoute(
+            **{**shared, "provider": provider}, code=route.provider, prices=prices
         )
 
-    def again(self, line: Line, provider: Provider) -> Line:
-        """Return the way to a model whose calls are recorded, where other code answers for it."""
-        recording = line.provider
+    def with_code(self, route: RecordedCodeRoute, provider: Provider) -> RecordedCodeRoute:
+        """Return the same route with other code behind it."""
+        recording = route.provider
         assert isinstance(recording, RecordingProvider)
-        return replace(line, provider=recording.around(provider), code=provider)
+        return replace(route, provider=recording.with_code(provider), code=provider)
 
     async def aclose(self) -> None:
-        """Stop serving."""
+        """Stop the loopback server."""
         await self._loopback.aclose()
 
     def undo(self) -> None:
-        """Take the logs out of the way; a second time changes nothing."""
-        while self._made:
-            self._made.pop().undo()
+        """Remove the interceptors; a second time changes nothing."""
+        while self._providers:
+            self._providers.pop().undo()
         self._loopback.release()
 
 
 @dataclass(slots=True)
-class _State:
-    """What the recordings of one model share."""
+class _Interception:
+    """What the recording providers of one model share."""
 
-    begun: bool = False
-    """Whether the log is in the way."""
-    stray: Any = None
-    """By what name it was put there."""
-    thread: int | None = None
-    """The engine's, whose calls are not the code's."""
+    installed: bool = False
+    """Whether the interceptor is installed."""
+    handler: Any = None
+    """The handler of stray calls under which it was installed."""
+    engine_thread: int | None = None
+    """The engine's thread, whose calls are not the code's."""
 
 
 class RecordingProvider:
-    """A `Provider` that runs another one and records the HTTP calls of the code it runs.
+    """A `Provider` that runs another one and records the HTTP calls of the code behind it.
 
     Args:
         inner: runs the user's code.
         model: its model.
         options: which calls are recorded.
-        desk: what the session's recordings share.
-        state: what it shares with the recording of other code for the same model.
+        deps: what the session provides.
+        interception: shared with the provider of other code for the same model.
     """
 
     name: ClassVar[str] = "recording"
@@ -120,76 +120,76 @@ class RecordingProvider:
         inner: Provider,
         model: Model,
         options: RecordOptions,
-        desk: CallRecordingDeps,
-        state: _State | None = None,
+        deps: RecordingDeps,
+        interception: _Interception | None = None,
     ) -> None:
         self._inner = inner
         self._model = model
         self._options = options
-        self._desk = desk
-        self._state = state or _State()
+        self._deps = deps
+        self._interception = interception or _Interception()
 
     @classmethod
     def required_env(cls, model: Model) -> tuple[str, ...]:  # noqa: ARG003 - the Protocol's
-        """The code's own provider knows."""
+        """Return nothing: `RecordedCodeRoute` asks the code's provider."""
         return ()
 
     def host(self) -> str | None:
-        """The code's own provider knows."""
+        """Return the host of the code's provider."""
         return self._inner.host()
 
     def prepare(self) -> None:
-        """Put the log in the way before the code is imported, then let the code be looked at.
+        """Install the interceptor before the code is imported, then prepare the code's provider.
 
         Raises:
-            AnswerError: of type ``target``: it will not work.
+            AnswerError: of type ``target``: the code will not work.
         """
         if self._model.stored:
             raise AnswerError(
                 "target",
                 "`record_http` runs the code each time and stores the calls it makes; "
-                "`stored: true` stores its answer in place of running it. Leave one of them out",
+                "`stored: true` stores its answer and does not run it. Leave one of them out",
             )
-        self._begin()
+        self._install()
         self._inner.prepare()
 
-    def _begin(self) -> None:
-        """Put the log in the way, once."""
-        if not self._state.begun:
-            self._state.begun = True
-            self._state.stray = self._stray
-            intercept.install(self._stray)
-            if self.serial:
-                self._desk.loopback.take_environ(self._options.env)
+    def _install(self) -> None:
+        """Install the interceptor, once."""
+        if not self._interception.installed:
+            self._interception.installed = True
+            self._interception.handler = self._handle_stray_call
+            intercept.install(self._handle_stray_call)
+            if self.changes_environ:
+                self._deps.loopback.take_environ(self._options.env)
 
-    def around(self, inner: Provider) -> "RecordingProvider":
-        """Return the recording of other code that answers for the same model."""
-        self._begin()
-        return RecordingProvider(inner, self._model, self._options, self._desk, self._state)
+    def with_code(self, inner: Provider) -> "RecordingProvider":
+        """Return the recording provider of other code for the same model."""
+        self._install()
+        return RecordingProvider(inner, self._model, self._options, self._deps, self._interception)
 
     @property
-    def serial(self) -> bool:
-        """Whether the code is led here by this process's environment, so one trial at a time."""
+    def changes_environ(self) -> bool:
+        """Whether this process's environment redirects the code's calls: one trial at a time."""
         return bool(self._options.env) and self._model.provider == "python"
 
     def identity(self, request: Request) -> Json:
-        """Return what the code is given."""
+        """Return the input of the code."""
         return self._inner.identity(request)
 
     async def complete(self, request: Request) -> Response:
         """Run the code once.
 
         Raises:
-            AnswerError: what the code's provider raises; of type ``stale`` or ``not_run`` where
-                one of its calls may not be made, whatever the code made of that.
+            AnswerError: from the code's provider; of type ``stale`` or ``not_run`` if one of its
+                calls may not be made, whatever the code does about that.
         """
-        if not self._state.begun:
+        if not self._interception.installed:
             self.prepare()
         intercept.look_again()
-        self._state.thread = get_ident()
-        calls = RecordedCalls(self._desk, self._model, self._options, request)
+        self._interception.engine_thread = get_ident()
+        calls = RecordedCalls(self._deps, self._model, self._options, request)
         token = enter(calls)
-        loopback = self._desk.loopback if self.serial else None
+        loopback = self._deps.loopback if self.changes_environ else None
         try:
             if loopback is not None:
                 await loopback.serve()
@@ -204,31 +204,32 @@ class RecordingProvider:
             leave(token)
         if calls.refused is not None:
             raise calls.refused
-        return calls.told(response)
+        return calls.complete_response(response)
 
-    def _stray(self, method: str, url: str) -> HttpAnswer | None:
-        """Look at a call of no trial: it is not stored, and in a replay not made."""
-        if get_ident() == self._state.thread or not self._options.wants(method, url):
+    def _handle_stray_call(self, method: str, url: str) -> HttpAnswer | None:
+        """Handle a call that belongs to no trial: it is not stored, and refused in a replay."""
+        is_ours = get_ident() == self._interception.engine_thread
+        if is_ours or not self._options.wants(method, url):
             return None
-        place = HttpCall(method, url, {}).place()
-        told = (
-            f"{self._model.id!r}: {method} {place} was called by a thread that was there before "
+        caller, address = self._deps.caller, HttpCall(method, url, {}).place()
+        note = (
+            f"{self._model.id!r}: {method} {address} was called by a thread that was there before "
             "its trial, so it belongs to none"
         )
-        if self._desk.caller.mode == "replay":
-            self._desk.caller.note(f"{told} and was not made in this replay")
-            return refusal(told)
-        self._desk.caller.note(f"{told} and was not stored")
+        if caller.answers.replays:
+            caller.notes.add(f"{note} and was not made in this replay")
+            return refusal(note)
+        caller.notes.add(f"{note} and was not stored")
         return None
 
     async def aclose(self) -> None:
-        """Let the code's own provider let go."""
+        """Close the code's provider."""
         await self._inner.aclose()
 
     def undo(self) -> None:
-        """Take the log out of the way."""
-        if self._state.stray is not None:
-            intercept.remove(self._state.stray)
-            self._state = _State()
-            if self.serial:
-                self._desk.loopback.give_environ()
+        """Remove the interceptor."""
+        if self._interception.handler is not None:
+            intercept.remove(self._interception.handler)
+            self._interception = _Interception()
+            if self.changes_environ:
+                self._deps.loopback.give_environ()

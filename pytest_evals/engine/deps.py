@@ -1,4 +1,4 @@
-"""What a host puts into an engine."""
+"""EngineDeps: what a host provides to an engine."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 class MemberLookup(Protocol):
-    """Knows the registered providers and scorers."""
+    """Finds registered providers and scorers by name."""
 
     def provider(self, name: str) -> type[Provider] | None:
-        """Return a provider's class."""
+        """Return a provider's class; None if there is none of that name."""
         ...
 
-    def parse_model(self, written: str) -> Model:
+    def parse_model(self, text: str) -> Model:
         """Make a model of ``provider:model``."""
         ...
 
@@ -37,19 +37,20 @@ class MemberLookup(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineDeps:
-    """What a host puts into an engine."""
+    """What a host provides to an engine."""
 
     registry: MemberLookup
     http: Callable[[], HttpClients]
-    """Makes the HTTP clients, when the first provider needs one."""
+    """Makes the HTTP clients; called when the first provider needs one."""
     store: ResponseStore | None = None
     redactor: Redactor = field(default_factory=lambda: Redactor((), ()))
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     chain: str = ""
-    """The mark under which answers of user code may be used again: an interrupted run's."""
+    """The mark of the runs that may reuse each other's answers of user code: an interrupted run and
+    the one that finishes it."""
     share: WorkerShare = field(default_factory=WorkerShare)
-    """Which part of the session's limits and budgets is this engine's."""
+    """This engine's part of the session's limits and budgets."""
     replays: Mapping[str, ReplayRun] = field(default_factory=dict)
-    """Answers of an earlier run, by the dataset's name: its models under test are not asked."""
+    """Answers of an earlier run, by the dataset's name; its models under test are not called."""
     trial_hooks: "TrialHooks | None" = None
-    """Calls plugins before and after each trial; None where none wants to be called."""
+    """Calls plugins before and after each trial; None if no plugin implements these hooks."""

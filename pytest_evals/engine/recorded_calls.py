@@ -1,8 +1,7 @@
-"""The calls that an application under test makes itself: stored, limited and counted one by one.
+"""RecordedCalls: the HTTP calls of one run of user code, each stored, limited and counted.
 
-Every HTTP call of the user's code to a model API goes through `RecordedCalls.ask`. It uses the same
-`ModelCaller` as all other calls, so each is stored under a Key, limited, counted and priced. This
-module does not know how the calls are intercepted.
+Each call to a model API goes through the same `ModelCaller` as all other calls, so it has a cache
+key and a price. This module does not know how the calls are intercepted.
 """
 
 import asyncio
@@ -13,8 +12,9 @@ from typing import Any, ClassVar
 
 from pytest_evals.engine.budget import Breaker
 from pytest_evals.engine.limits import Limiter
-from pytest_evals.engine.model_call import Line, ModelCaller
+from pytest_evals.engine.model_call import ModelCaller
 from pytest_evals.engine.retry import RetryPolicy
+from pytest_evals.engine.route import ModelRoute, RouteLimits
 from pytest_evals.engine.trial_clock import TrialClock
 from pytest_evals.exchange import Exchange, Request, Response, Span, Usage
 from pytest_evals.ground.canonical import Frozen, Json, digest
@@ -34,22 +34,22 @@ from pytest_evals.providers.loopback import Loopback
 from pytest_evals.providers.recording import KNOWN_ENV, RecordOptions, Send
 
 REFUSED = 400
-"""The status an application gets for a call that is not made: no SDK tries again after it."""
+"""The status of the answer to a refused call: SDKs do not retry it."""
 ROLE = "call:"
-"""How the role of such a call begins in the store; its number in the trial follows."""
+"""The prefix of such a call's role in the store; its number in the trial follows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CallRecordingDeps:
-    """What the calls of one model need of the session."""
+class RecordingDeps:
+    """What the recorded calls of one model need from the session."""
 
     caller: ModelCaller
     limiter: Callable[[str], Limiter]
-    """The limit of the server at an address."""
+    """Returns the limit of the server at an address."""
     prices: Mapping[str, Price]
-    """What the dataset's models cost, by the names their servers know them by."""
+    """Prices of the dataset's models, by the names their servers use."""
     loopback: Loopback
-    """The server that leads the calls of programs here."""
+    """The server to which the calls of programs are redirected."""
     timeout_s: float
     """Seconds one call may take, unless the application's own limit is shorter."""
 
@@ -58,17 +58,18 @@ class CallRecordingDeps:
 class RecordedCalls:
     """The calls of one run of the user's code: a `CallLog`."""
 
-    desk: CallRecordingDeps
+    deps: RecordingDeps
     model: Model
     options: RecordOptions
     request: Request
     refused: AnswerError | None = None
-    """Why a call was not made; the trial has no answer then, whatever the code makes of it."""
+    """Why a call was refused; the trial has this error, whatever the code does about it."""
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     _began: float = field(default_factory=monotonic)
-    _given: dict[str, set[int]] = field(default_factory=dict)
-    """How often each question was asked here: the n-th time has an answer of its own."""
-    _made: int = 0
+    _repetitions: dict[str, set[int]] = field(default_factory=dict)
+    """The repetitions in use of each call; the n-th equal call has a stored answer of its own."""
+    _number: int = 0
+    """How many calls were begun."""
     _counts: dict[str, int] = field(default_factory=lambda: {"asked": 0, "stored": 0})
     _spans: list[Span] = field(default_factory=list)
     _usage: Usage = field(default_factory=Usage)
@@ -84,119 +85,121 @@ class RecordedCalls:
 
     def wants(self, method: str, url: str) -> bool:
         """Whether a call is recorded."""
-        return self.options.wants(method, url) and not self.desk.loopback.owns(url)
+        return self.options.wants(method, url) and not self.deps.loopback.owns(url)
 
     async def environ(self, environ: Mapping[str, str]) -> Mapping[str, str]:
-        """Return the variables that lead a program here, which would have this environment."""
-        loopback = self.desk.loopback
+        """Return a program's environment with its API addresses redirected to the loopback."""
+        loopback = self.deps.loopback
         await loopback.serve()
         if self._token is None:
-            known = {name: environ.get(name) or url for name, url in KNOWN_ENV.items()}
-            self._token = loopback.open(self, {**known, **self.options.env})
+            defaults = {name: environ.get(name) or url for name, url in KNOWN_ENV.items()}
+            self._token = loopback.open(self, {**defaults, **self.options.env})
         return loopback.environ(self._token, environ)
 
     async def ask(self, call: HttpCall, send: Send) -> HttpAnswer:
-        """Return the stored answer to a call; else send it and store what comes back.
+        """Return the stored answer to a call; else send it and store the answer.
 
         Raises:
             Exception: what `send` raised.
         """
         if self._closed:
-            return await self._ask_late(send)
+            return await self._answer_late_call(send)
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
         try:
-            return await self._ask(call, send)
+            return await self._answer_call(call, send)
         finally:
             self._tasks.discard(task)
 
-    async def _ask_late(self, send: Send) -> HttpAnswer:
-        """Answer a call that is made after its trial has ended: it is nobody's."""
-        if self.desk.caller.mode == "replay":
+    async def _answer_late_call(self, send: Send) -> HttpAnswer:
+        """Answer a call made after its trial has ended: it belongs to no trial."""
+        if self.deps.caller.answers.replays:
             return refusal("this call came after its trial had ended")
-        self.desk.caller.note(
+        self.deps.caller.notes.add(
             f"{self.model.id!r} made calls after their trial had ended; they were not stored"
         )
         return await send()
 
-    async def _ask(self, call: HttpCall, send: Send) -> HttpAnswer:
-        """Ask, and take note of what became of it."""
+    async def _answer_call(self, call: HttpCall, send: Send) -> HttpAnswer:
+        """Answer a call, and record its span."""
         if self.refused is not None:
             return refusal(self.refused.message)
         identity = call.identity()
-        given = self._given.setdefault(digest(identity), set())
-        again = next(n for n in range(len(given) + 1) if n not in given)
-        given.add(again)
-        number, began = self._made, monotonic()
-        self._made += 1
-        wire = _Wire(call, {**identity, "again": again, "turn": self.request.turn}, send)
-        exchange: Exchange | None = None
+        used = self._repetitions.setdefault(digest(identity), set())
+        again = next(n for n in range(len(used) + 1) if n not in used)
+        used.add(again)
+        number, began = self._number, monotonic()
+        self._number += 1
+        content = {**identity, "again": again, "turn": self.request.turn}
+        provider = _HttpCallProvider(call, content, send)
+        route, exchange = self._route(provider), None
+        request = self.request.model_copy(update={"messages": (), "input": None, "params": {}})
         try:
             role = f"{ROLE}{number:03}"
-            while exchange is None or wire.failed_elsewhere(exchange):
-                exchange = await self.desk.caller.call(
-                    self._line(wire), self._asked(), self._clock(), role=role
-                )
-            return self._answer(exchange, wire, number)
+            while exchange is None or provider.failed_elsewhere(exchange):
+                clock = TrialClock(self.request.timeout_s or self.deps.timeout_s)
+                exchange = await self.deps.caller.call(route, request, clock, role=role)
+            return self._http_answer(exchange, provider, number)
         finally:
             if exchange is None or exchange.response is None:
-                given.discard(again)
-            self._note(number, wire, exchange, began)
+                used.discard(again)
+            self._record(number, provider, exchange, began)
 
-    def _line(self, wire: "_Wire") -> Line:
-        """Make the way of one call: no second attempt, as the application's SDK makes its own."""
-        named = wire.call.model()
-        price = self.desk.prices.get(named or "", self.model.price)
-        model = Model(id=self.model.id, provider="http call", model=named, price=price)
-        return Line(
-            model=model,
-            provider=wire,
-            limiter=self.desk.limiter(wire.call.place()),
-            breaker=Breaker(self.model.id, most=2),
-            policy=RetryPolicy(0),
-            attempt_timeout_s=self.desk.timeout_s,
-            within=True,
+    def _route(self, provider: "_HttpCallProvider") -> ModelRoute:
+        """Make the route of one call: without retries, as the application's SDK makes them."""
+        name = provider.call.model()
+        price = self.deps.prices.get(name or "", self.model.price)
+        limiter = self.deps.limiter(provider.call.place())
+        return ModelRoute(
+            model=Model(id=self.model.id, provider="http call", model=name, price=price),
+            provider=provider,
+            limits=RouteLimits(model=limiter, holds_session_slot=True),
+            breaker=Breaker(self.model.id, max_failures=2),
+            retry=RetryPolicy(0),
+            attempt_timeout_s=self.deps.timeout_s,
         )
 
-    def _asked(self) -> Request:
-        """Return whose question a call is."""
-        return self.request.model_copy(update={"messages": (), "input": None, "params": {}})
-
-    def _clock(self) -> TrialClock:
-        """Give a call the time that the code has."""
-        return TrialClock(self.request.timeout_s or self.desk.timeout_s)
-
-    def _answer(self, exchange: Exchange, wire: "_Wire", number: int) -> HttpAnswer:
-        """Return what the application gets.
+    def _http_answer(
+        self, exchange: Exchange, provider: "_HttpCallProvider", number: int
+    ) -> HttpAnswer:
+        """Return what the application receives.
 
         Raises:
             Exception: what sending the call raised.
         """
         if exchange.response is not None:
-            if wire.raw is not None and exchange.response.data == wire.data:
-                return wire.raw
+            if provider.answer is not None and exchange.response.data == provider.stored_data:
+                return provider.answer
             return replayed(exchange.response)
-        if wire.raised is not None:
-            raise wire.raised
-        if wire.raw is not None:
-            return wire.raw
+        if provider.raised is not None:
+            raise provider.raised
+        if provider.answer is not None:
+            return provider.answer
         error = exchange.error
         assert error is not None
-        place = f"call {number + 1} of the code, {wire.call.method} {wire.call.place()}"
+        call = provider.call
         message = error.message.removeprefix("STALE: ")
-        told = f"{'STALE: ' if error.type == 'stale' else ''}{place}: {message}"
+        stale = "STALE: " if error.type == "stale" else ""
+        message = f"{stale}call {number + 1} of the code, {call.method} {call.place()}: {message}"
         if self.refused is None:
-            self.refused = AnswerError(error.type, told, transient=False)
-        return refusal(told)
+            self.refused = AnswerError(error.type, message, transient=False)
+        return refusal(message)
 
-    def _note(self, number: int, wire: "_Wire", exchange: Exchange | None, began: float) -> None:
-        """Make the span of a call, and count it."""
+    def _record(
+        self,
+        number: int,
+        provider: "_HttpCallProvider",
+        exchange: Exchange | None,
+        began: float,
+    ) -> None:
+        """Add the span of a call, its usage and its cost."""
+        call, answer = provider.call, provider.answer
         response = None if exchange is None else exchange.response
         stored = exchange is not None and response is not None and exchange.source != "asked"
         attributes: dict[str, Any] = {
-            "model": wire.call.model(),
-            "url": wire.call.place(),
+            "model": call.model(),
+            "url": call.place(),
             "answer": "stored" if stored else "asked" if response is not None else "none",
         }
         if response is not None and exchange is not None:
@@ -206,17 +209,17 @@ class RecordedCalls:
             attributes["input_tokens"] = response.usage.input_tokens
             attributes["output_tokens"] = response.usage.output_tokens
             attributes["cost_usd"] = exchange.cost_usd
-        if wire.raw is not None:
-            attributes["status"] = wire.raw.status
-            if response is None and wire.raw.status < 300:
-                self._unkept(wire, wire.raw, exchange)
+        if answer is not None:
+            attributes["status"] = answer.status
+            if response is None and answer.status < 300:
+                self._count_unstored(call, answer, exchange)
         error = None if exchange is None or exchange.error is None else exchange.error.message
         if exchange is None:
             error = "the code did not wait for the answer"
         self._spans.append(
             Span(
                 id=f"call-{number + 1}",
-                name=str(wire.call.model() or wire.call.method),
+                name=str(call.model() or call.method),
                 kind="llm_call",
                 start_s=began - self._began,
                 end_s=monotonic() - self._began,
@@ -225,55 +228,58 @@ class RecordedCalls:
             )
         )
 
-    def _unkept(self, wire: "_Wire", raw: HttpAnswer, exchange: Exchange | None) -> None:
-        """Count an answer that was paid for and is not stored, and let the user know."""
-        usage = Usage() if raw.unkept else read(raw).usage
-        price = self.desk.prices.get(wire.call.model() or "", self.model.price)
-        cost_usd = usage.cost(price)
-        caller = self.desk.caller
-        caller.budget.add(cost_usd, usage.total_tokens, model_id=self.model.id)
+    def _count_unstored(
+        self, call: HttpCall, answer: HttpAnswer, exchange: Exchange | None
+    ) -> None:
+        """Count an answer that was paid for and could not be stored, and add a note."""
+        usage = Usage() if answer.unkept else read(answer).usage
+        cost_usd = usage.cost(self.deps.prices.get(call.model() or "", self.model.price))
+        caller = self.deps.caller
+        caller.attempts.budget.add(cost_usd, usage.total_tokens, model_id=self.model.id)
         if exchange is not None and exchange.error is not None:
-            caller.note(f"{self.model.id!r}: {exchange.error.message}")
+            caller.notes.add(f"{self.model.id!r}: {exchange.error.message}")
 
-    def told(self, response: Response) -> Response:
-        """Add to the code's answer what its calls took, where it does not say so itself."""
+    def complete_response(self, response: Response) -> Response:
+        """Add the usage, cost and spans of the calls, unless the code reports them itself."""
         update: dict[str, Any] = {}
         if not any(span.kind == "llm_call" for span in response.trace):
-            update["trace"] = (*response.trace, *self._spans)  # else it tells of them itself
+            update["trace"] = (*response.trace, *self._spans)
         made = sum(self._counts.values())
         if made:
             update["metadata"] = {**response.metadata, "recorded_calls": dict(self._counts)}
-            known = [cost for cost in self._costs if cost is not None]
+            costs = [cost for cost in self._costs if cost is not None]
             if response.cost_usd is None:
-                update["cost_usd"] = sum(known) if len(known) == made else None
+                update["cost_usd"] = sum(costs) if len(costs) == made else None
             if response.usage.total_tokens is None:
                 update["usage"] = self._usage
         else:
             usage, cost_usd = response.usage, response.cost_usd
             cost_usd = usage.cost(self.model.price) if cost_usd is None else cost_usd
-            self.desk.caller.budget.add(cost_usd, usage.total_tokens, model_id=self.model.id)
+            budget = self.deps.caller.attempts.budget
+            budget.add(cost_usd, usage.total_tokens, model_id=self.model.id)
         return response.model_copy(update=update)
 
     def close(self) -> None:
-        """Let no call be recorded any more, and give up those under way."""
+        """Record no further call, and cancel those under way."""
         self._closed = True
         for task in self._tasks:
             task.cancel()
         if self._token is not None:
-            self.desk.loopback.shut(self._token)
+            self.deps.loopback.shut(self._token)
 
 
 @dataclass(eq=False, slots=True)
-class _Wire:
-    """One call as a `Provider`: what the `ModelCaller` asks."""
+class _HttpCallProvider:
+    """One HTTP call as a `Provider`, so that `ModelCaller` can make it."""
 
     call: HttpCall
-    asked: dict[str, Json]
+    content: dict[str, Json]
+    """Everything that can change the answer."""
     send: Send
-    raw: HttpAnswer | None = None
-    """What came back."""
-    data: Json = None
-    """The form of it that is stored."""
+    answer: HttpAnswer | None = None
+    """What the server answered."""
+    stored_data: Json = None
+    """The form of the answer that is stored."""
     raised: Exception | None = None
     sent: bool = False
 
@@ -284,62 +290,62 @@ class _Wire:
     local: ClassVar[bool] = False
 
     def failed_elsewhere(self, exchange: Exchange) -> bool:
-        """Whether another trial asked the same at the same time and failed: no reason not to."""
+        """Whether an equal call of another trial failed: this one may still succeed."""
         error = exchange.error
-        return error is not None and not self.sent and error.type not in _OURS
+        return error is not None and not self.sent and error.type not in _NEVER_SENT
 
     def identity(self, request: Request) -> Json:
-        """Return what can change the answer."""
-        return self.asked
+        """Return everything that can change the answer."""
+        return self.content
 
     async def complete(self, request: Request) -> Response:
-        """Send it.
+        """Send the call.
 
         Raises:
-            AnswerError: nothing came back, or what is no answer that may be stored.
+            AnswerError: there is no answer, or none that may be stored.
         """
         self.sent = True
         try:
-            self.raw = answer = await self.send()
+            self.answer = answer = await self.send()
         except Exception as error:
             self.raised = error
             raise AnswerError("connection", f"{type(error).__name__}: {error}") from error
-        asked = f"{self.call.method} {self.call.place()}"
+        sent = f"{self.call.method} {self.call.place()}"
         if answer.status >= 300:
-            raise map_error(answer.status, Headers(answer.headers), answer.body, endpoint=asked)
+            raise map_error(answer.status, Headers(answer.headers), answer.body, endpoint=sent)
         if answer.unkept is not None:
-            raise AnswerError("malformed", f"{asked}: {answer.unkept}, so it is not stored")
+            raise AnswerError("malformed", f"{sent}: {answer.unkept}, so it is not stored")
         if len(answer.body) > MOST_KEPT_BYTES:
-            raise AnswerError("malformed", f"{asked} is too large to be stored")
-        found = read(answer)
-        if found.fault is not None:
-            raise AnswerError("malformed", f"{asked} is not stored: {found.fault}")
+            raise AnswerError("malformed", f"{sent} is too large to be stored")
+        content = read(answer)
+        if content.fault is not None:
+            raise AnswerError("malformed", f"{sent} is not stored: {content.fault}")
         response = kept(answer, self.call)
-        self.data = response.data
+        self.stored_data = response.data
         return response
 
     @classmethod
     def required_env(cls, model: Model) -> tuple[str, ...]:  # noqa: ARG003 - the Protocol's
-        """The application has its own key."""
+        """Return nothing: the application has its own key."""
         return ()
 
     def host(self) -> str | None:
-        """Its limit is the line's own."""
+        """Return nothing: the route has the server's limit."""
         return None
 
     def prepare(self) -> None:
-        """Nothing is to be checked."""
+        """Do nothing: there is nothing to check."""
 
     async def aclose(self) -> None:
-        """Nothing is held."""
+        """Do nothing: the application owns the connection."""
 
 
-_OURS: frozenset[str] = frozenset({"stale", "not_run"})
-"""Why a call is not made at all."""
+_NEVER_SENT: frozenset[str] = frozenset({"stale", "not_run"})
+"""Errors of calls that are never sent."""
 
 
 def refusal(message: str) -> HttpAnswer:
-    """Make the answer to a call that is not made; SDKs raise it and do not try again."""
+    """Make the answer to a refused call; SDKs raise it and do not retry."""
     import json
 
     body = {"error": {"type": "pytest_evals", "message": message}}

@@ -1,6 +1,6 @@
-"""Revision: an answer below a judge's bar goes back to the model, on the same thread. Pure.
+"""Revision: an answer below a judge's threshold goes back to the model, in the same thread. Pure.
 
-What is said to the model is the judge's; when it is said, and as what question, stands here.
+The judge decides what to say to the model; this module decides when, and makes the request.
 """
 
 from collections.abc import Sequence
@@ -22,11 +22,11 @@ def next_request(
     *,
     done: int,
 ) -> Request | None:
-    """Return the question that asks for a better answer; None where the last one stands.
+    """Return the request for a better answer; None if no scorer wants one.
 
     Args:
         bounds: the trial's scorers.
-        scores: theirs of the last answer, in the same order.
+        scores: their scores of the last answer, in the same order.
         exchanges: the conversation so far.
         dataset: the trial's.
         done: how often the answer was revised already.
@@ -34,29 +34,29 @@ def next_request(
     last = exchanges[-1]
     if last.response is None:
         return None
-    said = _message(bounds, scores, dataset, done)
-    if said is None:
+    message = _message(bounds, scores, dataset, done)
+    if message is None:
         return None
-    thread = following(last.request.messages, last.response, said.text)
+    thread = following(last.request.messages, last.response, message.text)
     turn = last.request.turn + 1
     return last.request.model_copy(
-        update={"messages": thread, "input": said.text, "turn": turn, "turns": turn + 1}
+        update={"messages": thread, "input": message.text, "turn": turn, "turns": turn + 1}
     )
 
 
 def _message(
     bounds: Sequence[Bound], scores: Sequence[AnyScore], dataset: Dataset, done: int
 ) -> Message | None:
-    """Return what the first scorer that wants another answer says; None where none does."""
+    """Return the message of the first scorer that wants another answer; None if none does."""
     for bound, score in zip(bounds, scores, strict=True):
         if isinstance(score, Score) and not bound.cheap:
-            wanted = bound.scorer.revision(score)
-            if wanted is not None and done < bound.scorer.revisions(dataset):
-                return wanted
+            message = bound.scorer.revision(score)
+            if message is not None and done < bound.scorer.revisions(dataset):
+                return message
     return None
 
 
-def standing(exchanges: Sequence[Exchange], revisions: int) -> tuple[Exchange, ...]:
+def without_revised(exchanges: Sequence[Exchange], revisions: int) -> tuple[Exchange, ...]:
     """Return the conversation without the answers that were sent back."""
     if not revisions:
         return tuple(exchanges)

@@ -1,4 +1,4 @@
-"""The ways to models: a provider behind its limits, made once for all datasets that name it."""
+"""ModelRoutes: makes the route to each model, once for all datasets that name it."""
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -12,10 +12,11 @@ from pytest_evals.dataset import Dataset
 from pytest_evals.engine.budget import Breaker
 from pytest_evals.engine.deps import EngineDeps
 from pytest_evals.engine.limits import Limiter
-from pytest_evals.engine.model_call import Line, ModelCaller
+from pytest_evals.engine.model_call import ModelCaller
 from pytest_evals.engine.retry import RetryPolicy
+from pytest_evals.engine.route import ModelRoute, RecordedCodeRoute, Route, RouteLimits
 from pytest_evals.engine.threads import DaemonPool, UserLoop
-from pytest_evals.engine.worker_share import Turns
+from pytest_evals.engine.worker_share import ProcessLimit
 from pytest_evals.ground.errors import AnswerError, SettingsError
 from pytest_evals.matrix import Trial
 from pytest_evals.model import RECORD_OPTIONS, Model
@@ -26,14 +27,14 @@ if TYPE_CHECKING:
 
 
 class ModelRoutes:
-    """Finds and makes the way to each model.
+    """Makes and caches routes.
 
     Args:
         settings: the session's settings.
         deps: what the host provides.
-        caller: whom recordings of user code ask.
-        pool: where blocking code runs.
-        user_loop: where coroutines of user code run.
+        caller: makes the calls of recorded user code.
+        pool: runs blocking code.
+        user_loop: runs coroutines of user code.
     """
 
     def __init__(
@@ -49,149 +50,159 @@ class ModelRoutes:
         self._caller = caller
         self._pool = pool
         self._user_loop = user_loop
-        self._lines: dict[str, Line] = {}
+        self._routes: dict[str, Route] = {}
         self._hosts: dict[str, Limiter] = {}
-        self._by_trial: dict[_Mark, Line] = {}
+        self._by_trial: dict[_TrialKey, Route] = {}
         self._http: HttpClients | None = None
-        self._recordings: CallRecorder | None = None
-        self._turns = deps.share.turns("session", settings.concurrency)
+        self._recorder: CallRecorder | None = None
+        self._session_limits = deps.share.process_limits("session", settings.concurrency)
 
-    def to(self, trial: Trial, judge: str | Model | None) -> Line:
-        """Return the way to a trial's model, or to the model a judge asks."""
-        mark = _mark(trial, judge)
-        line = self._by_trial.get(mark)
-        if line is None:
-            model = trial.model if judge is None else self._model_of(trial.dataset, judge)
-            kind = self._deps.registry.provider(model.provider)
-            if kind is None:
-                raise SettingsError(f"no provider is called {model.provider!r}")
-            folder = (self._settings.rootdir / trial.dataset.path).parent
-            text = model.model_dump_json()
-            # Models on one server share their limits, wherever the datasets that name them lie.
-            key = f"{folder}:{text}" if kind.local else text
-            records = not RECORD_OPTIONS.isdisjoint(model.options)
-            if records:  # what its calls cost stands in its own dataset
-                key = f"{trial.dataset.path}:{key}"
-            line = self._lines.get(key)
-            if line is None:
-                line = self._new_line(model, kind, folder)
-                line = self._lines[key] = (
-                    self._recorder().of(line, trial.dataset) if records else line
-                )
-            self._by_trial[mark] = line
-        return line
+    def route(self, trial: Trial, judge: str | Model | None) -> Route:
+        """Return the route to a trial's model, or to the model of a judge.
 
-    def own(self, trial: Trial, make: Callable[[ProviderContext], Provider]) -> Line:
-        """Return the way to user code that answers in the place of a trial's model.
+        Raises:
+            SettingsError: no provider has the model's provider name.
+        """
+        trial_key = _trial_key(trial, judge)
+        route = self._by_trial.get(trial_key)
+        if route is None:
+            model = trial.model if judge is None else self._judge_model(trial.dataset, judge)
+            route = self._by_trial[trial_key] = self._shared_route(model, trial.dataset)
+        return route
+
+    def _shared_route(self, model: Model, dataset: Dataset) -> Route:
+        """Return the route to a model, which all trials that call it share."""
+        provider_class = self._deps.registry.provider(model.provider)
+        if provider_class is None:
+            raise SettingsError(f"no provider is called {model.provider!r}")
+        folder = self._folder_of(dataset)
+        # Models on one server share their limits, whatever folder their datasets are in.
+        key = model.model_dump_json()
+        if provider_class.local:
+            key = f"{folder}:{key}"
+        if _records(model):  # the prices of its calls are those of its dataset
+            key = f"{dataset.path}:{key}"
+        route = self._routes.get(key)
+        if route is None:
+            provider = provider_class(model, self._context(folder))
+            route = self._routes[key] = self._new_route(model, provider, dataset)
+        return route
+
+    def code_route(self, trial: Trial, make: Callable[[ProviderContext], Provider]) -> Route:
+        """Return the route to user code that answers for a trial's model.
 
         Args:
             trial: the trial.
-            make: makes the provider, one for each trial; limits and the breaker are those of all
-                trials of its dataset and model.
+            make: makes the trial's provider; limits and circuit breaker are shared by all trials
+                of one dataset and model.
         """
         key = f"{trial.dataset.path}:{trial.model.id}"
-        folder = (self._settings.rootdir / trial.dataset.path).parent
-        provider = make(self._context(folder))
-        line = self._lines.get(key)
-        if line is None:
-            line = self._way(trial.model, provider)
-            if not RECORD_OPTIONS.isdisjoint(trial.model.options):
-                line = self._recorder().of(line, trial.dataset)
-            self._lines[key] = line
-        if line.code is not None:
-            return self._recorder().again(line, provider)
-        return replace(line, provider=provider)
+        provider = make(self._context(self._folder_of(trial.dataset)))
+        route = self._routes.get(key)
+        if route is None:
+            route = self._routes[key] = self._new_route(trial.model, provider, trial.dataset)
+        if isinstance(route, RecordedCodeRoute):
+            return self._call_recorder().with_code(route, provider)
+        return replace(route, provider=provider)
 
     def prepare(self, trials: Iterable[Trial]) -> None:
-        """Check all that can be checked before the first call, and say everything at once.
+        """Check everything that can be checked before the first call, and report it at once.
 
         Raises:
-            SettingsError: keys that are not set, prices that a cap needs, targets that cannot be
-                imported, programs that do not exist.
+            SettingsError: missing API keys, missing prices that a budget needs, targets that
+                cannot be imported, programs that do not exist.
         """
-        lines: dict[int, Line] = {}
-        seen: set[_Mark] = set()
-        for trial in trials:
-            played = trial.dataset.name in self._deps.replays
-            wanted: list[str | Model | None] = [] if played or trial.answered_by_code else [None]
-            for bound in self._deps.registry.scorers_of(trial.dataset, trial.case):
-                wanted.extend(bound.scorer.models(trial.dataset))
-            for name in wanted:
-                mark = _mark(trial, name)
-                if mark not in seen:
-                    seen.add(mark)
-                    line = self.to(trial, name)
-                    lines[id(line)] = line
-        problems = [*self._missing_keys(lines.values()), *self._missing_prices(lines.values())]
-        for line in lines.values():
-            played = line.provider.recorded or line.code is not None
-            if self._settings.responses == "replay" and not played:
-                continue  # it is not called, so its code need not even be here
+        routes = self._routes_of(trials)
+        problems = [*self._missing_keys(routes), *self._missing_prices(routes)]
+        for route in routes:
+            runs_in_replay = route.provider.recorded or not route.is_stored
+            if self._settings.responses == "replay" and not runs_in_replay:
+                continue  # it is not called, so its code need not be installed
             try:
-                line.provider.prepare()
+                route.provider.prepare()
             except AnswerError as error:
-                problems.append(f"model {line.model.id!r}: {error}")
+                problems.append(f"model {route.model.id!r}: {error}")
         if problems:
             raise SettingsError("\n".join(problems))
 
-    def _missing_keys(self, lines: Iterable[Line]) -> list[str]:
+    def _routes_of(self, trials: Iterable[Trial]) -> list[Route]:
+        """Return the routes that trials and their judges use, each once."""
+        routes: dict[int, Route] = {}
+        seen: set[_TrialKey] = set()
+        for trial in trials:
+            is_replayed = trial.dataset.name in self._deps.replays
+            judges: list[str | Model | None] = (
+                [] if is_replayed or trial.answered_by_code else [None]
+            )
+            for bound in self._deps.registry.scorers_of(trial.dataset, trial.case):
+                judges.extend(bound.scorer.models(trial.dataset))
+            for judge in judges:
+                trial_key = _trial_key(trial, judge)
+                if trial_key not in seen:
+                    seen.add(trial_key)
+                    route = self.route(trial, judge)
+                    routes[id(route)] = route
+        return list(routes.values())
+
+    def _missing_keys(self, routes: Iterable[Route]) -> list[str]:
         """Name every environment variable that is not set, with the models that need it."""
         if self._settings.responses == "replay":
             return []
         missing: dict[str, list[str]] = {}
-        for line in lines:
-            for name in type(line.code or line.provider).required_env(line.model):
+        for route in routes:
+            for name in route.required_env:
                 if not self._deps.environ.get(name):
-                    missing.setdefault(name, []).append(line.model.id)
+                    missing.setdefault(name, []).append(route.model.id)
         if not missing:
             return []
         needed = "; ".join(
             f"{name} (for {', '.join(sorted(set(ids)))})" for name, ids in sorted(missing.items())
         )
-        told = f"environment variables with keys are not set: {needed}. "
-        return [told + "Set them, or leave the models out with --evals-model"]
+        keys = "API key" if len(missing) == 1 else "API keys"
+        return [f"missing {keys}: set {needed}, or leave the models out with --evals-model"]
 
-    def _missing_prices(self, lines: Iterable[Line]) -> list[str]:
-        """Name every model without a price, where there is a cap on cost."""
+    def _missing_prices(self, routes: Iterable[Route]) -> list[str]:
+        """Name every model without a price, where there is a budget in USD."""
         if self._settings.max_cost is None or self._settings.responses == "replay":
             return []
         unpriced = sorted(
-            {line.model.id for line in lines if line.model.price is None and not line.priced}
-            - {line.model.id for line in lines if line.provider.recorded}
+            {r.model.id for r in routes if r.model.price is None and not r.has_call_prices}
+            - {r.model.id for r in routes if r.provider.recorded}
         )
         if not unpriced:
             return []
-        told = f"--evals-max-cost cannot be kept: no price is known for {', '.join(unpriced)}. "
-        return [
-            told + "Give each a `price: {input: ..., output: ...}` in USD per million tokens "
+        message = (
+            f"--evals-max-cost cannot be kept: no price is known for {', '.join(unpriced)}. "
+            "Give each a `price: {input: ..., output: ...}` in USD per million tokens "
             "(0 where it is free, or where the application reports its own cost_usd)"
-        ]
+        )
+        return [message]
 
     async def aclose(self) -> None:
         """Close every provider."""
-        for line in self._lines.values():
+        for route in self._routes.values():
             with suppress(Exception):
-                await line.provider.aclose()
-        if self._recordings is not None:
-            await self._recordings.aclose()
+                await route.provider.aclose()
+        if self._recorder is not None:
+            await self._recorder.aclose()
         if self._http is not None:
             await self._http.aclose()
 
     def undo(self) -> None:
-        """Take back what recordings have changed in this process."""
-        if self._recordings is not None:
-            self._recordings.undo()
+        """Undo what call recording has changed in this process."""
+        if self._recorder is not None:
+            self._recorder.undo()
 
-    def _recorder(self) -> "CallRecorder":
-        """Return what records the calls of user code, made when first needed."""
-        if self._recordings is None:
+    def _call_recorder(self) -> "CallRecorder":
+        """Return the recorder of user code's calls, made when first needed."""
+        if self._recorder is None:
             from pytest_evals.engine.call_recording import CallRecorder
 
-            http = _LateClients(self._clients)
-            self._recordings = CallRecorder(self._caller, http, self._limiter_at)
-        return self._recordings
+            http = _LazyClients(self._clients)
+            self._recorder = CallRecorder(self._caller, http, self._server_limiter)
+        return self._recorder
 
-    def _limiter_at(self, url: str) -> Limiter:
+    def _server_limiter(self, url: str) -> Limiter:
         """Return the limit of the server at an address."""
         shared = self._host_limiter(url)
         if shared is not None:
@@ -201,71 +212,75 @@ class ModelRoutes:
             self._hosts[name] = Limiter(self._deps.share.part(self._settings.concurrency))
         return self._hosts[name]
 
-    def _model_of(self, dataset: Dataset, name: str | Model) -> Model:
-        """Return the model a judge names or writes out."""
-        if isinstance(name, Model):
-            return name
+    def _judge_model(self, dataset: Dataset, judge: str | Model) -> Model:
+        """Return the model that a judge names or defines."""
+        if isinstance(judge, Model):
+            return judge
         for model in dataset.models:
-            if model.id == name:
+            if model.id == judge:
                 return model
-        return self._deps.registry.parse_model(name)
+        return self._deps.registry.parse_model(judge)
 
-    def _new_line(self, model: Model, kind: type[Provider], folder: Path) -> Line:
-        """Make the way to a model."""
-        return self._way(model, kind(model, self._context(folder)))
+    def _folder_of(self, dataset: Dataset) -> Path:
+        """Return the folder of a dataset's file."""
+        return (self._settings.rootdir / dataset.path).parent
 
     def _context(self, folder: Path) -> ProviderContext:
         """Return what a provider is given."""
         return ProviderContext(
             rootdir=self._settings.rootdir,
             environ=self._deps.environ,
-            http=_LateClients(self._clients),
+            http=_LazyClients(self._clients),
             run_sync=self._pool.run,
             run_async=self._user_loop.run,
             folder=folder,
         )
 
-    def _way(self, model: Model, provider: Provider) -> Line:
-        """Put a provider behind its limits."""
-        share, host = self._deps.share, provider.host()
-        turns = share.turns(model.model_dump_json(), model.concurrency or share.workers)
-        most = model.concurrency or self._settings.concurrency
-        most = min(most, getattr(provider, "most", None) or most)
-        reuse = model.stored if model.stored is not None else not provider.opaque
-        return Line(
+    def _new_route(self, model: Model, provider: Provider, dataset: Dataset) -> Route:
+        """Put a provider behind its limits; record the calls of its code if the model says so."""
+        retries = self._settings.max_retries if model.max_retries is None else model.max_retries
+        is_reusable = model.stored if model.stored is not None else not provider.opaque
+        route = ModelRoute(
             model=model,
             provider=provider,
-            limiter=Limiter(
-                share.part(most),
-                requests_per_minute=share.rate(model.requests_per_minute),
-                tokens_per_minute=share.rate(model.tokens_per_minute),
-            ),
+            limits=self._limits(model, provider),
             breaker=Breaker(model.id, self._settings.breaker),
-            policy=RetryPolicy(
-                self._settings.max_retries if model.max_retries is None else model.max_retries
-            ),
+            retry=RetryPolicy(retries),
             attempt_timeout_s=self._settings.attempt_timeout,
-            host=self._host_limiter(host),
-            turns=(*turns, *self._host_turns(host), *self._turns),
-            chain=None if reuse else self._deps.chain,
+            chain=None if is_reusable else self._deps.chain,
         )
+        return self._call_recorder().recorded(route, dataset) if _records(model) else route
+
+    def _limits(self, model: Model, provider: Provider) -> RouteLimits:
+        """Return the limits of a model and of its server."""
+        share, host = self._deps.share, provider.host()
+        limit = model.concurrency or self._settings.concurrency
+        limit = min(limit, getattr(provider, "most", None) or limit)
+        limiter = Limiter(
+            share.part(limit),
+            requests_per_minute=share.rate(model.requests_per_minute),
+            tokens_per_minute=share.rate(model.tokens_per_minute),
+        )
+        limits = share.process_limits(model.model_dump_json(), model.concurrency or share.workers)
+        processes = (*limits, *self._host_process_limits(host), *self._session_limits)
+        return RouteLimits(model=limiter, host=self._host_limiter(host), processes=processes)
 
     def _host_limiter(self, host: str | None) -> Limiter | None:
-        """Return the limit that models on one server share."""
-        most = self._settings.host_concurrency
-        if host is None or most is None:
+        """Return the limit that the models on one server share."""
+        limit = self._settings.host_concurrency
+        if host is None or limit is None:
             return None
         name = urlsplit(host).netloc or host
         if name not in self._hosts:
-            self._hosts[name] = Limiter(self._deps.share.part(most))
+            self._hosts[name] = Limiter(self._deps.share.part(limit))
         return self._hosts[name]
 
-    def _host_turns(self, host: str | None) -> tuple[Turns, ...]:
-        """Return how that limit is kept where it cannot be divided."""
-        most = self._settings.host_concurrency
-        if host is None or most is None:
+    def _host_process_limits(self, host: str | None) -> tuple[ProcessLimit, ...]:
+        """Return that limit over all processes, where it cannot be divided among them."""
+        limit = self._settings.host_concurrency
+        if host is None or limit is None:
             return ()
-        return self._deps.share.turns(urlsplit(host).netloc or host, most)
+        return self._deps.share.process_limits(urlsplit(host).netloc or host, limit)
 
     def _clients(self) -> HttpClients:
         """Return the HTTP clients, made when first needed."""
@@ -274,26 +289,31 @@ class ModelRoutes:
         return self._http
 
 
-class _LateClients:
-    """Makes the HTTP clients when the first one is lent."""
+class _LazyClients:
+    """Makes the HTTP clients when the first one is used."""
 
     def __init__(self, make: Callable[[], HttpClients]) -> None:
         self._make = make
 
     def client(self) -> Any:
-        """Lend a client."""
+        """Return a client."""
         return self._make().client()
 
     async def aclose(self) -> None:
-        """Nothing: the engine closes what was made."""
+        """Do nothing: `ModelRoutes` closes the clients."""
 
 
-_Mark = tuple[int, int | str]
-"""A dataset, and the model or the judge's model that it asks."""
+def _records(model: Model) -> bool:
+    """Whether the calls of a model's code are recorded."""
+    return not RECORD_OPTIONS.isdisjoint(model.options)
 
 
-def _mark(trial: Trial, judge: str | Model | None) -> _Mark:
-    """Return under what the way to a model is found again."""
+_TrialKey = tuple[int, int | str]
+"""A dataset, and the trial's model or a judge's."""
+
+
+def _trial_key(trial: Trial, judge: str | Model | None) -> _TrialKey:
+    """Return the key under which a trial's route is cached: cheap, unlike the model's JSON."""
     if isinstance(judge, Model):
         return id(trial.dataset), judge.model_dump_json()
     return id(trial.dataset), id(trial.model) if judge is None else judge

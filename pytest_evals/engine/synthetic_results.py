@@ -1,4 +1,4 @@
-"""Results of trials without a question: not needed, not ready, or broken by a fault of ours."""
+"""Results of trials without a call: skipped samples, failed hooks and internal errors. Pure."""
 
 from time import time
 
@@ -7,16 +7,16 @@ from pytest_evals.matrix import Trial
 from pytest_evals.result import Outcome, TrialResult
 
 
-def unanswered(
+def result_without_call(
     trial: Trial, outcome: Outcome, error: ErrorInfo, *, beyond: bool = False
 ) -> TrialResult:
-    """Make a result without a question.
+    """Make the result of a trial that made no call.
 
     Args:
         trial: the trial.
         outcome: errored or skipped.
-        error: why.
-        beyond: whether it is a sample that the planned number does not count.
+        error: the reason.
+        beyond: whether the sample is not counted among the planned ones.
     """
     return TrialResult(
         id=trial.id,
@@ -35,13 +35,13 @@ def unanswered(
     )
 
 
-def broken(trial: Trial, error: BaseException) -> TrialResult:
-    """Make the result of a trial that our own code could not run."""
+def internal_error_result(trial: Trial, error: BaseException) -> TrialResult:
+    """Make the result of a trial that failed by a bug of this package."""
     from pytest_evals.ground.user_code import full_traceback
 
-    told = ErrorInfo(
+    info = ErrorInfo(
         type="internal",
         message=f"this is a fault of pytest_evals itself: {type(error).__name__}: {error}",
         detail=full_traceback(error),
     )
-    return unanswered(trial, Outcome.ERRORED, told)
+    return result_without_call(trial, Outcome.ERRORED, info)

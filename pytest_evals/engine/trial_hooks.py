@@ -1,6 +1,6 @@
-"""What plugins do before and after a trial: in threads, within the trial's time, and named.
+"""TrialHookRunner: calls plugins before and after each trial, in threads, within the trial's time.
 
-Knows no plugin: the host gives the two functions that call them.
+Knows no plugin: the host provides the two functions that call them.
 """
 
 import asyncio
@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pytest_evals.engine.synthetic_results import unanswered
+from pytest_evals.engine.notes import Notes
+from pytest_evals.engine.synthetic_results import result_without_call
 from pytest_evals.exchange import ErrorInfo
 from pytest_evals.ground.canonical import to_json
 from pytest_evals.ground.errors import PluginError
@@ -20,83 +21,77 @@ class TrialHooks(Protocol):
     """Calls plugins before and after each trial; may block, and is called by several threads."""
 
     calling: dict[str, str]
-    """What is being called, by the trial's id."""
+    """The hook that is running, by the trial's id."""
 
     def before(self, trial: Trial) -> None:
-        """Get everything ready.
+        """Call the plugins before a trial.
 
         Raises:
-            PluginError: a plugin failed; the trial is not to be run.
+            PluginError: a plugin failed; the trial does not run.
         """
         ...
 
     def after(self, trial: Trial, result: TrialResult) -> list[PluginError]:
-        """Tell what became of a trial; return what went wrong."""
+        """Call the plugins after a trial; return their errors."""
         ...
 
 
 @dataclass(slots=True)
 class TrialHookRunner:
-    """Runs trials between the two."""
+    """Runs a trial between its hooks."""
 
     hooks: TrialHooks
     run_sync: Callable[[Callable[[], Any]], Awaitable[Any]]
     """Runs a blocking callable in a thread."""
     redact: Callable[[str], str]
-    """Takes secrets out of a JSON text."""
-    most_s: float
-    """Seconds that what is done before or after a trial may take."""
-    notes: list[str]
-    """What the user must know."""
+    """Removes secrets from a JSON text."""
+    timeout_s: float
+    """Seconds that the hooks before, or after, a trial may take."""
+    notes: Notes
 
     async def run(
         self, trial: Trial, inner: Callable[[Trial], Awaitable[TrialResult]]
     ) -> TrialResult:
         """Run one trial."""
         try:
-            await self._within(trial, lambda: self.hooks.before(trial))
+            await self._call_hooks(trial, lambda: self.hooks.before(trial))
         except PluginError as error:
-            result = _not_ready(trial, error)
+            result = _failed_before(trial, error)
         else:
             result = await inner(trial)
-        told = self._clean(result)
-        wrong: list[PluginError] = []
+        redacted = self._redacted(result)
+        errors: list[PluginError] = []
         try:
-            wrong = await self._within(trial, lambda: self.hooks.after(trial, told))
+            errors = await self._call_hooks(trial, lambda: self.hooks.after(trial, redacted))
         except PluginError as error:
-            wrong = [error]
-        for one in wrong:
-            note = f"after a trial, {one}; its result stands"
-            if note not in self.notes:
-                self.notes.append(note)
+            errors = [error]
+        for failure in errors:
+            self.notes.add(f"after a trial, {failure}; its result stands")
         return result
 
-    async def _within(self, trial: Trial, call: Callable[[], Any]) -> Any:
-        """Call in a thread, for as long as a trial may take.
+    async def _call_hooks(self, trial: Trial, call: Callable[[], Any]) -> Any:
+        """Call in a thread, within the time limit.
 
         Raises:
             PluginError: it took longer.
         """
         try:
-            return await asyncio.wait_for(_awaited(self.run_sync(call)), self.most_s)
+            async with asyncio.timeout(self.timeout_s):
+                return await self.run_sync(call)
         except TimeoutError:
             name = self.hooks.calling.get(trial.id, "a plugin")
-            raise PluginError(f"{name} took longer than a trial's {self.most_s:g} s") from None
+            raise PluginError(f"{name} took longer than a trial's {self.timeout_s:g} s") from None
 
-    def _clean(self, result: TrialResult) -> TrialResult:
-        """Take secrets out of a result."""
+    def _redacted(self, result: TrialResult) -> TrialResult:
+        """Remove secrets from a result."""
         result, text = to_json(result)
         clean = self.redact(text)
         return result if clean == text else TrialResult.model_validate_json(clean)
 
 
-async def _awaited(found: Awaitable[Any]) -> Any:
-    return await found
-
-
-def _not_ready(trial: Trial, error: PluginError) -> TrialResult:
-    """Make the result of a trial that a plugin could not get ready; nothing was asked."""
+def _failed_before(trial: Trial, error: PluginError) -> TrialResult:
+    """Make the result of a trial whose hook failed; no call was made."""
     message = f"before this trial, {error.message}"
-    return unanswered(
+    return result_without_call(
         trial, Outcome.ERRORED, ErrorInfo(type="target", message=message, detail=error.detail)
     )

@@ -1,7 +1,7 @@
-"""WorkerShare: which part of a session's limits and budgets one engine may use.
+"""WorkerShare: the part of a session's limits and budgets that one engine may use.
 
-A session may have several engines (xdist's workers). What can be divided is divided; a limit that
-is smaller than the number of engines cannot be, so there they take turns, by locked files.
+A session with xdist has an engine in each worker. A limit that can be divided is divided. A limit
+smaller than the number of engines cannot be; there the processes share it through locked files.
 """
 
 import asyncio
@@ -15,8 +15,8 @@ from pathlib import Path
 from pytest_evals.engine.budget import Budget
 from pytest_evals.ground.files import FileLock
 
-LOOK_S = 0.02
-"""Seconds between two looks at whose turn it is, on average."""
+POLL_S = 0.02
+"""Mean seconds between two attempts to lock a slot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,18 +24,18 @@ class WorkerShare:
     """One engine's part."""
 
     workers: int = 1
-    """How many engines divide the whole."""
+    """How many engines divide the whole, >= 1."""
     rank: int = 0
-    """0-based; the first ones get what does not divide evenly."""
+    """0-based; the first ones get the remainder of a division."""
     used_usd: float = 0.0
     """USD of this part that a predecessor has spent."""
     used_tokens: int = 0
     """Tokens of this part that a predecessor has used."""
     folder: Path | None = None
-    """Where the engines take turns; None where there is no other."""
+    """Where the locked files are; None for a single engine."""
 
     def part(self, whole: int) -> int:
-        """Return this engine's part of a limit, at least 1 (see `turns`)."""
+        """Return this engine's part of a limit, at least 1 (see `process_limits`)."""
         return max(1, whole // self.workers + (self.rank < whole % self.workers))
 
     def rate(self, whole: float | None) -> float | None:
@@ -51,53 +51,53 @@ class WorkerShare:
             tokens=self.used_tokens,
         )
 
-    def turns(self, name: str, whole: int) -> "tuple[Turns, ...]":
-        """Return how a limit is kept that is smaller than the number of engines; else nothing.
+    def process_limits(self, name: str, whole: int) -> "tuple[ProcessLimit, ...]":
+        """Return a limit over all processes if it is smaller than their number; else nothing.
 
         Args:
             name: what is limited, the same in every engine.
-            whole: calls at once, over all engines.
+            whole: concurrent calls over all engines.
         """
         if self.folder is None or whole >= self.workers:
             return ()
-        return (Turns(self.folder, sha256(name.encode()).hexdigest()[:16], whole),)
+        return (ProcessLimit(self.folder, sha256(name.encode()).hexdigest()[:16], whole),)
 
 
 @dataclass(frozen=True, slots=True)
-class Turns:
-    """Lets so many calls through at once, over all processes: each holds a locked file.
+class ProcessLimit:
+    """Limits concurrent calls over all processes: each call holds a locked file.
 
-    The operating system lets go of the lock of a process that was killed.
+    The operating system unlocks the files of a killed process.
     """
 
     folder: Path
     name: str
-    most: int
+    slots: int
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        """Hold one place for the length of a call."""
-        claim = await self._claim()
+        """Hold a slot for the length of a call."""
+        lock = await self._lock_slot()
         try:
             yield
         finally:
-            claim.release()
+            lock.release()
 
-    async def _claim(self) -> FileLock:
-        """Wait for a place."""
+    async def _lock_slot(self) -> FileLock:
+        """Wait for a free slot and lock it."""
         while True:
-            for number in range(self.most):
-                claim = FileLock(self.folder / f"{self.name}-{number}")
-                if claim.is_held:
-                    return claim
-                claim.release()
-            await asyncio.sleep(LOOK_S * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+            for number in range(self.slots):
+                lock = FileLock(self.folder / f"{self.name}-{number}")
+                if lock.is_held:
+                    return lock
+                lock.release()
+            await asyncio.sleep(POLL_S * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
 
 
 @asynccontextmanager
-async def at_each(turns: tuple[Turns, ...]) -> AsyncIterator[None]:
-    """Hold a place at each; all engines take them in the same order."""
+async def hold_all(limits: tuple[ProcessLimit, ...]) -> AsyncIterator[None]:
+    """Hold a slot of each limit; all engines lock them in the same order, so none deadlocks."""
     async with AsyncExitStack() as stack:
-        for turn in turns:
-            await stack.enter_async_context(turn.slot())
+        for limit in limits:
+            await stack.enter_async_context(limit.slot())
         yield

@@ -126,8 +126,8 @@ class LiveLine:
             parts.append(f"{self._failed} failed")
         if self._errored:
             parts.append(f"{self._errored} errors")
-        if progress is not None and progress.retried:
-            parts.append(f"{progress.retried} retries")
+        if progress is not None and progress.retries:
+            parts.append(f"{progress.retries} retries")
         if progress is not None and progress.cost_usd:
             parts.append(format_cost(progress.cost_usd))
         if done and elapsed > 1:

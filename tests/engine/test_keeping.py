@@ -44,9 +44,9 @@ class Store:
 async def behind(store: Store, keeper: AnswerWriter, *keys: str) -> list[BaseException | None]:
     """Bring a first answer, and others while the store is busy with it; return what they raised."""
     store.go.clear()
-    first = asyncio.ensure_future(keeper.keep(answer("first")))
+    first = asyncio.ensure_future(keeper.write(answer("first")))
     assert await asyncio.to_thread(store.busy.wait, 10)
-    others = [asyncio.ensure_future(keeper.keep(answer(key))) for key in keys]
+    others = [asyncio.ensure_future(keeper.write(answer(key))) for key in keys]
     await asyncio.sleep(0)
     assert not any(task.done() for task in (first, *others))
     store.go.set()
@@ -104,7 +104,7 @@ def test_who_stops_waiting_does_not_stop_the_writing():
     async def scenario():
         keeper = AnswerWriter(store)
         store.go.clear()
-        tasks = [asyncio.ensure_future(keeper.keep(answer(key))) for key in ("a", "b")]
+        tasks = [asyncio.ensure_future(keeper.write(answer(key))) for key in ("a", "b")]
         assert await asyncio.to_thread(store.busy.wait, 10)
         for task in tasks:
             task.cancel()
@@ -150,7 +150,7 @@ def test_any_fault_of_a_store_reaches_who_asked():
     async def scenario():
         keeper = AnswerWriter(Broken())
         with pytest.raises(ZeroDivisionError, match="a"):
-            await keeper.keep(answer("a"))
+            await keeper.write(answer("a"))
         keeper.close()
 
     asyncio.run(scenario())

@@ -5,7 +5,7 @@ import pytest
 from pytest_evals.engine.retry import LONGEST_WAIT_S, RetryPolicy
 from pytest_evals.ground.errors import AnswerError
 
-POLICY = RetryPolicy(most=3)
+POLICY = RetryPolicy(max_retries=3)
 
 
 @pytest.mark.parametrize("kind", ["rate_limit", "overloaded", "timeout", "connection"])

@@ -144,7 +144,7 @@ def test_a_refused_key_stops_the_model_at_once(server, ask, evals, records):
     assert server.total() <= 4
     outcomes = [record["outcome"] for record in records().values()]
     assert sorted(outcomes) == ["errored"] + ["skipped"] * 59
-    result.stdout.fnmatch_lines(["evals: 59 of 60 trials were not run*m*not asked any more*401*"])
+    result.stdout.fnmatch_lines(["evals: 59 of 60 trials were not run*m*was disabled*401*"])
 
 
 def test_a_refused_key_of_one_model_leaves_the_others_alone(server, ask, evals):
@@ -164,7 +164,7 @@ def test_the_same_error_again_and_again_opens_the_breaker(server, ask, evals, re
     assert server.total() == 5
     assert result.parseoutcomes()["errors"] == 5
     assert sum(record["outcome"] == "skipped" for record in records().values()) == 35
-    result.stdout.fnmatch_lines(["*not asked any more after it failed 5 times in a row*"])
+    result.stdout.fnmatch_lines(["*was disabled after it failed 5 times in a row*"])
 
 
 def test_errors_that_are_not_in_a_row_do_not_open_the_breaker(server, ask, evals):

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from pytest_evals.engine.trial import scorers_digest
+from pytest_evals.engine.scorers_digest import scorers_digest
 from pytest_evals.exchange import ErrorInfo, Exchange
 from pytest_evals.ground.errors import AnswerError, EvalsError
 from pytest_evals.ground.plain_text import neutral, shorten

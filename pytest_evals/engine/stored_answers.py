@@ -1,0 +1,139 @@
+"""StoredAnswers: looks a call up in the response store, and saves its response.
+
+Knows the store's modes; makes no call.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from pytest_evals.engine.notes import Notes
+from pytest_evals.engine.route import ModelRoute, Route
+from pytest_evals.exchange import Request, Response
+from pytest_evals.ground.canonical import Json, digest
+from pytest_evals.ground.errors import StoreError
+from pytest_evals.responses.base import ResponseStore, StoredAnswer
+from pytest_evals.responses.stale import explain
+
+
+@dataclass(frozen=True, slots=True)
+class CallIdentity:
+    """What identifies a call: two calls with one key have one response."""
+
+    key: str
+    """The cache key."""
+    content: Json
+    """Everything in the request that can change the response."""
+    role: str
+
+    @classmethod
+    def of(cls, route: Route, request: Request, role: str) -> "CallIdentity":
+        """Make the identity of a call.
+
+        Raises:
+            AnswerError: the provider rejects the request.
+        """
+        content = route.identity(request)
+        parts = {
+            "provider": route.model.provider,
+            "version": route.model.version,
+            "asked": content,
+            "sample": request.sample,
+            "judge": role != "answer",
+        }
+        return cls(digest(parts), content, role)
+
+    def parts(self, route: Route, sample: int) -> dict[str, str]:
+        """Return a digest of each part, to say later which one changed."""
+        parts = {"provider": route.model.provider, "sample": str(sample)}
+        if route.model.version is not None:
+            parts["version"] = route.model.version
+        for name, value in self.content.items() if isinstance(self.content, dict) else ():
+            if name == "body" and isinstance(value, dict):
+                parts.update({key: digest(item, length=12) for key, item in value.items()})
+            else:
+                parts[name] = digest(value, length=12)
+        return parts
+
+
+@dataclass(slots=True)
+class StoredAnswers:
+    """Reads and writes the response store as the mode allows."""
+
+    store: ResponseStore | None
+    mode: str
+    """auto, replay, refresh or off."""
+    write: Callable[[StoredAnswer], Awaitable[None]]
+    """Writes to the store off the event loop; returns when the response is stored."""
+    notes: Notes
+    _refreshed: set[str] = field(default_factory=set)
+    """The keys that ``refresh`` has called and stored in this session: it calls each once."""
+
+    @property
+    def replays(self) -> bool:
+        """Whether no call may be made."""
+        return self.mode == "replay"
+
+    def find(self, route: Route, identity: CallIdentity) -> StoredAnswer | None:
+        """Return the stored response that may be used; None if there is none."""
+        if self.store is None or self.mode == "off" or not isinstance(route, ModelRoute):
+            return None
+        if self.mode == "refresh" and identity.key not in self._refreshed:
+            return None
+        try:
+            answer = self.store.get(identity.key)
+        except StoreError as error:
+            self.notes.add(f"stored answers could not be read: {error}")
+            return None
+        if answer is None or route.chain is None or self.replays or answer.chain == route.chain:
+            return answer
+        return None
+
+    def explain_missing(self, route: Route, request: Request, identity: CallIdentity) -> str:
+        """Say why no stored response fits."""
+        try:
+            answer = self.store and self.store.nearest(
+                request.case_id, route.model.id, identity.role, request.sample, request.turn
+            )
+        except StoreError as error:
+            return f"STALE: stored answers could not be read: {error}"
+        if not answer:
+            return (
+                f"STALE: no answer of {route.model.id!r} is stored for this case and sample; "
+                "record one with --evals-responses=auto"
+            )
+        changed = explain(answer.parts, identity.parts(route, request.sample))
+        return (
+            f"STALE: {changed} since the answer was stored; "
+            "record it again with --evals-responses=auto"
+        )
+
+    async def save(
+        self,
+        route: Route,
+        request: Request,
+        identity: CallIdentity,
+        response: Response,
+        cost_usd: float | None,
+    ) -> None:
+        """Store a response before it is used; a failing store is a note, never a lost response."""
+        if self.store is None or self.mode == "off" or not isinstance(route, ModelRoute):
+            return
+        answer = StoredAnswer(
+            key=identity.key,
+            case=request.case_id,
+            model=route.model.id,
+            role=identity.role,
+            sample=request.sample,
+            turn=request.turn,
+            parts=identity.parts(route, request.sample),
+            response=response,
+            cost_usd=cost_usd,
+            chain=route.chain or "",
+        )
+        try:
+            await self.write(answer)
+        except StoreError as error:
+            self.notes.add(f"answers are not being stored: {error}")
+            return
+        if self.mode == "refresh":
+            self._refreshed.add(identity.key)
