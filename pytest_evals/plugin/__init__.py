@@ -1,17 +1,16 @@
 """The pytest plugin. This module is imported in every pytest session, so it stays light.
 
 Without ``--evals`` it registers options, the marker and one hint, and nothing else happens. With
-it, `session` brings two plugin objects: a *runner* where items run, a *recorder* where the session
-is.
+it, `composition` makes the plugin objects: a *runner* where items run, a *recorder* where the
+session is.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from pytest_evals.config import FILES_DEFAULT, OPTIONS
+from pytest_evals.plugin.compat import option_group_with
 
 _SUFFIXES = (".yaml", ".yml", ".json", ".jsonl", ".csv")
 
@@ -71,13 +70,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def _add(group: pytest.OptionGroup, parser: pytest.Parser, name: str, **attrs: object) -> None:
     """Add an option; where another plugin has taken its name, say whose it is."""
-    for other in getattr(parser, "_groups", ()):
-        if other is not group and any(name in option.names() for option in other.options):
-            raise pytest.UsageError(
-                f"pytest-evals-matrix cannot add {name}: the plugin with the option group "
-                f"{other.name!r} has taken it. Turn one of the two off with -p no:NAME "
-                "(ours is -p no:evals-matrix)"
-            )
+    owner = option_group_with(parser, name, other_than=group)
+    if owner is not None:
+        raise pytest.UsageError(
+            f"pytest-evals-matrix cannot add {name}: the plugin with the option group "
+            f"{owner!r} has taken it. Turn one of the two off with -p no:NAME "
+            "(ours is -p no:evals-matrix)"
+        )
     group.addoption(name, **attrs)
 
 
@@ -86,32 +85,20 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker; with ``--evals``, the session's two plugin objects."""
     config.addinivalue_line("markers", "evals: an eval; runs only with --evals")
     if config.getoption("evals"):
-        with _no_garbage_collection():
-            from pytest_evals.plugin.session import begin
+        from pytest_evals.plugin.process.exit import no_collection
+
+        with no_collection():  # saves about 30 ms of the imports
+            from pytest_evals.plugin.composition import begin
 
             begin(config)
     else:
         config.pluginmanager.register(_Inert(), "evals-inert")
 
 
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Import without looking for garbage: there is none, and looking costs 30 ms."""
-    import gc
-
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Let go of the store."""
     if config.getoption("evals", False):
-        from pytest_evals.plugin.session import end
+        from pytest_evals.plugin.composition import end
 
         end(config)
 
@@ -149,6 +136,6 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say what evals will do, where they are on."""
     if not config.getoption("evals"):
         return []
-    from pytest_evals.plugin.session import EVALS
+    from pytest_evals.plugin.composition import header
 
-    return config.stash[EVALS].header()
+    return header(config)

@@ -1,33 +1,33 @@
 """Gates in a session: after the last trial, each verdict is a test of its own.
 
-Lives where the session is (never on an xdist worker). What a verdict is, is decided in `gate`.
+Runs where the session is, never on an xdist worker. `session.verdicts` evaluates the gates.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
 from pytest_evals.ground.errors import StoreError
 from pytest_evals.ground.plain_text import neutral
-from pytest_evals.metrics.summarize import summarize_trial
 from pytest_evals.metrics.trial_table import TrialTable
-from pytest_evals.plugin.overview import Measured, measured
-from pytest_evals.plugin.session import Evals, has_bars
-from pytest_evals.plugin.terminal import fresh_line
-from pytest_evals.report import redact_value
-from pytest_evals.result import TrialResult
+from pytest_evals.plugin import wire
+from pytest_evals.plugin.compat import last_failed_cache, start_line, terminal_reporter
 from pytest_evals.run import DatasetInfo
+from pytest_evals.session.baselines import needs_evaluation
+from pytest_evals.session.evaluation import DatasetEvaluation, Measured, RunEvaluation
+from pytest_evals.session.ledger import Ledger
+from pytest_evals.session.session import Session
+from pytest_evals.session.tables import TrialTables
 
 if TYPE_CHECKING:
-    from pytest_evals.verdict.decision import Decision
-    from pytest_evals.verdict.evaluation import Evaluation
+    from pytest_evals.session.verdicts import SessionVerdicts
     from pytest_evals.verdict.gate.spec import GateVerdict
 
 
 class GateText:
-    """The text of a gate that failed, as pytest shows it."""
+    """The text of a failed gate, as pytest displays it."""
 
     def __init__(self, message: str, text: str) -> None:
         self.reprcrash = SimpleNamespace(message=message)
@@ -41,144 +41,163 @@ class GateText:
         tw.line(self._text)
 
 
+class EvaluationNeeds:
+    """Which datasets are evaluated in full; of the others, metrics are enough.
+
+    Args:
+        session: the session.
+        ledger: knows the planned datasets.
+        detailed: whether reports or ``-v`` display everything.
+    """
+
+    def __init__(self, session: Session, ledger: Ledger, *, detailed: bool) -> None:
+        self._session = session
+        self._ledger = ledger
+        self._detailed = detailed
+
+    def is_full(self, info: DatasetInfo) -> bool:
+        """Whether a dataset is evaluated in full."""
+        return self._all() or needs_evaluation(self._session.state.settings, info)
+
+    def needs_tallies(self, dataset: str) -> bool:
+        """Whether the trials of a dataset keep what comparisons need."""
+        infos = [info for info in self._ledger.infos if info.name == dataset]
+        return self._all() or not infos or any(map(self.is_full, infos))
+
+    def _all(self) -> bool:
+        return self._detailed or self._session.plan.has_judges()
+
+
 class Gates:
-    """Judges the gates of a session."""
+    """Evaluates the gates of a session and reports them as tests.
 
-    def __init__(self, evals: Evals) -> None:
-        self._evals = evals
-        self.tables: dict[str, TrialTable] = {}
-        self._compared: dict[str, bool] = {}
-        self.judgements: dict[str, Evaluation | Measured] = {}
-        self.verdicts: list[GateVerdict] = []
-        self.decision: Decision | None = None
-        self.told: list[str] = []
+    Args:
+        session: the session.
+        ledger: knows the planned datasets.
+        tables: the recorded trials.
+        evaluation: receives the verdicts.
+        needs: says which datasets are evaluated in full.
+        verdicts: makes the evaluator, when first needed: it imports statistics.
+    """
 
-    def add(self, result: TrialResult) -> None:
-        """Take a recorded trial in."""
-        table = self.tables.get(result.dataset)
-        if table is None:
-            table = self.tables[result.dataset] = TrialTable(result.dataset)
-            self._compared[result.dataset] = self._is_read() or self._has_bars(result.dataset)
-        table.add(summarize_trial(result, compared=self._compared[result.dataset]))
-
-    def _has_bars(self, dataset: str) -> bool:
-        recorder: Any = self._evals.config.pluginmanager.getplugin("evals-recorder")
-        named = [info for info in recorder.infos if info.name == dataset]
-        return not named or any(has_bars(self._evals.settings, info) for info in named)
+    def __init__(
+        self,
+        session: Session,
+        ledger: Ledger,
+        tables: TrialTables,
+        evaluation: RunEvaluation,
+        *,
+        needs: EvaluationNeeds,
+        verdicts: "Callable[[], SessionVerdicts]",
+    ) -> None:
+        self._session = session
+        self._ledger = ledger
+        self._tables = tables
+        self._evaluation = evaluation
+        self._needs = needs
+        self._verdicts = verdicts
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
-        """Judge when the last trial is done, also where the run was cut short."""
+        """Evaluate after the last trial, also if the run was cut short."""
         try:
             done = yield
         except (session.Failed, session.Interrupted):
-            self._judge(session)
+            self._evaluate_all(session)
             raise
-        self._judge(session)
+        self._evaluate_all(session)
         return done
 
-    def _judge(self, session: pytest.Session) -> None:
-        recorder: Any = self._evals.config.pluginmanager.getplugin("evals-recorder")
-        for info in recorder.infos:
-            table = self.tables.get(info.name, TrialTable(info.name))
+    def _evaluate_all(self, session: pytest.Session) -> None:
+        """Evaluate every dataset with recorded trials."""
+        for info in self._ledger.infos:
+            table = self._tables.of(info.name)
             if session.config.option.collectonly or not info.selected or not len(table):
                 continue
             try:
-                judgement, note = self._judgement(session, info, table)
+                evaluation = self._evaluate(session, info, table)
             except StoreError as error:
-                recorder.note(str(error))
+                self._session.notes.add(str(error))
                 session.testsfailed += 1
                 continue
-            if note:
-                recorder.note(note)
-            self.judgements[info.name] = judgement
-            self.verdicts += judgement.gates
-            self._report(session, info, judgement.gates)
-        if self.verdicts:
-            from pytest_evals.verdict.decide import decide
+            if evaluation.note:
+                self._session.notes.add(evaluation.note)
+            self._evaluation.add(info.name, evaluation)
+            report_verdicts(session, info, evaluation.judgement.gates)
+        self._evaluation.decide()
 
-            self.decision = decide(self.verdicts)
-
-    def _judgement(
+    def _evaluate(
         self, session: pytest.Session, info: DatasetInfo, table: TrialTable
-    ) -> "tuple[Evaluation | Measured, str | None]":
-        """Judge a dataset; where nothing is to be judged, its metrics are enough.
+    ) -> DatasetEvaluation:
+        """Evaluate one dataset."""
+        if self._needs.is_full(info):
+            stopped = bool(session.shouldstop or session.shouldfail)
+            return self._verdicts().evaluate(info, table, stopped=stopped)
+        if getattr(session.config.option, "verbose", 0) < 0:
+            return DatasetEvaluation(Measured())
+        from pytest_evals.metrics.compute import compute_metrics
 
-        Returns:
-            What is said of it, and a note for the user.
-        """
-        evals = self._evals
-        if not (has_bars(evals.settings, info) or self._is_read()):
-            shows = getattr(evals.config.option, "verbose", 0) >= 0
-            return measured(table, info) if shows else Measured(), None
-        from pytest_evals.plugin.judging import judge_dataset
-
-        stopped = bool(session.shouldstop or session.shouldfail)
-        judgement, told, note = judge_dataset(evals, info, table, stopped=stopped)
-        self.told += told
-        return redact_value(judgement, evals.redactor), note
-
-    def _is_read(self) -> bool:
-        """Whether anybody reads more than the table of models."""
-        judged = any(matrix.dataset.judges for matrix in self._evals.matrices.values())
-        config = self._evals.config
-        verbose = getattr(config.option, "verbose", 0) > 0
-        return judged or verbose or config.pluginmanager.hasplugin("evals-reports")
-
-    def _report(
-        self, session: pytest.Session, info: DatasetInfo, verdicts: "Sequence[GateVerdict]"
-    ) -> None:
-        """Report verdicts as tests, on a fresh line."""
-        reporter: Any = session.config.pluginmanager.getplugin("terminalreporter")
-        if reporter is not None and verdicts:
-            fresh_line(reporter)
-        session.testscollected += len(verdicts)
-        cache: Any = session.config.pluginmanager.getplugin("lfplugin")
-        for verdict in verdicts:
-            nodeid = f"{info.path}::{neutral(verdict.name)}"
-            location = (info.path, None, neutral(verdict.name))
-            hook = session.config.hook
-            hook.pytest_runtest_logstart(nodeid=nodeid, location=location)
-            for when in ("setup", "call", "teardown"):
-                hook.pytest_runtest_logreport(report=report_of(verdict, nodeid, location, when))
-            hook.pytest_runtest_logfinish(nodeid=nodeid, location=location)
-            if cache is not None and verdict.blocking:
-                _run_again(cache, verdict, nodeid)
+        return DatasetEvaluation(
+            Measured(tuple(compute_metrics(table, planned=info.planned_by_model)))
+        )
 
 
-def _run_again(cache: Any, verdict: "GateVerdict", nodeid: str) -> None:
-    """Let ``--lf`` run the trials behind a failed gate: a gate cannot be run by itself.
+def report_verdicts(
+    session: pytest.Session, info: DatasetInfo, verdicts: "Sequence[GateVerdict]"
+) -> None:
+    """Report verdicts as tests, on a new line."""
+    reporter = terminal_reporter(session.config)
+    if reporter is not None and verdicts:
+        start_line(reporter)
+    session.testscollected += len(verdicts)
+    cache = last_failed_cache(session.config)
+    hook = session.config.hook
+    for verdict in verdicts:
+        name = neutral(verdict.name)
+        nodeid, location = f"{info.path}::{name}", (info.path, None, name)
+        hook.pytest_runtest_logstart(nodeid=nodeid, location=location)
+        for when in ("setup", "call", "teardown"):
+            hook.pytest_runtest_logreport(report=report_of(verdict, nodeid, location, when))
+        hook.pytest_runtest_logfinish(nodeid=nodeid, location=location)
+        if cache is not None and verdict.blocking:
+            _rerun_trials(cache, verdict, nodeid)
 
-    What its cache is keyed by differs between versions of pytest, so it is told by reports.
+
+def _rerun_trials(cache: Any, verdict: "GateVerdict", nodeid: str) -> None:
+    """Let ``--lf`` run the failing trials of a failed gate: a gate cannot run by itself.
+
+    The keys of the cache differ between versions of pytest, so it receives reports.
     """
     place = (nodeid, 0, "")
-    told = pytest.TestReport(nodeid, place, {}, "skipped", place, "call")
-    cache.pytest_runtest_logreport(told)
+    gate = pytest.TestReport(nodeid, place, {}, "skipped", place, "call")
+    cache.pytest_runtest_logreport(gate)
     for trial in verdict.trials:
         failed = pytest.TestReport(trial, (trial, 0, ""), {}, "failed", "", "call")
         cache.pytest_runtest_logreport(failed)
 
 
 def report_of(
-    verdict: "GateVerdict", nodeid: str, location: tuple[str, int | None, str], when: Any
+    verdict: "GateVerdict",
+    nodeid: str,
+    location: tuple[str, int | None, str],
+    when: Literal["setup", "call", "teardown"],
 ) -> pytest.TestReport:
     """Make the report of one phase of a verdict; the verdict itself is in the call."""
-    outcome: Any = "passed"
+    outcome: Literal["passed", "failed", "skipped"] = "passed"
     longrepr: Any = None
     if when == "call" and verdict.blocking:
         outcome, longrepr = "failed", GateText(neutral(verdict.sentence), text_of(verdict))
     elif when == "call" and verdict.verdict == "skipped":
         outcome, longrepr = "skipped", (location[0], 0, neutral(verdict.sentence))
     report = pytest.TestReport(nodeid, location, {}, outcome, longrepr, when)
-    told: Any = report
-    told.evals_gate = True
+    wire.write_gate(report)
     if when == "call" and verdict.verdict == "inconclusive" and not verdict.blocking:
-        told.evals_word = "inconclusive"
+        wire.write_word(report, "inconclusive")
     return report
 
 
 def text_of(verdict: "GateVerdict") -> str:
-    """Return a verdict as text: its sentence, its notes, the cases behind it."""
+    """Return a verdict as text: its sentence, its notes, and the failing cases."""
     lines = [verdict.sentence, *verdict.notes]
     if verdict.behind:
         lines.append("cases behind it: " + ", ".join(verdict.behind))

@@ -18,10 +18,6 @@ import jinja2  # noqa: F401 - loaded once, see tests/plugin/conftest.py
 import pytest
 import yaml  # noqa: F401 - the same
 
-import pytest_evals.plugin.recorder
-import pytest_evals.plugin.runner
-import pytest_evals.plugin.session  # noqa: F401 - the same
-
 PATIENCE_S = 60.0
 """Seconds a test waits for what must come, on a machine that may be busy."""
 

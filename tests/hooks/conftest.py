@@ -6,11 +6,6 @@ import jinja2  # noqa: F401 - what is imported here is not loaded anew for each 
 import pytest
 import yaml  # noqa: F401 - the same
 
-import pytest_evals.plugin.hooks
-import pytest_evals.plugin.recorder
-import pytest_evals.plugin.runner
-import pytest_evals.plugin.session  # noqa: F401 - the same
-
 DATASET = """
 name: shop
 models: [{id: m, provider: script}]

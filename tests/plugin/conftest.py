@@ -4,10 +4,6 @@ import jinja2  # noqa: F401 - as below
 import pytest
 import yaml  # noqa: F401 - its C half can be loaded only once a process, see below
 
-import pytest_evals.plugin.recorder
-import pytest_evals.plugin.runner
-import pytest_evals.plugin.session  # noqa: F401 - as below
-
 # `pytester` forgets after each run in process which modules that run imported. What is imported
 # here stays: it is not loaded anew for each test, and yaml's C half keeps knowing its own classes.
 

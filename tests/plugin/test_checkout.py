@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from pytest_evals.plugin.checkout import GitReader, git_info
+from pytest_evals.session.checkout import GitReader, git_info
 from pytest_evals.storage.sqlite import SqliteRunStore
 
 

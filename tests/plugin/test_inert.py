@@ -10,7 +10,7 @@ HEAVY = {
     "jinja2",
     "pydantic",
     "pytest_evals.engine",
-    "pytest_evals.plugin.session",
+    "pytest_evals.plugin.composition",
     "scipy",
     "sqlite3",
     "yaml",

@@ -6,12 +6,6 @@ import jinja2  # noqa: F401 - stays imported, see tests/plugin/conftest.py
 import pytest
 import yaml  # noqa: F401 - the same
 
-import pytest_evals.plugin.python.handles
-import pytest_evals.plugin.python.hooks
-import pytest_evals.plugin.recorder
-import pytest_evals.plugin.runner
-import pytest_evals.plugin.session  # noqa: F401 - the same
-
 REFUNDS = """
 name: refunds
 models:

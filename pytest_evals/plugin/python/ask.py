@@ -1,7 +1,6 @@
-"""The fixture `ask`: a test's own questions to models, within the session's limits and budget."""
+"""The fixture `ask`: a test calls models itself, within the session's limits and budget."""
 
 from collections.abc import Iterable, Mapping
-from concurrent.futures import Future
 from typing import Any
 
 from pytest_evals.engine.trial import TrialRunner
@@ -9,20 +8,19 @@ from pytest_evals.exchange import ErrorInfo, Exchange, Request, Response
 from pytest_evals.ground.errors import AnswerError, EvalsError, SettingsError
 from pytest_evals.message import Message
 from pytest_evals.model import Model
-from pytest_evals.plugin.python.turn import Turn, soon
+from pytest_evals.plugin.python.pending import Handle, Pending, awaiting, waiting
+from pytest_evals.plugin.python.running_test import RunningTest
 
 
-class EvalAsk:
-    """Asks a model on the test's behalf: stored, limited, counted and priced like any call.
+class EvalAsk(Handle):
+    """Calls a model on the test's behalf: stored, limited, counted and priced like any call.
 
-    The fixture `ask`.
+    The fixture `ask`: ``ask(...)`` waits, ``await ask.run_async(...)`` awaits.
     """
 
-    def __init__(self, turn: Turn) -> None:
-        self._turn = turn
-
-    def __call__(
+    def _begin(
         self,
+        /,
         model: str | Model,
         prompt: str | Iterable[Message | Mapping[str, Any]],
         *,
@@ -30,58 +28,32 @@ class EvalAsk:
         response_format: Mapping[str, Any] | None = None,
         sample: int | None = None,
         **params: Any,
-    ) -> Response:
-        """Ask.
+    ) -> Pending[Response]:
+        """Call a model.
 
         Args:
             model: the id of one of the dataset's models, ``provider:model``, or a `Model`.
             prompt: a text, or chat messages.
             tools: tool definitions: name, description, parameters (JSON Schema).
-            response_format: the shape wanted, as the provider writes it.
-            sample: the number of the repeat: equal questions of equal numbers are asked once. By
+            response_format: the format of the response, as the provider defines it.
+            sample: the number of the repeat: equal requests with equal numbers are sent once. By
                 default the trial's sample.
             params: sampling parameters over the model's own (``temperature``, ``max_tokens``).
 
         Returns:
-            The answer.
+            The response.
 
         Raises:
-            AnswerError: there is none; the trial is then an error, not a wrong answer.
-            EvalsError: no such model and no such provider, or the prompt is none.
+            AnswerError: there is no response; the trial is then an error, not a wrong answer.
+            EvalsError: there is no such model or provider, or the prompt is invalid.
         """
-        __tracebackhide__ = True
-        asked = self._submit(model, prompt, (tools, response_format, sample, params))
-        return self._answer(self._turn.wait(asked))
-
-    async def run_async(
-        self,
-        model: str | Model,
-        prompt: str | Iterable[Message | Mapping[str, Any]],
-        *,
-        tools: Iterable[Mapping[str, Any]] = (),
-        response_format: Mapping[str, Any] | None = None,
-        sample: int | None = None,
-        **params: Any,
-    ) -> Response:
-        """Do as a call, without holding up the test's event loop; several may run at once."""
-        asked = self._submit(model, prompt, (tools, response_format, sample, params))
-        return self._answer(await soon(asked))
-
-    def _submit(
-        self,
-        model: str | Model,
-        prompt: str | Iterable[Message | Mapping[str, Any]],
-        more: tuple[Any, Any, int | None, dict[str, Any]],
-    ) -> "Future[Exchange]":
-        """Ask in the background."""
-        turn, trial = self._turn, self._turn.trial
-        tools, response_format, sample, params = more
+        test, trial = self._test, self._test.trial
         messages = _messages(prompt)
-        if problems := unusable(turn, model):
+        if problems := model_problems(test, model):
             raise EvalsError(f"ask: {'; '.join(problems)}")
-        number = len(turn.asked)
-        clock = turn.time()
-        # Beside a `response` it is help on the way; else it is the answer of the model under test.
+        number = len(test.asked)
+        clock = test.time()
+        # Beside a `response` it only helps; else it is the answer of the model under test.
         role = "answer" if trial.answered_by_code else "ask"
 
         async def work(runner: TrialRunner) -> Exchange:
@@ -106,45 +78,49 @@ class EvalAsk:
                 return await runner.caller.call(route, request, clock, role=role)
             return replay.exchange_of_test(trial, request)
 
-        return turn.evals.open_engine().submit(work)
+        return Pending(test.session.engines.main().submit(work), self._finish)
 
-    def _answer(self, exchange: Exchange) -> Response:
-        """Note what was answered, and return it.
+    __call__ = waiting(_begin)
+    run_async = awaiting(_begin)
+
+    def _finish(self, exchange: Exchange) -> Response:
+        """Record a call and return its response.
 
         Raises:
-            AnswerError: there is no answer.
+            AnswerError: there is no response.
         """
         __tracebackhide__ = True
-        self._turn.asked.append(exchange)
+        self._test.asked.append(exchange)
         error = exchange.error
         if exchange.response is not None:
             return exchange.response
         assert error is not None
         if error.type == "not_run":
-            self._turn.not_run = ErrorInfo(type="not_run", message=error.message)
+            self._test.not_run = ErrorInfo(type="not_run", message=error.message)
         raise AnswerError(error.type, error.message, status=error.status, detail=error.detail)
 
 
-def unusable(turn: Turn, model: str | Model) -> list[str]:
-    """Return what is wrong with a model that a test names; nothing of the dataset's own."""
-    known = {one.id for one in turn.trial.dataset.models}
+def model_problems(test: RunningTest, model: str | Model) -> list[str]:
+    """Return the problems of a model that a test names; the dataset's own have none."""
+    registry = test.session.state.registry
     if isinstance(model, str):
-        if model in known:
+        if model in {model.id for model in test.trial.dataset.models}:
             return []
         try:
-            model = turn.evals.registry.parse_model(model)
+            model = registry.parse_model(model)
         except SettingsError as error:
             return [str(error)]
-    return [message for _, message in turn.evals.registry.check_model(model)]
+    return [message for _, message in registry.check_model(model)]
 
 
 def _messages(prompt: str | Iterable[Message | Mapping[str, Any]]) -> tuple[Message, ...]:
-    """Make the thread of a prompt."""
+    """Return the messages of a prompt."""
     if isinstance(prompt, str):
         return (Message(role="user", content=prompt),)
     try:
         return tuple(
-            one if isinstance(one, Message) else Message.model_validate(one) for one in prompt
+            message if isinstance(message, Message) else Message.model_validate(message)
+            for message in prompt
         )
     except (ValueError, TypeError) as error:
         raise EvalsError(

@@ -13,11 +13,13 @@ import pytest
 from pytest_evals.ground.errors import DatasetError, EvalsError
 from pytest_evals.ground.plain_text import neutral
 from pytest_evals.matrix import Matrix, Trial
-from pytest_evals.plugin.collect import TRIAL, tag_markers
+from pytest_evals.plugin.compat import fixture_functions
+from pytest_evals.plugin.items import TRIAL, problems_text, tag_markers
+from pytest_evals.plugin.python.dataset_files import DatasetFiles
+from pytest_evals.session.session import Session
 
 if TYPE_CHECKING:
     from pytest_evals.plugin.python.plan import Subject
-    from pytest_evals.plugin.session import Evals
 
 PARAMETER = "_evals_trial"
 """The parameter of a marked test: which trial it is."""
@@ -36,8 +38,10 @@ class _Plan:
 class Collection:
     """Makes the trials of marked test functions."""
 
-    def __init__(self, evals: "Evals") -> None:
-        self._evals = evals
+    def __init__(self, config: pytest.Config, session: Session) -> None:
+        self._config = config
+        self._session = session
+        self._datasets = DatasetFiles(session.state)
         self._plans: dict[str, _Plan] = {}
         self._trials: dict[str, Trial] = {}
         self._places: dict[str, str] = {}
@@ -47,7 +51,7 @@ class Collection:
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Give a marked test a parameter: its trial. Last of all, so that its id stands last."""
         mark = metafunc.definition.get_closest_marker("evals")
-        if mark is None or self._evals.settings.sanity:
+        if mark is None or self._session.state.settings.sanity:
             return
         from pytest_evals.plugin.python.place import place_of_mark
 
@@ -56,17 +60,15 @@ class Collection:
         try:
             plan = self._plan(metafunc, mark, where)
         except DatasetError as error:
-            count = len(error.problems)
-            problems = "1 problem" if count == 1 else f"{count} problems"
-            told = f"{error}\n\n{problems}; nothing of this file was run."
-            raise pytest.Collector.CollectError(neutral(told)) from None
+            text = neutral(problems_text(error, "this file"))
+            raise pytest.Collector.CollectError(text) from None
         except EvalsError as error:
             raise pytest.Collector.CollectError(neutral(f"{where}: {error}")) from None
         if plan is None:
             return
         self._plans[metafunc.definition.nodeid] = plan
         tags = {tag for case in plan.matrix.dataset.cases for tag in case.tags}
-        markers = tag_markers(self._evals.config, tags)
+        markers = tag_markers(self._config, tags)
         if PARAMETER not in metafunc.fixturenames:
             metafunc.fixturenames.append(PARAMETER)
         metafunc.parametrize(
@@ -105,11 +107,11 @@ class Collection:
             shown=definition.nodeid.partition("::")[0],
             own="response" not in metafunc.fixturenames or _has_target(definition),
         )
-        dataset = with_app(dataset_of(self._evals, asked, subject), subject)
-        settings = self._evals.settings
+        dataset = with_app(dataset_of(self._datasets, asked, subject), subject)
+        settings = self._session.state.settings
         if settings.samples is None and settings.from_run is None:
             refuse_ranges(dataset, where)
-        matrix = self._evals.planned(dataset)
+        matrix = self._session.plan.matrix_of(dataset)
         if matrix.case_samples:
             matrix = replace(matrix, case_samples=_counts(matrix))
         trials = list(matrix)
@@ -140,7 +142,9 @@ class Collection:
         dataset, cases = expanded(plan.matrix.dataset, variants)
         counts = {new.id: samples[old.id] for new, (old, _) in zip(cases, variants, strict=True)}
         nodeid = plan.subject.nodeid
-        self._evals.matrices[nodeid] = replace(plan.matrix, dataset=dataset, case_samples=counts)
+        self._session.plan.matrices[nodeid] = replace(
+            plan.matrix, dataset=dataset, case_samples=counts
+        )
         for (item, number), case in zip(numbers, cases, strict=True):
             trial = planned[number]
             self._trials[item.nodeid] = Trial(
@@ -170,10 +174,10 @@ class Collection:
         Raises:
             UsageError: two datasets have one name.
         """
-        if self._evals.settings.sanity:
+        if self._session.state.settings.sanity:
             self._leave_out(config, items)
         homes: dict[str, str] = {}
-        for path, matrix in self._evals.matrices.items():
+        for path, matrix in self._session.plan.matrices.items():
             name = matrix.dataset.name
             other = homes.setdefault(name, path)
             if other != path and ("::" in other or "::" in path):
@@ -188,7 +192,7 @@ class Collection:
         if left:
             config.hook.pytest_deselected(items=left)
             items[:] = [item for item in items if item not in left]
-            self._evals.notes.append(
+            self._session.notes.add(
                 f"sanity: {len(left)} evals in Python were left out: a sanity run checks the "
                 "scorers of datasets, not the code of tests"
             )
@@ -221,9 +225,11 @@ def _marked(item: pytest.Item) -> bool:
 
 def _has_target(definition: Any) -> bool:
     """Whether the user has an `evals_target` of their own for a test."""
-    known = getattr(getattr(definition, "_fixtureinfo", None), "name2fixturedefs", {})
-    found = known.get("evals_target") or ()
-    return any(one.func.__module__ != "pytest_evals.plugin.python.fixtures" for one in found)
+    functions = fixture_functions(definition, "evals_target")
+    return any(function.__module__ != _FIXTURES for function in functions)
+
+
+_FIXTURES = "pytest_evals.plugin.python.fixtures"
 
 
 def _ids(trials: list[Trial]) -> list[str]:

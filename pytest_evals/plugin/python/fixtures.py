@@ -22,25 +22,25 @@ def _evals_trial(request: pytest.FixtureRequest) -> Any:
 @pytest.fixture
 def case(request: pytest.FixtureRequest) -> "Case":
     """The case of the dataset that this test is about (a `Case`)."""
-    from pytest_evals.plugin.python.turn import turn_of
+    from pytest_evals.plugin.python.running_test import running_test
 
-    return turn_of(request, "case").case
+    return running_test(request, "case").case
 
 
 @pytest.fixture
 def model(request: pytest.FixtureRequest) -> "Model":
     """The model that is asked (a `Model`)."""
-    from pytest_evals.plugin.python.turn import turn_of
+    from pytest_evals.plugin.python.running_test import running_test
 
-    return turn_of(request, "model").trial.model
+    return running_test(request, "model").trial.model
 
 
 @pytest.fixture
 def sample(request: pytest.FixtureRequest) -> int:
     """The number of the sample, from 0."""
-    from pytest_evals.plugin.python.turn import turn_of
+    from pytest_evals.plugin.python.running_test import running_test
 
-    return turn_of(request, "sample").trial.sample
+    return running_test(request, "sample").trial.sample
 
 
 @pytest.fixture
@@ -57,33 +57,33 @@ def evals_target() -> Callable[..., Any] | None:
 def response(request: pytest.FixtureRequest, evals_target: Callable[..., Any] | None) -> "Response":
     """The answer (a `Response`): of `evals_target`, else of the model, asked ahead of the test."""
     from pytest_evals.plugin.python.answer import answer_of
-    from pytest_evals.plugin.python.turn import turn_of
+    from pytest_evals.plugin.python.running_test import running_test
 
-    return answer_of(turn_of(request, "response"), evals_target)
+    return answer_of(running_test(request, "response"), evals_target)
 
 
 @pytest.fixture
 def trial(request: pytest.FixtureRequest) -> "EvalTrial":
     """The trial's record, to score, to record and to log (an `EvalTrial`)."""
     from pytest_evals.plugin.python.handles import EvalTrial
-    from pytest_evals.plugin.python.turn import turn_of
+    from pytest_evals.plugin.python.running_test import running_test
 
-    return EvalTrial(turn_of(request, "trial"))
+    return EvalTrial(running_test(request, "trial"))
 
 
 @pytest.fixture
 def judge(request: pytest.FixtureRequest) -> "EvalJudge":
     """A judge of the answer: ``judge("polite?", min_score=0.8)`` (an `EvalJudge`)."""
-    from pytest_evals.plugin.python.handles import EvalJudge, EvalTrial
-    from pytest_evals.plugin.python.turn import turn_of
+    from pytest_evals.plugin.python.handles import EvalJudge
+    from pytest_evals.plugin.python.running_test import running_test
 
-    return EvalJudge(EvalTrial(turn_of(request, "judge")))
+    return EvalJudge(running_test(request, "judge"))
 
 
 @pytest.fixture
 def ask(request: pytest.FixtureRequest) -> "EvalAsk":
     """Asks any model: ``ask("openai:gpt-4.1-mini", "...")`` (an `EvalAsk`)."""
     from pytest_evals.plugin.python.ask import EvalAsk
-    from pytest_evals.plugin.python.turn import turn_of
+    from pytest_evals.plugin.python.running_test import running_test
 
-    return EvalAsk(turn_of(request, "ask"))
+    return EvalAsk(running_test(request, "ask"))

@@ -6,7 +6,7 @@ The classes are public, for annotations; tests get them from the fixtures of the
 import math
 import re
 from collections.abc import Mapping
-from concurrent.futures import Future
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -15,28 +15,25 @@ from pytest_evals.engine.conversation import first_messages, request_of
 from pytest_evals.exchange import Exchange, Request, Response
 from pytest_evals.ground.errors import AnswerError, EvalsError
 from pytest_evals.model import Model
-from pytest_evals.plugin.failure import WrongAnswer, headline_of
-from pytest_evals.plugin.python.ask import unusable
+from pytest_evals.plugin.exceptions import WrongAnswer
+from pytest_evals.plugin.python.ask import model_problems
+from pytest_evals.plugin.python.pending import Handle, Pending, awaiting, waiting
 from pytest_evals.plugin.python.plan import written
-from pytest_evals.plugin.python.turn import Turn, soon
-from pytest_evals.result import AnyScore
+from pytest_evals.plugin.python.running_test import RunningTest, Scored
+from pytest_evals.plugin.terminal.failure import headline_of
 from pytest_evals.score import Score, ScoreError
 from pytest_evals.scorers.base import ScoringError
 from pytest_evals.scorers.binding import SpecError
 from pytest_evals.scorers.bound import Bound
 
 _NONE: Any = object()
-_Scored = Future[tuple[tuple[AnyScore, ...], tuple[Exchange, ...]]]
 
 
-class EvalTrial:
+class EvalTrial(Handle):
     """One sample of one case under one model: what the test says of it is recorded here.
 
     The fixture `trial`.
     """
-
-    def __init__(self, turn: Turn) -> None:
-        self._turn = turn
 
     def __repr__(self) -> str:
         return f"EvalTrial({self.id!r})"
@@ -44,22 +41,22 @@ class EvalTrial:
     @property
     def id(self) -> str:
         """The node id, under which it is stored and reported."""
-        return self._turn.trial.id
+        return self._test.trial.id
 
     @property
     def case(self) -> Case:
         """What is asked."""
-        return self._turn.case
+        return self._test.case
 
     @property
     def model(self) -> Model:
         """Who is asked."""
-        return self._turn.trial.model
+        return self._test.trial.model
 
     @property
     def sample(self) -> int:
         """The number of the sample, from 0."""
-        return self._turn.trial.sample
+        return self._test.trial.sample
 
     @property
     def answer(self) -> str:
@@ -68,20 +65,18 @@ class EvalTrial:
         Raises:
             EvalsError: there is no answer yet.
         """
-        last = _conversation(self._turn)[-1]
+        last = _conversation(self._test)[-1]
         return "" if last.response is None else last.response.text
 
     @property
     def scores(self) -> tuple[Score | ScoreError, ...]:
         """The scores so far: of the dataset's own scorers, then what the test scored."""
-        turn = self._turn
-        first = () if turn.result is None else turn.result.scores
-        return (*first, *(turn.own_scores or ()), *turn.scores)
+        return self._test.all_scores
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:
         """The questions and answers that are scored, in order; empty before there are any."""
-        return self._turn.answers
+        return self._test.answers
 
     def answered(self, value: object, *, latency_s: float | None = None) -> Response:
         """Say what the test's own code answered; from now on that is what is scored and recorded.
@@ -98,33 +93,34 @@ class EvalTrial:
         from pytest_evals.providers.parsing import response_of
 
         __tracebackhide__ = True
-        turn = self._turn
+        test = self._test
         try:
             response = response_of(value)
         except (ValueError, TypeError) as error:
             raise EvalsError(f"trial.answered: {error}") from None
-        asked = [e.response for e in turn.asked if e.response is not None]
+        asked = [e.response for e in test.asked if e.response is not None]
         if response.latency_s is None:
-            took = monotonic() - turn.began if latency_s is None else latency_s
+            took = monotonic() - test.began if latency_s is None else latency_s
             # What `ask` took is counted with its own exchanges.
             took = max(0.0, took - sum(one.latency_s or 0.0 for one in asked))
             response = response.model_copy(update={"latency_s": took})
-        cost = response.usage.cost(turn.trial.model.price)
+        cost = response.usage.cost(test.trial.model.price)
         if response.cost_usd is not None:
             cost = response.cost_usd
         elif asked and response.usage.total_tokens is None:
             cost = 0.0  # as above
         exchange = Exchange(
-            request=_request(turn),
+            request=_request(test),
             response=response,
-            model_id=turn.trial.model.id,
+            model_id=test.trial.model.id,
             cost_usd=cost,
         )
-        turn.given.append(exchange)
+        test.given.append(exchange)
         return response
 
-    def score(
+    def begin_score(
         self,
+        /,
         name: str | Mapping[str, Any],
         argument: Any = _NONE,
         *,
@@ -132,7 +128,7 @@ class EvalTrial:
         check: bool = True,
         advisory: bool = False,
         **options: Any,
-    ) -> Score:
+    ) -> Pending[Score]:
         """Score the answer by any scorer that datasets know, and record what it says.
 
         Args:
@@ -155,24 +151,12 @@ class EvalTrial:
         """
         __tracebackhide__ = True
         bound = self._bound(_spec(name, argument, options))
-        scored = self._turn.score([bound], _conversation(self._turn, answer))
-        return _keep(self._turn, self._turn.wait(scored), check=check, advisory=advisory)
+        scored = self._test.score([bound], _conversation(self._test, answer))
+        finish = partial(_keep, self._test, check=check, advisory=advisory)
+        return Pending(scored, finish)
 
-    async def score_async(
-        self,
-        name: str | Mapping[str, Any],
-        argument: Any = _NONE,
-        *,
-        answer: object = None,
-        check: bool = True,
-        advisory: bool = False,
-        **options: Any,
-    ) -> Score:
-        """Do as `score`, without holding up the test's event loop."""
-        __tracebackhide__ = True
-        bound = self._bound(_spec(name, argument, options))
-        scored = self._turn.score([bound], _conversation(self._turn, answer))
-        return _keep(self._turn, await soon(scored), check=check, advisory=advisory)
+    score = waiting(begin_score)
+    score_async = awaiting(begin_score)
 
     def record(self, name: str, value: float, *, reason: str = "") -> None:
         """Record a number or a yes or no, for metrics and gates (``mean(steps) <= 5``).
@@ -201,12 +185,12 @@ class EvalTrial:
                 f"{value!r}"
             )
         score = Score(name=name, type="record", value=float(value), reason=reason, advisory=True)
-        kept = [s for s in self._turn.scores if (s.type, s.name) != ("record", name)]
-        self._turn.scores[:] = [*kept, score]
+        kept = [s for s in self._test.scores if (s.type, s.name) != ("record", name)]
+        self._test.scores[:] = [*kept, score]
 
     def log(self, *values: object) -> None:
         """Keep a line with the trial's record, as `print` would write it."""
-        self._turn.log.append(" ".join(map(str, values)))
+        self._test.log.append(" ".join(map(str, values)))
 
     def _bound(self, spec: ScorerSpec) -> Bound:
         """Make the scorer of an assertion.
@@ -215,28 +199,29 @@ class EvalTrial:
             EvalsError: it is unknown, or not written right.
         """
         __tracebackhide__ = True
-        turn = self._turn
+        test = self._test
         try:
-            bound = turn.evals.registry.bind(spec)
+            bound = test.session.state.registry.bind(spec)
         except SpecError as error:
             raise EvalsError(f"trial.score: {'; '.join(str(error).splitlines())}") from None
-        dataset = turn.trial.dataset
-        problems = list(bound.check(dataset, turn.trial.case))
+        dataset = test.trial.dataset
+        problems = list(bound.check(dataset, test.trial.case))
         for model in () if problems else bound.scorer.models(dataset):
-            problems.extend(unusable(turn, model))
+            problems.extend(model_problems(test, model))
         if problems:
             raise EvalsError(f"trial.score: {'; '.join(problems)}")
         return bound
 
 
-class EvalJudge:
-    """Asks a judge about the answer, and records what it says. The fixture `judge`."""
+class EvalJudge(Handle):
+    """Lets a judge score the answer, and records the score.
 
-    def __init__(self, trial: EvalTrial) -> None:
-        self._trial = trial
+    The fixture `judge`: ``judge(...)`` waits, ``await judge.run_async(...)`` awaits.
+    """
 
-    def __call__(
+    def _begin(
         self,
+        /,
         rubric: str | None = None,
         *,
         min_score: float | None = None,
@@ -247,7 +232,7 @@ class EvalJudge:
         check: bool = True,
         advisory: bool = False,
         **options: Any,
-    ) -> Score:
+    ) -> Pending[Score]:
         """Let a judge score the answer.
 
         Args:
@@ -270,27 +255,11 @@ class EvalJudge:
         """
         __tracebackhide__ = True
         given = _judge_options(rubric, min_score, model, use, metric, options)
-        return self._trial.score("judge", answer=answer, check=check, advisory=advisory, **given)
+        trial = EvalTrial(self._test)
+        return trial.begin_score("judge", answer=answer, check=check, advisory=advisory, **given)
 
-    async def run_async(
-        self,
-        rubric: str | None = None,
-        *,
-        min_score: float | None = None,
-        model: str | Model | None = None,
-        use: str | None = None,
-        metric: str | None = None,
-        answer: object = None,
-        check: bool = True,
-        advisory: bool = False,
-        **options: Any,
-    ) -> Score:
-        """Do as a call, without holding up the test's event loop."""
-        __tracebackhide__ = True
-        given = _judge_options(rubric, min_score, model, use, metric, options)
-        return await self._trial.score_async(
-            "judge", answer=answer, check=check, advisory=advisory, **given
-        )
+    __call__ = waiting(_begin)
+    run_async = awaiting(_begin)
 
 
 def _spec(name: str | Mapping[str, Any], argument: Any, options: dict[str, Any]) -> ScorerSpec:
@@ -343,7 +312,7 @@ def _judge_options(
     return {**{key: value for key, value in given.items() if value is not None}, **options}
 
 
-def _conversation(turn: Turn, answer: object = None) -> tuple[Exchange, ...]:
+def _conversation(test: RunningTest, answer: object = None) -> tuple[Exchange, ...]:
     """Return what is scored.
 
     Raises:
@@ -357,27 +326,27 @@ def _conversation(turn: Turn, answer: object = None) -> tuple[Exchange, ...]:
             response = response_of(answer)
         except (ValueError, TypeError) as error:
             raise EvalsError(f"`answer`: {error}") from None
-        return (Exchange(request=_request(turn), response=response, model_id=turn.trial.model.id),)
-    if not turn.answers:
+        return (Exchange(request=_request(test), response=response, model_id=test.trial.model.id),)
+    if not test.answers:
         raise EvalsError(
             "there is no answer yet: name `response` among the arguments of the test, so that the "
             "model is asked, or say what your own code answered by `trial.answered(...)`"
         )
-    return turn.answers
+    return test.answers
 
 
-def _request(turn: Turn) -> Request:
+def _request(test: RunningTest) -> Request:
     """Return the question that the case asks, as far as it asks one."""
     try:
-        messages = first_messages(turn.trial)
+        messages = first_messages(test.trial)
     except AnswerError:
         messages = ()
-    return request_of(turn.trial, messages, 0)
+    return request_of(test.trial, messages, 0)
 
 
 def _keep(
-    turn: Turn,
-    scored: tuple[tuple[AnyScore, ...], tuple[Exchange, ...]],
+    test: RunningTest,
+    scored: Scored,
     *,
     check: bool,
     advisory: bool,
@@ -392,11 +361,11 @@ def _keep(
     (score,), judged = scored
     if advisory and not score.advisory:
         score = score.model_copy(update={"advisory": True})
-    turn.scores.append(score)
-    turn.judged.extend(judged)
+    test.scores.append(score)
+    test.judged.extend(judged)
     if isinstance(score, ScoreError):
         raise ScoringError(f"{score.name} could not score: {score.message}", detail=score.detail)
     if check and score.passed is False and not score.advisory:
-        turn.raised_by_us = True
+        test.failed_by_score = True
         raise WrongAnswer(headline_of([score]))
     return score

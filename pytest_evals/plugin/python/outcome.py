@@ -17,8 +17,9 @@ from pytest_evals.engine.scorers_digest import scorers_digest
 from pytest_evals.exchange import ErrorInfo, Exchange
 from pytest_evals.ground.errors import AnswerError, EvalsError
 from pytest_evals.ground.plain_text import neutral, shorten
-from pytest_evals.plugin.failure import NoAnswer, WrongAnswer, headline_of
-from pytest_evals.plugin.python.turn import Turn
+from pytest_evals.plugin.exceptions import NoAnswer, WrongAnswer
+from pytest_evals.plugin.python.running_test import RunningTest
+from pytest_evals.plugin.terminal.failure import headline_of
 from pytest_evals.result import AnyScore, Outcome, TrialResult, mean_score
 from pytest_evals.score import Score, ScoreError
 from pytest_evals.scorers.base import ScoringError
@@ -31,11 +32,11 @@ class Unmet(WrongAnswer):
     """Scores that fail the trial though the body of the test went through."""
 
 
-def close(turn: Turn, *, passed: bool) -> None:
+def close(test: RunningTest, *, passed: bool) -> None:
     """Let the dataset's scorers speak of an answer that the test gave, and count all scores.
 
     Args:
-        turn: the test, whose body has ended.
+        test: the test, whose body has ended.
         passed: whether it went through; else the scores are only recorded.
 
     Raises:
@@ -44,10 +45,10 @@ def close(turn: Turn, *, passed: bool) -> None:
         Unmet: a score fails the trial.
     """
     __tracebackhide__ = True
-    bounds = turn.bounds() if turn.result is None else ()
-    if bounds and turn.answers and turn.answers[-1].response is not None:
-        turn.own_scores, judged = turn.wait(turn.score(bounds, turn.answers))
-        turn.judged.extend(judged)
+    bounds = test.bounds() if test.result is None else ()
+    if bounds and test.answers and test.answers[-1].response is not None:
+        test.dataset_scores, judged = test.wait(test.score(bounds, test.answers))
+        test.judged.extend(judged)
     elif bounds and passed:
         names = ", ".join(dict.fromkeys(bound.name for bound in bounds))
         raise EvalsError(
@@ -57,53 +58,48 @@ def close(turn: Turn, *, passed: bool) -> None:
         )
     if not passed:
         return
-    voting = [score for score in _scores(turn) if not score.advisory]
+    voting = [score for score in test.all_scores if not score.advisory]
     for score in voting:
         if isinstance(score, ScoreError):
             raise ScoringError(f"{score.name} could not score: {score.message}")
     failing = [s for s in voting if isinstance(s, Score) and s.passed is False]
     if failing:
-        turn.raised_by_us = True
+        test.failed_by_score = True
         raise Unmet(headline_of(failing))
 
 
-def ended(turn: Turn, when: str, error: BaseException | None) -> TrialResult | None:
+def ended(test: RunningTest, when: str, error: BaseException | None) -> TrialResult | None:
     """Return the trial's record where this phase of the test ends it; None where it goes on.
 
     Args:
-        turn: the test.
+        test: the test.
         when: ``setup`` or ``call``.
         error: what ended the phase; None where it went through.
     """
-    if turn.ended or (when == "setup" and error is None) or when not in {"setup", "call"}:
+    if test.ended or (when == "setup" and error is None) or when not in {"setup", "call"}:
         return None
-    turn.ended = True
-    outcome, info = _outcome(turn, when, error)
-    scores = _scores(turn)
+    test.ended = True
+    outcome, info = _outcome(test, when, error)
+    scores = test.all_scores
     if when == "call" and outcome in {Outcome.PASSED, Outcome.FAILED}:
-        scores += _assertion(scores, error, ours=turn.raised_by_us)
-    return _record(turn, outcome, info, scores)
-
-
-def _scores(turn: Turn) -> tuple[AnyScore, ...]:
-    first = () if turn.result is None else turn.result.scores
-    return (*first, *(turn.own_scores or ()), *turn.scores)
+        scores += _assertion(scores, error, ours=test.failed_by_score)
+    return _record(test, outcome, info, scores)
 
 
 def _outcome(
-    turn: Turn, when: str, error: BaseException | None
+    test: RunningTest, when: str, error: BaseException | None
 ) -> tuple[Outcome, ErrorInfo | None]:
     """Say what became of the trial, and why where that is no verdict on an answer."""
     if error is None:
         return Outcome.PASSED, None
-    if isinstance(error, NoAnswer) and turn.result is not None:
-        return turn.result.outcome, turn.result.error
+    if isinstance(error, NoAnswer) and test.result is not None:
+        return test.result.outcome, test.result.error
     if isinstance(error, pytest.skip.Exception | pytest.xfail.Exception) and (
         when == "setup" or isinstance(error, pytest.skip.Exception)
     ):
-        if turn.not_run is not None:
-            skipped = turn.result is not None and turn.result.outcome is Outcome.SKIPPED
-            return Outcome.SKIPPED, turn.result.error if skipped and turn.result else turn.not_run
+        if test.not_run is not None:
+            skipped = test.result is not None and test.result.outcome is Outcome.SKIPPED
+            return Outcome.SKIPPED, test.result.error if skipped and test.result else test.not_run
         # Left out by whoever wrote the test: nothing is missing, and gates judge the rest.
         told = shorten(neutral(str(error)), 200) or "no reason given"
         return Outcome.SKIPPED, ErrorInfo(type="not_needed", message=f"skipped by the test: {told}")
@@ -180,18 +176,18 @@ def _assertion(
 
 
 def _record(
-    turn: Turn, outcome: Outcome, info: ErrorInfo | None, scores: tuple[AnyScore, ...]
+    test: RunningTest, outcome: Outcome, info: ErrorInfo | None, scores: tuple[AnyScore, ...]
 ) -> TrialResult:
     """Make the trial's record."""
-    trial, base = turn.trial, turn.result
-    used = 0.0 if turn.clock is None else turn.clock.used_s
+    trial, base = test.trial, test.result
+    used = 0.0 if test.clock is None else test.clock.used_s
     common: dict[str, Any] = {
         "outcome": outcome,
         "error": info,
         "scores": scores,
         "score": mean_score(scores),
-        "exchanges": tuple(_exchanges(turn)),
-        "output": "".join(_output(turn)),
+        "exchanges": tuple(_exchanges(test)),
+        "output": "".join(_output(test)),
     }
     if base is not None:
         return base.model_copy(update={**common, "duration_s": base.duration_s + used})
@@ -204,28 +200,28 @@ def _record(
         tags=trial.case.tags,
         metadata=trial.case.metadata,
         source=trial.case.source,
-        started_at=turn.started_at,
-        duration_s=max(used, monotonic() - turn.began),
+        started_at=test.started_at,
+        duration_s=max(used, monotonic() - test.began),
         case_digest=trial.case.digest,
         scorers_digest=scorers_digest(
-            trial.dataset, trial.case, turn.bounds(), code=trial.function_digest
+            trial.dataset, trial.case, test.bounds(), code=trial.function_digest
         ),
         **common,
     )
 
 
-def _exchanges(turn: Turn) -> Iterator[Exchange]:
+def _exchanges(test: RunningTest) -> Iterator[Exchange]:
     """Yield all questions: the answer's, the test's own, the judges'."""
-    base = () if turn.result is None else turn.result.exchanges
+    base = () if test.result is None else test.result.exchanges
     yield from (e for e in base if e.role == "answer")
-    yield from turn.asked
-    yield from turn.given[-1:]
+    yield from test.asked
+    yield from test.given[-1:]
     yield from (e for e in base if e.role != "answer")
-    yield from turn.judged
+    yield from test.judged
 
 
-def _output(turn: Turn) -> Iterator[str]:
+def _output(test: RunningTest) -> Iterator[str]:
     """Yield what was printed in the background, and what the test logged."""
-    if turn.result is not None and turn.result.output:
-        yield turn.result.output
-    yield from (f"{line}\n" for line in turn.log)
+    if test.result is not None and test.result.output:
+        yield test.result.output
+    yield from (f"{line}\n" for line in test.log)

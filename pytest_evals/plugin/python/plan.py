@@ -6,7 +6,7 @@ Knows loaders and the registry, nothing of items.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -14,13 +14,9 @@ from pydantic import ValidationError
 from pytest_evals.case import Case, Samples, Source
 from pytest_evals.dataset import Dataset
 from pytest_evals.ground.errors import DatasetError, Position, Problem, SettingsError, suggest
-from pytest_evals.loaders.base import LoadContext, Loader, Loc
-from pytest_evals.loaders.build import load
+from pytest_evals.loaders.base import Loc
 from pytest_evals.model import Model
-from pytest_evals.registry import Registry
-
-if TYPE_CHECKING:
-    from pytest_evals.plugin.session import Evals
+from pytest_evals.plugin.python.dataset_files import DatasetFiles
 
 APP = Model(id="app", provider="fixture")
 """Stands for the model where the user's own code answers and the dataset names none."""
@@ -119,36 +115,13 @@ def _wrong(given: Mapping[str, Any]) -> Iterator[str]:
             yield f"`models` holds `provider:model`, ids of the dataset, or Model; found {one!r}"
 
 
-class CodeChecker:
-    """Checks a dataset that a test function uses."""
-
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
-
-    def check(self, dataset: Dataset) -> Iterable[tuple[Loc, str]]:
-        """Return every problem as the way to it and a message."""
-        return self._registry.check(dataset, code=True)
-
-    def names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return the names of all scorers and of all providers."""
-        return self._registry.names()
-
-    def loader(self, suffix: str) -> type[Loader] | None:
-        """Return the loader of files with a name ending."""
-        return self._registry.loader(suffix)
-
-    def suffixes(self) -> tuple[str, ...]:
-        """Return the name endings that some loader takes."""
-        return self._registry.suffixes()
-
-
-def dataset_of(evals: "Evals", mark: Mark, test: Subject) -> Dataset:
+def dataset_of(files: DatasetFiles, mark: Mark, test: Subject) -> Dataset:
     """Return the dataset of a test function.
 
     Raises:
         DatasetError: everything that is wrong with the file, or with what the mark says.
     """
-    dataset = _cases(evals, mark, test)
+    dataset = _cases(files, mark, test)
     changes: dict[str, Any] = {"name": mark.name or test.name}
     if not mark.scorers:
         bare = {"scorers": (), "expect": None}
@@ -158,17 +131,17 @@ def dataset_of(evals: "Evals", mark: Mark, test: Subject) -> Dataset:
         changes["cases"] = tuple(case.model_copy(update={"samples": None}) for case in cases)
         changes["samples"] = mark.samples
     if mark.models:
-        changes["models"] = tuple(_model(evals, dataset, one, mark.where) for one in mark.models)
+        changes["models"] = tuple(_model(files, dataset, one, mark.where) for one in mark.models)
     if mark.gates is not None:
         changes["gates"] = mark.gates
-    judge = mark.judge or evals.settings.judge
+    judge = mark.judge or files.state.settings.judge
     if judge is not None and (mark.judge is not None or "default" not in dataset.judges):
         default = {**dataset.judges.get("default", {}), "model": written(judge)}
         changes["judges"] = {**dataset.judges, "default": default}
     made = _whole({**dict(dataset), **changes}, mark.where)
     changed = changes.keys() - {"name"}
     if changed or not isinstance(mark.dataset, str | Path):
-        found = CodeChecker(evals.registry).check(made)
+        found = files.checker.check(made)
         problems = [Problem(mark.where, _told(loc, message)) for loc, message in found]
         if problems:
             raise DatasetError(problems)
@@ -208,11 +181,11 @@ def refuse_ranges(dataset: Dataset, where: Position) -> None:
         )
 
 
-def _cases(evals: "Evals", mark: Mark, test: Subject) -> Dataset:
+def _cases(files: DatasetFiles, mark: Mark, test: Subject) -> Dataset:
     """Return the dataset as it is written, with its own path."""
     given = mark.dataset
     if isinstance(given, str | Path):
-        return _file(evals, Path(given), mark, test)
+        return _file(files, Path(given), mark, test)
     if callable(given) and not isinstance(given, Dataset):
         given = _called(given, mark.where)
     if isinstance(given, Dataset):
@@ -263,9 +236,9 @@ def _made_cases(given: Sequence[Any], where: Position) -> tuple[Case, ...]:
     return tuple(cases.values())
 
 
-def _file(evals: "Evals", given: Path, mark: Mark, test: Subject) -> Dataset:
+def _file(files: DatasetFiles, given: Path, mark: Mark, test: Subject) -> Dataset:
     """Load a dataset: beside the test's file, else from the rootdir."""
-    rootdir = evals.settings.rootdir
+    rootdir = files.state.settings.rootdir
     tried = list(
         dict.fromkeys((folder / given).resolve() for folder in (test.path.parent, rootdir))
     )
@@ -277,17 +250,13 @@ def _file(evals: "Evals", given: Path, mark: Mark, test: Subject) -> Dataset:
             f"the mark `evals`: there is no dataset {str(given)!r}, neither beside the test nor in "
             f"the rootdir.{suggest(given.name, beside)}",
         )
-    known = evals.loaded.get(path)
-    if known is None:
-        context = LoadContext(rootdir=rootdir, checker=CodeChecker(evals.registry))
-        known = evals.loaded[path] = load(path, context)
-    return known
+    return files.load(path)
 
 
 _SUFFIXES = frozenset({".yaml", ".yml", ".json", ".jsonl", ".csv"})
 
 
-def _model(evals: "Evals", dataset: Dataset, wanted: str | Model, where: Position) -> Model:
+def _model(files: DatasetFiles, dataset: Dataset, wanted: str | Model, where: Position) -> Model:
     """Return a model that a mark names: one of the dataset's, or another."""
     if isinstance(wanted, Model):
         return wanted
@@ -295,9 +264,9 @@ def _model(evals: "Evals", dataset: Dataset, wanted: str | Model, where: Positio
     if wanted in known:
         return known[wanted]
     try:
-        return evals.registry.parse_model(wanted)
+        return files.state.registry.parse_model(wanted)
     except SettingsError:
-        _, providers = evals.registry.names()
+        _, providers = files.state.registry.names()
         raise DatasetError.at(
             where,
             f"the mark `evals`: no model and no provider is called {wanted!r}."

@@ -1,0 +1,36 @@
+"""Reruns: trials run once, whatever plugin runs failed tests again.
+
+A trial is one sample of a model. Repeated until it passes it would say nothing about the model, and
+be paid and counted several times. The engine retries transient errors; more samples measure more.
+"""
+
+import pytest
+
+from pytest_evals.plugin.compat import run_item
+from pytest_evals.plugin.items import EvalItem
+
+NOTE = (
+    "--reruns leaves evals alone: a trial is one sample, and an answer asked again until it passes "
+    "says nothing. Transient faults are tried again anyway (evals_max_retries); for more answers "
+    "give --evals-samples"
+)
+
+
+class SingleRun:
+    """Runs trials by pytest's own protocol, before a plugin of reruns can.
+
+    Registered after the installed plugins, its hook is called before theirs, but after hooks marked
+    `tryfirst`, which only note what runs next.
+    """
+
+    def pytest_runtest_protocol(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> bool | None:
+        """Run a trial once; leave other tests to other plugins."""
+        return run_item(item, nextitem) if is_trial(item) else None
+
+
+def is_trial(item: pytest.Item) -> bool:
+    """Whether an item is a trial: of a dataset, or of a test function marked with one."""
+    mark = item.get_closest_marker("evals")
+    return isinstance(item, EvalItem) or bool(mark and (mark.args or mark.kwargs))

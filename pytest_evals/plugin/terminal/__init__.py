@@ -1,0 +1,1 @@
+"""What the terminal displays: the live line, failures, the table of models, the summary."""

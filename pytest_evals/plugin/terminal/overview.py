@@ -1,0 +1,174 @@
+"""The table of models at the end of a session: as many columns as the terminal has room for."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_evals.ground.plain_text import (
+    display_width,
+    format_cost,
+    format_count,
+    format_seconds,
+    neutral,
+    table,
+)
+from pytest_evals.metrics.run_summary import ModelSummary, RunSummary
+from pytest_evals.metrics.trial_table import TrialTable
+from pytest_evals.session.evaluation import Evaluations
+
+if TYPE_CHECKING:
+    from pytest_evals.metrics.metric import Metric
+
+GAP = 2
+WORST = 5
+"""Cases that are named for each model."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """One column: its title, what stands in it, and how much it is missed in a narrow terminal."""
+
+    title: str
+    cells: tuple[str, ...]
+    weight: int
+
+
+def overview(summary: RunSummary, evaluations: Evaluations, width: int) -> list[str]:
+    """Return the table of models as lines; what is unknown is a dash.
+
+    Args:
+        summary: the trials' numbers.
+        evaluations: metrics and comparisons, by the dataset's name.
+        width: the terminal's, in columns; the least missed columns are left out to meet it.
+    """
+    rows = summary.rows
+    found = [column for column in _columns(rows, evaluations) if column.cells]
+    while len(found) > 2 and _width(found) > width:
+        found.remove(min(found, key=lambda column: column.weight))
+    head = [column.title for column in found]
+    body = list(zip(*(column.cells for column in found), strict=True))
+    align = "".join("<" if title in {"dataset", "model", "change"} else ">" for title in head)
+    return table(head, body, width=width, align=align)
+
+
+def _width(found: Sequence[_Column]) -> int:
+    wide = (max(display_width(text) for text in (one.title, *one.cells)) for one in found)
+    return sum(wide) + GAP * (len(found) - 1)
+
+
+def _columns(rows: Sequence[ModelSummary], evaluations: Evaluations) -> Iterable[_Column]:
+    def of(
+        title: str, weight: int, cell: Callable[[ModelSummary], str], *, unless: str | None = None
+    ) -> _Column:
+        cells = tuple(map(cell, rows))
+        return _Column(title, () if all(text == unless for text in cells) else cells, weight)
+
+    def shown(name: str) -> Callable[[ModelSummary], str]:
+        return lambda row: _value(_metric(evaluations, row, name))
+
+    k = _samples(rows, evaluations)
+    if len({row.dataset for row in rows}) > 1:
+        yield of("dataset", 10, lambda row: neutral(row.dataset))
+    yield of("model", 12, lambda row: neutral(row.model_id))
+    yield of("passed", 12, _passed)
+    yield of("95 % CI", 6, lambda row: _interval(_metric(evaluations, row, "pass@1")), unless="")
+    yield of("revised", 9, lambda row: str(row.revised), unless="0")
+    yield of("failed", 9, lambda row: str(row.failed))
+    yield of("errors", 9, lambda row: str(row.errored))
+    yield of("not run", 9, lambda row: str(row.skipped), unless="0")
+    yield of("change", 8, lambda row: _change(evaluations, row), unless="")
+    for name, weight in ((f"pass@{k}", 4), (f"pass^{k}", 5)) if k else ():
+        yield of(name, weight, shown(name), unless="-")
+    yield of("score", 6, lambda row: _or_dash(row.mean_score, "{:.2f}".format))
+    yield of("p50", 2, lambda row: _or_dash(row.latency(0.5), format_seconds), unless="-")
+    yield of("p95", 3, lambda row: _or_dash(row.latency(0.95), format_seconds), unless="-")
+    yield of("tokens", 1, lambda row: _or_dash(row.tokens, format_count), unless="-")
+    yield of("cost", 7, lambda row: _or_dash(row.cost_usd, format_cost))
+
+
+def _passed(row: ModelSummary) -> str:
+    """A rate with its n."""
+    return "-" if not row.scored else f"{row.passed}/{row.scored} {percent(row.passed, row.scored)}"
+
+
+def percent(part: float, whole: float = 1.0) -> str:
+    """Return a share in whole percent; never 0 or 100 where it is not just that."""
+    share = part / whole
+    rounded = f"{share:.0%}"
+    if rounded == "100%" and share < 1:
+        return ">99%"
+    return "<1%" if rounded == "0%" and share > 0 else rounded
+
+
+def _or_dash(value: float | None, write: Callable[..., str]) -> str:
+    return "-" if value is None else write(value)
+
+
+def _samples(rows: Sequence[ModelSummary], evaluations: Evaluations) -> int | None:
+    """Return the k that pass@k and pass^k are shown for; None where datasets differ in it."""
+    found = {
+        metric.metric.partition("^")[2]
+        for row in rows
+        if row.dataset in evaluations
+        for metric in evaluations[row.dataset].metrics
+        if metric.metric.startswith("pass^") and metric.metric.partition("^")[2].isdecimal()
+    }
+    return max(map(int, found)) if len(found) == 1 else None
+
+
+def _metric(evaluations: Evaluations, row: ModelSummary, name: str) -> "Metric | None":
+    evaluation = evaluations.get(row.dataset)
+    if evaluation is None:
+        return None
+    mine = (
+        m for m in evaluation.metrics if (m.model, m.metric, m.slice) == (row.model_id, name, None)
+    )
+    return next(mine, None)
+
+
+def _interval(found: "Metric | None") -> str:
+    if found is None or found.low is None or found.high is None:
+        return ""
+    return f"{percent(found.low).rstrip('%')}-{percent(found.high)}"
+
+
+def _value(found: "Metric | None") -> str:
+    return "-" if found is None or found.value is None else percent(found.value)
+
+
+def _change(evaluations: Evaluations, row: ModelSummary) -> str:
+    """The change of the pass rate against the baseline, in points, and its verdict."""
+    evaluation = evaluations.get(row.dataset)
+    if evaluation is None or evaluation.diff is None:
+        return ""
+    for test in evaluation.diff.tests:
+        whole = test.gate is not None and test.slice is None and test.of is None
+        if test.model == row.model_id and whole and test.result.change is not None:
+            points = f"{100 * test.result.change:+.1f}".replace("-", "\N{MINUS SIGN}")
+            return f"{points} {test.result.verdict}"
+    return "-"
+
+
+def worst_cases(tables: Mapping[str, TrialTable], gated: Iterable[str]) -> list[str]:
+    """Name the cases that pass least, of datasets whose gates answer for wrong answers.
+
+    Without gates pytest lists every failed trial itself.
+
+    Args:
+        tables: the trials, by the dataset's name.
+        gated: the names of datasets with gates.
+    """
+    lines = []
+    for name in gated:
+        for model in tables[name].models if name in tables else ():
+            cells = tables[name].cases(model).items()
+            shares = [
+                (sum(t.passed for t in cell), sum(t.scored for t in cell), case)
+                for case, cell in cells
+            ]
+            bad = sorted((p / n, case, p, n) for p, n, case in shares if n and p < n)
+            if bad:
+                told = ", ".join(f"{case} {p}/{n}" for _, case, p, n in bad[:WORST])
+                more = f" and {len(bad) - WORST} more" if len(bad) > WORST else ""
+                lines.append(f"worst cases of {model}: {told}{more}")
+    return lines

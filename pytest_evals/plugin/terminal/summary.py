@@ -1,0 +1,101 @@
+"""The end of the session on the terminal: a table of models, notes, gates, where to look next."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pytest_evals.config import Settings
+from pytest_evals.ground.plain_text import format_cost, format_count, neutral
+from pytest_evals.metrics.run_summary import RunSummary
+from pytest_evals.metrics.trial_table import TrialTable
+from pytest_evals.plugin.compat import start_line, terminal_reporter, terminal_width
+from pytest_evals.plugin.terminal.overview import overview, worst_cases
+from pytest_evals.run import Run
+from pytest_evals.session.evaluation import RunEvaluation
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSummary:
+    """What the summary displays."""
+
+    run: Run
+    summary: RunSummary
+    evaluation: RunEvaluation
+    tables: Mapping[str, TrialTable]
+    """The trials of each dataset, by its name."""
+    notes: Iterable[str] = ()
+    """What the user must know."""
+
+
+def draw(reporter: "pytest.TerminalReporter", shown: SessionSummary, settings: Settings) -> None:
+    """Draw the summary."""
+    run, summary = shown.run, shown.summary
+    option = reporter.config.option
+    quiet = option.verbose < 0 or getattr(option, "no_summary", False)
+    if not quiet:
+        reporter.write_sep("-", "evals")
+        for line in overview(summary, shown.evaluation.judgements, terminal_width(reporter)):
+            reporter.write_line(line)
+        gated = [info.name for info in run.datasets if info.gates]
+        for line in worst_cases(shown.tables, gated):
+            reporter.write_line(neutral(line))
+    for note in shown.notes:
+        reporter.write_line(f"evals: {neutral(note)}", yellow=True)
+    stored = settings.responses != "off" and not settings.sanity
+    if not quiet and stored and summary.rows:
+        reporter.write_line(last_line(run, summary))
+    if not quiet and settings.reports:
+        paths = (f"{name} {_relative(path, settings)}" for name, path in settings.reports.items())
+        reporter.write_line(neutral(f"reports: {', '.join(paths)}"))
+    for line in shown.evaluation.lines:
+        reporter.write_line(neutral(line))
+    _draw_gates(reporter, run)
+
+
+def _relative(path: Path, settings: Settings) -> str:
+    inside = path.is_relative_to(settings.rootdir)
+    return str(path.relative_to(settings.rootdir) if inside else path)
+
+
+def _draw_gates(reporter: "pytest.TerminalReporter", run: Run) -> None:
+    """Draw the verdicts of the gates, and the decision."""
+    for gate in run.gates:
+        part = f" [{gate['slice']['key']}={gate['slice']['value']}]" if gate["slice"] else ""
+        text = f"gate {gate['gate']} [{gate['model']}]{part}: {gate['sentence']}"
+        passed = gate["verdict"] == "passed"
+        reporter.write_line(neutral(text), red=gate["blocking"], yellow=not passed)
+    if run.decision is not None:
+        word = run.decision["decision"]
+        reporter.write_line(f"decision: {word}", bold=True)
+        for reason in () if word == "accept" else _short_reasons(run):
+            reporter.write_line(f"  {neutral(reason)}")
+
+
+def _short_reasons(run: Run) -> list[str]:
+    """Return the decision's reasons; a gate whose sentence is drawn above is only named."""
+    reasons: list[str] = [] if run.decision is None else run.decision["reasons"]
+    drawn = tuple(f": {gate['sentence']}" for gate in run.gates)
+    short = [next((r.removesuffix(end) for end in drawn if r.endswith(end)), r) for r in reasons]
+    return [", ".join(short)] if short != reasons else short
+
+
+def announce(config: pytest.Config, text: str) -> None:
+    """Write a line of its own during the session; none with ``-q``."""
+    reporter = terminal_reporter(config)
+    if reporter is not None and config.option.verbose >= 0:
+        start_line(reporter)
+        reporter.write_line(f"evals: {text}")
+
+
+def last_line(run: Run, summary: RunSummary) -> str:
+    """Return the number of calls, their cost, and the command that displays the run."""
+    parts = []
+    if summary.asked:
+        cost = "cost unknown" if summary.spent_usd is None else format_cost(summary.spent_usd)
+        parts.append(f"{format_count(summary.asked)} calls ({cost})")
+    if summary.reused:
+        parts.append(f"{format_count(summary.reused)} stored answers")
+    calls = f"{', '.join(parts)}; " if parts else ""
+    return f"{calls}run {run.id} kept: pytest-evals show {run.id}"

@@ -1,0 +1,30 @@
+"""A run without a host: from datasets to verdicts. Knows neither pytest nor the command line.
+
+===================  ===============================================================
+`state`              SessionState: settings, registry, run id, redactor, worker share
+`notes`              Notes: sentences for the user
+`observers`          TrialObserver: receives every recorded trial
+`plan`               Plan: datasets -> matrices of trials
+`shards`             the cases that one of several sessions runs
+`recorded_run`       the stored answers that ``--evals-from`` scores again
+`sanity`             the null-answer check: wrong answers that must fail
+`extensions`         what plugins add: stores, reporters, notes, report sections
+`redaction`          makes the redactor
+`resume`             ResumeMark: under which answers of user code may be reused
+`checkout`           what git says of the code under test
+`stores`             Stores: run store, stored answers, cassette
+`engines`            Engines: of the planned trials, and of confirmation
+`ledger`             Ledger: planned, recorded, crashed -> a sealed Run; no I/O
+`writer`             TrialWriter: writes trials in batches, on a thread
+`recording`          RunRecorder: ledger, observers and run store of one run
+`tables`             TrialTables: trials in the form that metrics and gates read
+`dataset_baseline`   DatasetBaseline: what one dataset is compared with
+`baselines`          Baselines: read, compared with, updated; tolerated failures
+`confirmation`       Confirmer: runs cases that look broken again
+`judge_summary`      corrected pass rates and confusion matrices
+`evaluation`         RunEvaluation: the evaluations of all datasets
+`verdicts`           the one place where a run gets its verdict
+`reports`            Reports: writes the reports
+`session`            Session: the parts above, made and connected
+===================  ===============================================================
+"""

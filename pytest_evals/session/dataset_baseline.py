@@ -1,0 +1,34 @@
+"""DatasetBaseline: the baseline that one dataset of a session is compared with."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_evals.storage.baseline_file import Found
+from pytest_evals.verdict.baseline import Baseline
+from pytest_evals.verdict.gate.spec import GateSpec
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetBaseline:
+    """A dataset's gates and the baseline they compare with."""
+
+    gates: tuple[GateSpec, ...]
+    """The dataset's gates."""
+    found: Found | None
+    """The baseline with its name; None if there is none."""
+    committed: Baseline | None
+    """The dataset's committed baseline file as it is now. This run may update it."""
+    path: Path
+    """The path of that file."""
+    no_baseline: str | None = None
+    """Why a missing baseline is no problem; None if it is one."""
+
+    @property
+    def baseline(self) -> Baseline | None:
+        """The baseline; None if there is none."""
+        return None if self.found is None else self.found.baseline
+
+    @property
+    def name(self) -> str:
+        """The baseline's name in reports; empty if there is none."""
+        return "" if self.found is None else self.found.name

@@ -1,0 +1,150 @@
+"""Verdicts: the one place where a run is evaluated, confirmation included.
+
+A session, the command line and a script all evaluate here. Import it late: it brings the
+statistics of comparisons.
+"""
+
+from collections.abc import Callable, Mapping
+
+from pytest_evals.metrics.trial_stats import TrialStats
+from pytest_evals.metrics.trial_table import TrialTable
+from pytest_evals.report import redact_value
+from pytest_evals.run import DatasetInfo, Run
+from pytest_evals.session.baselines import Baselines, update_baseline
+from pytest_evals.session.confirmation import Confirmer
+from pytest_evals.session.dataset_baseline import DatasetBaseline
+from pytest_evals.session.evaluation import DatasetEvaluation
+from pytest_evals.session.extensions import with_notes
+from pytest_evals.session.judge_summary import certified_errors, judge_lines
+from pytest_evals.session.notes import Notes
+from pytest_evals.session.plan import Plan
+from pytest_evals.session.state import SessionState
+from pytest_evals.stats.rows import Rules
+from pytest_evals.storage.baseline_file import Found
+from pytest_evals.storage.run_baseline import is_replayed
+from pytest_evals.verdict.diff import ConfirmationPlan, Diff
+from pytest_evals.verdict.evaluate import evaluate_run, plan_run_confirmation
+from pytest_evals.verdict.evaluation import Evaluation, EvaluationInput
+
+
+def evaluate(
+    bench: EvaluationInput, confirm: Callable[[ConfirmationPlan], list[TrialStats]] | None = None
+) -> Evaluation:
+    """Return metrics, gate verdicts, diff and decision of one dataset's run.
+
+    Args:
+        bench: the trials, the gates and the baseline.
+        confirm: runs cases that look broken again; None evaluates without confirmation.
+    """
+    if confirm is None:
+        return evaluate_run(bench)
+    plan = plan_run_confirmation(bench)
+    return evaluate_run(bench, plan=plan, again=confirm(plan) if plan.cells else [])
+
+
+def evaluate_recorded(
+    run: Run,
+    tables: Mapping[str, TrialTable],
+    baselines: Mapping[str, Found | None],
+    *,
+    strict: bool = False,
+) -> dict[str, Evaluation]:
+    """Evaluate all datasets of a run whose trials are recorded; no model is called.
+
+    Args:
+        run: the run.
+        tables: its trials, by the dataset's name.
+        baselines: what each dataset is compared with, by its name.
+        strict: whether an inconclusive comparison fails.
+    """
+    judgements = {}
+    for info in run.datasets:
+        found = baselines.get(info.name)
+        judgements[info.name] = evaluate(
+            EvaluationInput(
+                tables[info.name],
+                info,
+                baseline=None if found is None else found.baseline,
+                baseline_name="" if found is None else found.name,
+                rules=Rules(strict=strict),
+                replayed=is_replayed(run),
+            )
+        )
+    return judgements
+
+
+class SessionVerdicts:
+    """Evaluates the datasets of a session after the last trial.
+
+    Args:
+        state: the session's fixed values.
+        plan: the session's datasets.
+        baselines: what they are compared with.
+        confirmer: runs cases that look broken again.
+        notes: receives what is wrong with plugins.
+        verbose: whether confusion matrices are displayed.
+    """
+
+    def __init__(
+        self,
+        state: SessionState,
+        plan: Plan,
+        baselines: Baselines,
+        confirmer: Confirmer,
+        *,
+        notes: Notes,
+        verbose: bool = False,
+    ) -> None:
+        self._state = state
+        self._plan = plan
+        self._baselines = baselines
+        self._confirmer = confirmer
+        self._notes = notes
+        self._verbose = verbose
+
+    def evaluate(self, info: DatasetInfo, table: TrialTable, *, stopped: bool) -> DatasetEvaluation:
+        """Evaluate one dataset and update its baseline; run cases that look broken again first.
+
+        Args:
+            info: the dataset.
+            table: its recorded trials.
+            stopped: whether the session was cut short, so that no more calls are made.
+
+        Raises:
+            StoreError: a baseline is missing, invalid, or cannot be written.
+        """
+        settings = self._state.settings
+        baseline = self._baselines.of(info)
+        bench = self._bench(info, table, baseline)
+        # The verdict of a test function on an answer is known only after it ran.
+        never = settings.confirm == 0 or settings.from_run is not None or "::" in info.path
+        confirms = baseline.found is not None and not never and not stopped
+        confirm = (lambda cells: self._confirmer.run(info, cells)) if confirms else None
+        judgement = with_notes(self._state, self._notes, evaluate(bench, confirm))
+        lines = [*judge_lines(judgement, bench.judges, verbose=self._verbose)]
+        if judgement.diff is not None:
+            lines.append(_diff_line(info.name, judgement.diff))
+        note = update_baseline(settings, baseline, table, info)
+        return DatasetEvaluation(redact_value(judgement, self._state.redactor), tuple(lines), note)
+
+    def _bench(
+        self, info: DatasetInfo, table: TrialTable, baseline: DatasetBaseline
+    ) -> EvaluationInput:
+        """Return what the dataset is evaluated from."""
+        settings = self._state.settings
+        return EvaluationInput(
+            table,
+            info,
+            baseline=baseline.baseline,
+            baseline_name=baseline.name,
+            rules=Rules(strict=settings.strict, confirm=settings.confirm_samples),
+            replayed=settings.responses == "replay",
+            no_baseline=baseline.no_baseline,
+            judges=certified_errors(self._state, self._plan, info.path),
+        )
+
+
+def _diff_line(dataset: str, diff: Diff) -> str:
+    """Return the number of cases in each class of a diff, as one line."""
+    counts = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in diff.counts.items())
+    return f"{dataset} against {diff.baseline}: {counts or 'nothing in common'}"
