@@ -196,10 +196,10 @@ $ pytest --evals -q
 3 failed, 4 passed, 9 tolerated in 0.08s
 $ pytest-evals diff latest; echo "status $?"
 shop: run 20261121-104514-03b0 against baselines/shop.jsonl
-* old: REGRESSED: passes of window became fails; the answers are recorded, so
-  nothing of this is noise.
-* new: REGRESSED: passes of window became fails; the answers are recorded, so
-  nothing of this is noise.
+* old: REGRESSED: window passes less often than in the baseline; recorded
+  answers have no sampling noise.
+* new: REGRESSED: window passes less often than in the baseline; recorded
+  answers have no sampling noise.
 
 regressed: 2
   window[new]  passed 3/3, now 0/3  (blocks)

@@ -72,7 +72,7 @@ class AdaptiveSampling:
                 return None
             if None in outcomes:
                 return _skipped(trial, passes, n - outcomes.count(None))
-            more = samples_needed(passes, n, most=trial.samples, verdict=cell.verdict)
+            more = samples_needed(passes, n, limit=trial.samples, verdict=cell.verdict)
             if not more and any(test.first(_passed(outcomes)) is None for test in cell.tests):
                 more = 1
             if not more:
@@ -104,7 +104,7 @@ class AdaptiveSampling:
         if key not in self._cells:
             gates = self._gates_of(trial.dataset)
             verdict = case_verdict(
-                gates, trial.model.id, trial.case, least=trial.min_samples, most=trial.samples
+                gates, trial.model.id, trial.case, least=trial.min_samples, limit=trial.samples
             )
             self._cells[key] = _Cell(verdict, sequential_tests(gates, trial.model.id, trial.case))
         return self._cells[key]

@@ -34,41 +34,41 @@ class TrialGroup:
     @cached_property
     def trials(self) -> list[TrialStats]:
         """All trials that were needed."""
-        return [one for one in chain.from_iterable(self.cells.values()) if not one.unneeded]
+        return [trial for trial in chain.from_iterable(self.cells.values()) if not trial.unneeded]
 
     @cached_property
     def scored(self) -> list[list[TrialStats]]:
         """The scored trials of each case; a case without any is an empty list."""
-        return [[one for one in cell if one.scored] for cell in self.cells.values()]
+        return [[trial for trial in cell if trial.scored] for cell in self.cells.values()]
 
     @property
     def errored(self) -> list[TrialStats]:
         """The trials without an answer, or without a score."""
-        return [one for one in self.trials if one.outcome == "errored"]
+        return [trial for trial in self.trials if trial.outcome == "errored"]
 
     def counts(self, scorer: str | None) -> list[tuple[int, int]]:
         """Return (passes, n) of each case, n = 0 where nothing was scored."""
         if scorer is None:
-            return [(sum(one.passed for one in cell), len(cell)) for cell in self.scored]
-        voted = ([one.verdict(scorer) for one in cell] for cell in self.scored)
+            return [(sum(trial.passed for trial in cell), len(cell)) for cell in self.scored]
+        voted = ([trial.verdict(scorer) for trial in cell] for cell in self.scored)
         return [(votes.count(True), len(votes) - votes.count(None)) for votes in map(list, voted)]
 
     def numbers(self, of: str) -> list[list[float]]:
         """Return the numbers of each case: a quantity of the trials, or what a scorer says."""
         read = _quantity(of)
         cells = self.scored if of == "score" or of not in QUANTITIES else self.cells.values()
-        return [[x for one in cell if (x := read(one)) is not None] for cell in cells]
+        return [[x for trial in cell if (x := read(trial)) is not None] for cell in cells]
 
 
 def _quantity(of: str) -> Callable[[TrialStats], float | None]:
     if of in QUANTITIES:
-        return lambda one: getattr(one, of)
-    return lambda one: one.number(of)
+        return lambda trial: getattr(trial, of)
+    return lambda trial: trial.number(of)
 
 
 def compute_metric(
     table: TrialTable,
-    what: MetricSpec | str,
+    spec: MetricSpec | str,
     *,
     model: str,
     part: Slice | None = None,
@@ -79,7 +79,7 @@ def compute_metric(
 
     Args:
         table: the trials of a dataset.
-        what: the measure, or its name.
+        spec: the measure, or its name.
         model: the model's id.
         part: which cases; None is all.
         confidence: of the interval, inside (0, 1).
@@ -92,18 +92,18 @@ def compute_metric(
         MetricError: the name names no metric.
         ValueError: the confidence is outside its range.
     """
-    what = parse_metric(what) if isinstance(what, str) else what
+    spec = parse_metric(spec) if isinstance(spec, str) else spec
     group = TrialGroup(table.cases(model, part))
-    found = estimate_metric(group, what, confidence=confidence, planned=planned)
-    return to_metric(table.dataset, model, part, what, found, confidence)
+    value = estimate_metric(group, spec, confidence=confidence, planned=planned)
+    return to_metric(table.dataset, model, part, spec, value, confidence)
 
 
 def to_metric(
     dataset: str,
     model: str,
     part: Slice | None,
-    what: MetricSpec,
-    found: Estimate | Absent,
+    spec: MetricSpec,
+    value: Estimate | Absent,
     confidence: float,
 ) -> Metric:
     """Return an estimate as a metric.
@@ -112,58 +112,58 @@ def to_metric(
         dataset: the dataset's name.
         model: the model's id.
         part: which cases; None is all.
-        what: the measure.
-        found: its value, or why there is none.
+        spec: the measure.
+        value: its value, or why there is none.
         confidence: of the interval.
     """
     blank = Metric(
-        metric=str(what),
+        metric=str(spec),
         dataset=dataset,
         model=model,
         slice=part,
-        unit=what.unit,
-        better=what.better,
+        unit=spec.unit,
+        better=spec.better,
         confidence=confidence,
     )
-    if isinstance(found, Absent):
-        return blank.model_copy(update={"absent": found.reason})
+    if isinstance(value, Absent):
+        return blank.model_copy(update={"absent": value.reason})
     return blank.model_copy(
         update={
-            "value": found.value,
-            "n": found.n,
-            "cases": found.cases,
-            "low": found.low,
-            "high": found.high,
-            "method": found.method if found.low is not None else "",
-            "unknown": found.unknown,
-            "dropped": found.dropped,
+            "value": value.value,
+            "n": value.n,
+            "cases": value.cases,
+            "low": value.low,
+            "high": value.high,
+            "method": value.method if value.low is not None else "",
+            "unknown": value.unknown,
+            "dropped": value.dropped,
         }
     )
 
 
 def estimate_metric(
-    group: TrialGroup, what: MetricSpec, *, confidence: float = 0.95, planned: int | None = None
+    group: TrialGroup, spec: MetricSpec, *, confidence: float = 0.95, planned: int | None = None
 ) -> Estimate | Absent:
     """Return the value of a measure for a group of trials, or why there is none.
 
     Args:
         group: the trials.
-        what: the measure.
+        spec: the measure.
         confidence: of the interval, inside (0, 1).
         planned: trials that completeness is a share of; None is all that were recorded.
     """
     if not group.trials:
         return Absent("no trial of these cases was recorded")
-    if what.k is not None:
-        return _pass_k(group, what, confidence)
-    if what.kind in _OF_TRIALS:
-        return _of_trials(group, what, confidence, planned)
-    assert what.of is not None
-    if what.kind in {"accuracy", "macro_f1", "f1", "precision", "recall"}:
-        return _of_labels(group, what, confidence)
-    if what.kind == "total":
-        return _total(group, what.of, confidence)
-    return _of_numbers(group, what, what.of, confidence)
+    if spec.k is not None:
+        return _pass_k(group, spec, confidence)
+    if spec.kind in _OF_TRIALS:
+        return _of_trials(group, spec, confidence, planned)
+    assert spec.of is not None
+    if spec.kind in {"accuracy", "macro_f1", "f1", "precision", "recall"}:
+        return _of_labels(group, spec, confidence)
+    if spec.kind == "total":
+        return _total(group, spec.of, confidence)
+    return _of_numbers(group, spec, spec.of, confidence)
 
 
 _OF_TRIALS = frozenset(
@@ -171,30 +171,30 @@ _OF_TRIALS = frozenset(
 )
 
 
-def _pass_k(group: TrialGroup, what: MetricSpec, confidence: float) -> Estimate | Absent:
-    counts = group.counts(what.of)
-    known = [(passes, n) for passes, n in counts if n]
-    if not known:
-        return _nothing_scored(group, what.of)
-    k = what.k or 1
-    asked = [sum(not one.unneeded for one in cell) for cell in group.cells.values()]
-    function = mean_pass_at_k if what.kind == "pass@" else mean_pass_hat_k
+def _pass_k(group: TrialGroup, spec: MetricSpec, confidence: float) -> Estimate | Absent:
+    counts = group.counts(spec.of)
+    scored = [(passes, n) for passes, n in counts if n]
+    if not scored:
+        return _nothing_scored(group, spec.of)
+    k = spec.k or 1
+    sampled = [sum(not trial.unneeded for trial in cell) for cell in group.cells.values()]
+    function = mean_pass_at_k if spec.kind == "pass@" else mean_pass_hat_k
     # A case with too few samples only because some errored is left out and counted: whether so
     # many errors are tolerable is for the error rate to say.
-    short = all(n >= k for n in asked)
-    found = function(known, k, confidence=confidence, allow_short=short)
-    if isinstance(found, Absent):
-        return found
-    return replace(found, dropped=found.dropped + len(counts) - len(known))
+    short = all(n >= k for n in sampled)
+    mean = function(scored, k, confidence=confidence, allow_short=short)
+    if isinstance(mean, Absent):
+        return mean
+    return replace(mean, dropped=mean.dropped + len(counts) - len(scored))
 
 
 def _nothing_scored(group: TrialGroup, scorer: str | None) -> Absent:
     if scorer is None or not any(group.scored):
         return Absent(f"none of {_trials(len(group.trials))} could be scored")
-    spoke = any(scorer in one.names for one in group.trials)
+    spoke = any(scorer in trial.names for trial in group.trials)
     if spoke:
         return Absent(f"{scorer} gives no verdict; use mean({scorer})")
-    failed = sum(scorer in one.unscored for one in group.trials)
+    failed = sum(scorer in trial.unscored for trial in group.trials)
     if failed:
         return Absent(f"{scorer} could not score any of {_trials(failed)}")
     return Absent(f"{scorer} scores none of these cases")
@@ -205,9 +205,9 @@ def _trials(n: int) -> str:
 
 
 def _of_trials(
-    group: TrialGroup, what: MetricSpec, confidence: float, planned: int | None
+    group: TrialGroup, spec: MetricSpec, confidence: float, planned: int | None
 ) -> Estimate | Absent:
-    if what.kind == "completeness":
+    if spec.kind == "completeness":
         scored = sum(map(len, group.scored))
         whole = max(planned or 0, len(group.trials))
         cases = sum(map(bool, group.scored))
@@ -215,20 +215,24 @@ def _of_trials(
         return Estimate(
             scored / whole, None, None, whole, max(1, cases), confidence, "none", 0, reason
         )
-    if what.kind == "error_rate":
+    if spec.kind == "error_rate":
         return estimate_error_rate(group, confidence=confidence)
-    if what.kind == "pass_after_revision":
+    if spec.kind == "pass_after_revision":
         return estimate_pass_after_revision(group, confidence=confidence)
-    if what.kind == "consistency":
+    if spec.kind == "consistency":
         return consistency([c for c in group.counts(None) if c[1]], confidence=confidence)
-    return recovery([[one.passed for one in cell] for cell in group.scored], confidence=confidence)
+    return recovery(
+        [[trial.passed for trial in cell] for cell in group.scored], confidence=confidence
+    )
 
 
 def estimate_pass_after_revision(
     group: TrialGroup, *, confidence: float = 0.95
 ) -> Estimate | Absent:
     """Return the share of trials that pass at first or after revisions, clustered by case."""
-    counts = [(sum(one.passed or one.revised for one in cell), len(cell)) for cell in group.scored]
+    counts = [
+        (sum(trial.passed or trial.revised for trial in cell), len(cell)) for cell in group.scored
+    ]
     if not any(n for _, n in counts):
         return _nothing_scored(group, None)
     return clustered_rate([count for count in counts if count[1]], confidence=confidence)
@@ -236,48 +240,54 @@ def estimate_pass_after_revision(
 
 def estimate_error_rate(group: TrialGroup, *, confidence: float = 0.95) -> Estimate | Absent:
     """Return the share of errored trials among those that were asked, clustered by case."""
-    asked = [[one for one in cell if one.outcome != "skipped"] for cell in group.cells.values()]
-    counts = [(sum(one.outcome == "errored" for one in cell), len(cell)) for cell in asked if cell]
+    asked = [
+        [trial for trial in cell if trial.outcome != "skipped"] for cell in group.cells.values()
+    ]
+    counts = [
+        (sum(trial.outcome == "errored" for trial in cell), len(cell)) for cell in asked if cell
+    ]
     if not counts:
         return Absent("none of these trials was asked")
     return clustered_rate(counts, confidence=confidence)
 
 
 def _total(group: TrialGroup, of: str, confidence: float) -> Estimate | Absent:
-    answered = [one for one in group.trials if one.answered]
+    answered = [trial for trial in group.trials if trial.answered]
     read = _quantity(of)
-    known = [x for one in answered if (x := read(one)) is not None]
-    unknown = len(answered) - len(known)
+    numbers = [x for trial in answered if (x := read(trial)) is not None]
+    unknown = len(answered) - len(numbers)
     if unknown:
         what = "have no known price" if of == "cost_usd" else "report no tokens"
         return Absent(f"{unknown} of {len(answered)} answered trials {what}")
-    cases = len({one.case for one in group.trials})
+    cases = len({trial.case for trial in group.trials})
     reason = "a total of what was asked: nothing was sampled"
-    return Estimate(sum(known), None, None, len(group.trials), cases, confidence, "none", 0, reason)
+    return Estimate(
+        sum(numbers), None, None, len(group.trials), cases, confidence, "none", 0, reason
+    )
 
 
 def _of_numbers(
-    group: TrialGroup, what: MetricSpec, of: str, confidence: float
+    group: TrialGroup, spec: MetricSpec, of: str, confidence: float
 ) -> Estimate | Absent:
     values = group.numbers(of)
-    known = [cell for cell in values if cell]
-    if not known:
+    cells = [cell for cell in values if cell]
+    if not cells:
         return _no_numbers(group, of)
-    dropped = len(values) - len(known)
-    if what.kind == "mean":
-        inside = all(0 <= x <= 1 for cell in known for x in cell)
-        bounds = (0.0, 1.0) if inside and what.unit == "score" else None
-        found = clustered_mean(known, confidence=confidence, bounds=bounds)
-        return found if isinstance(found, Absent) else replace(found, dropped=dropped)
-    if what.kind in {"min", "max"}:
-        flat = list(chain.from_iterable(known))
-        value = min(flat) if what.kind == "min" else max(flat)
+    dropped = len(values) - len(cells)
+    if spec.kind == "mean":
+        inside = all(0 <= x <= 1 for cell in cells for x in cell)
+        bounds = (0.0, 1.0) if inside and spec.unit == "score" else None
+        mean = clustered_mean(cells, confidence=confidence, bounds=bounds)
+        return mean if isinstance(mean, Absent) else replace(mean, dropped=dropped)
+    if spec.kind in {"min", "max"}:
+        flat = list(chain.from_iterable(cells))
+        value = min(flat) if spec.kind == "min" else max(flat)
         reason = "an extreme of a sample says little of those not drawn"
         return Estimate(
-            value, None, None, len(flat), len(known), confidence, "none", dropped, reason
+            value, None, None, len(flat), len(cells), confidence, "none", dropped, reason
         )
-    share = 0.5 if what.kind == "median" else (what.q or 0.0) / 100
-    return replace(woodruff_quantile(known, share, confidence=confidence), dropped=dropped)
+    share = 0.5 if spec.kind == "median" else (spec.q or 0.0) / 100
+    return replace(woodruff_quantile(cells, share, confidence=confidence), dropped=dropped)
 
 
 def _no_numbers(group: TrialGroup, of: str) -> Absent:
@@ -287,9 +297,9 @@ def _no_numbers(group: TrialGroup, of: str) -> Absent:
         return Absent(f"no trial reports {'its latency' if of == 'latency_s' else 'tokens'}")
     if of == "score" or not any(group.scored):
         return Absent(f"none of {_trials(len(group.trials))} could be scored")
-    if any(of in one.names for one in group.trials):
+    if any(of in trial.names for trial in group.trials):
         return Absent(f"{of} gives neither a value nor a verdict")
-    failed = sum(of in one.unscored for one in group.trials)
+    failed = sum(of in trial.unscored for trial in group.trials)
     if failed:
         return Absent(f"{of} could not score any of {_trials(failed)}")
     return Absent(f"{of} scores none of these cases")
@@ -328,24 +338,24 @@ def woodruff_quantile(
     return Estimate(value, min(low, value), max(high, value), n, cases, confidence, method)
 
 
-def _of_labels(group: TrialGroup, what: MetricSpec, confidence: float) -> Estimate | Absent:
-    found = [
-        (truth, said, one.case)
+def _of_labels(group: TrialGroup, spec: MetricSpec, confidence: float) -> Estimate | Absent:
+    labels = [
+        (truth, predicted, trial.case)
         for cell in group.scored
-        for one in cell
-        for scorer, truth, said in one.labels
-        if scorer == what.of
+        for trial in cell
+        for scorer, truth, predicted in trial.labels
+        if scorer == spec.of
     ]
-    if not found:
-        return Absent(f"{what.of} gives no label beside a true one (`expected` in its metadata)")
-    truth, said, cases = zip(*found, strict=True)
-    ratings = Ratings(truth, said, cases)
-    if what.kind == "accuracy":
+    if not labels:
+        return Absent(f"{spec.of} gives no label beside a true one (`expected` in its metadata)")
+    truth, predicted, cases = zip(*labels, strict=True)
+    ratings = Ratings(truth, predicted, cases)
+    if spec.kind == "accuracy":
         return accuracy(ratings, confidence=confidence)
-    if what.kind == "macro_f1":
+    if spec.kind == "macro_f1":
         return macro_f1(ratings, confidence=confidence, besides=frozenset({NO_LABEL}))
-    of_label = {"f1": f1_score, "precision": precision, "recall": recall}[what.kind]
-    return of_label(ratings, what.label or "", confidence=confidence)
+    of_label = {"f1": f1_score, "precision": precision, "recall": recall}[spec.kind]
+    return of_label(ratings, spec.label or "", confidence=confidence)
 
 
 def compute_metrics(
@@ -367,27 +377,27 @@ def compute_metrics(
         The metrics, model by model, each measure once.
     """
     names = default_metrics(table)
-    wanted = dict.fromkeys([*map(parse_metric, names), *(MetricSpec(kind="mean", of=scorer)
+    specs = dict.fromkeys([*map(parse_metric, names), *(MetricSpec(kind="mean", of=scorer)
                             for scorer in table.scorers), *extra])  # fmt: skip
-    found = []
+    metrics = []
     for model in table.models:
         group = TrialGroup(table.cases(model))
-        for what in wanted:
+        for spec in specs:
             count = (planned or {}).get(model)
-            value = estimate_metric(group, what, confidence=confidence, planned=count)
-            found.append(to_metric(table.dataset, model, None, what, value, confidence))
-    return found
+            value = estimate_metric(group, spec, confidence=confidence, planned=count)
+            metrics.append(to_metric(table.dataset, model, None, spec, value, confidence))
+    return metrics
 
 
 def default_metrics(table: TrialTable) -> list[str]:
     """Return the names of the metrics that every report shows; pass@k where there are samples."""
     fewest = min(
-        (sum(not one.unneeded for one in cell) for model in table.models
+        (sum(not trial.unneeded for trial in cell) for model in table.models
          for cell in table.cases(model).values()),
         default=1,
     )  # fmt: skip
     several = [f"pass@{fewest}", f"pass^{fewest}", "consistency", "recovery"] if fewest > 1 else []
-    several += ["pass_after_revision"] if any(one.revised for one in table) else []
+    several += ["pass_after_revision"] if any(trial.revised for trial in table) else []
     costs = ["latency_s", "p50(latency_s)", "p95(latency_s)", "tokens", "cost_usd"]
     return ["pass@1", *several, "score", "error_rate", "completeness", *costs, "mean(cost_usd)"]
 
@@ -407,12 +417,12 @@ def compute_slice_metrics(
         names: the metrics.
         confidence: of the intervals, inside (0, 1).
     """
-    wanted = [parse_metric(name) for name in names]
+    specs = [parse_metric(name) for name in names]
     return [
-        to_metric(table.dataset, model, part, what, found, confidence)
+        to_metric(table.dataset, model, part, spec, value, confidence)
         for model in table.models
-        for value, cells in sorted(table.parts(model, key).items())
-        for part, group in [(Slice(key=key, value=value), TrialGroup(cells))]
-        for what in wanted
-        for found in [estimate_metric(group, what, confidence=confidence)]
+        for name, cells in sorted(table.parts(model, key).items())
+        for part, group in [(Slice(key=key, value=name), TrialGroup(cells))]
+        for spec in specs
+        for value in [estimate_metric(group, spec, confidence=confidence)]
     ]

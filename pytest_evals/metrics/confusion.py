@@ -25,41 +25,41 @@ def compute_confusion(table: TrialTable, scorer: str, model: str) -> Confusion |
     """
     group = TrialGroup(table.cases(model))
     pairs = [
-        (truth, said)
+        (truth, predicted)
         for cell in group.scored
-        for one in cell
-        for name, truth, said in one.labels
+        for trial in cell
+        for name, truth, predicted in trial.labels
         if name == scorer
     ]
     if not pairs:
         return None
-    truth, said = zip(*pairs, strict=True)
-    labels = tuple(sorted({*truth, *said} - {NO_LABEL}))
+    truth, predicted = zip(*pairs, strict=True)
+    labels = tuple(sorted({*truth, *predicted} - {NO_LABEL}))
     if len(labels) > MOST_LABELS:
         return None
-    found = counted(Ratings(truth, said), labels=(*labels, NO_LABEL))
-    wanted = [MetricSpec(kind="accuracy", of=scorer), MetricSpec(kind="macro_f1", of=scorer)]
-    wanted += [
-        MetricSpec.model_validate({"kind": kind, "of": scorer, "label": label})
+    matrix = counted(Ratings(truth, predicted), labels=(*labels, NO_LABEL))
+    specs = [MetricSpec(kind="accuracy", of=scorer), MetricSpec(kind="macro_f1", of=scorer)]
+    specs += [
+        MetricSpec.model_validate({"kind": name_of_metric, "of": scorer, "label": label})
         for label in labels
-        for kind in ("precision", "recall", "f1")
+        for name_of_metric in ("precision", "recall", "f1")
     ]
     return Confusion(
         dataset=table.dataset,
         model=model,
         scorer=scorer,
         labels=labels,
-        counts=tuple(row[:-1] for row in found.counts[:-1]),
-        unread=tuple(row[-1] for row in found.counts[:-1]),
+        counts=tuple(row[:-1] for row in matrix.counts[:-1]),
+        unread=tuple(row[-1] for row in matrix.counts[:-1]),
         metrics=tuple(
-            to_metric(table.dataset, model, None, what, estimate_metric(group, what), 0.95)
-            for what in wanted
+            to_metric(table.dataset, model, None, spec, estimate_metric(group, spec), 0.95)
+            for spec in specs
         ),
     )
 
 
 def compute_confusions(table: TrialTable) -> tuple[Confusion, ...]:
     """Return the confusion matrices of all scorers that have one, model by model."""
-    names = sorted({name for one in table for name, _, _ in one.labels})
-    found = (compute_confusion(table, name, model) for model in table.models for name in names)
-    return tuple(one for one in found if one is not None)
+    names = sorted({name for trial in table for name, _, _ in trial.labels})
+    matrices = (compute_confusion(table, name, model) for model in table.models for name in names)
+    return tuple(trial for trial in matrices if trial is not None)

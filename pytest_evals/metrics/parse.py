@@ -40,13 +40,13 @@ def build_metric_spec(name: str, *arguments: str, of: str | None = None) -> Metr
     Raises:
         MetricError: there is no such metric, or it does not take these.
     """
-    found = _PASS.fullmatch(name)
-    if name == "pass_rate" or found:
+    match = _PASS.fullmatch(name)
+    if name == "pass_rate" or match:
         _refuse_brackets(name, arguments)
-        k = int(found[2]) if found else 1
+        k = int(match[2]) if match else 1
         if k < 1:
             raise MetricError(f"{name}: k is 1 or more", name)
-        return MetricSpec(kind="pass^" if found and found[1] == "^" else "pass@", of=of, k=k)
+        return MetricSpec(kind="pass^" if match and match[1] == "^" else "pass@", of=of, k=k)
     if of is not None and not arguments:
         arguments = (of,)
     elif of is not None:
@@ -64,18 +64,18 @@ def build_metric_spec(name: str, *arguments: str, of: str | None = None) -> Metr
 
 def _function(name: str, arguments: tuple[str, ...], quantile: re.Match[str] | None) -> MetricSpec:
     """Return the measure of a metric with brackets."""
-    wanted = 2 if name in _OF_ONE_LABEL else 1
-    if len(arguments) != wanted or not all(arguments):
-        inside = "a scorer and a label" if wanted == 2 else "a scorer or one of score, latency_s, "
-        inside += "" if wanted == 2 else "tokens, cost_usd"
-        example = f"{name}(tone, rude)" if wanted == 2 else f"{name}(helpful)"
+    count = 2 if name in _OF_ONE_LABEL else 1
+    if len(arguments) != count or not all(arguments):
+        inside = "a scorer and a label" if count == 2 else "a scorer or one of score, latency_s, "
+        inside += "" if count == 2 else "tokens, cost_usd"
+        example = f"{name}(tone, rude)" if count == 2 else f"{name}(helpful)"
         raise MetricError(f"{name} is of {inside}, in brackets: `{example}`", name)
     of = arguments[0]
     if name in _OF_LABELS and of in QUANTITIES:
         raise MetricError(f"{name} is of a scorer that gives labels, found {of!r}", of)
     if quantile:
         return MetricSpec(kind="quantile", of=of, q=float(quantile[1]))
-    label = arguments[1] if wanted == 2 else None
+    label = arguments[1] if count == 2 else None
     return MetricSpec.model_validate({"kind": name, "of": of, "label": label})
 
 
@@ -90,8 +90,8 @@ def _unknown(name: str) -> str:
 
     if re.fullmatch(r"pass.?(at)?.?k", name.casefold()):
         return f"{name!r}: k is a number: `pass@3` (any of 3 passes) or `pass^3` (all of 3 pass)"
-    known = ("pass@1", "pass^3", *WORDS, *FUNCTIONS, "p50", "p95", "no regressions")
-    return f"no metric is called {name!r}.{suggest(name, known, limit=24)}"
+    names = ("pass@1", "pass^3", *WORDS, *FUNCTIONS, "p50", "p95", "no regressions")
+    return f"no metric is called {name!r}.{suggest(name, names, limit=24)}"
 
 
 _WRITTEN = re.compile(
@@ -105,12 +105,12 @@ def parse_metric(text: str) -> MetricSpec:
     Raises:
         MetricError: it names none.
     """
-    found = _WRITTEN.fullmatch(text)
-    if found is None:
+    match = _WRITTEN.fullmatch(text)
+    if match is None:
         raise MetricError(_unknown(text), text)
-    inside, of = found["inside"], found["of"]
+    inside, of = match["inside"], match["of"]
     arguments = () if inside is None else _arguments(inside)
-    return build_metric_spec(found["name"], *arguments, of=None if of is None else _bare(of))
+    return build_metric_spec(match["name"], *arguments, of=None if of is None else _bare(of))
 
 
 _ARGUMENT = re.compile(r"""\s*("[^"]*"|'[^']*'|[^,"']*)\s*(?:,|$)""")
@@ -118,11 +118,11 @@ _ARGUMENT = re.compile(r"""\s*("[^"]*"|'[^']*'|[^,"']*)\s*(?:,|$)""")
 
 def _arguments(inside: str) -> tuple[str, ...]:
     """Split what stands in brackets at its commas, but not at those in quotes."""
-    found, place = [], 0
+    arguments, place = [], 0
     while match := _ARGUMENT.match(inside, place):
-        found.append(_bare(match[1]))
+        arguments.append(_bare(match[1]))
         if match.end() >= len(inside):
-            return tuple(found)
+            return tuple(arguments)
         place = match.end()
     raise MetricError(_unknown(inside), inside)
 

@@ -36,13 +36,13 @@ def corrected_rates(table: TrialTable, errors: Mapping[str, JudgeError]) -> tupl
 
 def _pair(table: TrialTable, model: str, scorer: str, error: JudgeError) -> Iterator[Metric]:
     """Yield the raw rate and the corrected one."""
-    what = MetricSpec(kind="pass@", of=scorer, k=1)
-    raw = estimate_metric(TrialGroup(table.cases(model)), what)
-    metric = to_metric(table.dataset, model, None, what, raw, 0.95)
+    spec = MetricSpec(kind="pass@", of=scorer, k=1)
+    raw = estimate_metric(TrialGroup(table.cases(model)), spec)
+    metric = to_metric(table.dataset, model, None, spec, raw, 0.95)
     yield metric
-    found: Estimate | Absent = Absent(metric.absent or "")
+    corrected: Estimate | Absent = Absent(metric.absent or "")
     if isinstance(raw, Estimate):
         # Samples of one case are alike: the cases are what is surely independent.
-        found = rogan_gladen(raw.value, raw.cases, error, n=raw.n, cases=raw.cases)
-    told = to_metric(table.dataset, model, None, what, found, 0.95)
-    yield told.model_copy(update={"metric": corrected_name(scorer)})
+        corrected = rogan_gladen(raw.value, raw.cases, error, n=raw.n, cases=raw.cases)
+    metric_corrected = to_metric(table.dataset, model, None, spec, corrected, 0.95)
+    yield metric_corrected.model_copy(update={"metric": corrected_name(scorer)})

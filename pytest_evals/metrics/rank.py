@@ -47,15 +47,17 @@ def rank_entrants(
     """
     shares = _shares(weights or {PASSES: 1.0}, entrants)
     scores = [_scores(entrant, shares) for entrant in entrants]
-    every = {name: {c for found in scores for c in found[name]} for name in shares}
+    every = {name: {c for of_entrant in scores for c in of_entrant[name]} for name in shares}
     rows = [
-        _row(entrant, found, shares, every, renormalise=renormalise, confidence=confidence)
-        for entrant, found in zip(entrants, scores, strict=True)
+        _row(entrant, of_entrant, shares, every, renormalise=renormalise, confidence=confidence)
+        for entrant, of_entrant in zip(entrants, scores, strict=True)
     ]
     ranked = sorted(
         (row for row in rows if row.rank), key=lambda row: (-(row.value or 0), row.name)
     )
-    by_name = {entrant.name: found for entrant, found in zip(entrants, scores, strict=True)}
+    by_name = {
+        entrant.name: of_entrant for entrant, of_entrant in zip(entrants, scores, strict=True)
+    }
     placed = _placed(ranked, by_name, shares)
     rest = sorted((row for row in rows if not row.rank), key=lambda row: row.name)
     return Leaderboard(
@@ -68,10 +70,10 @@ def rank_entrants(
 
 
 def _shares(weights: Mapping[str, float], entrants: Iterable[Entrant]) -> dict[str, float]:
-    known = {PASSES, "score", *(name for one in entrants for name in one.table.scorers)}
+    names = {PASSES, "score", *(name for entrant in entrants for name in entrant.table.scorers)}
     for name, weight in weights.items():
-        if name not in known:
-            raise SettingsError(f"no score is called {name!r}.{suggest(name, known)}")
+        if name not in names:
+            raise SettingsError(f"no score is called {name!r}.{suggest(name, names)}")
         if not (weight > 0 and isfinite(weight)):
             raise SettingsError(f"the weight of {name!r} must be above 0, found {weight:g}")
     total = fsum(weights.values())
@@ -84,14 +86,14 @@ Scores = Mapping[str, Mapping[str, list[float]]]
 
 def _scores(entrant: Entrant, shares: Iterable[str]) -> Scores:
     group = TrialGroup(entrant.table.cases(entrant.model))
-    found = {}
+    scores = {}
     for name in shares:
         if name == PASSES:
-            numbers = [[float(one.passed) for one in cell] for cell in group.scored]
+            numbers = [[float(trial.passed) for trial in cell] for cell in group.scored]
         else:
             numbers = group.numbers(name)
-        found[name] = {c: xs for c, xs in zip(group.cells, numbers, strict=True) if xs}
-    return found
+        scores[name] = {c: xs for c, xs in zip(group.cells, numbers, strict=True) if xs}
+    return scores
 
 
 def _row(
@@ -110,8 +112,8 @@ def _row(
         total = fsum(present.values())
         present = {name: share / total for name, share in present.items()}
     whole = len(present) == len(shares) or (renormalise and bool(present))
-    found = _weighted(scores, present, confidence) if whole else None
-    value = found if isinstance(found, Estimate) else None
+    mean = _weighted(scores, present, confidence) if whole else None
+    value = mean if isinstance(mean, Estimate) else None
     costs = {
         name: estimate_metric(group, parse_metric(text))
         for name, text in (
@@ -120,10 +122,10 @@ def _row(
             ("p95_latency_s", "p95(latency_s)"),
         )
     }
-    unpriced = any(one.answered and one.cost_usd is None for one in group.trials)
-    known = {k: e.value for k, e in costs.items() if isinstance(e, Estimate)}
+    unpriced = any(trial.answered and trial.cost_usd is None for trial in group.trials)
+    values = {k: e.value for k, e in costs.items() if isinstance(e, Estimate)}
     if unpriced:
-        known.pop("cost_usd", None)
+        values.pop("cost_usd", None)
     return LeaderboardRow(
         name=entrant.name,
         rank=1 if value is not None and (incomplete is None or renormalise) else None,
@@ -143,19 +145,19 @@ def _row(
         incomplete=None if renormalise and value else incomplete,
         renormalised=renormalise and len(present) < len(shares),
         errored=len(group.errored),
-        **known,
+        **values,
     )
 
 
 def _incomplete(scores: Scores, every: Mapping[str, set[str]]) -> str | None:
-    said = []
+    reasons = []
     for name, cases in every.items():
         missing = len(cases) - len(scores[name])
         if not scores[name]:
-            said.append(f"it has no {name}")
+            reasons.append(f"it has no {name}")
         elif missing:
-            said.append(f"{missing} of {len(cases)} cases have no {name}")
-    return "; ".join(said) or None
+            reasons.append(f"{missing} of {len(cases)} cases have no {name}")
+    return "; ".join(reasons) or None
 
 
 def _mean_of(cases: Mapping[str, Sequence[float]]) -> float:
@@ -225,17 +227,17 @@ def _placed(
     return placed
 
 
-def _overlap(one: LeaderboardRow, other: LeaderboardRow) -> bool:
-    if one.low is None or one.high is None or other.low is None or other.high is None:
+def _overlap(row: LeaderboardRow, other: LeaderboardRow) -> bool:
+    if row.low is None or row.high is None or other.low is None or other.high is None:
         return False
-    return one.low <= other.high and other.low <= one.high
+    return row.low <= other.high and other.low <= row.high
 
 
-def _dominates(one: LeaderboardRow, other: LeaderboardRow) -> bool:
+def _dominates(row: LeaderboardRow, other: LeaderboardRow) -> bool:
     """Whether one row is as good and as cheap as another, and better in one of the two."""
-    if one.cost_usd is None or other.cost_usd is None:
+    if row.cost_usd is None or other.cost_usd is None:
         return False
-    a, b = (one.value or 0.0, -one.cost_usd), (other.value or 0.0, -other.cost_usd)
+    a, b = (row.value or 0.0, -row.cost_usd), (other.value or 0.0, -other.cost_usd)
     return a[0] >= b[0] and a[1] >= b[1] and a != b
 
 
@@ -248,17 +250,17 @@ def _tests(
     composed = {row.name: _composed(scores[row.name], shares) for row in ranked}
     first = ranked[0].name
     rows = {row.name: (composed[first], composed[row.name]) for row in ranked[1:]}
-    return {one.name: one.p_adjusted for one in compare(rows)}
+    return {comparison.name: comparison.p_adjusted for comparison in compare(rows)}
 
 
 def _composed(scores: Scores, shares: Mapping[str, float]) -> dict[str, list[float]]:
     """Return each case's weighted mean of the scores it has."""
-    found: dict[str, list[float]] = {}
+    means: dict[str, list[float]] = {}
     for case in {case for name in shares for case in scores[name]}:
-        here = {name: share for name, share in shares.items() if case in scores[name]}
-        total = fsum(share * fmean(scores[name][case]) for name, share in here.items())
-        found[case] = [total / fsum(here.values())]
-    return found
+        present = {name: share for name, share in shares.items() if case in scores[name]}
+        total = fsum(share * fmean(scores[name][case]) for name, share in present.items())
+        means[case] = [total / fsum(present.values())]
+    return means
 
 
 def _notes(placed: Sequence[LeaderboardRow], rest: Sequence[LeaderboardRow]) -> list[str]:

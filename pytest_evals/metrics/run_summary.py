@@ -117,8 +117,8 @@ class RunSummary:
             if exchange.source == "asked":
                 self.asked += 1
                 cost = exchange.cost_usd
-                known = self.spent_usd is not None and cost is not None
-                self.spent_usd = (self.spent_usd or 0.0) + (cost or 0.0) if known else None
+                is_known = self.spent_usd is not None and cost is not None
+                self.spent_usd = (self.spent_usd or 0.0) + (cost or 0.0) if is_known else None
                 self.asked_tokens += exchange.response.usage.total_tokens or 0
             elif exchange.source != "scripted":
                 self.reused += 1
@@ -139,8 +139,8 @@ class RunSummary:
 
     def arrange(self, order: Iterable[tuple[str, str]]) -> None:
         """Put the rows into an order of (dataset, model): workers deliver them as it happens."""
-        known = {key: self._rows[key] for key in order if key in self._rows}
-        self._rows = {**known, **self._rows}
+        ordered = {key: self._rows[key] for key in order if key in self._rows}
+        self._rows = {**ordered, **self._rows}
 
     @property
     def counts(self) -> Counts:
@@ -157,20 +157,20 @@ class RunSummary:
     @property
     def tokens(self) -> int | None:
         """All tokens; None where none were reported."""
-        known = [row.tokens for row in self.rows if row.tokens is not None]
-        return sum(known) if known else None
+        counts = [row.tokens for row in self.rows if row.tokens is not None]
+        return sum(counts) if counts else None
 
     @property
     def cost_usd(self) -> float | None:
         """USD of all answers; None where any is unknown."""
         costs = [row.cost_usd for row in self.rows]
-        known = [cost for cost in costs if cost is not None]
-        return sum(known) if len(known) == len(costs) else None
+        priced = [cost for cost in costs if cost is not None]
+        return sum(priced) if len(priced) == len(costs) else None
 
 
 def _no_vote(score: AnyScore) -> str:
     """Return why a judge behind a score has no vote; empty where it has one, or there is none."""
-    judged = score.metadata.get("judge")
-    told = judged if isinstance(judged, dict) else score.metadata
-    reason = told.get("advisory") if score.advisory or told is judged else None
+    judge = score.metadata.get("judge")
+    details = judge if isinstance(judge, dict) else score.metadata
+    reason = details.get("advisory") if score.advisory or details is judge else None
     return reason if isinstance(reason, str) else ""

@@ -117,7 +117,7 @@ class MetricSpec(Frozen):
         return self.unit == "rate"
 
     @property
-    def judges_answers(self) -> bool:
+    def measures_quality(self) -> bool:
         """Whether it says how right the answers are (rather than what they cost, or how many)."""
         return self.kind not in {"error_rate", "completeness"} and self.better == "higher"
 

@@ -33,11 +33,11 @@ def summarize_trial(result: TrialResult, *, compared: bool = True) -> TrialStats
         compared: whether anybody will compare its answer with another run's; where nobody does,
             `answer_digest` and `draw` stay empty.
     """
-    mended = result.revised
+    revised = result.revised
     if result.first is not None and result.outcome is not Outcome.ERRORED:
         first = result.first
-        said = {"outcome": first.outcome, "scores": first.scores, "score": first.score}
-        result = result.model_copy(update=said)
+        first_verdict = {"outcome": first.outcome, "scores": first.scores, "score": first.score}
+        result = result.model_copy(update=first_verdict)
     responses = [e.response for e in result.answers if e.response is not None]
     calls = [call for response in responses for call in response.tool_calls]
     names, values, verdicts = _spoken(result.scores)
@@ -72,7 +72,7 @@ def summarize_trial(result: TrialResult, *, compared: bool = True) -> TrialStats
         draw=_drawn(result, responses) if compared else "",
         origin=_origin([e.source for e in result.answers]),
         beyond=result.beyond,
-        revised=mended,
+        revised=revised,
     )
 
 
@@ -144,15 +144,15 @@ def _labels(result: TrialResult) -> tuple[tuple[str, str, str], ...]:
 def _reasons(result: TrialResult) -> tuple[str, ...]:
     if result.outcome is Outcome.PASSED:
         return ()
-    found = [] if result.error is None else [f"{result.error.type}: {result.error.message}"]
+    reasons = [] if result.error is None else [f"{result.error.type}: {result.error.message}"]
     for score in result.scores:
         if score.advisory:
             continue
         if isinstance(score, ScoreError):
-            found.append(f"{score.name}: {score.message}")
+            reasons.append(f"{score.name}: {score.message}")
         elif score.passed is False:
-            found.append(f"{score.name}: {score.reason}" if score.reason else score.name)
-    return tuple(excerpt(reason) for reason in found[:_SHOWN_REASONS])
+            reasons.append(f"{score.name}: {score.reason}" if score.reason else score.name)
+    return tuple(excerpt(reason) for reason in reasons[:_SHOWN_REASONS])
 
 
 def _scorers_seen(result: TrialResult) -> str:

@@ -36,21 +36,25 @@ class TrialTable:
                 table.add(summarize_trial(result))
         return table
 
-    def add(self, one: TrialStats) -> None:
+    def add(self, trial: TrialStats) -> None:
         """Add a trial; a trial that was recorded before is replaced."""
-        known = self._metadata.setdefault(one.case, one.metadata) if one.metadata else one.metadata
-        if known is not one.metadata and known == one.metadata:
-            object.__setattr__(one, "metadata", known)
+        shared = (
+            self._metadata.setdefault(trial.case, trial.metadata)
+            if trial.metadata
+            else trial.metadata
+        )
+        if shared is not trial.metadata and shared == trial.metadata:
+            object.__setattr__(trial, "metadata", shared)
         self._sorted.clear()
         self._fair.clear()
         self._parts.clear()
-        self._beyond = self._beyond or one.beyond
-        cell = self._cells.setdefault(one.model, {}).setdefault(one.case, [])
+        self._beyond = self._beyond or trial.beyond
+        cell = self._cells.setdefault(trial.model, {}).setdefault(trial.case, [])
         for place, before in enumerate(cell):
-            if before.sample == one.sample:
-                cell[place] = one
+            if before.sample == trial.sample:
+                cell[place] = trial
                 return
-        cell.append(one)
+        cell.append(trial)
         self._count += 1
 
     def __len__(self) -> int:
@@ -72,7 +76,7 @@ class TrialTable:
         All of them where there is no slice, also those that decide their case alone.
         """
         cells = self._whole(model) if part is None else self.cases(model, part)
-        return [one for cell in cells.values() for one in cell]
+        return [trial for cell in cells.values() for trial in cell]
 
     def cases(self, model: str, part: Slice | None = None) -> Mapping[str, list[TrialStats]]:
         """Return a model's tallies in a slice, by case; cases and samples in their order.
@@ -86,7 +90,7 @@ class TrialTable:
             return whole
         if model not in self._fair:
             self._fair[model] = {
-                case: [one for one in cell if not one.beyond] for case, cell in whole.items()
+                case: [trial for trial in cell if not trial.beyond] for case, cell in whole.items()
             }
         return self._fair[model]
 
@@ -103,12 +107,12 @@ class TrialTable:
     def parts(self, model: str, key: str) -> Mapping[str, Mapping[str, list[TrialStats]]]:
         """Return a model's tallies by the value of a slice's key, then by case."""
         if (model, key) not in self._parts:
-            found: dict[str, dict[str, list[TrialStats]]] = {}
+            parts: dict[str, dict[str, list[TrialStats]]] = {}
             cells = self._whole(model) if key == "case" else self.cases(model)
             for case, cell in cells.items():
                 for value in cell[0].slice_values(key):
-                    found.setdefault(value, {})[case] = cell
-            self._parts[model, key] = found
+                    parts.setdefault(value, {})[case] = cell
+            self._parts[model, key] = parts
         return self._parts[model, key]
 
     def slices(self, key: str) -> tuple[Slice, ...]:
@@ -119,4 +123,4 @@ class TrialTable:
     @property
     def scorers(self) -> tuple[str, ...]:
         """The names of all scorers that spoke or failed to, sorted."""
-        return tuple(sorted({name for one in self for name in (*one.names, *one.unscored)}))
+        return tuple(sorted({name for trial in self for name in (*trial.names, *trial.unscored)}))

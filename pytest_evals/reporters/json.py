@@ -34,16 +34,20 @@ class JsonReporter:
 
 def pieces(report: Report) -> Iterator[str]:
     """Yield a report's JSON, piece by piece."""
-    judged = report.evaluations.values()
-    diff = diff_shape([one.diff for one in judged if one.diff is not None])
+    evaluations = report.evaluations.values()
+    diff = diff_shape(
+        [evaluation.diff for evaluation in evaluations if evaluation.diff is not None]
+    )
     decision = overall_decision(report)
     yield f'{{\n"schema": {VERSION},\n"run": {run_shape(report).model_dump_json()},\n"trials": ['
     separator = "\n"
     for result in report.trials():
         yield separator + trial_shape(result).model_dump_json()
         separator = ",\n"
-    yield f'\n],\n"metrics": [{_lines(metric for one in judged for metric in one.metrics)}]'
-    yield f',\n"confusions": [{_lines(found for one in judged for found in one.confusions)}]'
+    metrics = (metric for evaluation in evaluations for metric in evaluation.metrics)
+    confusions = (matrix for evaluation in evaluations for matrix in evaluation.confusions)
+    yield f'\n],\n"metrics": [{_lines(metrics)}]'
+    yield f',\n"confusions": [{_lines(confusions)}]'
     yield f',\n"gates": [{_lines(all_verdicts(report))}]'
     yield f',\n"diff": {"null" if diff is None else diff.model_dump_json()}'
     yield f',\n"decision": {"null" if decision is None else decision.model_dump_json()}'

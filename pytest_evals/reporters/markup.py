@@ -18,14 +18,14 @@ _SIGNS = frozenset({">=", "<=", ">", "<", "=="})
 _HASH = re.compile(r"(?=.*\d)[0-9a-f]{7,}", re.IGNORECASE)
 
 
-def code(text: str, most: int = 200) -> str:
+def code(text: str, limit: int = 200) -> str:
     """Return a text as one code span, on one line; it can also stand in a table's cell.
 
     Args:
         text: anything.
-        most: characters; what is longer is cut and ends in three dots.
+        limit: characters; what is longer is cut and ends in three dots.
     """
-    line = " ".join(neutral(cut(text, most)).split())
+    line = " ".join(neutral(cut(text, limit)).split())
     if not line:
         return "(empty)"
     ticks = "`" * (max(map(len, _RUNS.findall(line)), default=0) + 1)
@@ -33,27 +33,27 @@ def code(text: str, most: int = 200) -> str:
     return f"{ticks}{pad}{line}{pad}{ticks}".replace("|", "\\|")
 
 
-def prose(text: str, most: int = 600) -> str:
+def prose(text: str, limit: int = 600) -> str:
     """Return a sentence of ours with texts of others in it: what could act stands in code spans.
 
     It can also stand in a table's cell.
 
     Args:
         text: the sentence; new lines become spaces.
-        most: characters; what is longer is cut and ends in three dots.
+        limit: characters; what is longer is cut and ends in three dots.
     """
     parts: list[str] = []
     held: list[str] = []
-    for word in neutral(cut(text, most)).split():
+    for word in neutral(cut(text, limit)).split():
         if _is_plain(word):
             if held:
-                parts.append(code(" ".join(held), most))
+                parts.append(code(" ".join(held), limit))
                 held = []
             parts.append(word)
         else:
             held.append(word)
     if held:
-        parts.append(code(" ".join(held), most))
+        parts.append(code(" ".join(held), limit))
     return " ".join(parts)
 
 
@@ -76,29 +76,29 @@ def fence(text: str, language: str = "text") -> str:
     return f"{ticks}{language}\n{shown}\n{ticks}"
 
 
-def labelled(label: str, text: str, most: int = 800) -> str:
+def labelled(label: str, text: str, limit: int = 800) -> str:
     """Return a text behind a label, its further lines below its first, for a block of code.
 
     Args:
         label: stands before the first line.
         text: anything.
-        most: characters; what is longer is cut, and says how much.
+        limit: characters; what is longer is cut, and says how much.
     """
-    more = len(text) - most
-    shown = text if more <= 0 else f"{text[:most]}\n... {more} more characters"
+    more = len(text) - limit
+    shown = text if more <= 0 else f"{text[:limit]}\n... {more} more characters"
     return label + f"\n{' ' * len(label)}".join(neutral(shown).split("\n"))
 
 
-def prefixed(mark: str, text: str, most: int = 800) -> str:
+def prefixed(mark: str, text: str, limit: int = 800) -> str:
     """Return a text with a mark before each of its lines, as in a diff."""
-    return mark + labelled("", text, most).replace("\n", f"\n{mark}")
+    return mark + labelled("", text, limit).replace("\n", f"\n{mark}")
 
 
-def in_html(text: str, most: int = 200) -> str:
+def in_html(text: str, limit: int = 200) -> str:
     """Return a text for an HTML element of ours, on one line."""
-    return html.escape(" ".join(neutral(cut(text, most)).split()))
+    return html.escape(" ".join(neutral(cut(text, limit)).split()))
 
 
-def cut(text: str, most: int) -> str:
+def cut(text: str, limit: int) -> str:
     """Return the beginning of a text."""
-    return text if len(text) <= most else f"{text[: most - 3]}..."
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."

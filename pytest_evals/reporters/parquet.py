@@ -40,8 +40,8 @@ class ParquetReporter:
         try:
             with replacing(path) as file, parquet.ParquetWriter(file, schema) as writer:
                 every = trial_rows(report, names)
-                while some := list(islice(every, _AT_ONCE)):
-                    writer.write_table(_table(arrow, schema, some))
+                while batch := list(islice(every, _AT_ONCE)):
+                    writer.write_table(_table(arrow, schema, batch))
         except (OSError, arrow.ArrowException) as error:
             raise ReportError(str(error)) from None
 
@@ -55,16 +55,16 @@ def _schema(arrow: Any, report: Report, names: list[str]) -> Any:
         for name, cell in zip(names, row[len(COLUMNS) :], strict=True)
         if isinstance(cell, str)
     }
-    fixed = [(name, types[kind]) for name, kind in COLUMNS.items()]
+    fixed = [(name, types[cell_type]) for name, cell_type in COLUMNS.items()]
     scores = [(f"score.{name}", types[str if name in labels else float]) for name in names]
     return arrow.schema([*fixed, *scores])
 
 
-def _table(arrow: Any, schema: Any, some: list[list[Any]]) -> Any:
+def _table(arrow: Any, schema: Any, batch: list[list[Any]]) -> Any:
     """Return rows as a table."""
     columns = []
     for place, field in enumerate(schema):
-        cells = [row[place] for row in some]
+        cells = [row[place] for row in batch]
         if field.type == arrow.string():
             cells = [None if cell is None else str(cell) for cell in cells]
         columns.append(arrow.array(cells, type=field.type))

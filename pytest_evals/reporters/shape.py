@@ -259,15 +259,19 @@ def run_shape(report: Report) -> RunShape:
     """Return what a report says of its session."""
     run = report.run
     kept = {name: getattr(run, name) for name in RunShape.model_fields if hasattr(run, name)}
-    one = run.datasets[0] if len(run.datasets) == 1 else None
+    dataset = run.datasets[0] if len(run.datasets) == 1 else None
     return RunShape.model_construct(
-        **kept, dataset=one.name if one else None, digest=one.digest if one else None
+        **kept,
+        dataset=dataset.name if dataset else None,
+        digest=dataset.digest if dataset else None,
     )
 
 
 def all_verdicts(report: Report) -> tuple[GateVerdict, ...]:
     """Return the verdicts of all datasets."""
-    return tuple(one for evaluation in report.evaluations.values() for one in evaluation.gates)
+    return tuple(
+        verdict for evaluation in report.evaluations.values() for verdict in evaluation.gates
+    )
 
 
 def overall_decision(report: Report) -> Decision | None:
@@ -284,8 +288,8 @@ def diff_shape(diffs: list[Diff]) -> DiffShape | None:
     verdicts = [diff.verdict for diff in diffs]
     counts: dict[str, int] = {}
     for diff in diffs:
-        for kind, number in diff.counts.items():
-            counts[kind] = counts.get(kind, 0) + number
+        for name, number in diff.counts.items():
+            counts[name] = counts.get(name, 0) + number
     return DiffShape(
         baseline=next(iter(names.values())) if len(set(names.values())) == 1 else None,
         baselines=names,
@@ -302,25 +306,25 @@ def diff_shape(diffs: list[Diff]) -> DiffShape | None:
             for test in diff.tests
         ),
         dropped=tuple(
-            DroppedShape(dataset=diff.dataset, case=one.case, reason=one.reason)
+            DroppedShape(dataset=diff.dataset, case=case.case, reason=case.reason)
             for diff in diffs
-            for one in diff.dropped
+            for case in diff.dropped
         ),
     )
 
 
 def report_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a report; no other keys are allowed in it."""
-    made = ReportShape.model_json_schema(mode="serialization", by_alias=True)
-    schemas: list[dict[str, Any]] = [made, *made["$defs"].values()]
-    for one in schemas:
-        if "properties" in one:
-            one["required"] = list(one["properties"])
-            one["additionalProperties"] = False
-            for member in one["properties"].values():
+    whole = ReportShape.model_json_schema(mode="serialization", by_alias=True)
+    schemas: list[dict[str, Any]] = [whole, *whole["$defs"].values()]
+    for schema in schemas:
+        if "properties" in schema:
+            schema["required"] = list(schema["properties"])
+            schema["additionalProperties"] = False
+            for member in schema["properties"].values():
                 member.pop("default", None)
     head = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"pytest-evals report, version {VERSION}",
     }
-    return {**head, **{key: value for key, value in made.items() if key != "title"}}
+    return {**head, **{key: value for key, value in whole.items() if key != "title"}}

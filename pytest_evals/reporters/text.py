@@ -73,7 +73,7 @@ def _fixed(run: str, result: TrialResult) -> list[Cell]:
     """Return the cells of the columns that every table has."""
     usage, error = result.usage, result.error
     failing = [s for s in result.scores if isinstance(s, ScoreError) or s.passed is False]
-    said = (s.message if isinstance(s, ScoreError) else s.reason for s in failing)
+    reasons = (s.message if isinstance(s, ScoreError) else s.reason for s in failing)
     return [
         run,
         result.dataset,
@@ -85,7 +85,7 @@ def _fixed(run: str, result: TrialResult) -> list[Cell]:
         result.tolerated,
         result.score,
         " ".join(s.name for s in failing),
-        "\n".join(f"{s.name}: {text}" for s, text in zip(failing, said, strict=True)),
+        "\n".join(f"{s.name}: {text}" for s, text in zip(failing, reasons, strict=True)),
         None if error is None else error.type,
         None if error is None else error.message,
         result.answer,
@@ -103,15 +103,15 @@ def _fixed(run: str, result: TrialResult) -> list[Cell]:
 
 def _scores(result: TrialResult, names: list[str]) -> Iterator[Cell]:
     """Yield a trial's scores by the scorers' names."""
-    found: dict[str, Cell] = {}
+    cells: dict[str, Cell] = {}
     for score in result.scores:
         if isinstance(score, ScoreError):
             continue
         verdict = None if score.passed is None else int(score.passed)
         value = score.value if score.value is not None else verdict
         cell: Cell = value if value is not None else score.label
-        earlier = found.get(score.name)
+        earlier = cells.get(score.name)
         if isinstance(earlier, int | float) and isinstance(cell, int | float):
             cell = min(earlier, cell)
-        found[score.name] = cell
-    return (found.get(name) for name in names)
+        cells[score.name] = cell
+    return (cells.get(name) for name in names)

@@ -131,18 +131,18 @@ class RunCells:
         return sorted(failing, key=lambda key: (self.cells[key].share, self.cells[key].place))
 
 
-def select_trials(report: Report, wanted: Collection[CellKey]) -> Mapping[CellKey, ShownTrials]:
+def select_trials(report: Report, keys: Collection[CellKey]) -> Mapping[CellKey, ShownTrials]:
     """Return the trials that are shown of some cells."""
-    found: dict[CellKey, ShownTrials] = {key: ShownTrials() for key in wanted}
-    for result in report.trials() if found else ():
-        shown = found.get(CellKey(result.dataset, result.case_id, result.model_id))
+    selected: dict[CellKey, ShownTrials] = {key: ShownTrials() for key in keys}
+    for result in report.trials() if selected else ():
+        shown = selected.get(CellKey(result.dataset, result.case_id, result.model_id))
         if shown is None:
             continue
         if result.outcome is Outcome.PASSED:
             shown.right = shown.right or _seen(result)
         elif result.outcome is not Outcome.SKIPPED:
             shown.wrong = shown.wrong or _seen(result)
-    return found
+    return selected
 
 
 def _seen(result: TrialResult) -> ShownTrial:

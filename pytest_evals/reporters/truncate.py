@@ -51,12 +51,12 @@ class _Part:
     def __post_init__(self) -> None:
         self.size = utf16_length(self.section.text(0))
 
-    def grow(self, room: int, most: float) -> int:
+    def grow(self, room: int, limit: float) -> int:
         """Show more items while they fit.
 
         Args:
             room: what is left in the whole document.
-            most: what this section may take.
+            limit: what this section may take.
 
         Returns:
             What is left then.
@@ -66,7 +66,7 @@ class _Part:
             # The first item brings the table's head; a line more of cut text is always allowed for.
             cost = utf16_length(items[self.shown]) + utf16_length(self.section.between)
             cost += utf16_length(self.section.before) + 8 if not self.shown else 0
-            if cost > room or self.size + cost > most:
+            if cost > room or self.size + cost > limit:
                 break
             self.shown += 1
             self.size += cost

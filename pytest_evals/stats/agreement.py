@@ -44,8 +44,8 @@ class Ratings:
         """Return the pairs of each case, in order of first appearance."""
         grouped: dict[Hashable, list[Pair]] = {}
         keys = self.cases or range(len(self.truth))
-        for key, true, said in zip(keys, self.truth, self.predicted, strict=True):
-            grouped.setdefault(key, []).append((true, said))
+        for key, true, predicted in zip(keys, self.truth, self.predicted, strict=True):
+            grouped.setdefault(key, []).append((true, predicted))
         return list(grouped.values())
 
 
@@ -97,8 +97,8 @@ def confusion(ratings: Ratings, *, labels: Sequence[Label] | None = None) -> Con
         raise ValueError(f"labels not listed: {', '.join(sorted(map(str, missing)))}")
     place = {label: i for i, label in enumerate(order)}
     counts = [[0] * len(order) for _ in order]
-    for true, said in zip(ratings.truth, ratings.predicted, strict=True):
-        counts[place[true]][place[said]] += 1
+    for true, predicted in zip(ratings.truth, ratings.predicted, strict=True):
+        counts[place[true]][place[predicted]] += 1
     return Confusion(tuple(order), tuple(map(tuple, counts)))
 
 
@@ -263,15 +263,15 @@ def macro_f1(
 
 def _macro_f1(pairs: Sequence[Pair], besides: frozenset[Label] = frozenset()) -> float | None:
     labels = {label for pair in pairs for label in pair} - besides
-    found = [f1 for label in labels if (f1 := _f1(pairs, label)) is not None]
-    return fmean(sorted(found)) if found else None
+    scores = [f1 for label in labels if (f1 := _f1(pairs, label)) is not None]
+    return fmean(sorted(scores)) if scores else None
 
 
 def _f1(pairs: Sequence[Pair], positive: Label) -> float | None:
     true = sum(pair[0] == positive for pair in pairs)
-    said = sum(pair[1] == positive for pair in pairs)
+    predicted = sum(pair[1] == positive for pair in pairs)
     both = sum(pair[0] == pair[1] == positive for pair in pairs)
-    return 2 * both / (true + said) if true + said else None
+    return 2 * both / (true + predicted) if true + predicted else None
 
 
 def by_case(

@@ -24,28 +24,28 @@ Cells = Sequence[tuple[int, int]]
 """(baseline samples, samples now) of every compared case, each >= 1."""
 
 
-def confirmations(cells: Cells, flickering: int, *, level: float, most: int) -> int:
+def confirmations(cells: Cells, flickering: int, *, level: float, limit: int) -> int:
     """Return how many more samples each flagged case is to be asked, fixed before any is drawn.
 
     The least r >= 0 such that the expected number of false breaks over all compared cases is at
     most `level`, every case at its worst pass rate, averaged over the correlations as they are
-    weighed before any data; at most `most`.
+    weighed before any data; at most `limit`.
 
     Args:
         cells: (baseline samples, samples now) of every compared case, each >= 1.
         flickering: how many cases flickered, 0..cases. Whether a case flipped says nothing here.
         level: alpha of the break rule divided by the number of rows, inside (0, 1).
-        most: the greatest r, >= 0.
+        limit: the greatest r, >= 0.
 
     Raises:
         ValueError: level or most is outside its range.
     """
-    if not 0 < level < 1 or most < 0:
-        raise ValueError(f"level is inside (0, 1) and most >= 0, got {level} and {most}")
+    if not 0 < level < 1 or limit < 0:
+        raise ValueError(f"level is inside (0, 1) and most >= 0, got {level} and {limit}")
     kinds = Counter(cells)
     before = assumed(repeated=any(n > 1 for _, n in kinds)).weights
     share = (flickering + 1) / max(1, len(cells))
-    for r in range(most):
+    for r in range(limit):
         expected = sum(
             weight * times * _chance(*cell, r, rho, share)
             for rho, weight in before
@@ -53,7 +53,7 @@ def confirmations(cells: Cells, flickering: int, *, level: float, most: int) -> 
         )
         if expected <= level:
             return r
-    return most
+    return limit
 
 
 def break_chances(

@@ -122,18 +122,18 @@ def compare(
     level = (1 - confidence) / (len(rows) if rows and correction != "none" else 1)
     if draws < 100:
         raise ValueError(f"a permutation test needs 100 draws or more, got {draws}")
-    found = []
+    comparisons = []
     for name, (reference, candidate) in rows.items():
         pairs, dropped = pair_scores(reference, candidate)
         changes = [pair.change for pair in pairs]
         row = _compare(name, changes, confidence, draws, seed)
         needed = fewest_changes(level / 2)
         smallest = _smallest(pairs, level) if len(pairs) >= max(2, needed) else None
-        found.append(
+        comparisons.append(
             replace(row, dropped=_renamed(dropped), changes_needed=needed, smallest=smallest)
         )
-    adjusted = adjust([row.p for row in found], correction=correction)
-    return [replace(row, p_adjusted=p) for row, p in zip(found, adjusted, strict=True)]
+    adjusted = adjust([row.p for row in comparisons], correction=correction)
+    return [replace(row, p_adjusted=p) for row, p in zip(comparisons, adjusted, strict=True)]
 
 
 def _smallest(pairs: Sequence[PairedScore], level: float) -> float:
@@ -152,7 +152,7 @@ def _renamed(dropped: Sequence[Dropped]) -> tuple[Dropped, ...]:
         "not in this run": "not scored for the candidate",
     }
     return tuple(
-        Dropped(one.case, sides.get(one.reason, "no score on one side")) for one in dropped
+        Dropped(case.case, sides.get(case.reason, "no score on one side")) for case in dropped
     )
 
 

@@ -43,11 +43,11 @@ def cohen_kappa(ratings: Ratings, *, confidence: float = 0.95, seed: int = 0) ->
 def _kappa(pairs: Sequence[Pair]) -> float | None:
     n = len(pairs)
     true = Counter(pair[0] for pair in pairs)
-    said = Counter(pair[1] for pair in pairs)
-    chance = sum(true[label] * said[label] for label in true)
+    predicted = Counter(pair[1] for pair in pairs)
+    chance = sum(true[label] * predicted[label] for label in true)
     if chance == n * n:
         return None
-    agreed = sum(true == said for true, said in pairs)
+    agreed = sum(true == predicted for true, predicted in pairs)
     return (n * agreed - chance) / (n * n - chance)
 
 
@@ -211,7 +211,7 @@ def mean_absolute_error(
         ValueError: the sequences differ in length, or a number is not finite.
     """
     clusters = _scale_clusters(truth, predicted, cases)
-    errors = [[abs(true - said) for true, said in cluster] for cluster in clusters]
+    errors = [[abs(true - predicted) for true, predicted in cluster] for cluster in clusters]
     return clustered_mean(errors, confidence=confidence)
 
 
@@ -223,8 +223,8 @@ def _scale_clusters(
             f"lengths differ: {len(truth)} true, {len(predicted)} predicted, {len(cases)} cases"
         )
     grouped: dict[Hashable, list[tuple[float, float]]] = {}
-    for key, true, said in zip(cases or range(len(truth)), truth, predicted, strict=True):
-        grouped.setdefault(key, []).append((true, said))
+    for key, true, value in zip(cases or range(len(truth)), truth, predicted, strict=True):
+        grouped.setdefault(key, []).append((true, value))
     return list(grouped.values())
 
 
@@ -232,7 +232,7 @@ def _rank_correlation(pairs: Sequence[tuple[float, float]]) -> float | None:
     if len(pairs) < 2:
         return None
     x = _midranks([true for true, _ in pairs])
-    y = _midranks([said for _, said in pairs])
+    y = _midranks([value for _, value in pairs])
     mean = fmean(x)
     xx = fsum((a - mean) ** 2 for a in x)
     yy = fsum((b - mean) ** 2 for b in y)

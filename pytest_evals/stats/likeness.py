@@ -112,7 +112,7 @@ def _log_chances(b: int, a: int, w: int, n: int) -> Mapping[float, float]:
     if (b, w) not in splits or len(splits) < 2:
         return {}
     ways = {(x, y): comb(a, x) * comb(n, y) for x, y in splits}
-    found = {0.0: log(ways[b, w] / sum(ways.values()))}
+    log_chances = {0.0: log(ways[b, w] / sum(ways.values()))}
     for rho in CORRELATIONS:
         chances = {
             (x, y): sum(
@@ -120,8 +120,8 @@ def _log_chances(b: int, a: int, w: int, n: int) -> Mapping[float, float]:
             )
             for x, y in splits
         }
-        found[rho] = log(chances[b, w] / sum(chances.values()))
-    return found
+        log_chances[rho] = log(chances[b, w] / sum(chances.values()))
+    return log_chances
 
 
 def _left_out(b: int, a: int, w: int, n: int) -> bool:

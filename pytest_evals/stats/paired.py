@@ -78,7 +78,7 @@ def _more(row: Row, rows: Sequence[Row], rules: Rules) -> int:
         return rules.confirm
     family = sum(other.breakable for other in rows)
     level = rules.alpha_break / family
-    return confirmations(row.cells, _flickering(row), level=level, most=rules.most_confirm)
+    return confirmations(row.cells, _flickering(row), level=level, limit=rules.most_confirm)
 
 
 def _flickering(row: Row) -> int:
@@ -106,10 +106,10 @@ def _likeness(row: Row, rows: Sequence[Row]) -> Likeness:
     Rows of one run share its mood, and together they show it better.
     """
     family = [other for other in rows if other.breakable and other.independent]
-    own = likeness(_outcomes([row]))
+    of_row = likeness(_outcomes([row]))
     if len(family) < 2:
-        return own
-    return max(own, likeness(_outcomes(family)), key=lambda found: found.correlation)
+        return of_row
+    return max(of_row, likeness(_outcomes(family)), key=lambda weights: weights.correlation)
 
 
 def _outcomes(rows: Sequence[Row]) -> list[tuple[int, int, int, int]]:
@@ -292,7 +292,7 @@ def _noisy(
     mean = _mean_test(part, p_mean)
     verdict, rule = _decide(mean, breaks, margin, rules)
     settled = verdict != "inconclusive"
-    found = (
+    outlook_of_row = (
         outlook(part.changes, margin=margin, level=level, settled=settled) if part.changes else None
     )
     improved = mean is not None and mean.low is not None and mean.low > 0
@@ -300,7 +300,7 @@ def _noisy(
         _row_verdict(row, margin, (verdict, rule), rules, exploratory=exploratory),
         mean=mean,
         breaks=breaks,
-        found=found,
+        outlook=outlook_of_row,
         improved=improved,
     )
 
@@ -350,7 +350,7 @@ def _noise_free(row: Row, rules: Rules, *, exploratory: bool) -> RowVerdict:
         _row_verdict(row, margin, decided, rules, exploratory=exploratory),
         mean=None,
         breaks=None,
-        found=None,
+        outlook=None,
         improved=mean_change > 0,
     )
 
@@ -397,8 +397,8 @@ def _said(
     *,
     mean: MeanTest | None,
     breaks: BreakTest | None,
-    found: Outlook | None,
+    outlook: Outlook | None,
     improved: bool,
 ) -> RowVerdict:
-    whole = replace(result, mean=mean, breaks=breaks, outlook=found, improved=improved)
+    whole = replace(result, mean=mean, breaks=breaks, outlook=outlook, improved=improved)
     return replace(whole, sentence=sentence(whole), notes=notes(whole))

@@ -120,15 +120,15 @@ def cluster_bootstrap(
     if len(clusters) < 2:
         return Absent("one case does not show how much cases differ")
     rng = Random(seed)  # noqa: S311 - a repeatable draw, no secret
-    found = [
+    values = [
         value
         for _ in range(draws)
         if (value := statistic(rng.choices(clusters, k=len(clusters)))) is not None
     ]
-    if len(found) < 0.9 * draws:
+    if len(values) < 0.9 * draws:
         return Absent("the value does not exist in too many of the redrawn sets of cases")
     tail = (1 - confidence) / 2
-    return quantile(found, tail), quantile(found, 1 - tail)
+    return quantile(values, tail), quantile(values, 1 - tail)
 
 
 def from_bootstrap(

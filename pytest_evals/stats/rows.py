@@ -155,8 +155,8 @@ class Row:
     @cached_property
     def counts(self) -> tuple[PairedCase, ...]:
         """The cases where they are pass counts, in order of their ids; else nothing."""
-        found = (pair for pair in self.cases if isinstance(pair, PairedCase))
-        return tuple(sorted(found, key=lambda pair: pair.case))
+        pairs = (pair for pair in self.cases if isinstance(pair, PairedCase))
+        return tuple(sorted(pairs, key=lambda pair: pair.case))
 
     @cached_property
     def breakable(self) -> bool:
@@ -269,5 +269,5 @@ def _missing(case: str, base: Mapping[str, object], now: Mapping[str, object]) -
     if case not in now:
         return "not in this run"
     sides: dict[Side, object] = {"baseline": base[case], "run": now[case]}
-    empty = [side for side, found in sides.items() if not found or found == (0, 0)]
+    empty = [side for side, samples in sides.items() if not samples or samples == (0, 0)]
     return f"no scored sample in the {' and the '.join(empty)}"

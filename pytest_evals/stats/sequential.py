@@ -10,17 +10,17 @@ from pytest_evals.stats.intervals import check_counts
 V = TypeVar("V")
 
 
-def settled(passes: int, n: int, *, most: int, verdict: Callable[[int], V]) -> V | None:
+def settled(passes: int, n: int, *, limit: int, verdict: Callable[[int], V]) -> V | None:
     """Return a cell's verdict as soon as no remaining sample can change it.
 
     Curtailed sampling (Wetherill and Glazebrook 1986, "Sequential Methods in Statistics", chapter
-    2): the verdict equals that of all `most` samples, so stopping adds no error. The rates of a
+    2): the verdict equals that of all `limit` samples, so stopping adds no error. The rates of a
     cell that stopped early are biased; metrics over many cells use the first samples of each.
 
     Args:
         passes: passes so far, 0..n.
         n: samples so far, 0..most.
-        most: samples of a full cell, >= 1.
+        limit: samples of a full cell, >= 1.
         verdict: gives the verdict of a full cell with this many passes; anything but None.
 
     Returns:
@@ -29,31 +29,31 @@ def settled(passes: int, n: int, *, most: int, verdict: Callable[[int], V]) -> V
     Raises:
         ValueError: impossible counts.
     """
-    if most < 1 or not 0 <= passes <= n <= most:
-        raise ValueError(f"0 <= passes <= n <= most is needed, got {passes}, {n}, {most}")
+    if limit < 1 or not 0 <= passes <= n <= limit:
+        raise ValueError(f"0 <= passes <= n <= most is needed, got {passes}, {n}, {limit}")
     first = verdict(passes)
-    open_ends = range(passes + 1, passes + most - n + 1)
+    open_ends = range(passes + 1, passes + limit - n + 1)
     return first if all(verdict(end) == first for end in open_ends) else None
 
 
-def curtailed(passes: int, n: int, *, need: int, most: int) -> bool | None:
-    """Return whether a cell passes, once that is certain: at least `need` of `most` must pass.
+def curtailed(passes: int, n: int, *, need: int, limit: int) -> bool | None:
+    """Return whether a cell passes, once that is certain: at least `need` of `limit` must pass.
 
     Args:
         passes: passes so far, 0..n.
         n: samples so far, 0..most.
         need: passes that a full cell needs, 0..most.
-        most: samples of a full cell, >= 1.
+        limit: samples of a full cell, >= 1.
 
     Returns:
-        True or False as all `most` samples would say, or None where more are needed.
+        True or False as all `limit` samples would say, or None where more are needed.
 
     Raises:
         ValueError: impossible counts, or need is not in 0..most.
     """
-    if not 0 <= need <= most:
-        raise ValueError(f"need must be in 0..most, got {need} of {most}")
-    return settled(passes, n, most=most, verdict=lambda end: end >= need)
+    if not 0 <= need <= limit:
+        raise ValueError(f"need must be in 0..most, got {need} of {limit}")
+    return settled(passes, n, limit=limit, verdict=lambda end: end >= need)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +93,9 @@ class Sprt:
         passes = n = 0
         for passed in outcomes:
             passes, n = passes + passed, n + 1
-            said = self.decide(passes, n)
-            if said is not None:
-                return said
+            decision = self.decide(passes, n)
+            if decision is not None:
+                return decision
         return None
 
     def decide(self, passes: int, n: int) -> Literal["good", "bad"] | None:

@@ -100,9 +100,9 @@ def _noise(
         for side, noise in zip(sides, pair.noise, strict=True):
             if noise is not None:
                 side.append(noise)
-    known = [fmean(side) if side else None for side in sides]
-    base = known[0] if known[0] is not None else known[1]
-    now = known[1] if known[1] is not None else known[0]
+    means = [fmean(side) if side else None for side in sides]
+    base = means[0] if means[0] is not None else means[1]
+    now = means[1] if means[1] is not None else means[0]
     if base is None or now is None:
         return None, None
     per_base = fmean(1 / pair.base_n for pair in pairs)
@@ -167,13 +167,13 @@ def _more_cases(changes: Changes, margin: float, level: float) -> int | None:
     return None if total is None else total - changes.cases
 
 
-def _least(holds: Callable[[int], bool], start: int, most: int) -> int | None:
+def _least(holds: Callable[[int], bool], start: int, limit: int) -> int | None:
     """Return the least number in start..most for which a lasting condition holds."""
     low, high = start - 1, start
     while not holds(high):
-        if high >= most:
+        if high >= limit:
             return None
-        low, high = high, min(most, 2 * high)
+        low, high = high, min(limit, 2 * high)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if holds(middle) else (middle, high)

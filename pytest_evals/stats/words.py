@@ -1,7 +1,4 @@
-"""A verdict in words: one sentence first, then what else a reader should know.
-
-Pure text from a `RowVerdict`; nothing is decided here.
-"""
+"""A row's verdict in words: one sentence, then notes. Text from numbers; nothing is decided."""
 
 from collections.abc import Sequence
 
@@ -10,27 +7,30 @@ from pytest_evals.stats.verdict import MeanTest, RowVerdict
 MINUS = "\N{MINUS SIGN}"
 """The sign of negative numbers in sentences."""
 
-_SHOWN = 5
-_ALIKE = 0.05
+_MAX_NAMES = 5
+_NOTABLE_CORRELATION = 0.05
+_SMALLEST_P = 1e-6
+_SIGNIFICANT = 0.05
+_RECORDED = "recorded answers have no sampling noise."
 
 
 def sentence(verdict: RowVerdict) -> str:
-    """Return the verdict in one sentence, two where there is a way to settle it.
+    """Return the verdict in one sentence; a second one says what would settle it.
 
     Args:
-        verdict: a judged row; its own `sentence` is not read.
+        verdict: an evaluated row; its `sentence` is not read.
     """
     if not verdict.cases:
-        return f"{_head(verdict)}: no case stands in both the baseline and this run."
+        return f"{_head(verdict)}: no case is in both the baseline and this run."
     if verdict.mean is None:
-        return f"{_head(verdict)}: {_without_noise(verdict)}"
+        return f"{_head(verdict)}: {_exact(verdict)}"
     if verdict.verdict == "regressed":
-        said = _broken(verdict) if verdict.rule == "break" else _fell(verdict, verdict.mean)
+        text = _broken(verdict) if verdict.rule == "break" else _fell(verdict, verdict.mean)
     elif verdict.verdict == "passed":
-        said = _held(verdict, verdict.mean)
+        text = _held(verdict, verdict.mean)
     else:
-        said = _unsure(verdict, verdict.mean)
-    return f"{_head(verdict)}: {said}"
+        text = _inconclusive(verdict, verdict.mean)
+    return f"{_head(verdict)}: {text}"
 
 
 def _head(verdict: RowVerdict) -> str:
@@ -40,14 +40,15 @@ def _head(verdict: RowVerdict) -> str:
     return f"{word} ({'exploratory, ' if verdict.exploratory else ''}not blocking)"
 
 
-def _without_noise(verdict: RowVerdict) -> str:
-    same = "the answers are recorded, so nothing of this is noise."
+def _exact(verdict: RowVerdict) -> str:
+    """Describe a row of recorded answers."""
     if verdict.unit == "score":
         moved = f"{len(verdict.worse)} lower, {len(verdict.better)} higher of {verdict.cases}"
-        return f"{moved}; {same}"
+        return f"{moved}; {_RECORDED}"
     if verdict.worse:
-        return f"passes of {names(verdict.worse)} became fails; {same}"
-    return f"in {_count(verdict.cases, 'case')} no pass became a fail; {same}"
+        verb = "pass" if len(verdict.worse) > 1 else "passes"
+        return f"{names(verdict.worse)} {verb} less often than in the baseline; {_RECORDED}"
+    return f"{_count(verdict.cases, 'case')} compared, none passes less often; {_RECORDED}"
 
 
 def _broken(verdict: RowVerdict) -> str:
@@ -55,134 +56,135 @@ def _broken(verdict: RowVerdict) -> str:
     assert breaks is not None
     return (
         f"{names(breaks.confirmed)} passed all {_numbers(breaks.baseline_samples)} baseline "
-        f"samples and failed all {_numbers(breaks.later_samples)} now; {_odds(breaks.p_adjusted)}."
+        f"samples and failed all {_numbers(breaks.later_samples)} now; "
+        f"{_p_value(breaks.p_adjusted)}."
     )
 
 
 def _fell(verdict: RowVerdict, mean: MeanTest) -> str:
     return (
         f"{mean.worse} worse, {mean.better} better; the mean fell by "
-        f"{_size(verdict, -mean.change)} ({_interval(verdict, mean)}); {_odds(mean.p_adjusted)}."
+        f"{_size(verdict, -mean.change)} ({_interval(verdict, mean)}); "
+        f"{_p_value(mean.p_adjusted)}."
     )
 
 
 def _held(verdict: RowVerdict, mean: MeanTest) -> str:
-    bracket = _interval(verdict, mean)
+    interval = _interval(verdict, mean)
     if mean.low is not None and mean.low > 0:
-        return f"better by {_size(verdict, mean.change)} ({bracket})."
+        return f"better by {_size(verdict, mean.change)} ({interval})."
     if mean.high is not None and mean.high < 0:
-        return f"a small drop is real, but under {_size(verdict, verdict.margin)} ({bracket})."
-    return f"any drop is under {_size(verdict, verdict.margin)} ({bracket})."
+        return f"a small drop, under {_size(verdict, verdict.margin)} ({interval})."
+    return f"any drop is under {_size(verdict, verdict.margin)} ({interval})."
 
 
-def _unsure(verdict: RowVerdict, mean: MeanTest) -> str:
+def _inconclusive(verdict: RowVerdict, mean: MeanTest) -> str:
     moved = f"{mean.worse} worse, {mean.better} better"
     if mean.low is None or mean.high is None:
         return f"{moved}; one case does not show how much cases vary."
     low, high = _signed(verdict, mean.low), _signed(verdict, mean.high)
     unit = " points" if verdict.unit == "passes" else ""
-    return f"{moved}; the change is between {low} and {high}{unit}.{_settles(verdict)}"
+    return f"{moved}; the change is between {low} and {high}{unit}.{_settling(verdict)}"
 
 
-def _settles(verdict: RowVerdict) -> str:
-    found = verdict.outlook
-    if found is None:
+def _settling(verdict: RowVerdict) -> str:
+    """Return how many samples or cases would settle the row."""
+    outlook = verdict.outlook
+    if outlook is None:
         return ""
-    if found.samples is not None:
-        return f" About {found.samples} samples per case would settle it."
-    if found.cases is not None:
-        return f" About {found.cases:,} more cases would settle it."
+    if outlook.samples is not None:
+        return f" About {outlook.samples} samples per case would settle it."
+    if outlook.cases is not None:
+        return f" About {outlook.cases:,} more cases would settle it."
     return ""
 
 
 def notes(verdict: RowVerdict) -> tuple[str, ...]:
-    """Return what else a reader should know, a sentence each; often nothing.
+    """Return further facts about a row, a sentence each; often none.
 
     Args:
-        verdict: a judged row; its own `notes` are not read.
+        verdict: an evaluated row; its `notes` are not read.
     """
     return tuple(
         note
         for note in (
-            _note_of_few(verdict),
-            _note_of_power(verdict),
-            *_notes_of_breaks(verdict),
-            _note_of_others(verdict),
-            _note_of_dropped(verdict),
+            _few_changes(verdict),
+            _detectable(verdict),
+            *_breaks(verdict),
+            _improved_others(verdict),
+            _dropped(verdict),
         )
         if note
     )
 
 
-def _note_of_few(verdict: RowVerdict) -> str:
-    mean, found = verdict.mean, verdict.outlook
-    if verdict.verdict != "inconclusive" or mean is None or found is None:
+def _few_changes(verdict: RowVerdict) -> str:
+    mean, outlook = verdict.mean, verdict.outlook
+    if verdict.verdict != "inconclusive" or mean is None or outlook is None:
         return ""
     moved = mean.worse + mean.better
-    if mean.worse <= mean.better or moved >= found.changes_needed:
+    if mean.worse <= mean.better or moved >= outlook.changes_needed:
         return ""
     return (
-        f"Too few discordant pairs: {_count(moved, 'case')} changed, and "
-        f"{found.changes_needed} must change, all for the worse, before noise is ruled out."
+        f"Not enough changed cases: {moved} changed, at least {outlook.changes_needed} needed, "
+        "all for the worse."
     )
 
 
-def _note_of_power(verdict: RowVerdict) -> str:
-    found = verdict.outlook
-    if verdict.verdict != "inconclusive" or found is None:
+def _detectable(verdict: RowVerdict) -> str:
+    outlook = verdict.outlook
+    if verdict.verdict != "inconclusive" or outlook is None:
         return ""
-    cases = _count(verdict.cases, "case")
-    if found.smallest_drop is None or (verdict.unit == "passes" and found.smallest_drop > 1):
-        return f"No drop of the mean could have been seen with {cases}."
-    return (
-        f"The smallest drop of the mean that {cases} could have shown "
-        f"is {_size(verdict, found.smallest_drop)}."
-    )
+    cases, drop = _count(verdict.cases, "case"), outlook.smallest_drop
+    if drop is None or (verdict.unit == "passes" and drop > 1):
+        return f"With {cases} no drop of the mean is detectable."
+    return f"With {cases} the minimum detectable effect is a drop of {_size(verdict, drop)}."
 
 
-def _notes_of_breaks(verdict: RowVerdict) -> list[str]:
+def _breaks(verdict: RowVerdict) -> list[str]:
     breaks = verdict.breaks
     if breaks is None:
         return []
-    said = []
+    texts = []
     if breaks.recovered:
-        said.append(f"{names(breaks.recovered)} failed all samples, and passed when asked again.")
+        texts.append(f"{names(breaks.recovered)} failed all samples, and passed on confirmation.")
     if breaks.unanswered:
-        said.append(
-            f"{names(breaks.unanswered)} passed all baseline samples and failed all now; "
-            f"{breaks.more} more answers each are needed to tell a break from noise."
+        samples = "sample" if breaks.more == 1 else "samples"
+        texts.append(
+            f"Newly failing (unconfirmed): {names(breaks.unanswered)} passed all baseline samples "
+            f"and failed all now; {breaks.more} confirmation {samples} of each case are needed."
         )
-    if breaks.correlation >= _ALIKE:
-        said.append(
-            f"Samples of one run are taken for alike (correlation about {breaks.correlation:.2g}), "
-            "so whole flips are less surprising than independent samples would make them."
+    if breaks.correlation >= _NOTABLE_CORRELATION:
+        texts.append(
+            f"Samples of one run look correlated (about {breaks.correlation:.2g}), "
+            "so a case that fails all of them is weaker evidence."
         )
     if breaks.confirmed and verdict.rule != "break":
-        said.append(
+        texts.append(
             f"{names(breaks.confirmed)} passed all baseline samples and failed all "
-            f"{_numbers(breaks.later_samples)} now; among {_count(verdict.cases, 'case')} "
-            "noise can explain it."
+            f"{_numbers(breaks.later_samples)} now; among {_count(verdict.cases, 'case')} that is "
+            "not statistically significant."
         )
     if breaks.flipped:
-        said.append(
-            f"{names(breaks.flipped)} passed before and {_verb(breaks.flipped)} now; with fewer "
-            "than 3 independent baseline samples that can be noise, and never blocks."
+        texts.append(
+            f"Newly failing (unconfirmed): {names(breaks.flipped)}. With fewer than 3 independent "
+            "baseline samples, a failure never blocks."
         )
-    return said
+    return texts
 
 
-def _note_of_others(verdict: RowVerdict) -> str:
+def _improved_others(verdict: RowVerdict) -> str:
     mean = verdict.mean
     if verdict.rule != "break" or mean is None or mean.change < 0:
         return ""
     return f"The mean did not fall ({_interval(verdict, mean)}): other cases improved."
 
 
-def _note_of_dropped(verdict: RowVerdict) -> str:
+def _dropped(verdict: RowVerdict) -> str:
     if not verdict.dropped:
         return ""
-    shown = "; ".join(f"{one.case} ({one.reason})" for one in verdict.dropped[:_SHOWN])
-    more = len(verdict.dropped) - _SHOWN
+    shown = "; ".join(f"{case.case} ({case.reason})" for case in verdict.dropped[:_MAX_NAMES])
+    more = len(verdict.dropped) - _MAX_NAMES
     tail = f"; and {more} more" if more > 0 else ""
     return f"Not compared: {shown}{tail}."
 
@@ -193,12 +195,8 @@ def names(cases: Sequence[str]) -> str:
     Args:
         cases: ids, in the order to show.
     """
-    shown = ", ".join(cases[:_SHOWN])
-    return f"{shown} and {len(cases) - _SHOWN} more" if len(cases) > _SHOWN else shown
-
-
-def _verb(cases: Sequence[str]) -> str:
-    return "fail" if len(cases) > 1 else "fails"
+    shown = ", ".join(cases[:_MAX_NAMES])
+    return f"{shown} and {len(cases) - _MAX_NAMES} more" if len(cases) > _MAX_NAMES else shown
 
 
 def _count(n: int, noun: str) -> str:
@@ -209,17 +207,22 @@ def _numbers(samples: Sequence[int]) -> str:
     return str(samples[0]) if len(samples) == 1 else f"their {samples[0]} to {samples[-1]}"
 
 
-def _odds(p: float) -> str:
-    """Say a small p-value as odds, never smaller than it is."""
-    if p > 0.5:
-        return f"noise explains this (p = {p:.2g})"
-    if p < 1e-6:
-        return "noise explains this less than 1 time in 1,000,000"
-    whole, step = 1 / p, 1
-    while step * 10 <= whole:
+def _p_value(p: float) -> str:
+    """Write a p-value; a significant one as a rounded upper bound, with what it means."""
+    if p > _SIGNIFICANT:
+        return f"p = {p:.2g} (not statistically significant)"
+    runs = 1_000_000 if p < _SMALLEST_P else _round_down(1 / p)
+    bound = f"{1 / runs:.6f}".rstrip("0")
+    meaning = f"if nothing had changed, such a drop is seen in fewer than 1 of {runs:,} runs"
+    return f"p < {bound} ({meaning})"
+
+
+def _round_down(number: float) -> int:
+    """Return the greatest of 1, 2, 5, 10, 20, 50, … below a number above 1."""
+    step = 1
+    while step * 10 < number:
         step *= 10
-    rounded = step * max(factor for factor in (1, 2, 5) if step * factor <= whole)
-    return f"noise explains this less than 1 time in {rounded:,}"
+    return step * max(factor for factor in (1, 2, 5) if step * factor < number)
 
 
 def _interval(verdict: RowVerdict, mean: MeanTest) -> str:
@@ -237,9 +240,9 @@ def _size(verdict: RowVerdict, value: float) -> str:
 
 
 def _signed(verdict: RowVerdict, value: float) -> str:
-    """Write a change with its sign; with more digits where rounding would hide the margin or 0.
+    """Write a change with its sign; with more digits if rounding would hide the margin or 0.
 
-    No change of a pass rate is beyond 100 points, though the formula of an interval may be.
+    A pass rate changes by at most 100 points, though the formula of an interval may exceed that.
     """
     scale, digits = (1.0, 3)
     if verdict.unit == "passes":

@@ -18,8 +18,8 @@ def decide(verdicts: Sequence[GateVerdict]) -> Decision:
         verdicts: of all gates of a run.
     """
     marked = any(verdict.role == "primary" for verdict in verdicts)
-    primary = [one for one in verdicts if _role(one, marked=marked) == "primary"]
-    guards = [one for one in verdicts if _role(one, marked=marked) == "guardrail"]
+    primary = [verdict for verdict in verdicts if _role(verdict, marked=marked) == "primary"]
+    guards = [verdict for verdict in verdicts if _role(verdict, marked=marked) == "guardrail"]
     if not verdicts:
         return Decision(decision="investigate", reasons=("no gate was judged",))
     if failed := _in(primary, "failed"):
@@ -27,7 +27,7 @@ def decide(verdicts: Sequence[GateVerdict]) -> Decision:
     if untold := _in(primary, "incomplete", "skipped"):
         return _because("investigate", untold)
     if failed := _in(guards, "failed"):
-        rose = [one for one in primary if one.improved]
+        rose = [verdict for verdict in primary if verdict.improved]
         return _because("tradeoff", [*failed, *rose]) if rose else _because("reject", failed)
     if untold := _in(verdicts, "incomplete", "skipped", "inconclusive"):
         return _because("investigate", untold)
@@ -41,9 +41,9 @@ def _role(verdict: GateVerdict, *, marked: bool) -> Role:
 
 
 def _in(verdicts: Iterable[GateVerdict], *words: str) -> list[GateVerdict]:
-    return [one for one in verdicts if one.verdict in words]
+    return [verdict for verdict in verdicts if verdict.verdict in words]
 
 
 def _because(word: DecisionWord, verdicts: Iterable[GateVerdict]) -> Decision:
-    reasons = (f"{one.name}: {one.sentence}" for one in verdicts)
+    reasons = (f"{verdict.name}: {verdict.sentence}" for verdict in verdicts)
     return Decision(decision=word, reasons=tuple(reasons))

@@ -68,7 +68,7 @@ def test_what_is_inconclusive_blocks_only_where_asked(evals_cli):
     status, out, _ = evals_cli("diff", "latest", "--dataset", "live")
     assert status == 0
     assert "* app: INCONCLUSIVE (not blocking): 1 worse, 0 better;" in out
-    assert "Too few discordant pairs: 1 case changed, and 5 must change" in out
+    assert "Not enough changed cases: 1 changed, at least 5 needed" in out
     assert "    answer   [-it is right-] {+no idea+}" in out
     status, _, _ = evals_cli("diff", "latest", "--dataset", "live", "--strict")
     assert status == 1

@@ -83,7 +83,7 @@ def test_a_break_that_recovers_when_asked_again():
     plan = plan_run_confirmation(here)
     [gate] = evaluate_run(here, plan=plan, again=asked_again(plan, ok=True)).gates
     assert gate.verdict != "failed" or "passed all" not in gate.sentence
-    assert any("passed when asked again" in note for note in gate.notes)
+    assert any("passed on confirmation" in note for note in gate.notes)
 
 
 @settings(max_examples=25)

@@ -44,7 +44,7 @@ def test_a_bar_that_is_met():
 
 
 def test_a_bar_that_is_missed():
-    """A failed verdict names the cases behind it, the worst first, and their failed trials."""
+    """A failed verdict names the failing cases, the worst first, and their failed trials."""
     verdict = only(table({"a": "++", "b": "+-", "c": "--"}), "pass@1 >= 0.9")
     assert (
         verdict.verdict, verdict.blocking, verdict.value, verdict.bar
@@ -96,7 +96,7 @@ def test_too_few_samples():
     verdict = only(table({"a": "+", "b": "+"}), "pass@1 >= 0.5 min n 30")
     assert (
         verdict.verdict, verdict.sentence
-    ) == ("failed", "FAILED: pass@1 rests on 2 cases, and 30 are needed.")  # fmt: skip
+    ) == ("failed", "FAILED: pass@1 rests on 2 cases; at least 30 samples are required.")  # fmt: skip
 
 
 def test_an_absent_value_fails_with_its_reason():
@@ -141,7 +141,7 @@ def test_a_narrowed_set_is_not_judged():
     """After -k a gate is skipped: it neither passes nor fails."""
     verdict = only(table({"a": "+"}), "pass@1 >= 0.9", planned=10, selected=1)
     assert (verdict.verdict, verdict.blocking) == ("skipped", False)
-    assert verdict.sentence == "NOT JUDGED: only 1 of 10 trials of m were selected."
+    assert verdict.sentence == "NOT EVALUATED: only 1 of 10 trials of m were selected."
 
 
 def test_a_model_that_is_whole_is_judged():
@@ -178,7 +178,7 @@ def test_errors_are_never_tolerated_by_a_gate_on_answers():
         "cost_usd <= 1": "passed",
         "error_rate <= 0": "failed",
     }
-    assert "1 of 50 trials of m errored (2 %), and at most 0 % may" in (
+    assert "1 of 50 trials of m errored (2 %); at most 0 % are allowed" in (
         found["pass@1 >= 0.9"].sentence
     )
     assert ("z",) == found["pass@1 >= 0.9"].behind == found["error_rate <= 0"].behind
@@ -197,7 +197,7 @@ def test_errors_within_the_tolerated_rate(how):
         ("pass@1 >= 0.9", "passed"),
         ("error_rate <= 0.02", "passed"),
     ]
-    assert found[0].notes == ("1 case could not give the value and is left out.",)
+    assert found[0].notes == ("1 case has no value and is left out.",)
 
 
 def test_a_scorer_that_could_not_score():
@@ -240,7 +240,7 @@ def test_worst_cases_of_costs():
     extend(made, {"b": "+"}, latency_s=9.0)
     verdict = only(made, "max(latency_s) <= 5")
     assert (verdict.verdict, verdict.behind, verdict.trials) == ("failed", ("b", "a"), ())
-    assert "max(latency_s) is 9 s; <= 5 was asked for" in verdict.sentence
+    assert "max(latency_s) is 9 s; <= 5 is required" in verdict.sentence
 
 
 @given(st.integers(0, 2**32), st.sampled_from(["pass@1 >= 0.7", "pass^2 >= 0.5 per tag"]))

@@ -30,9 +30,9 @@ def test_the_verdict_is_that_of_all_samples(answers, least, gates):
     """On every sequence, asked in groups of as many as can settle it, it stops at that verdict."""
     most, least = len(answers), min(least, len(answers))
     specs = [parse_gate(text) for text in gates]
-    verdict = case_verdict(specs, "m", CASE, least=least, most=most)
+    verdict = case_verdict(specs, "m", CASE, least=least, limit=most)
     n = least
-    while more := samples_needed(sum(answers[:n]), n, most=most, verdict=verdict):
+    while more := samples_needed(sum(answers[:n]), n, limit=most, verdict=verdict):
         n += more
     full = verdict(sum(answers))
     open_ends = {verdict(sum(answers[:n]) + i) for i in range(most - n + 1)}
@@ -56,7 +56,7 @@ def test_the_verdict_is_that_of_all_samples(answers, least, gates):
 )
 def test_gates_that_need_every_sample(gate):
     """Where some samples do not say what all say, nothing is left out."""
-    assert case_verdict([parse_gate(gate)], "m", CASE, least=3, most=9) is None
+    assert case_verdict([parse_gate(gate)], "m", CASE, least=3, limit=9) is None
 
 
 @pytest.fixture

@@ -215,7 +215,7 @@ def test_the_same_answers_again_change_no_byte(write, evals, pytester):
 @pytest.mark.parametrize(
     ("options", "word"),
     [
-        (["-k", "c00 or c01"], "NOT JUDGED"),
+        (["-k", "c00 or c01"], "NOT EVALUATED"),
         (["--evals-max-tokens=5"], "INCOMPLETE"),
         (["--evals-timeout=0.001"], "INCOMPLETE"),
     ],
@@ -232,7 +232,7 @@ def test_what_was_not_run_is_not_judged(options, word, write, evals):
     result = evals("--evals-concurrency=1", *options, name)
     line = next(line for line in result.outlines if line.startswith("gate pass@1"))
     assert word in line
-    assert (result.ret == 0) == (word == "NOT JUDGED")
+    assert (result.ret == 0) == (word == "NOT EVALUATED")
 
 
 def test_a_lost_worker_leaves_its_gates_unjudged(write, evals_process):

@@ -29,9 +29,9 @@ def test_the_verdict_stands_first() -> None:
     told = words_of(page(shop()))
     first = told[: told.index("Gates")]
     assert "Reject" in first
-    assert "2 of 6 gates failed; 1 cannot be told from noise." in first
+    assert "2 of 6 gates failed; 1 inconclusive." in first
     assert "1 regressed and 0 fixed against main:b.jsonl." in first
-    assert "pass@1 >= 0.9 on gpt: 60% was found." in first
+    assert "pass@1 >= 0.9 on gpt: the value is 60%." in first
     assert "Regressed: refund gpt, 5/5 → 0/5" in first
     assert "24 passed 6 tolerated" in first
 
@@ -48,9 +48,9 @@ def test_without_gates_the_trials_are_the_verdict() -> None:
 @pytest.mark.parametrize(
     ("status", "told"),
     [
-        ("interrupted", "The run was cut short: 1 of 9 planned trials were run."),
+        ("interrupted", "The run was interrupted: 1 of 9 planned trials were run."),
         ("running", "The run was never finished: 1 of 9 planned trials were run."),
-        ("narrowed", "A part was selected: 1 of 9 planned trials were run."),
+        ("narrowed", "Only a part was selected: 1 of 9 planned trials were run."),
     ],
 )
 def test_what_was_not_run_is_never_green(status: str, told: str) -> None:
@@ -72,11 +72,11 @@ def test_a_failure_beside_the_gates_is_not_green() -> None:
 
 
 def test_gates_with_their_numbers() -> None:
-    """The value, its interval and what is behind it; a picture that says the same in words."""
+    """The value, its interval and its samples; a drawing with the same numbers in words."""
     text = page(shop())
     told = words_of(text)
     assert "failed pass@1 >= 0.9 gpt 15 samples, 3 cases 60%" in told
-    assert 'aria-label="found 0.6, asked for &gt;= 0.9"' in text
+    assert 'aria-label="value 0.6, required &gt;= 0.9"' in text
     assert told.index("failed pass@1") < told.index("passed pass@1")
 
 
@@ -119,7 +119,7 @@ def test_drawings_of_what_there_is() -> None:
 
 
 def test_judges_with_certificates_are_drawn() -> None:
-    """Their agreement with people, with intervals and the table behind it."""
+    """Their agreement with people, with intervals and the confusion table."""
     certificate = Certificate(
         judge="helpful",
         dataset="shop",

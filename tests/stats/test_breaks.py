@@ -37,7 +37,7 @@ def alike_chance(a, n, more, rho, share):
 def test_r_is_the_least_that_holds_the_expected_false_breaks(cases, flickering, rows):
     """At most 0.01/rows are expected, and not with r - 1."""
     cells = [(5, 5)] * cases
-    r = confirmations(cells, flickering, level=0.01 / rows, most=15)
+    r = confirmations(cells, flickering, level=0.01 / rows, limit=15)
     assert 0 < r < 15
     assert expected_breaks(cells, flickering, r) <= 0.01 / rows
     assert expected_breaks(cells, flickering, r - 1) > 0.01 / rows
@@ -45,15 +45,15 @@ def test_r_is_the_least_that_holds_the_expected_false_breaks(cases, flickering, 
 
 def test_no_more_than_the_most_are_asked():
     """Where no number would do, and where 0 do."""
-    assert confirmations([(5, 5)] * 10_000, 0, level=0.01, most=15) == 15
-    assert confirmations([(30, 30)] * 20, 0, level=0.01, most=15) == 0
-    assert confirmations([(1, 1)] * 20, 20, level=0.01, most=15) == 0
+    assert confirmations([(5, 5)] * 10_000, 0, level=0.01, limit=15) == 15
+    assert confirmations([(30, 30)] * 20, 0, level=0.01, limit=15) == 0
+    assert confirmations([(1, 1)] * 20, 20, level=0.01, limit=15) == 0
 
 
 def test_the_walk_through_of_sixty_cases_asks_four_more():
     """5 baseline samples, 5 now: 9 failures are needed; more where cases flicker."""
-    assert confirmations([(5, 5)] * 60, 0, level=0.01, most=15) == 4
-    assert confirmations([(5, 5)] * 60, 6, level=0.01, most=15) > 4
+    assert confirmations([(5, 5)] * 60, 0, level=0.01, limit=15) == 4
+    assert confirmations([(5, 5)] * 60, 6, level=0.01, limit=15) > 4
 
 
 def test_p_is_the_binomial_tail_over_all_compared_cases():
@@ -81,7 +81,7 @@ def test_nothing_confirmed_is_p_1():
 
 def test_runs_of_one_sample_ask_for_more():
     """They cannot show that their samples are independent."""
-    asked = [confirmations([(10, n)] * 60, 6, level=0.01, most=15) for n in (2, 1)]
+    asked = [confirmations([(10, n)] * 60, 6, level=0.01, limit=15) for n in (2, 1)]
     assert asked[0] < 6 < asked[1]
 
 
@@ -127,8 +127,8 @@ def test_a_case_with_fewer_than_three_baseline_samples_has_no_chance():
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: confirmations([(5, 5)], 0, level=0, most=10),
-        lambda: confirmations([(5, 5)], 0, level=0.01, most=-1),
+        lambda: confirmations([(5, 5)], 0, level=0, limit=10),
+        lambda: confirmations([(5, 5)], 0, level=0.01, limit=-1),
         lambda: break_p([(5, 5)], 2, more=0),
     ],
 )

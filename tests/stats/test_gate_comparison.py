@@ -57,7 +57,7 @@ def test_the_same_change_with_one_sample_is_inconclusive_and_says_why():
     assert (found.verdict, found.blocking) == ("inconclusive", False)
     assert found.breaks.flipped == ("c0", "c1", "c2")
     assert found.breaks.flagged == ()
-    assert any("Too few discordant pairs" in note for note in found.notes)
+    assert any("Not enough changed cases" in note for note in found.notes)
 
 
 def test_a_flaky_case_with_one_sample_never_blocks():
@@ -73,7 +73,7 @@ def test_a_flaky_case_with_one_sample_never_blocks():
     base_n=st.integers(1, 2),
 )
 def test_up_to_four_flips_with_one_sample_never_block(cases, flipped, base_n):
-    """Whatever the size of the suite; the fifth could be told from noise."""
+    """Whatever the size of the suite; the fifth would be significant."""
     flipped = min(flipped, cases)
     found = verdict(row((flipped, base_n, base_n, 0, 1), (cases - flipped, base_n, base_n, 1, 1)))
     assert not found.blocking
@@ -118,7 +118,7 @@ def test_temperature_0_counts_as_one_sample():
 
 
 def test_moody_samples_take_the_edge_off_a_break():
-    """The same break beside cases whose runs disagree: confirmed, and yet noise explains it."""
+    """The same break beside cases whose runs disagree: confirmed, and yet not significant."""
     steady = row((1, 5, 5, 0, 5), (20, 4, 5, 4, 5), (10, 5, 5, 4, 5), (10, 4, 5, 5, 5))
     moody = row((1, 5, 5, 0, 5), (20, 4, 5, 1, 5), (20, 1, 5, 4, 5))
     assert (verdict(steady).verdict, verdict(steady).rule) == ("regressed", "break")
@@ -167,7 +167,7 @@ def test_a_small_real_drop_inside_the_margin_is_passed_and_said():
     assert found.mean.low > -0.05
     assert found.mean.p_adjusted < 0.04
     assert found.verdict == "passed"
-    assert "a small drop is real" in found.sentence
+    assert "a small drop, under 5 points" in found.sentence
 
 
 def test_the_interval_is_the_formula():
@@ -304,7 +304,7 @@ def test_a_flagged_case_that_passes_again_is_no_break():
         found.breaks.confirmed,
     ) == (("c0",), ("c1",), ())
     assert found.breaks.p == 1.0
-    assert any("passed when asked again" in note for note in found.notes)
+    assert any("passed on confirmation" in note for note in found.notes)
 
 
 def test_without_confirmation_the_samples_of_the_run_decide():
@@ -358,7 +358,7 @@ def test_nothing_to_compare_is_inconclusive():
     for noise_free in (False, True):
         found = evaluate_rows([Row("gpt", (), noise_free=noise_free)])[0]
         assert (found.verdict, found.mean, found.cases) == ("inconclusive", None, 0)
-        assert "no case stands in both" in found.sentence
+        assert "no case is in both" in found.sentence
 
 
 def test_scores_are_compared_by_the_mean_rule_alone():
@@ -445,7 +445,7 @@ def test_more_cases_are_asked_for_where_samples_do_not_tell():
 
 
 def test_the_smallest_drop_shrinks_with_cases():
-    """And is absent where nothing could have been seen."""
+    """And is absent if no drop is detectable."""
     few, many = verdict(row((20, 1, 1, 1, 1))), verdict(row((500, 1, 1, 1, 1)))
     assert few.outlook.smallest_drop > many.outlook.smallest_drop
     assert verdict(row((4, 1, 1, 1, 1))).outlook.smallest_drop is None

@@ -23,7 +23,7 @@ PAGE = " ".join(
     [
         f"q(5, 9) is {flip_chance(5, 9):.5f}. Among 60 cases {60 * flip_chance(5, 9):.4f} such",
         f"worse and none better give p = {mcnemar(3, 0):.3f}; five and none {mcnemar(5, 0):.3f}.",
-        f"need r = {confirmations([(5, 5)] * 60, 0, level=0.01, most=15)};",
+        f"need r = {confirmations([(5, 5)] * 60, 0, level=0.01, limit=15)};",
         f"at most {Rules().most_confirm}. ",
         f"Each of ρ = 0, {', '.join(map(str, CORRELATIONS))} is weighed",  # noqa: RUF001
         f"times {1 - DOUBT} for independence and {DOUBT} for the others",

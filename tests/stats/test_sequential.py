@@ -16,7 +16,7 @@ def test_the_curtailed_verdict_is_the_full_one_on_every_sequence(most):
         for sequence in product((0, 1), repeat=most):
             full = sum(sequence) >= need
             verdicts = [
-                curtailed(sum(sequence[:n]), n, need=need, most=most) for n in range(most + 1)
+                curtailed(sum(sequence[:n]), n, need=need, limit=most) for n in range(most + 1)
             ]
             assert {full} == set(verdicts) - {None}
             assert verdicts[-1] is full
@@ -31,8 +31,8 @@ def test_any_verdict_can_be_settled():
     def word(passes):
         return "steady" if passes == 4 else "broken" if passes == 0 else "flaky"
 
-    assert settled(1, 2, most=4, verdict=word) == "flaky"
-    assert settled(2, 2, most=4, verdict=word) is None
+    assert settled(1, 2, limit=4, verdict=word) == "flaky"
+    assert settled(2, 2, limit=4, verdict=word) is None
 
 
 def test_wald_decides_at_his_bounds():
@@ -62,8 +62,8 @@ def test_wald_keeps_the_stated_error_rates(rate, wrong):
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: settled(3, 2, most=4, verdict=bool),
-        lambda: curtailed(0, 0, need=5, most=4),
+        lambda: settled(3, 2, limit=4, verdict=bool),
+        lambda: curtailed(0, 0, need=5, limit=4),
         lambda: Sprt(0.5, 0.9),
         lambda: Sprt(0.9, 0.5, alpha=0.7),
         lambda: Sprt(0.9, 0.5).decide(3, 2),

@@ -13,13 +13,15 @@ _SHOWN = {"precision": "precision", "recall": "recall", "f1": "F1", "kappa": "ka
 def calibration(certificate: Certificate) -> Figure | None:
     """Return the figure of one judge; None where nothing was measured."""
     rates = [(title, certificate.metrics.get(name)) for name, title in _SHOWN.items()]
-    known = [(title, rate) for title, rate in rates if rate is not None and rate.value is not None]
-    if not known:
+    measured = [
+        (title, rate) for title, rate in rates if rate is not None and rate.value is not None
+    ]
+    if not measured:
         return None
-    scale = Scale(min(0.0, *(rate.low or 0.0 for _, rate in known)), 1, 80, _WIDTH - 140)
-    height = len(known) * 28.0 + 28
+    scale = Scale(min(0.0, *(rate.low or 0.0 for _, rate in measured)), 1, 80, _WIDTH - 140)
+    height = len(measured) * 28.0 + 28
     marks = [*_axis(scale, height)]
-    for place, (title, rate) in enumerate(known):
+    for place, (title, rate) in enumerate(measured):
         marks += _row(title, rate, place * 28.0 + 18, scale)
     labels, dangerous = certificate.labels, certificate.dangerous
     raters = f" by {len(labels.raters)} people" if labels.raters else ""
@@ -66,9 +68,9 @@ def _confusion(certificate: Certificate) -> tuple[tuple[str, tuple[str, ...]], .
         return ()
     rows = [
         (
-            f"people {said}",
-            tuple(str(counts.get(said, {}).get(judge, 0)) for judge in ("pass", "fail")),
+            f"people {label}",
+            tuple(str(counts.get(label, {}).get(judge, 0)) for judge in ("pass", "fail")),
         )
-        for said in ("pass", "fail")
+        for label in ("pass", "fail")
     ]
     return (("", ("judge pass", "judge fail")), *rows)

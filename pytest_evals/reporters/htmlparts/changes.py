@@ -61,26 +61,26 @@ class ChangeGroup:
     entries: tuple[ChangeEntry, ...]
 
 
-def change_groups(report: Report, seen: PageData) -> list[ChangeGroup]:
+def change_groups(report: Report, data: PageData) -> list[ChangeGroup]:
     """Return what changed in all datasets, the gravest class first."""
-    found: dict[str, list[ChangeEntry]] = {}
+    entries: dict[str, list[ChangeEntry]] = {}
     for diff in _diffs(report):
-        for one in diff.entries:
-            known = found.setdefault(one.kind, [])
-            if len(known) < SHOWN:
-                known.append(_entry(diff, one, seen))
+        for entry in diff.entries:
+            of_class = entries.setdefault(entry.kind, [])
+            if len(of_class) < SHOWN:
+                of_class.append(_entry(diff, entry, data))
     numbers = change_counts(report)
     return [
         ChangeGroup(
-            kind,
+            name,
             title,
             meaning,
-            numbers.get(kind, len(found[kind])),
-            kind in _OPEN,
-            tuple(found[kind]),
+            numbers.get(name, len(entries[name])),
+            name in _OPEN,
+            tuple(entries[name]),
         )
-        for kind, (title, meaning) in _TITLES.items()
-        if kind in found
+        for name, (title, meaning) in _TITLES.items()
+        if name in entries
     ]
 
 
@@ -88,67 +88,69 @@ def change_counts(report: Report) -> dict[str, int]:
     """Return the number of pairs of case and model by class."""
     numbers: dict[str, int] = {}
     for diff in _diffs(report):
-        for kind, number in diff.counts.items():
-            numbers[kind] = numbers.get(kind, 0) + number
-    ordered = [*(kind for kind in _TITLES if kind in numbers), *sorted(numbers)]
-    return {kind: numbers[kind] for kind in ordered}
+        for name, number in diff.counts.items():
+            numbers[name] = numbers.get(name, 0) + number
+    ordered = [*(name for name in _TITLES if name in numbers), *sorted(numbers)]
+    return {name: numbers[name] for name in ordered}
 
 
-def index_changes(report: Report, seen: PageData) -> list[dict[str, Any]]:
+def index_changes(report: Report, data: PageData) -> list[dict[str, Any]]:
     """Return every entry that has trials in this run, as the page's script reads it."""
-    models = {model: place for place, model in enumerate(seen.models)}
-    found = []
+    models = {model: place for place, model in enumerate(data.models)}
+    rows = []
     for diff in _diffs(report):
-        for one in diff.entries:
-            case = seen.cases.get((diff.dataset, one.case))
-            model = models.get(neutral(one.model))
+        for change in diff.entries:
+            case = data.cases.get((diff.dataset, change.case))
+            model = models.get(neutral(change.model))
             if case is None or model is None:
                 continue
-            entry = _entry(diff, one, seen)
-            found.append(
+            entry = _entry(diff, change, data)
+            rows.append(
                 {
                     "case": case.place,
                     "model": model,
-                    "kind": one.kind,
+                    "kind": change.kind,
                     "before": entry.before,
                     "now": entry.now,
                     "pieces": [(mark, neutral(text)) for mark, text in entry.pieces],
                     "facts": list(map(neutral, entry.facts)),
                 }
             )
-    return found
+    return rows
 
 
-def class_title(kind: str) -> str:
+def class_title(name: str) -> str:
     """Return what people call a class."""
-    return _TITLES[kind][0] if kind in _TITLES else kind.replace("_", " ").capitalize()
+    return _TITLES[name][0] if name in _TITLES else name.replace("_", " ").capitalize()
 
 
 def _diffs(report: Report) -> list[Diff]:
-    return [one.diff for one in report.evaluations.values() if one.diff is not None]
+    return [
+        evaluation.diff for evaluation in report.evaluations.values() if evaluation.diff is not None
+    ]
 
 
-def _entry(diff: Diff, one: DiffEntry, seen: PageData) -> ChangeEntry:
+def _entry(diff: Diff, entry: DiffEntry, data: PageData) -> ChangeEntry:
     """Return one entry as it is shown."""
-    same = one.answer_before == one.answer
+    same = entry.answer_before == entry.answer
     pieces: tuple[Piece, ...] = ()
-    if one.answer_before is not None or one.answer is not None:
+    if entry.answer_before is not None or entry.answer is not None:
         pieces = (
-            (("=", one.answer or ""),)
+            (("=", entry.answer or ""),)
             if same
-            else word_diff(one.answer_before or "", one.answer or "")
+            else word_diff(entry.answer_before or "", entry.answer or "")
         )
     return ChangeEntry(
         dataset=diff.dataset,
-        case=one.case,
-        model=one.model,
-        trial=_worst_trial(seen, (diff.dataset, one.case), one.model),
-        blocking=one.blocking,
-        before=_passes(one.passes_before, one.n_before),
-        now=_passes(one.passes, one.n),
+        case=entry.case,
+        model=entry.model,
+        trial=_worst_trial(data, (diff.dataset, entry.case), entry.model),
+        blocking=entry.blocking,
+        before=_passes(entry.passes_before, entry.n_before),
+        now=_passes(entry.passes, entry.n),
         pieces=pieces,
-        reasons=one.reasons,
-        facts=tuple(_facts(one)),
+        reasons=entry.reasons,
+        facts=tuple(_facts(entry)),
     )
 
 
@@ -156,18 +158,22 @@ def _passes(passes: int | None, n: int | None) -> str:
     return "-" if passes is None or n is None else f"{passes}/{n}"
 
 
-def _facts(one: DiffEntry) -> list[str]:
+def _facts(entry: DiffEntry) -> list[str]:
     """Return what else moved, in words."""
     facts = [
         f"{name} {_number(change.before)} → {_number(change.now)}"
-        for name, change in one.scores.items()
+        for name, change in entry.scores.items()
     ]
-    if one.tools is not None and one.tools_before is not None and one.tools != one.tools_before:
-        facts.append(f"tools {_names(one.tools_before)} → {_names(one.tools)}")
-    if one.tokens is not None:
-        facts.append(f"tokens {_number(one.tokens.before)} → {_number(one.tokens.now)}")
-    if one.edited:
-        facts.append(f"edited: {', '.join(one.edited)}")
+    if (
+        entry.tools is not None
+        and entry.tools_before is not None
+        and entry.tools != entry.tools_before
+    ):
+        facts.append(f"tools {_names(entry.tools_before)} → {_names(entry.tools)}")
+    if entry.tokens is not None:
+        facts.append(f"tokens {_number(entry.tokens.before)} → {_number(entry.tokens.now)}")
+    if entry.edited:
+        facts.append(f"edited: {', '.join(entry.edited)}")
     return facts
 
 
@@ -179,18 +185,18 @@ def _names(names: tuple[str, ...]) -> str:
     return ", ".join(names) or "none"
 
 
-def _worst_trial(seen: PageData, key: tuple[str, str], model: str) -> str | None:
+def _worst_trial(data: PageData, key: tuple[str, str], model: str) -> str | None:
     """Return the first trial that did not pass, else the first."""
-    case = seen.cases.get(key)
+    case = data.cases.get(key)
     cell: list[tuple[int, int, int]] = [] if case is None else case.cells.get(model, [])
     if not cell:
         return None
     place = next((place for _, status, place in cell if status), cell[0][2])
-    found: str = seen.index["id"][place]
-    return found
+    node_id: str = data.index["id"][place]
+    return node_id
 
 
 def class_titles(report: Report) -> Mapping[str, str]:
     """Return the classes that occur, with what people call them, for the filter."""
-    found = {one.kind for diff in _diffs(report) for one in diff.entries}
-    return {kind: class_title(kind) for kind in _TITLES if kind in found}
+    names = {entry.kind for diff in _diffs(report) for entry in diff.entries}
+    return {name: class_title(name) for name in _TITLES if name in names}

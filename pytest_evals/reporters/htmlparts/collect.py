@@ -89,21 +89,21 @@ _COLUMNS = ("id", "case", "model", "sample", "status", "score", "cost", "latency
 
 def collect_page_data(report: Report) -> PageData:
     """Read all trials of a report, once."""
-    found = PageData(index={name: [] for name in _COLUMNS})
+    data = PageData(index={name: [] for name in _COLUMNS})
     packer = _Packer(report)
     scorers: dict[str, int] = {}
     models = {model: place for place, model in enumerate(_models(report))}
     for result in report.trials():
-        one = summarize_trial(result)
-        found.tables.setdefault(result.dataset, TrialTable(result.dataset)).add(one)
-        _enter(found, result, one, models, scorers)
+        stats = summarize_trial(result)
+        data.tables.setdefault(result.dataset, TrialTable(result.dataset)).add(stats)
+        _enter(data, result, stats, models, scorers)
         packer.add(result)
     packer.flush()
-    found.chunks, found.cut = packer.chunks, packer.cut
-    found.declared = list(models)
-    found.models = [neutral(model) for model in models]
-    found.index["scorers"] = [neutral(name) for name in scorers]
-    return found
+    data.chunks, data.cut = packer.chunks, packer.cut
+    data.declared = list(models)
+    data.models = [neutral(model) for model in models]
+    data.index["scorers"] = [neutral(name) for name in scorers]
+    return data
 
 
 def status_number(result: TrialResult) -> int:
@@ -168,43 +168,43 @@ class _Packer:
 
 
 def _enter(
-    found: PageData,
+    data: PageData,
     result: TrialResult,
-    one: TrialStats,
+    stats: TrialStats,
     models: dict[str, int],
     scorers: dict[str, int],
 ) -> None:
     """Enter one trial into the index."""
     key = (result.dataset, result.case_id)
-    seen = found.cases.get(key)
-    if seen is None:
-        seen = found.cases[key] = CaseRow(
+    case = data.cases.get(key)
+    if case is None:
+        case = data.cases[key] = CaseRow(
             dataset=neutral(result.dataset),
             case=neutral(result.case_id),
             question=first_line_of_input(result),
             tags=tuple(map(neutral, result.tags)),
-            place=len(found.cases),
+            place=len(data.cases),
         )
     status = status_number(result)
-    seen.cells.setdefault(result.model_id, []).append(
-        (result.sample, status, len(found.index["id"]))
+    case.cells.setdefault(result.model_id, []).append(
+        (result.sample, status, len(data.index["id"]))
     )
     row: Mapping[str, Any] = {
         "id": neutral(result.id),
-        "case": seen.place,
+        "case": case.place,
         "model": models.setdefault(result.model_id, len(models)),
         "sample": result.sample,
         "status": status,
         "score": None if result.score is None else round(result.score, 4),
-        "cost": None if one.cost_usd is None else float(f"{one.cost_usd:.4g}"),
-        "latency": None if one.latency_s is None else round(one.latency_s, 4),
+        "cost": None if stats.cost_usd is None else float(f"{stats.cost_usd:.4g}"),
+        "latency": None if stats.latency_s is None else round(stats.latency_s, 4),
         "failing": [
             scorers.setdefault(name, len(scorers))
-            for name in dict.fromkeys((*one.failing, *one.unscored))
+            for name in dict.fromkeys((*stats.failing, *stats.unscored))
         ],
     }
     for name, value in row.items():
-        found.index[name].append(value)
+        data.index[name].append(value)
 
 
 def first_line_of_input(result: TrialResult) -> str:

@@ -43,19 +43,19 @@ class _Curve:
     """How far its marks are moved, so that models do not hide each other."""
 
 
-def pass_curves(table: TrialTable, asked: Sequence[str], *, several: bool) -> Figure | None:
+def pass_curves(table: TrialTable, declared: Sequence[str], *, several: bool) -> Figure | None:
     """Return the figure of a dataset; None where a case has but one sample.
 
     Args:
         table: its trials.
-        asked: its models, in the order of their colours.
+        declared: its models, in the order of their colours.
         several: whether the report has several datasets.
     """
-    models, rest = select_models(list(asked))
+    models, rest = select_models(list(declared))
     groups = {model: TrialGroup(table.cases(model)) for model in models}
     fewest = min(
         (
-            sum(not one.unneeded for one in cell)
+            sum(not trial.unneeded for trial in cell)
             for g in groups.values()
             for cell in g.cells.values()
         ),
@@ -68,7 +68,7 @@ def pass_curves(table: TrialTable, asked: Sequence[str], *, several: bool) -> Fi
     marks = [*_axes(frame, ks)]
     for place, (model, aside) in enumerate(zip(models, mark_offsets(len(models), 40), strict=True)):
         curve = _Curve(groups[model], model, ks, f"s{place}", aside)
-        marks += [_drawn(curve, kind, frame) for kind in ("pass^", "pass@")]
+        marks += [_drawn(curve, metric, frame) for metric in ("pass^", "pass@")]
     return Figure(
         title=figure_title("How often samples pass", table.dataset, several),
         note="Solid: pass@k, at least one of k samples passes. Dashed: pass^k, all k pass. "
@@ -84,8 +84,8 @@ def _chosen(fewest: int) -> list[int]:
     """Return the ks that are drawn: all, or a few spread out."""
     if fewest <= _MOST:
         return list(range(1, fewest + 1))
-    known = [k for k in (1, 2, 3, 5, 8, 10, 15, 20, 30, 50, 75, 100) if k < fewest * 0.9]
-    return [*known, fewest]
+    chosen = [k for k in (1, 2, 3, 5, 8, 10, 15, 20, 30, 50, 75, 100) if k < fewest * 0.9]
+    return [*chosen, fewest]
 
 
 def _axes(frame: _Frame, ks: list[int]) -> list[Markup]:
@@ -99,25 +99,25 @@ def _axes(frame: _Frame, ks: list[int]) -> list[Markup]:
     return [*marks, text(frame.x(ks[0]), _HEIGHT - 14, f"k = {ks[0]}", "middle"), *below]
 
 
-def _drawn(curve: _Curve, kind: str, frame: _Frame) -> Markup:
+def _drawn(curve: _Curve, metric: str, frame: _Frame) -> Markup:
     """Return one curve, with the interval at every point of pass@k."""
     points, marks = [], []
     for k in curve.ks:
-        found = estimate_metric(curve.group, MetricSpec.model_validate({"kind": kind, "k": k}))
-        if not isinstance(found, Estimate):
+        value = estimate_metric(curve.group, MetricSpec.model_validate({"kind": metric, "k": k}))
+        if not isinstance(value, Estimate):
             continue
-        x, y = frame.x(k) + curve.aside, frame.y(found.value)
+        x, y = frame.x(k) + curve.aside, frame.y(value.value)
         points.append((x, y))
         ends = ""
-        if found.low is not None and found.high is not None:
-            ends = f" ({percent(found.low)} to {percent(found.high)})"
-            if kind == "pass@":
-                marks.append(line(x, frame.y(found.low), x, frame.y(found.high), "whisker"))
-        told = tag("title", f"{curve.model} {kind}{k}: {percent(found.value)}{ends}")
+        if value.low is not None and value.high is not None:
+            ends = f" ({percent(value.low)} to {percent(value.high)})"
+            if metric == "pass@":
+                marks.append(line(x, frame.y(value.low), x, frame.y(value.high), "whisker"))
+        tooltip = tag("title", f"{curve.model} {metric}{k}: {percent(value.value)}{ends}")
         marks.append(
-            tag("circle", told, cx=x, cy=y, r=3.5 if kind == "pass@" else 2.5, class_="dot")
+            tag("circle", tooltip, cx=x, cy=y, r=3.5 if metric == "pass@" else 2.5, class_="dot")
         )
-    dash = "curve" if kind == "pass@" else "curve dashed"
+    dash = "curve" if metric == "pass@" else "curve dashed"
     return tag(
         "g", tag("polyline", points=join_points(points), class_=dash), *marks, class_=curve.colour
     )

@@ -55,7 +55,9 @@ class TrialDetail:
         """Return what became of the first answer, where it was revised."""
         if first is None:
             return None
-        return _full(outcome=first.outcome.value, scores=[self._score(one) for one in first.scores])
+        return _full(
+            outcome=first.outcome.value, scores=[self._score(score) for score in first.scores]
+        )
 
     def _text(self, text: str | None) -> str | None:
         """Return a text as it is shown: harmless, and cut."""
@@ -91,8 +93,8 @@ class TrialDetail:
         if score.advisory and isinstance(why, str):
             common["why"] = self._text(why)
         if isinstance(score, ScoreError):
-            told = _full(reason=self._text(score.message), detail=self._text(score.detail))
-            return {**common, "verdict": "error", **told}
+            error = _full(reason=self._text(score.message), detail=self._text(score.detail))
+            return {**common, "verdict": "error", **error}
         verdict = {True: "pass", False: "fail", None: "info"}[score.passed]
         return common | _full(
             verdict=verdict,

@@ -1,4 +1,4 @@
-"""Gates as rows: what was asked for, what was found, and a picture of both. Pure."""
+"""Gates as rows of the HTML page: required value, value, interval, and a drawing of them. Pure."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,69 +21,79 @@ class GateRow:
     blocking: bool
     gate: str
     whom: str
-    """The model, and the slice where there is one."""
+    """The model; the slice and the dataset if there are several."""
     value: str
     interval: str
     n: str
     sentence: str
+    """The reason; empty if the numbers say it."""
     notes: tuple[str, ...]
     drawing: Markup | None
 
 
 def gate_rows(verdicts: Sequence[GateVerdict], *, several: bool) -> list[GateRow]:
-    """Return the verdicts as rows, the gravest first, else as they were declared.
+    """Return the verdicts as rows, blocking ones first, then by gravity, then as declared.
 
     Args:
         verdicts: of all datasets.
         several: whether there are several datasets.
     """
-    ordered = sorted(verdicts, key=lambda one: (not one.blocking, _GRAVITY.index(one.verdict)))
-    return [_row(one, several=several) for one in ordered]
+    ordered = sorted(
+        verdicts, key=lambda verdict: (not verdict.blocking, _GRAVITY.index(verdict.verdict))
+    )
+    return [_row(verdict, several=several) for verdict in ordered]
 
 
-def _row(one: GateVerdict, *, several: bool) -> GateRow:
+def _row(verdict: GateVerdict, *, several: bool) -> GateRow:
     """Return one row."""
     whom = [
-        one.model,
-        *([str(one.slice)] if one.slice else []),
-        *([one.dataset] if several else []),
+        verdict.model,
+        *([str(verdict.slice)] if verdict.slice else []),
+        *([verdict.dataset] if several else []),
     ]
-    written = _writer(one)
+    write = _number_format(verdict)
     interval = ""
-    if one.low is not None and one.high is not None:
-        interval = f"{written(one.low)} to {written(one.high)}"
+    if verdict.low is not None and verdict.high is not None:
+        interval = f"{write(verdict.low)} to {write(verdict.high)}"
     return GateRow(
-        verdict=one.verdict,
-        blocking=one.blocking,
-        gate=one.gate,
+        verdict=verdict.verdict,
+        blocking=verdict.blocking,
+        gate=verdict.gate,
         whom=" · ".join(whom),
-        value="" if one.value is None else written(one.value),
+        value="" if verdict.value is None else write(verdict.value),
         interval=interval,
-        n=f"{one.n:,} samples, {one.cases:,} cases" if one.n else "",
-        sentence="" if is_measured(one) else verdict_reason(one),
-        notes=one.notes,
-        drawing=_drawing(one),
+        n=f"{_count(verdict.n, 'sample')}, {_count(verdict.cases, 'case')}" if verdict.n else "",
+        sentence="" if is_measured(verdict) else verdict_reason(verdict),
+        notes=verdict.notes,
+        drawing=_drawing(verdict),
     )
 
 
-def is_measured(one: GateVerdict) -> bool:
-    """Whether a verdict is told by its numbers alone: a metric beside its bar."""
-    return one.value is not None and bool(one.bar) and one.verdict in {"passed", "failed"}
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def verdict_reason(one: GateVerdict) -> str:
-    """Return why, in words, without the verdict's own word before it."""
-    first, _, rest = one.sentence.partition(": ")
-    return rest if rest and first.split(" ")[0].isupper() else one.sentence
+def is_measured(verdict: GateVerdict) -> bool:
+    """Whether the numbers explain the verdict: a value beside the required value."""
+    return (
+        verdict.value is not None and bool(verdict.bar) and verdict.verdict in {"passed", "failed"}
+    )
 
 
-def verdict_sentence(one: GateVerdict) -> str:
+def verdict_reason(verdict: GateVerdict) -> str:
+    """Return the sentence of a verdict without its first word, the verdict itself."""
+    first, _, rest = verdict.sentence.partition(": ")
+    return rest if rest and first.split(" ")[0].isupper() else verdict.sentence
+
+
+def verdict_sentence(verdict: GateVerdict) -> str:
     """Return a verdict as one sentence of the headline."""
-    part = f" ({one.slice})" if one.slice else ""
-    if not is_measured(one):
-        return f"{one.gate} on {one.model}{part}: {verdict_reason(one)}"
-    assert one.value is not None
-    return f"{one.gate} on {one.model}{part}: {format_value(one.value, one.unit)} was found."
+    part = f" ({verdict.slice})" if verdict.slice else ""
+    name = f"{verdict.gate} on {verdict.model}{part}"
+    if not is_measured(verdict):
+        return f"{name}: {verdict_reason(verdict)}"
+    assert verdict.value is not None
+    return f"{name}: the value is {format_value(verdict.value, verdict.unit)}."
 
 
 def format_value(value: float, unit: str) -> str:
@@ -99,51 +109,57 @@ def format_value(value: float, unit: str) -> str:
     return f"{value:.3g}"
 
 
-def _writer(one: GateVerdict) -> Callable[[float], str]:
-    """Return how a verdict's numbers are written: values in their unit, changes with a sign."""
-    if one.metric != "regressions":
-        return lambda value: format_value(value, one.unit)
-    return format_points if one.unit == "rate" else "{:+.3g}".format
+def _number_format(verdict: GateVerdict) -> Callable[[float], str]:
+    """Return how to write a verdict's numbers: values in their unit, changes with a sign."""
+    if verdict.metric != "regressions":
+        return lambda value: format_value(value, verdict.unit)
+    return format_points if verdict.unit == "rate" else "{:+.3g}".format
 
 
 def format_points(value: float) -> str:
-    """Write a change of a rate, in points; no rate changes by more than 100."""
+    """Write a change of a rate in points; no rate changes by more than 100."""
     return f"{min(1.0, max(-1.0, value)) * 100:+.1f} pts"
 
 
-def _bar(one: GateVerdict) -> float | None:
-    """Return the number that was asked for; 0 (no change) for a comparison."""
-    if one.metric == "regressions":
+def _required(verdict: GateVerdict) -> float | None:
+    """Return the required value; 0 (no change) for a comparison."""
+    if verdict.metric == "regressions":
         return 0.0
-    number = one.bar.split()[-1] if one.bar else ""
+    number = verdict.bar.split()[-1] if verdict.bar else ""
     try:
         return float(number)
     except ValueError:
         return None
 
 
-def _drawing(one: GateVerdict) -> Markup | None:
-    """Draw the value, its interval and the bar on one axis; None where there is no value."""
-    if one.value is None:
+def _drawing(verdict: GateVerdict) -> Markup | None:
+    """Draw the value, its interval and the required value on one axis; None without a value."""
+    if verdict.value is None:
         return None
-    bar = _bar(one)
-    known = [x for x in (one.value, one.low, one.high, bar) if x is not None]
-    low, high = min(0.0, *known, 0.0), max(known)
-    if one.metric == "regressions":
-        high = min(1.0, max(map(abs, known)) * 1.2) or 0.1
+    required = _required(verdict)
+    scale = _scale(verdict, required)
+    middle = _HEIGHT / 2
+    marks = [line(6, middle, _WIDTH - 6, middle, "axis")]
+    if verdict.low is not None and verdict.high is not None:
+        x, wide = scale(verdict.low), max(3.0, scale(verdict.high) - scale(verdict.low))
+        marks.append(tag("rect", x=x, y=middle - 3, width=wide, height=6, rx=3, class_="range"))
+    if required is not None:
+        marks.append(line(scale(required), 3, scale(required), _HEIGHT - 3, "asked"))
+    marks.append(tag("circle", cx=scale(verdict.value), cy=middle, r=5, class_="dot"))
+    requirement = "no change" if verdict.metric == "regressions" else verdict.bar
+    label = f"value {verdict.value:.4g}, required {requirement}"
+    return picture(_WIDTH, _HEIGHT, label, *marks, class_=f"gauge v-{verdict.verdict}")
+
+
+def _scale(verdict: GateVerdict, required: float | None) -> Scale:
+    """Return the axis: 0 to 1 for rates and scores, else a range around all numbers."""
+    numbers = [x for x in (verdict.value, verdict.low, verdict.high, required) if x is not None]
+    low, high = min(0.0, *numbers, 0.0), max(numbers)
+    if verdict.metric == "regressions":
+        high = min(1.0, max(map(abs, numbers)) * 1.2) or 0.1
         low = -high
-    elif one.unit in {"rate", "score"} and low >= 0 and high <= 1:
+    elif verdict.unit in {"rate", "score"} and low >= 0 and high <= 1:
         low, high = 0.0, 1.0
     else:
         high = high * 1.25 or 1.0
-    scale, middle = Scale(low, high, 6, _WIDTH - 6), _HEIGHT / 2
-    marks = [line(6, middle, _WIDTH - 6, middle, "axis")]
-    if one.low is not None and one.high is not None:
-        x, wide = scale(one.low), max(3.0, scale(one.high) - scale(one.low))
-        marks.append(tag("rect", x=x, y=middle - 3, width=wide, height=6, rx=3, class_="range"))
-    if bar is not None:
-        marks.append(line(scale(bar), 3, scale(bar), _HEIGHT - 3, "asked"))
-    marks.append(tag("circle", cx=scale(one.value), cy=middle, r=5, class_="dot"))
-    asked = "no change" if one.metric == "regressions" else one.bar
-    told = f"found {one.value:.4g}, asked for {asked}"
-    return picture(_WIDTH, _HEIGHT, told, *marks, class_=f"gauge v-{one.verdict}")
+    return Scale(low, high, 6, _WIDTH - 6)

@@ -1,4 +1,4 @@
-"""The first screen: the verdict in words, with the counts behind it. Pure."""
+"""The headline of the HTML page: the verdict in words, with the counts and the cost. Pure."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from pytest_evals.reporters.htmlparts.gates import verdict_sentence
 from pytest_evals.reporters.shape import all_verdicts, overall_decision
 from pytest_evals.verdict.decision import DecisionWord
 
-REASONS = 3
+MAX_REASONS = 3
 """Gates that the headline names."""
 
 Tone = Literal["good", "bad", "warn"]
@@ -31,19 +31,18 @@ class Headline:
     title: str
     tone: Tone
     sentences: tuple[str, ...]
-    """What the verdict rests on, the gravest first."""
+    """The facts of the verdict, the gravest first."""
     reasons: tuple[str, ...]
-    """The gates that speak against the change, a sentence each; at most `REASONS`, then how many
-    more."""
+    """The gates that did not pass, a sentence each: `MAX_REASONS` of them, then how many more."""
     counts: tuple[tuple[str, int], ...]
-    """Trials by status, those that occur."""
+    """Trials by status, without zeros."""
     facts: tuple[tuple[str, str], ...]
-    """Name and value of what the run took."""
+    """Name and value of each quantity: trials, cases, tokens, cost, time."""
 
 
-def headline(report: Report, seen: PageData) -> Headline:
+def headline(report: Report, data: PageData) -> Headline:
     """Return the verdict on a run."""
-    numbers = [seen.index["status"].count(place) for place in range(len(STATUSES))]
+    numbers = [data.index["status"].count(place) for place in range(len(STATUSES))]
     counts = dict(zip(STATUSES, numbers, strict=True))
     decision = overall_decision(report)
     broken = counts["failed"] + counts["errored"]
@@ -71,75 +70,79 @@ def headline(report: Report, seen: PageData) -> Headline:
 
 
 def _of_trials(counts: dict[str, int]) -> tuple[str, Tone]:
-    """Return the verdict where no gate judges."""
+    """Return the verdict of a run without gates."""
     total = sum(counts.values()) - counts["unneeded"]
     right = counts["passed"] + counts["revised"]
     if not total:
         return "No trial was recorded", "warn"
     whole = right == total
-    said = f"All {total:,}" if whole and total > 1 else f"{right:,} of {total:,}"
+    count = f"All {total:,}" if whole and total > 1 else f"{right:,} of {total:,}"
     tone: Tone = "good" if whole else "warn" if right + counts["skipped"] == total else "bad"
-    return f"{said} {_trials(total)} passed", tone
+    return f"{count} {_trials(total)} passed", tone
 
 
 def _outcomes(counts: dict[str, int]) -> str:
-    """Say how many trials count as broken by themselves."""
+    """Return how many trials failed or errored."""
     parts = [f"{counts[name]:,} {name}" for name in ("failed", "errored") if counts[name]]
     return f"{' and '.join(parts)}."
 
 
 def _gates(report: Report) -> str:
-    """Say what became of the gates."""
+    """Return how many gates did not pass."""
     verdicts = all_verdicts(report)
-    failed = [one for one in verdicts if one.verdict == "failed"]
-    untold = [one for one in verdicts if one.verdict in {"incomplete", "skipped"}]
-    open_ = [one for one in verdicts if one.verdict == "inconclusive"]
+    failed = [verdict for verdict in verdicts if verdict.verdict == "failed"]
+    not_evaluated = [
+        verdict for verdict in verdicts if verdict.verdict in {"incomplete", "skipped"}
+    ]
+    inconclusive = [verdict for verdict in verdicts if verdict.verdict == "inconclusive"]
     total = len(verdicts)
     parts = []
     if failed:
         parts.append(f"{len(failed)} of {total} gates failed" if total > 1 else "The gate failed")
-    if untold:
-        parts.append(f"{len(untold)} could not be judged")
-    if open_:
-        parts.append(f"{len(open_)} cannot be told from noise")
+    if not_evaluated:
+        parts.append(f"{len(not_evaluated)} not evaluated")
+    if inconclusive:
+        parts.append(f"{len(inconclusive)} inconclusive")
     if not parts:
         return "All gates passed." if total > 1 else "The gate passed."
     return "; ".join(parts) + "."
 
 
 def _reasons(report: Report) -> list[str]:
-    """Say which gates speak against the change, the gravest first."""
+    """Return a sentence for each gate that did not pass, the gravest first."""
     verdicts = all_verdicts(report)
-    failed = [one for one in verdicts if one.verdict == "failed"]
-    against = failed or [one for one in verdicts if one.verdict != "passed"]
-    rest = len(against) - REASONS
-    reasons = [verdict_sentence(one) for one in against[:REASONS]]
+    failed = [verdict for verdict in verdicts if verdict.verdict == "failed"]
+    against = failed or [verdict for verdict in verdicts if verdict.verdict != "passed"]
+    rest = len(against) - MAX_REASONS
+    reasons = [verdict_sentence(verdict) for verdict in against[:MAX_REASONS]]
     return [*reasons, f"{rest} more: see the gates."] if rest > 0 else reasons
 
 
 def _regressed(report: Report) -> list[str]:
-    """Say what got worse against the baseline."""
-    diffs = [one.diff for one in report.evaluations.values() if one.diff is not None]
+    """Return how many cases regressed and were fixed."""
+    diffs = [
+        evaluation.diff for evaluation in report.evaluations.values() if evaluation.diff is not None
+    ]
     if not diffs:
         return []
     names = sorted({diff.baseline for diff in diffs})
     against = names[0] if len(names) == 1 else "their baselines"
     worse, better = (
-        sum(diff.counts.get(kind, 0) for diff in diffs) for kind in ("regressed", "fixed")
+        sum(diff.counts.get(name, 0) for diff in diffs) for name in ("regressed", "fixed")
     )
     return [f"{worse:,} regressed and {better:,} fixed against {against}."]
 
 
 def _missing(report: Report, recorded: int) -> list[str]:
-    """Say what was not run, so that nothing is claimed of it."""
+    """Return why the run is incomplete, and by how much."""
     planned = sum(info.planned for info in report.run.datasets)
     if report.complete:
         return []
     why = {
-        "narrowed": "A part was selected",
-        "interrupted": "The run was cut short",
+        "narrowed": "Only a part was selected",
+        "interrupted": "The run was interrupted",
         "running": "The run was never finished",
-    }.get(report.run.status, "The run is not whole")
+    }.get(report.run.status, "The run is incomplete")
     return [f"{why}: {recorded:,} of {planned:,} planned trials were run."]
 
 
@@ -148,7 +151,7 @@ def _trials(number: int) -> str:
 
 
 def _facts(report: Report, recorded: int) -> list[tuple[str, str]]:
-    """Return what the run took."""
+    """Return the quantities of the run."""
     run = report.run
     facts = [("trials", format_count(recorded))]
     cases = sum(info.cases for info in run.datasets)

@@ -44,21 +44,23 @@ class NumberTable:
     rows: tuple[tuple[str, tuple[NumberCell, ...]], ...]
 
 
-def model_table(title: str, judged: Evaluation, models: Sequence[str]) -> NumberTable:
+def model_table(title: str, evaluation: Evaluation, models: Sequence[str]) -> NumberTable:
     """Return what is known of each model, in this order."""
     by_model: dict[str, dict[str, Metric]] = {}
     ordered = {model: place for place, model in enumerate(models)}
-    for metric in sorted(judged.metrics, key=lambda one: ordered.get(one.model, len(ordered))):
+    for metric in sorted(
+        evaluation.metrics, key=lambda metric: ordered.get(metric.model, len(ordered))
+    ):
         if metric.slice is None:
             by_model.setdefault(metric.model, {})[metric.metric] = metric
-    named = _named(judged.metrics)
+    named = _named(evaluation.metrics)
     names = [*named[:1], *(name for name in named[1:] if _known(by_model.values(), name))]
     if not names:
         return NumberTable(title, "model", (), ())
-    changes = _changes(judged)
+    changes = _changes(evaluation)
     rows = []
-    for model, found in by_model.items():
-        first, *rest = [to_cell(found.get(name)) for name in names]
+    for model, metrics in by_model.items():
+        first, *rest = [to_cell(metrics.get(name)) for name in names]
         against = [changes.get(model, NumberCell("-"))] if changes else []
         rows.append((model, (first, *against, *rest)))
     columns = [_COLUMNS.get(name, name) for name in names]
@@ -67,44 +69,46 @@ def model_table(title: str, judged: Evaluation, models: Sequence[str]) -> Number
     return NumberTable(title, "model", tuple(columns), tuple(rows))
 
 
-def scorer_table(title: str, judged: Evaluation, models: Sequence[str]) -> NumberTable | None:
+def scorer_table(title: str, evaluation: Evaluation, models: Sequence[str]) -> NumberTable | None:
     """Return the mean of every scorer by model; None where there is one scorer or none."""
-    found: dict[str, dict[str, Metric]] = {}
-    for metric in judged.metrics:
+    by_scorer: dict[str, dict[str, Metric]] = {}
+    for metric in evaluation.metrics:
         if metric.slice is None and metric.metric.startswith("mean(") and metric.unit == "score":
-            found.setdefault(metric.metric[5:-1], {})[metric.model] = metric
-    if len(found) < 2:
+            by_scorer.setdefault(metric.metric[5:-1], {})[metric.model] = metric
+    if len(by_scorer) < 2:
         return None
     rows = (
-        (name, tuple(to_cell(cell.get(model)) for model in models)) for name, cell in found.items()
+        (name, tuple(to_cell(cell.get(model)) for model in models))
+        for name, cell in by_scorer.items()
     )
     return NumberTable(f"{title}By scorer", "scorer", tuple(models), tuple(rows))
 
 
-def other_table(title: str, judged: Evaluation, models: Sequence[str]) -> NumberTable | None:
+def other_table(title: str, evaluation: Evaluation, models: Sequence[str]) -> NumberTable | None:
     """Return the metrics that no other table has, by model; None where there are none."""
-    shown = {*_named(judged.metrics)}
-    found: dict[str, dict[str, Metric]] = {}
-    for metric in judged.metrics:
+    shown = {*_named(evaluation.metrics)}
+    by_metric: dict[str, dict[str, Metric]] = {}
+    for metric in evaluation.metrics:
         scorers = metric.metric.startswith("mean(") and metric.unit == "score"
         if metric.slice is None and metric.metric not in shown and not scorers:
-            found.setdefault(metric.metric, {})[metric.model] = metric
+            by_metric.setdefault(metric.metric, {})[metric.model] = metric
     rows = tuple(
-        (name, tuple(to_cell(cell.get(model)) for model in models)) for name, cell in found.items()
+        (name, tuple(to_cell(cell.get(model)) for model in models))
+        for name, cell in by_metric.items()
     )
     return NumberTable(f"{title}Other metrics", "metric", tuple(models), rows) if rows else None
 
 
 def tag_table(title: str, table: TrialTable, models: Sequence[str]) -> NumberTable | None:
     """Return pass@1 of every tag by model; None where there are fewer than two tags."""
-    found: dict[str, dict[str, Metric]] = {}
+    by_tag: dict[str, dict[str, Metric]] = {}
     for metric in compute_slice_metrics(table, "tag", names=("pass@1",)):
         assert metric.slice is not None
-        found.setdefault(metric.slice.value, {})[metric.model] = metric
-    if len(found) < 2:
+        by_tag.setdefault(metric.slice.value, {})[metric.model] = metric
+    if len(by_tag) < 2:
         return None
-    worst = sorted(found, key=lambda tag: (_least(found[tag].values()), tag))[:_MOST_TAGS]
-    rows = ((tag, tuple(to_cell(found[tag].get(model)) for model in models)) for tag in worst)
+    worst = sorted(by_tag, key=lambda tag: (_least(by_tag[tag].values()), tag))[:_MOST_TAGS]
+    rows = ((tag, tuple(to_cell(by_tag[tag].get(model)) for model in models)) for tag in worst)
     return NumberTable(f"{title}By tag (pass@1)", "tag", tuple(models), tuple(rows))
 
 
@@ -132,37 +136,42 @@ def colour_level(share: float) -> int:
 
 def _named(metrics: Iterable[Metric]) -> list[str]:
     """Return the metrics that are columns, in their order."""
-    known = dict.fromkeys(metric.metric for metric in metrics if metric.slice is None)
+    names = dict.fromkeys(metric.metric for metric in metrics if metric.slice is None)
     powers = sorted(
-        (found[1], int(found[2]), name)
-        for name in known
-        if name not in _COLUMNS and (found := _POWER.fullmatch(name))
+        (match[1], int(match[2]), name)
+        for name in names
+        if name not in _COLUMNS and (match := _POWER.fullmatch(name))
     )
-    ordered = [name for name in _COLUMNS if name in known]
+    ordered = [name for name in _COLUMNS if name in names]
     return [*ordered[:1], *(name for *_, name in powers), *ordered[1:]]
 
 
 def _known(cells: Iterable[dict[str, Metric]], name: str) -> bool:
     """Whether any model has a metric, apart from errors that none has."""
-    values = [found[name].value for found in cells if name in found]
+    values = [metrics[name].value for metrics in cells if name in metrics]
     return any(values) if name == "error_rate" else any(value is not None for value in values)
 
 
-def _changes(judged: Evaluation) -> dict[str, NumberCell]:
+def _changes(evaluation: Evaluation) -> dict[str, NumberCell]:
     """Return how each model's pass rate moved against the baseline."""
-    if judged.diff is None:
+    if evaluation.diff is None:
         return {}
-    found: dict[str, NumberCell] = {}
-    for test in judged.diff.tests:
+    changes: dict[str, NumberCell] = {}
+    for test in evaluation.diff.tests:
         mean = test.result.mean
-        if test.slice is None and test.of is None and mean is not None and test.model not in found:
+        if (
+            test.slice is None
+            and test.of is None
+            and mean is not None
+            and test.model not in changes
+        ):
             ends = ""
             if mean.low is not None and mean.high is not None:
                 ends = f"{format_points(mean.low)} to {format_points(mean.high)}".replace(
                     " pts", ""
                 )
-            found[test.model] = NumberCell(format_points(mean.change), ends, test.result.verdict)
-    return found
+            changes[test.model] = NumberCell(format_points(mean.change), ends, test.result.verdict)
+    return changes
 
 
 def _least(cells: Iterable[Metric]) -> float:
@@ -171,15 +180,15 @@ def _least(cells: Iterable[Metric]) -> float:
 
 
 def detail_tables(
-    evaluations: Mapping[str, Evaluation], seen: Mapping[str, TrialTable], models: Sequence[str]
+    evaluations: Mapping[str, Evaluation], trials: Mapping[str, TrialTable], models: Sequence[str]
 ) -> list[NumberTable]:
     """Return the tables that fold out below the models': by scorer and by tag."""
-    found: list[NumberTable | None] = []
-    for name, judged in evaluations.items():
+    made: list[NumberTable | None] = []
+    for name, evaluation in evaluations.items():
         title = f"{name}: " if len(evaluations) > 1 else ""
-        asked = [model for model in models if name in seen and model in seen[name].models]
-        found.append(scorer_table(title, judged, asked))
-        if name in seen:
-            found.append(tag_table(title, seen[name], asked))
-        found.append(other_table(title, judged, asked))
-    return [one for one in found if one is not None]
+        declared = [model for model in models if name in trials and model in trials[name].models]
+        made.append(scorer_table(title, evaluation, declared))
+        if name in trials:
+            made.append(tag_table(title, trials[name], declared))
+        made.append(other_table(title, evaluation, declared))
+    return [table for table in made if table is not None]

@@ -21,16 +21,16 @@ Row = tuple[str, int, list[float]]
 """Whose, the place of the model's colour, and the values."""
 
 
-def score_spread(table: TrialTable, asked: Sequence[str], *, several: bool) -> Figure | None:
+def score_spread(table: TrialTable, declared: Sequence[str], *, several: bool) -> Figure | None:
     """Return the histograms of scores; None where every score is a bare 0 or 1.
 
     Args:
         table: a dataset's trials.
-        asked: its models, in the order of their colours.
+        declared: its models, in the order of their colours.
         several: whether the report has several datasets.
     """
-    models, rest = select_models(list(asked))
-    rows = _rows(table, models, "score", lambda one: one.score if one.scored else None)
+    models, rest = select_models(list(declared))
+    rows = _rows(table, models, "score", lambda trial: trial.score if trial.scored else None)
     for scorer in table.scorers:
         rows += _graded(table, models, scorer)
     if not any(_is_graded(values) for _, _, values in rows):
@@ -52,20 +52,20 @@ def score_spread(table: TrialTable, asked: Sequence[str], *, several: bool) -> F
     )
 
 
-def latency_spread(table: TrialTable, asked: Sequence[str], *, several: bool) -> Figure | None:
+def latency_spread(table: TrialTable, declared: Sequence[str], *, several: bool) -> Figure | None:
     """Return the spread of latencies; None where no answer was waited for.
 
     Args:
         table: a dataset's trials.
-        asked: its models, in the order of their colours.
+        declared: its models, in the order of their colours.
         several: whether the report has several datasets.
     """
-    models, rest = select_models(list(asked))
-    rows = _rows(table, models, "", lambda one: one.latency_s)
+    models, rest = select_models(list(declared))
+    rows = _rows(table, models, "", lambda trial: trial.latency_s)
     if not rows or not max(max(values) for _, _, values in rows):
         return None
-    most = max(quantile(values, 0.99) for _, _, values in rows) or 1.0
-    scale = Scale(0, most, _LEFT, _WIDTH - 20)
+    longest = max(quantile(values, 0.99) for _, _, values in rows) or 1.0
+    scale = Scale(0, longest, _LEFT, _WIDTH - 20)
     height = len(rows) * 44.0 + 30
     marks = _scale_below(scale, height, format_seconds)
     for place, row in enumerate(rows):
@@ -84,7 +84,7 @@ def _rows(
     """Return a row of values for each model that has any."""
     rows = []
     for place, model in enumerate(models):
-        values = [value for one in table.trials(model) if (value := read(one)) is not None]
+        values = [value for trial in table.trials(model) if (value := read(trial)) is not None]
         label = model if not name else name if len(models) == 1 else f"{name} {model}"
         if values:
             rows.append((label, place, values))
@@ -94,9 +94,9 @@ def _rows(
 def _graded(table: TrialTable, models: Sequence[str], scorer: str) -> list[Row]:
     """Return the rows of a scorer that gives more than yes and no."""
 
-    def read(one: TrialStats) -> float | None:
-        found = dict(zip(one.names, one.values, strict=True))
-        return found.get(scorer) if one.scored else None
+    def read(trial: TrialStats) -> float | None:
+        scores = dict(zip(trial.names, trial.values, strict=True))
+        return scores.get(scorer) if trial.scored else None
 
     rows = _rows(table, models, scorer, read)
     return rows if any(_is_graded(values) for _, _, values in rows) else []

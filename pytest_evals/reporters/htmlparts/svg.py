@@ -73,17 +73,17 @@ class Scale:
         return self.start + share * (self.end - self.start)
 
 
-def ticks(low: float, high: float, most: int = 5) -> list[float]:
+def ticks(low: float, high: float, count: int = 5) -> list[float]:
     """Return round numbers inside a range, evenly apart.
 
     Args:
         low: where the range begins.
         high: where it ends, finite and above `low`, else `low` alone is returned.
-        most: how many at most, about.
+        count: how many at most, about.
     """
     if not high > low or not isfinite(high - low):
         return [low]
-    raw = (high - low) / most
+    raw = (high - low) / count
     size = 10.0 ** floor(log10(raw))
     step = next(size * unit for unit in (1, 2, 5, 10) if size * unit >= raw * 0.999)
     first = -floor(-low / step)

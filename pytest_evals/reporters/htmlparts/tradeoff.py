@@ -28,22 +28,22 @@ def cost_against_quality(
         whose: its name, and its models in the order of their colours.
         several: whether the report has several datasets.
     """
-    dataset, asked = whose
+    dataset, declared = whose
     quality = {m.model: m for m in metrics if m.metric == "pass@1" and m.slice is None}
     costs = {m.model: m for m in metrics if m.metric == "mean(cost_usd)" and m.slice is None}
-    known = [
+    priced = [
         model
-        for model in asked
+        for model in declared
         if model in quality and quality[model].value is not None
         if model in costs and costs[model].value is not None
     ]
-    models, rest = select_models(known)
-    most = max((costs[model].value or 0.0 for model in models), default=0.0)
-    if len(models) < 2 or not most:
+    models, rest = select_models(priced)
+    highest = max((costs[model].value or 0.0 for model in models), default=0.0)
+    if len(models) < 2 or not highest:
         return None
-    x, y = Scale(0, most * 1.12, 52, _WIDTH - 16), Scale(0, 1, _HEIGHT - 46, 12)
-    many = 1 if most >= 0.02 else 1000
-    marks = _axes(x, y, many)
+    x, y = Scale(0, highest * 1.12, 52, _WIDTH - 16), Scale(0, 1, _HEIGHT - 46, 12)
+    per = 1 if highest >= 0.02 else 1000
+    marks = _axes(x, y, per)
     for place, model in enumerate(models):
         marks.append(_model(quality[model], costs[model].value or 0.0, x, y, place))
     return Figure(
@@ -54,18 +54,18 @@ def cost_against_quality(
     )
 
 
-def _axes(x: Scale, y: Scale, many: int) -> list[Markup]:
+def _axes(x: Scale, y: Scale, per: int) -> list[Markup]:
     """Return the lines behind the marks."""
     marks = []
     for share in (0, 0.25, 0.5, 0.75, 1):
         marks.append(line(44, y(share), _WIDTH - 8, y(share)))
         marks.append(text(38, y(share) + 4, percent(share), "end"))
     marks += [
-        text(x(cost / many), _HEIGHT - 26, f"${cost:,.6g}", "middle")
-        for cost in ticks(0, x.high * many, 4)
+        text(x(cost / per), _HEIGHT - 26, f"${cost:,.6g}", "middle")
+        for cost in ticks(0, x.high * per, 4)
     ]
-    what = "mean cost of a trial" if many == 1 else f"cost of {many:,} trials"
-    marks.append(text((x.start + x.end) / 2, _HEIGHT - 8, what, "middle"))
+    label = "mean cost of a trial" if per == 1 else f"cost of {per:,} trials"
+    marks.append(text((x.start + x.end) / 2, _HEIGHT - 8, label, "middle"))
     return marks
 
 
@@ -75,6 +75,6 @@ def _model(metric: Metric, cost: float, x: Scale, y: Scale, place: int) -> Marku
     marks = []
     if metric.low is not None and metric.high is not None:
         marks.append(line(x(cost), y(metric.low), x(cost), y(metric.high), "whisker"))
-    told = tag("title", f"{metric.model}: pass@1 {percent(value)}, {format_cost(cost)} a trial")
-    marks.append(tag("circle", told, cx=x(cost), cy=y(value), r=6, class_="dot"))
+    tooltip = tag("title", f"{metric.model}: pass@1 {percent(value)}, {format_cost(cost)} a trial")
+    marks.append(tag("circle", tooltip, cx=x(cost), cy=y(value), r=6, class_="dot"))
     return tag("g", *marks, class_=f"s{place}")

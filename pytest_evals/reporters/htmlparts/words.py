@@ -34,21 +34,21 @@ def word_diff(before: str, now: str) -> tuple[Piece, ...]:
 
 def _joined(pieces: list[Piece]) -> list[Piece]:
     """Join changes that only a space keeps apart, so that a changed phrase is read as one."""
-    found: list[Piece] = []
+    joined: list[Piece] = []
     place = 0
     while place < len(pieces):
         run = place
         while run < len(pieces) and (pieces[run][0] != "=" or _between(pieces, run)):
             run += 1
         if run == place:
-            found.append(pieces[place])
+            joined.append(pieces[place])
             place += 1
             continue
         old = "".join(text for mark, text in pieces[place:run] if mark != "+")
         new = "".join(text for mark, text in pieces[place:run] if mark != "-")
-        found += [(mark, text) for mark, text in (("-", old), ("+", new)) if text]
+        joined += [(mark, text) for mark, text in (("-", old), ("+", new)) if text]
         place = run
-    return found
+    return joined
 
 
 def _between(pieces: list[Piece], place: int) -> bool:

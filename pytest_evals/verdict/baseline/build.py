@@ -34,18 +34,18 @@ def build_baseline(table: TrialTable, info: DatasetInfo, *, replayed: bool = Fal
     fixed = {"scripted", "cassette", "stored"} if replayed else {"scripted", "cassette"}
     lines = []
     for model in table.models:
-        known = model_digest(models[model]) if model in models else ""
+        digest_of_model = model_digest(models[model]) if model in models else ""
         for cell in table.cases(model).values():
-            scored = [one for one in cell if one.scored]
+            scored = [trial for trial in cell if trial.scored]
             if not scored:
                 continue
             digests = Digests(
                 case=scored[0].case_digest,
-                model=known,
+                model=digest_of_model,
                 prompt=info.prompt_digest or "",
                 scorers=scored[0].scorers_digest,
             )
-            recorded = all(one.origin in fixed for one in scored)
+            recorded = all(trial.origin in fixed for trial in scored)
             lines.append(_line(scored, digests, recorded=recorded))
     return Baseline(dataset=table.dataset, lines=_sorted(lines))
 
@@ -70,48 +70,48 @@ def _line(scored: list[TrialStats], digests: Digests, *, recorded: bool) -> Base
         digests=digests,
         recorded=recorded,
         runs=(_run_counts(scored),),
-        right=_shown(one for one in scored if one.passed),
-        wrong=_shown(one for one in scored if not one.passed),
+        right=_shown(trial for trial in scored if trial.passed),
+        wrong=_shown(trial for trial in scored if not trial.passed),
     )
 
 
 def _shown(scored: Iterable[TrialStats]) -> ShownAnswer | None:
     """Return the first answer in the order of texts; None where there is none."""
-    known = ((one.answer, one.tools) for one in scored if one.answer is not None)
-    first = min(known, default=None)
+    answers = ((trial.answer, trial.tools) for trial in scored if trial.answer is not None)
+    first = min(answers, default=None)
     return None if first is None else ShownAnswer(answer=first[0], tools=first[1])
 
 
 def _run_counts(scored: list[TrialStats]) -> RunCounts:
     """Count the scored samples of one case and model."""
     return RunCounts(
-        draws=".".join(sorted(one.draw or "00000000" for one in scored)),
+        draws=".".join(sorted(trial.draw or "00000000" for trial in scored)),
         n=len(scored),
-        passes=sum(one.passed for one in scored),
+        passes=sum(trial.passed for trial in scored),
         scores=_scores(scored),
-        failing=tuple(sorted({name for one in scored for name in one.failing})),
-        tokens=_mean([one.tokens for one in scored], 2),
-        cost_usd=_mean([one.cost_usd for one in scored], 8),
-        latency_s=_mean([one.latency_s for one in scored], 3),
-        answers=tuple(sorted(one.answer_digest for one in scored)),
-        reasons=tuple(dict.fromkeys(reason for one in scored for reason in one.reasons))[:5],
+        failing=tuple(sorted({name for trial in scored for name in trial.failing})),
+        tokens=_mean([trial.tokens for trial in scored], 2),
+        cost_usd=_mean([trial.cost_usd for trial in scored], 8),
+        latency_s=_mean([trial.latency_s for trial in scored], 3),
+        answers=tuple(sorted(trial.answer_digest for trial in scored)),
+        reasons=tuple(dict.fromkeys(reason for trial in scored for reason in trial.reasons))[:5],
     )
 
 
 def _scores(scored: list[TrialStats]) -> dict[str, ScoreCounts]:
     """Count what each scorer said; the scorers sorted."""
-    said: dict[str, list[tuple[float | None, bool | None]]] = {}
-    for one in scored:
-        for name, value, verdict in zip(one.names, one.values, one.verdicts, strict=True):
-            said.setdefault(name, []).append((value, verdict))
-    counted = {name: _score_counts(said[name]) for name in sorted(said)}
+    samples: dict[str, list[tuple[float | None, bool | None]]] = {}
+    for trial in scored:
+        for name, value, verdict in zip(trial.names, trial.values, trial.verdicts, strict=True):
+            samples.setdefault(name, []).append((value, verdict))
+    counted = {name: _score_counts(samples[name]) for name in sorted(samples)}
     return {name: counts for name, counts in counted.items() if counts is not None}
 
 
-def _score_counts(said: list[tuple[float | None, bool | None]]) -> ScoreCounts | None:
+def _score_counts(samples: list[tuple[float | None, bool | None]]) -> ScoreCounts | None:
     """Count one scorer's values and verdicts; n is that of its values where it gives any."""
-    values = [value for value, _ in said if value is not None]
-    verdicts = [verdict for _, verdict in said if verdict is not None]
+    values = [value for value, _ in samples if value is not None]
+    verdicts = [verdict for _, verdict in samples if verdict is not None]
     if not values:
         return ScoreCounts(n=len(verdicts), passes=sum(verdicts)) if verdicts else None
     mean, var = fsum(values) / len(values), None
@@ -122,5 +122,5 @@ def _score_counts(said: list[tuple[float | None, bool | None]]) -> ScoreCounts |
 
 
 def _mean(values: list[Any], digits: int) -> float | None:
-    known = [value for value in values if value is not None]
-    return round(fsum(known) / len(known), digits) if known else None
+    numbers = [value for value in values if value is not None]
+    return round(fsum(numbers) / len(numbers), digits) if numbers else None

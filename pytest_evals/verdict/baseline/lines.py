@@ -64,11 +64,11 @@ class Digests(Frozen):
 
     def differing(self, other: "Digests") -> tuple[str, ...]:
         """Return the names of those that differ."""
-        one = (self.case, self.model, self.prompt, self.scorers)
-        two = (other.case, other.model, other.prompt, other.scorers)
-        if one == two:
+        mine = (self.case, self.model, self.prompt, self.scorers)
+        theirs = (other.case, other.model, other.prompt, other.scorers)
+        if mine == theirs:
             return ()
-        return tuple(n for n, a, b in zip(_DIGESTS, one, two, strict=True) if a != b)
+        return tuple(n for n, a, b in zip(_DIGESTS, mine, theirs, strict=True) if a != b)
 
 
 _DIGESTS = ("case", "model", "prompt", "scorers")
@@ -129,29 +129,29 @@ class BaselineLine(Frozen):
 
     def counts(self, scorer: str) -> tuple[int, int] | None:
         """Return (passes, n) of a scorer's verdicts; None where it gives none."""
-        said = [run.scores[scorer] for run in self.runs if scorer in run.scores]
-        voted = [(one.passes, one.n) for one in said if one.passes is not None]
+        of_scorer = [run.scores[scorer] for run in self.runs if scorer in run.scores]
+        voted = [(counts.passes, counts.n) for counts in of_scorer if counts.passes is not None]
         return (sum(p for p, _ in voted), sum(n for _, n in voted)) if voted else None
 
     def values(self, scorer: str) -> tuple[float, int, float | None] | None:
         """Return (mean, n, variance) of a scorer's values; None where it gives none."""
-        said = [
-            (one.mean, one.n, one.var)
+        parts = [
+            (counts.mean, counts.n, counts.var)
             for run in self.runs
-            if (one := run.scores.get(scorer)) is not None and one.mean is not None
+            if (counts := run.scores.get(scorer)) is not None and counts.mean is not None
         ]
-        n = sum(part[1] for part in said)
+        n = sum(part[1] for part in parts)
         if not n:
             return None
-        mean = fsum(m * k for m, k, _ in said) / n
-        squares = [(var or 0.0) * (k - 1) + k * (m - mean) ** 2 for m, k, var in said]
+        mean = fsum(m * k for m, k, _ in parts) / n
+        squares = [(var or 0.0) * (k - 1) + k * (m - mean) ** 2 for m, k, var in parts]
         return mean, n, fsum(squares) / (n - 1) if n > 1 else None
 
     def mean(self, of: str) -> float | None:
         """Return the mean of tokens, cost_usd or latency_s over the runs that know it."""
-        known = [(getattr(run, of), run.n) for run in self.runs if getattr(run, of) is not None]
-        n = sum(k for _, k in known)
-        return fsum(x * k for x, k in known) / n if n else None
+        parts = [(getattr(run, of), run.n) for run in self.runs if getattr(run, of) is not None]
+        n = sum(k for _, k in parts)
+        return fsum(x * k for x, k in parts) / n if n else None
 
     def number(self, scorer: str) -> float | None:
         """Return a scorer's mean value, or its share of passes where it gives no value."""
@@ -176,10 +176,10 @@ class Baseline(Frozen):
     @cached_property
     def by_model(self) -> Mapping[str, Mapping[str, BaselineLine]]:
         """The lines by model, then by case."""
-        found: dict[str, dict[str, BaselineLine]] = {}
+        lines: dict[str, dict[str, BaselineLine]] = {}
         for line in self.lines:
-            found.setdefault(line.model, {})[line.case] = line
-        return found
+            lines.setdefault(line.model, {})[line.case] = line
+        return lines
 
     @property
     def models(self) -> tuple[str, ...]:

@@ -9,10 +9,10 @@ from pytest_evals.verdict.baseline.build import _sorted
 from pytest_evals.verdict.baseline.lines import Baseline, BaselineLine, RunCounts, ShownAnswer
 
 
-def _first(*found: ShownAnswer | None) -> ShownAnswer | None:
+def _first(*answers: ShownAnswer | None) -> ShownAnswer | None:
     """Return the first in the order of texts; None where there is none."""
-    known = (one for one in found if one is not None)
-    return min(known, key=lambda one: (one.answer, one.tools), default=None)
+    shown = (answer for answer in answers if answer is not None)
+    return min(shown, key=lambda answer: (answer.answer, answer.tools), default=None)
 
 
 def update_baseline(
@@ -46,7 +46,7 @@ def update_baseline(
     return Baseline(dataset=old.dataset, lines=_sorted(lines.values()))
 
 
-def join_baselines(one: Baseline, other: Baseline) -> Baseline:
+def join_baselines(first: Baseline, other: Baseline) -> Baseline:
     """Return the union of two baselines: all lines, and all runs of lines in both.
 
     The order does not matter, and joining again changes nothing.
@@ -54,14 +54,14 @@ def join_baselines(one: Baseline, other: Baseline) -> Baseline:
     Raises:
         StoreError: they are of two datasets, or define a case and model differently.
     """
-    _same_dataset(one, other)
-    return Baseline(dataset=one.dataset, lines=join_lines([*one.lines, *other.lines]))
+    _same_dataset(first, other)
+    return Baseline(dataset=first.dataset, lines=join_lines([*first.lines, *other.lines]))
 
 
-def _same_dataset(one: Baseline, other: Baseline) -> None:
-    if one.dataset != other.dataset:
+def _same_dataset(first: Baseline, other: Baseline) -> None:
+    if first.dataset != other.dataset:
         raise StoreError(
-            f"a baseline of dataset {one.dataset!r} and one of {other.dataset!r} have nothing in "
+            f"a baseline of dataset {first.dataset!r} and one of {other.dataset!r} have nothing in "
             "common; give the baseline of the same dataset"
         )
 
@@ -72,31 +72,31 @@ def join_lines(lines: Iterable[BaselineLine]) -> tuple[BaselineLine, ...]:
     Raises:
         StoreError: a case and model is defined in two ways.
     """
-    found: dict[tuple[str, str], BaselineLine] = {}
+    joined: dict[tuple[str, str], BaselineLine] = {}
     for line in lines:
-        before = found.get(line.key)
+        before = joined.get(line.key)
         if before is None:
-            found[line.key] = line
+            joined[line.key] = line
         elif before.definition == line.definition:
-            found[line.key] = _joined(before, line)
+            joined[line.key] = _joined(before, line)
         else:
             raise StoreError(
                 f"case {line.case!r}, model {line.model!r} has two different definitions "
                 f"({_differing(before, line)}); keep the line of the one that holds now"
             )
-    return _sorted(found.values())
+    return _sorted(joined.values())
 
 
-def _differing(one: BaselineLine, other: BaselineLine) -> str:
-    return ", ".join(one.digests.differing(other.digests)) or "recorded answers and live ones"
+def _differing(first: BaselineLine, other: BaselineLine) -> str:
+    return ", ".join(first.digests.differing(other.digests)) or "recorded answers and live ones"
 
 
-def _joined(one: BaselineLine, other: BaselineLine) -> BaselineLine:
+def _joined(first: BaselineLine, other: BaselineLine) -> BaselineLine:
     """Join the runs of two lines with the same definition."""
-    if one.recorded:
-        return max(one, other, key=lambda line: (_weight(line.runs[0]), line.model_dump_json()))
+    if first.recorded:
+        return max(first, other, key=lambda line: (_weight(line.runs[0]), line.model_dump_json()))
     by_draws: dict[str, RunCounts] = {}
-    for run in (*one.runs, *other.runs):
+    for run in (*first.runs, *other.runs):
         before = by_draws.get(run.draws)
         by_draws[run.draws] = run if before is None else max(before, run, key=_weight)
     draws = {key: Counter(key.split(".")) for key in by_draws}
@@ -107,12 +107,12 @@ def _joined(one: BaselineLine, other: BaselineLine) -> BaselineLine:
         if not any(key != other and draws[key] <= draws[other] for other in draws)
     ]
     return BaselineLine(
-        case=one.case,
-        model=one.model,
-        digests=one.digests,
+        case=first.case,
+        model=first.model,
+        digests=first.digests,
         runs=tuple(kept),
-        right=_first(one.right, other.right),
-        wrong=_first(one.wrong, other.wrong),
+        right=_first(first.right, other.right),
+        wrong=_first(first.wrong, other.wrong),
     )
 
 

@@ -88,11 +88,11 @@ def read_baseline(text: str, where: str, *, dataset: str | None = None) -> Basel
     problems: list[str] = []
     lines: list[BaselineLine] = []
     for number, row in enumerate(rows[1:-2], start=2):
-        found = _line_of(row)
-        if isinstance(found, BaselineLine):
-            lines.append(found)
+        parsed = _line_of(row)
+        if isinstance(parsed, BaselineLine):
+            lines.append(parsed)
         else:
-            problems.append(f"{where}:{number}: {found}")
+            problems.append(f"{where}:{number}: {parsed}")
     if problems:
         more = len(problems) - _MOST_PROBLEMS
         tail = [f"and {more} more lines"] if more > 0 else []
@@ -141,9 +141,9 @@ def _line_of(row: str) -> BaselineLine | str:
         return f"no JSON, so the line was cut off or edited by hand; {_RESTORE}"
     if not isinstance(data, dict) or "case" not in data:
         return f"no line of a baseline; {_RESTORE}"
-    known = {"case", "model", "digests", "recorded", "runs", "right", "wrong"}
+    keys = {"case", "model", "digests", "recorded", "runs", "right", "wrong"}
     try:
-        line = BaselineLine.model_validate({k: v for k, v in data.items() if k in known})
+        line = BaselineLine.model_validate({k: v for k, v in data.items() if k in keys})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         at = ".".join(map(str, first["loc"]))

@@ -28,7 +28,7 @@ _GRAVITY: tuple[ChangeClass, ...] = (
     "added_passing",
     "still_passing",
 )
-_RANK = {kind: rank for rank, kind in enumerate(_GRAVITY)}
+_RANK = {name: rank for rank, name in enumerate(_GRAVITY)}
 assert set(_GRAVITY) == set(get_args(ChangeClass))
 
 
@@ -61,74 +61,74 @@ def diff_with_baseline(
     """
     rules = rules or Rules()
     verdicts = evaluate_rows(build_rows(declared, baseline, run), rules=rules, confirmed=confirmed)
-    kinds: Counter[str] = Counter()
-    found: list[DiffEntry] = []
-    for kind, entry in diff_entries(baseline, run):
-        kinds[kind] += 1
+    counts: Counter[str] = Counter()
+    entries: list[DiffEntry] = []
+    for change_class, entry in diff_entries(baseline, run):
+        counts[change_class] += 1
         if entry is not None:
-            found.append(entry)
+            entries.append(entry)
     tests = [
         RowTest(
-            model=one.model,
-            gate=one.gate,
-            of=one.of,
-            slice=one.part,
-            drifted=_drifted(found, one, baseline, run) if one.of is None else (),
+            model=spec.model,
+            gate=spec.gate,
+            of=spec.of,
+            slice=spec.part,
+            drifted=_drifted(entries, spec, baseline, run) if spec.of is None else (),
             result=verdict,
         )
-        for one, verdict in zip(declared, verdicts, strict=True)
+        for spec, verdict in zip(declared, verdicts, strict=True)
     ]
     return Diff(
         dataset=baseline.dataset,
         baseline=name,
         verdict=_gravest(tests),
-        entries=_listed(found, tests),
-        counts=dict(sorted(kinds.items())),
+        entries=_listed(entries, tests),
+        counts=dict(sorted(counts.items())),
         tests=(*tests, *_explored(baseline, run, _others(run, declared, by, also), rules)),
-        dropped=_dropped(found, run),
+        dropped=_dropped(entries, run),
     )
 
 
 def _gravest(tests: Iterable[RowTest]) -> Literal["regressed", "inconclusive", "passed"] | None:
-    found = {"regressed" if test.drifted else test.result.verdict for test in tests}
+    verdicts = {"regressed" if test.drifted else test.result.verdict for test in tests}
     order: tuple[Literal["regressed", "inconclusive", "passed"], ...] = (
         "regressed",
         "inconclusive",
         "passed",
     )
-    return next((verdict for verdict in order if verdict in found), None)
+    return next((verdict for verdict in order if verdict in verdicts), None)
 
 
 def _drifted(
-    found: Sequence[DiffEntry], one: ComparisonSpec, baseline: Baseline, run: RunSide
+    entries: Sequence[DiffEntry], spec: ComparisonSpec, baseline: Baseline, run: RunSide
 ) -> tuple[str, ...]:
     """Return the cases of a row whose recorded answers changed though they pass."""
-    if one.model in run.incomplete:
+    if spec.model in run.incomplete:
         return ()
-    members = run.members(one.model, one.part)
-    before = baseline.by_model.get(one.model, {})
-    now = run.snapshot.by_model.get(one.model, {})
+    members = run.members(spec.model, spec.part)
+    before = baseline.by_model.get(spec.model, {})
+    now = run.snapshot.by_model.get(spec.model, {})
     return tuple(
         entry.case
-        for entry in found
+        for entry in entries
         if entry.kind == "drifted"
-        and entry.model == one.model
+        and entry.model == spec.model
         and entry.case in members
         and before[entry.case].recorded
         and now[entry.case].recorded
     )
 
 
-def _listed(found: Iterable[DiffEntry], tests: Sequence[RowTest]) -> tuple[DiffEntry, ...]:
+def _listed(changes: Iterable[DiffEntry], tests: Sequence[RowTest]) -> tuple[DiffEntry, ...]:
     """Return the entries, marked where they block, the gravest first."""
     behind = {(case, test.model) for test in tests for case in failing_cases(test)}
     entries = [
         entry.model_copy(update={"blocking": True})
         if (entry.case, entry.model) in behind
         else entry
-        for entry in found
+        for entry in changes
     ]
-    return tuple(sorted(entries, key=lambda one: (_RANK[one.kind], one.case, one.model)))
+    return tuple(sorted(entries, key=lambda entry: (_RANK[entry.kind], entry.case, entry.model)))
 
 
 def failing_cases(test: RowTest) -> tuple[str, ...]:
@@ -148,13 +148,14 @@ def _others(
     also: Sequence[ComparisonSpec],
 ) -> list[ComparisonSpec]:
     """Return the comparisons that nobody declared: whole models and their slices, and `also`."""
-    known = {(one.model, one.of, one.part) for one in declared}
+    declared_rows = {(spec.model, spec.of, spec.part) for spec in declared}
     parts = [None, *(part for key in by for part in run.table.slices(key)[:_MOST_SLICES])]
     more = [ComparisonSpec(model=model, part=part) for model in run.table.models for part in parts]
     return [
-        one
-        for one in dict.fromkeys((*more, *also))
-        if one.model not in run.incomplete and (one.model, one.of, one.part) not in known
+        spec
+        for spec in dict.fromkeys((*more, *also))
+        if spec.model not in run.incomplete
+        and (spec.model, spec.of, spec.part) not in declared_rows
     ]
 
 
@@ -162,14 +163,14 @@ def _explored(
     baseline: Baseline, run: RunSide, more: Sequence[ComparisonSpec], rules: Rules
 ) -> tuple[RowTest, ...]:
     """Return the exploratory comparisons of two cases or more."""
-    rows = {one: build_row(one, baseline, run) for one in more}
-    rows = {one: row for one, row in rows.items() if len(row.cases) > 1}
+    rows = {spec: build_row(spec, baseline, run) for spec in more}
+    rows = {spec: row for spec, row in rows.items() if len(row.cases) > 1}
     if sum(len(row.cases) for row in rows.values()) > _MANY_PAIRS:
         rules = replace(rules, draws=min(rules.draws, 999))
     results = explore_rows(list(rows.values()), rules=rules)
     return tuple(
-        RowTest(model=one.model, of=one.of, slice=one.part, result=result)
-        for one, result in zip(rows, results, strict=True)
+        RowTest(model=spec.model, of=spec.of, slice=spec.part, result=result)
+        for spec, result in zip(rows, results, strict=True)
     )
 
 
@@ -182,10 +183,10 @@ _WHY = {
 }
 
 
-def _dropped(found: Iterable[DiffEntry], run: RunSide) -> tuple[Dropped, ...]:
+def _dropped(entries: Iterable[DiffEntry], run: RunSide) -> tuple[Dropped, ...]:
     """Return what was not compared, and why."""
     models: dict[tuple[str, str], list[str]] = {}
-    for entry in found:
+    for entry in entries:
         if entry.kind in _WHY:
             reason = _WHY[entry.kind]
             if entry.kind == "case_edited":

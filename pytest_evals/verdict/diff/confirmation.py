@@ -27,7 +27,7 @@ def plan_confirmation(
         rules: the constants; `confirm` is the number of ``--evals-confirm``, None for ``auto``.
     """
     plans = plan_confirmations(build_rows(declared, baseline, run), rules=rules or Rules())
-    models = {one.name: one.model for one in declared}
+    models = {spec.name: spec.model for spec in declared}
     cells: dict[tuple[str, str], int] = {}
     for plan in plans:
         for case in plan.cases if plan.n else ():
@@ -53,15 +53,15 @@ def confirmed_answers(
         answers: the trials asked again; those that could not be scored are left out.
     """
     by_cell: dict[tuple[str, str], list[TrialStats]] = {}
-    for one in answers:
-        if one.scored:
-            by_cell.setdefault((one.case, one.model), []).append(one)
-    found: dict[str, dict[str, list[bool]]] = {}
+    for trial in answers:
+        if trial.scored:
+            by_cell.setdefault((trial.case, trial.model), []).append(trial)
+    confirmed: dict[str, dict[str, list[bool]]] = {}
     for row in declared:
         cases, n = plan.rows.get(row.name, ((), 0))
         for case in cases:
-            cell = sorted(by_cell.get((case, row.model), ()), key=lambda one: one.sample)
-            said = [one.passed if row.of is None else one.verdict(row.of) for one in cell]
-            told = [verdict for verdict in said if verdict is not None][:n]
-            found.setdefault(row.name, {})[case] = told
-    return found
+            cell = sorted(by_cell.get((case, row.model), ()), key=lambda trial: trial.sample)
+            verdicts = [trial.passed if row.of is None else trial.verdict(row.of) for trial in cell]
+            scored = [verdict for verdict in verdicts if verdict is not None][:n]
+            confirmed.setdefault(row.name, {})[case] = scored
+    return confirmed

@@ -38,7 +38,7 @@ def diff_entries(
             else:
                 yield _both(before, after, independent=independent[model])
         elif key in asked:
-            errored = [one for one in cells[model][case] if one.outcome == "errored"]
+            errored = [trial for trial in cells[model][case] if trial.outcome == "errored"]
             if errored:
                 yield "errored", _errored(case, model, before, errored)
         elif before is not None and model in cells and model not in run.incomplete:
@@ -46,12 +46,12 @@ def diff_entries(
 
 
 def _added(now: BaselineLine) -> DiffEntry:
-    kind: ChangeClass = "added_passing" if now.passes == now.n else "added_failing"
+    change_class: ChangeClass = "added_passing" if now.passes == now.n else "added_failing"
     answer, tools = _seen(now.wrong or now.right)
     return DiffEntry(
         case=now.case,
         model=now.model,
-        kind=kind,
+        kind=change_class,
         passes=now.passes,
         n=now.n,
         answer=answer,
@@ -78,7 +78,7 @@ def _removed(before: BaselineLine) -> DiffEntry:
 def _errored(
     case: str, model: str, before: BaselineLine | None, errored: Sequence[TrialStats]
 ) -> DiffEntry:
-    reasons = dict.fromkeys(reason for one in errored for reason in one.reasons)
+    reasons = dict.fromkeys(reason for trial in errored for reason in trial.reasons)
     return DiffEntry(
         case=case,
         model=model,
@@ -95,19 +95,21 @@ def _errored(
 def _both(
     before: BaselineLine, now: BaselineLine, *, independent: bool
 ) -> tuple[ChangeClass, DiffEntry | None]:
-    kind: ChangeClass = "case_edited"
+    change_class: ChangeClass = "case_edited"
     if not edited_parts(before, now):
-        kind = classify_change(before, now, independent=independent)
+        change_class = classify_change(before, now, independent=independent)
     moved = now.passes * before.n - before.passes * now.n
     unchanged = (
-        kind == "still_passing"
-        or (kind == "flaky" and not moved)
-        or (kind == "still_failing" and _failing(before) == _failing(now))
+        change_class == "still_passing"
+        or (change_class == "flaky" and not moved)
+        or (change_class == "still_failing" and _failing(before) == _failing(now))
     )
-    return kind, None if unchanged else _changed(before, now, kind, moved)
+    return change_class, None if unchanged else _changed(before, now, change_class, moved)
 
 
-def _changed(before: BaselineLine, now: BaselineLine, kind: ChangeClass, moved: int) -> DiffEntry:
+def _changed(
+    before: BaselineLine, now: BaselineLine, change_class: ChangeClass, moved: int
+) -> DiffEntry:
     worse, better = moved < 0, moved > 0
     first, second = (before.right, now.wrong) if worse else (before.wrong, now.right)
     if not worse and not better:
@@ -117,7 +119,7 @@ def _changed(before: BaselineLine, now: BaselineLine, kind: ChangeClass, moved: 
     return DiffEntry(
         case=now.case,
         model=now.model,
-        kind=kind,
+        kind=change_class,
         passes_before=before.passes,
         n_before=before.n,
         passes=now.passes,
@@ -201,13 +203,13 @@ def _reasons(line: BaselineLine) -> tuple[str, ...]:
 
 
 def _scores(before: BaselineLine, now: BaselineLine) -> dict[str, Change]:
-    found: Mapping[str, tuple[float | None, float | None]] = {
+    numbers: Mapping[str, tuple[float | None, float | None]] = {
         name: (before.number(name), now.number(name))
         for name in sorted({*before.scorers, *now.scorers})
     }
     return {
         name: Change(before=_plain(a), now=_plain(b))
-        for name, (a, b) in found.items()
+        for name, (a, b) in numbers.items()
         if _plain(a) != _plain(b)
     }
 

@@ -79,8 +79,8 @@ def _pairs(
         PairedScore(case, x[0], x[1], y[0], y[1], x[2], y[2]) for case, x, y in values if x and y
     )
     if scores:
-        known = {pair.case for pair in scores}
-        return scores, _silent((a.case for a, _ in pairs if a.case not in known), of)
+        scored = {pair.case for pair in scores}
+        return scores, _silent((a.case for a, _ in pairs if a.case not in scored), of)
     voted = [(a.case, a.counts(of), b.counts(of)) for a, b in pairs]
     return (
         tuple(PairedCase(case, *x, *y) for case, x, y in voted if x and y),
@@ -94,4 +94,4 @@ def _silent(cases: Iterable[str], of: str) -> tuple[Dropped, ...]:
 
 def build_rows(declared: Sequence[ComparisonSpec], baseline: Baseline, run: RunSide) -> list[Row]:
     """Return the rows of one family, in the order declared."""
-    return [build_row(one, baseline, run) for one in declared]
+    return [build_row(spec, baseline, run) for spec in declared]

@@ -43,8 +43,8 @@ def check_gates(
         if spec.text in seen:
             yield where, f"gate `{spec.text}` stands twice (as number {seen[spec.text] + 1} too)"
         seen.setdefault(spec.text, i)
-        for kind, word, message in _unknown(spec, names, ids, slices):
-            yield _told(where, written, spec, kind, word, message)
+        for part, word, message in _unknown(spec, names, ids, slices):
+            yield _told(where, written, spec, part, word, message)
 
 
 def check_samples(dataset: Dataset) -> Iterator[tuple[Loc, str]]:
@@ -78,11 +78,11 @@ def _of_scorer(error: GateError, scorers: list[str]) -> str:
 
 
 def _told(
-    where: Loc, written: object, spec: GateSpec, kind: str, word: str, message: str
+    where: Loc, written: object, spec: GateSpec, part: str, word: str, message: str
 ) -> tuple[Loc, str]:
     """Say where the word stands: a column of the text, or a key of the long form."""
     if isinstance(written, Mapping):
-        key = _KEYED[kind] if _KEYED[kind] in written else "metric"
+        key = _KEYED[part] if _KEYED[part] in written else "metric"
         return (*where, key), message
     column = spec.text.rfind(word) + 1
     return where, str(GateError(message, text=spec.text, column=column))
@@ -97,8 +97,8 @@ def _unknown(
     """Yield (kind, word, message) of every name in a gate that the dataset does not have."""
     scorer = spec.of if spec.compares else parse_metric(spec.metric).scorer
     if scorer is not None and scorer not in scorers:
-        known = [*scorers, *QUANTITIES] if "(" in spec.metric else scorers
-        yield "scorer", scorer, f"no scorer is called {scorer!r}.{suggest(scorer, known)}"
+        names = [*scorers, *QUANTITIES] if "(" in spec.metric else scorers
+        yield "scorer", scorer, f"no scorer is called {scorer!r}.{suggest(scorer, names)}"
     for model in spec.on:
         if models and model not in models:
             yield "model", model, f"no model is called {model!r}.{suggest(model, models)}"
@@ -127,11 +127,11 @@ def _values(slices: Mapping[str, frozenset[str]], key: str) -> frozenset[str] | 
 
 def _slices(dataset: Dataset) -> dict[str, frozenset[str]]:
     """Return all values of tags, cases and metadata keys."""
-    found: dict[str, set[str]] = {}
+    values: dict[str, set[str]] = {}
     for case in dataset.cases:
         for key, value in case.metadata.items():
-            found.setdefault(key, set()).update(slice_texts(value))
+            values.setdefault(key, set()).update(slice_texts(value))
     for case in dataset.cases:
-        found.setdefault("case", set()).add(case.id)
-        found.setdefault("tag", set()).update(case.tags)
-    return {key: frozenset(values) for key, values in found.items() if values}
+        values.setdefault("case", set()).add(case.id)
+        values.setdefault("tag", set()).update(case.tags)
+    return {key: frozenset(values) for key, values in values.items() if values}

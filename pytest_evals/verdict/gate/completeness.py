@@ -40,17 +40,17 @@ def _state(
     missing: bool,
 ) -> ModelState:
     trials = table.trials(model)
-    not_run = sum(one.outcome == "skipped" and not one.unneeded for one in trials)
+    not_run = sum(trial.outcome == "skipped" and not trial.unneeded for trial in trials)
     recorded = len(trials) - not_run
     whole: Literal["whole", "narrowed", "cut short"] = "whole"
     if not_run or (len(trials) < planned and missing):
         whole = "cut short"
     elif len(trials) < planned:
         whole = "narrowed"
-    errored = sum(one.outcome == "errored" for one in trials)
-    asked = recorded - sum(one.unneeded for one in trials)
+    errored = sum(trial.outcome == "errored" for trial in trials)
+    counted = recorded - sum(trial.unneeded for trial in trials)
     allowed = max(info.max_error_rate, *_error_bars(gates, model))
-    return ModelState(whole, max(planned, len(trials)), asked, errored, allowed)
+    return ModelState(whole, max(planned, len(trials)), counted, errored, allowed)
 
 
 def _error_bars(gates: Iterable[GateSpec], model: str) -> list[float]:
@@ -70,7 +70,9 @@ def _error_bars(gates: Iterable[GateSpec], model: str) -> list[float]:
 def count_missing_scores(group: TrialGroup, scorer: str) -> int:
     """Return how many scored trials a scorer could not score: never dropped without a word."""
     return sum(
-        scorer in one.unscored and scorer not in one.names for cell in group.scored for one in cell
+        scorer in trial.unscored and scorer not in trial.names
+        for cell in group.scored
+        for trial in cell
     )
 
 
@@ -81,7 +83,7 @@ def gate_slices(gate: GateSpec, table: TrialTable) -> tuple[Slice | None, ...]:
     if gate.where is None:
         return table.slices(gate.per)
     inside = TrialTable(table.dataset)
-    for one in table:
-        if one.within(gate.where):
-            inside.add(one)
+    for trial in table:
+        if trial.within(gate.where):
+            inside.add(trial)
     return inside.slices(gate.per)

@@ -45,7 +45,7 @@ def is_compared(baseline: Baseline | None, trial: TrialStats) -> bool:
         (line.digests.case, trial.case_digest),
         (line.digests.scorers, trial.scorers_digest),
     )
-    return all(not one or not two or one == two for one, two in pairs)
+    return all(not before or not now or before == now for before, now in pairs)
 
 
 _OF_ANSWERS = frozenset({"pass@", "pass^", "mean", "median", "quantile", "min"})

@@ -43,12 +43,14 @@ def exploratory_comparisons(
 ) -> tuple[ComparisonSpec, ...]:
     """Return the comparisons that tell how the metrics of other gates moved: never blocking."""
     models = [model.id for model in info.models] or list(table.models)
-    found = (
+    specs = (
         ComparisonSpec(model=model, of=parse_metric(gate.metric).scorer, part=part)
         for gate in gates
-        if not gate.compares and gate.role == "primary" and parse_metric(gate.metric).judges_answers
+        if not gate.compares
+        and gate.role == "primary"
+        and parse_metric(gate.metric).measures_quality
         for model in models
         if gate.applies(model)
         for part in gate_slices(gate, table)
     )
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(specs))

@@ -99,14 +99,14 @@ class _Parser:
 
     def _split(self) -> list[_Token]:
         tokens, place = [], 0
-        while found := _TOKEN.match(self.text, place):
-            kind = str(found.lastgroup)
-            text, column = found[kind], found.start(kind) + 1
-            if kind == "bad":
+        while match := _TOKEN.match(self.text, place):
+            category = str(match.lastgroup)
+            text, column = match[category], match.start(category) + 1
+            if category == "bad":
                 what = "this quote is never closed" if text != "!" else "`!` is no operator here"
                 raise GateError(what, text=self.text, column=column)
-            tokens.append(_Token(text[1:-1] if kind == "quoted" else text, column, kind))
-            place = found.end()
+            tokens.append(_Token(text[1:-1] if category == "quoted" else text, column, category))
+            place = match.end()
         return [*tokens, _Token("", len(self.text) + 1, "end")]
 
     @property
@@ -125,8 +125,8 @@ class _Parser:
         """Take a word or a quoted name."""
         token = self._take()
         if token.kind not in {"word", "quoted"}:
-            found = f"found `{token.text}`" if token.text else "the gate ends here"
-            raise self._error(f"expected {what}; {found}", token)
+            actual = f"found `{token.text}`" if token.text else "the gate ends here"
+            raise self._error(f"expected {what}; {actual}", token)
         return token
 
     def gate(self) -> GateSpec:
@@ -189,11 +189,11 @@ class _Parser:
         token = self._take()
         operator = _OPERATORS.get(token.text) if token.kind == "op" else None
         if operator is None:
-            found = f"found `{token.text}`" if token.text else "the gate ends here"
+            actual = f"found `{token.text}`" if token.text else "the gate ends here"
             meant = {"=>": " Did you mean `>=`?", "=<": " Did you mean `<=`?"}.get(token.text, "")
             if not meant:
                 meant = f" For example `{metric.text} >= 0.9`." if not token.text else ""
-            message = f"expected >=, >, <=, < or == and a number; {found}.{meant}"
+            message = f"expected >=, >, <=, < or == and a number; {actual}.{meant}"
             raise self._error(message, token)
         bar = self._number("a number")
         if operator in {">=", ">", "=="}:

@@ -20,7 +20,7 @@ CaseVerdict = Callable[[int], object]
 
 
 def case_verdict(
-    gates: Sequence[GateSpec], model: str, case: Case, *, least: int, most: int
+    gates: Sequence[GateSpec], model: str, case: Case, *, least: int, limit: int
 ) -> CaseVerdict | None:
     """Return what a case's passes decide, or None where every sample is needed.
 
@@ -32,19 +32,19 @@ def case_verdict(
         model: the model's id.
         case: the case.
         least: samples that are asked in any case.
-        most: samples of the full cell.
+        limit: samples of the full cell.
     """
     if not gates:
-        return lambda passes: passes == most
-    alone = [one for one in _alone(gates, model, case) if one.sprt is None]
+        return lambda passes: passes == limit
+    alone = [gate for gate in _alone(gates, model, case) if gate.sprt is None]
     if any(not _by_rate(gate, least) for gate in alone):
         return None
-    return lambda passes: tuple(_clears(gate, passes / most) for gate in alone)
+    return lambda passes: tuple(_clears(gate, passes / limit) for gate in alone)
 
 
 def sequential_tests(gates: Sequence[GateSpec], model: str, case: Case) -> tuple[Sprt, ...]:
     """Return the sequential tests of a case: its samples are asked until each has decided."""
-    return tuple(one.sprt for one in _alone(gates, model, case) if one.sprt is not None)
+    return tuple(gate.sprt for gate in _alone(gates, model, case) if gate.sprt is not None)
 
 
 def _alone(gates: Sequence[GateSpec], model: str, case: Case) -> list[GateSpec]:
@@ -92,7 +92,7 @@ def _clears(gate: GateSpec, share: float) -> bool:
     )
 
 
-def samples_needed(passes: int, n: int, *, most: int, verdict: CaseVerdict) -> int:
+def samples_needed(passes: int, n: int, *, limit: int, verdict: CaseVerdict) -> int:
     """Return the least number of further samples that could settle the verdict; 0 where it is.
 
     So many can be asked at once without asking one too many.
@@ -100,14 +100,14 @@ def samples_needed(passes: int, n: int, *, most: int, verdict: CaseVerdict) -> i
     Args:
         passes: passes so far, 0..n.
         n: samples so far, 0..most.
-        most: samples of the full cell, >= 1.
+        limit: samples of the full cell, >= 1.
         verdict: what the passes of the full cell decide.
 
     Raises:
         ValueError: impossible counts.
     """
-    for more in range(most - n + 1):
+    for more in range(limit - n + 1):
         for further in {0, more}:
-            if settled(passes + further, n + more, most=most, verdict=verdict) is not None:
+            if settled(passes + further, n + more, limit=limit, verdict=verdict) is not None:
                 return more
-    return most - n
+    return limit - n

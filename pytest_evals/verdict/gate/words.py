@@ -1,4 +1,4 @@
-"""The verdict on a bar in words, with its numbers. Text from numbers; nothing is decided here."""
+"""The verdict on a required value in words. Text from numbers; nothing is decided here."""
 
 from pytest_evals.metrics.metric import Metric, Unit
 from pytest_evals.stats.sequential import Sprt
@@ -9,11 +9,11 @@ _UNITS: dict[Unit, str] = {"rate": "", "score": "", "s": " s", "tokens": " token
 
 
 def format_number(value: float, *marks: float | None, digits: int = 3) -> str:
-    """Return a number with at least three digits, more where rounding would hide a difference.
+    """Return a number with three or more digits: enough to differ from every mark.
 
     Args:
         value: the number.
-        marks: numbers it must not look equal to unless it is.
+        marks: numbers that it must not look equal to unless it is.
         digits: significant digits to begin with.
     """
     while digits < 9 and any(
@@ -30,46 +30,51 @@ def format_number(value: float, *marks: float | None, digits: int = 3) -> str:
 
 
 def threshold_sentence(gate: GateSpec, metric: Metric, *, passed: bool) -> str:
-    """Return the verdict on a metric's value against a gate's bar."""
+    """Return the verdict on a metric's value and a gate's required value."""
     head = "PASSED" if passed else "FAILED"
     if metric.value is None:
         return f"{head}: {metric.metric} is absent: {metric.absent}."
-    bars = (gate.min, gate.max)
-    value = f"{format_number(metric.value, *bars)}{_UNITS[metric.unit]}"
-    asked = f"{threshold_text(gate)} was asked for"
     if gate.min_n is not None and metric.n < gate.min_n:
-        basis = f"{metric.metric} rests on {format_samples(metric)}"
-        return f"{head}: {basis}, and {gate.min_n} are needed."
+        samples = "sample is" if gate.min_n == 1 else "samples are"
+        return (
+            f"{head}: {metric.metric} rests on {format_samples(metric)}; "
+            f"at least {gate.min_n} {samples} required."
+        )
+    thresholds = (gate.min, gate.max)
+    value = f"{format_number(metric.value, *thresholds)}{_UNITS[metric.unit]}"
+    required = f"{threshold_text(gate)} is required"
     if gate.confidence is not None:
-        asked += f" with {100 * gate.confidence:g} % confidence"
-    said = f"{head}: {metric.metric} is {value}{_interval(metric, bars)}; {asked}"
+        required += f" with {100 * gate.confidence:g} % confidence"
     if not passed and gate.confidence is not None and metric.low is None:
-        said += f", and there is no interval: {metric.unknown}"
-    return f"{said} ({format_samples(metric)})."
+        required += f", and there is no interval: {metric.unknown}"
+    interval = _interval(metric, thresholds)
+    return f"{head}: {metric.metric} is {value}{interval}; {required} ({format_samples(metric)})."
 
 
-def sequential_sentence(test: Sprt, said: str | None, passes: int, n: int) -> str:
-    """Return what a sequential test says of a case."""
-    of = f"{passes} of {n} samples passed"
-    rates = f"a pass rate of {format_number(test.good)} rather than {format_number(test.bad)}"
+def sequential_sentence(test: Sprt, decision: str | None, passes: int, n: int) -> str:
+    """Return the verdict of a sequential test on a case."""
+    counts = f"{passes} of {n} samples passed"
+    good, bad = format_number(test.good), format_number(test.bad)
     risk = f"wrong in at most about {100 * max(test.alpha, test.beta):g} % of such cases"
-    if said == "good":
-        return f"PASSED: {of}, which speaks for {rates} ({risk})."
-    if said == "bad":
-        turned = f"a pass rate of {format_number(test.bad)} rather than {format_number(test.good)}"
-        return f"FAILED: {of}, which speaks for {turned} ({risk})."
-    return f"INCONCLUSIVE: {of}, which does not tell {rates}; more samples would."
+    if decision == "good":
+        return f"PASSED: {counts}: evidence for a pass rate of {good} rather than {bad} ({risk})."
+    if decision == "bad":
+        return f"FAILED: {counts}: evidence for a pass rate of {bad} rather than {good} ({risk})."
+    return (
+        f"INCONCLUSIVE: {counts}: not enough to distinguish a pass rate of {good} from {bad}; "
+        "more samples are needed."
+    )
 
 
-def _interval(metric: Metric, bars: tuple[float | None, float | None]) -> str:
+def _interval(metric: Metric, thresholds: tuple[float | None, float | None]) -> str:
     if metric.low is None or metric.high is None:
         return ""
-    low, high = format_number(metric.low, *bars), format_number(metric.high, *bars)
+    low, high = format_number(metric.low, *thresholds), format_number(metric.high, *thresholds)
     return f" ({100 * metric.confidence:g} % interval {low} to {high})"
 
 
 def format_samples(metric: Metric) -> str:
-    """Return what a metric rests on: ``60 samples of 20 cases``."""
+    """Return the number of samples and cases of a metric: ``60 samples of 20 cases``."""
     cases = "1 case" if metric.cases == 1 else f"{metric.cases:,} cases"
     if metric.n == metric.cases:
         return cases
