@@ -31,11 +31,11 @@ class BaselineSamples:
 
     def __init__(self, rootdir: Path, old: "Sequence[Run]") -> None:
         from pytest_evals.storage.baseline_file import load_baseline
-        from pytest_evals.storage.run_baseline import shown_in
+        from pytest_evals.storage.run_baseline import relative_name
 
         self._lines: dict[_Cell, list[tuple[Counter[str], bool, str]]] = {}
         for path in dict.fromkeys(_baselines(rootdir, old)):
-            shown = shown_in(rootdir, path)
+            shown = relative_name(rootdir, path)
             self._add(load_baseline(path, shown=shown), shown)
 
     def _add(self, baseline: "Baseline", shown: str) -> None:

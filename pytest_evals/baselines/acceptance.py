@@ -7,18 +7,18 @@ from pytest_evals.ground.errors import StoreError
 from pytest_evals.run import DatasetInfo, Run, RunStatus
 from pytest_evals.storage.base import RunStore
 from pytest_evals.storage.run_baseline import (
-    Target,
-    Written,
+    BaselineChange,
+    BaselineFile,
     add_to_baseline,
+    dataset_baseline,
     dataset_of,
     is_replayed,
-    own_target,
 )
 
 
 def accept_run(
     store: RunStore, run: Run, rootdir: Path, *, dataset: str | None = None, reset: bool = False
-) -> list[tuple[str, Target, Written]]:
+) -> list[tuple[str, BaselineFile, BaselineChange]]:
     """Add a run to its datasets' baselines; every file is read before one is written.
 
     Args:
@@ -68,7 +68,7 @@ def _refuse_unfit(run: Run) -> None:
         raise StoreError(f"run {run.id} ran no trial of any dataset")
 
 
-def _target(info: DatasetInfo, rootdir: Path) -> Target:
+def _target(info: DatasetInfo, rootdir: Path) -> BaselineFile:
     """Return a dataset's own baseline as it is now.
 
     Raises:
@@ -80,4 +80,4 @@ def _target(info: DatasetInfo, rootdir: Path) -> Target:
             f"{file.parent}: the folder of dataset {info.name!r} is missing; does the store belong "
             "to this project?"
         )
-    return own_target(info, rootdir)
+    return dataset_baseline(info, rootdir)

@@ -13,8 +13,8 @@ from pytest_evals.result import Outcome, TrialResult
 from pytest_evals.run import DatasetInfo, Run, RunStatus
 from pytest_evals.stats.rows import Rules
 from pytest_evals.storage.base import RunStore
-from pytest_evals.storage.baseline_file import Found, find_baseline
-from pytest_evals.storage.run_baseline import is_replayed, own_target
+from pytest_evals.storage.baseline_file import NamedBaseline, find_baseline
+from pytest_evals.storage.run_baseline import dataset_baseline, is_replayed
 from pytest_evals.storage.sqlite import SqliteRunStore
 from pytest_evals.verdict.baseline import Baseline
 from pytest_evals.verdict.decide import decide
@@ -36,7 +36,7 @@ class Bars:
     store: RunStore | None = None
     """Where a run that is named as a baseline stands; None refuses runs."""
 
-    def found(self, run: Run, info: DatasetInfo) -> Found | None:
+    def found(self, run: Run, info: DatasetInfo) -> NamedBaseline | None:
         """Return what a dataset is compared with; None where there is nothing.
 
         Raises:
@@ -45,7 +45,7 @@ class Bars:
         if self.baseline is None:
             if not any(gate.compares for gate in parse_gates(info)):
                 return None
-            return own_target(info, self.rootdir).found
+            return dataset_baseline(info, self.rootdir).baseline
         if self.store is not None:
             return Stored(self.store, self.rootdir).baseline(self.baseline, run, info)
         return find_baseline(
@@ -105,7 +105,7 @@ class NewRun:
         self.tables[result.dataset].add(summarize_trial(result))
 
     def judged(
-        self, found: Mapping[str, Found | None], *, strict: bool = False
+        self, found: Mapping[str, NamedBaseline | None], *, strict: bool = False
     ) -> dict[str, Evaluation]:
         """Judge every dataset.
 

@@ -14,7 +14,7 @@ from pytest_evals.result import TrialResult
 from pytest_evals.run import DatasetInfo, Run
 from pytest_evals.stats.rows import Rules
 from pytest_evals.storage.base import RunStore
-from pytest_evals.storage.baseline_file import Found, find_baseline
+from pytest_evals.storage.baseline_file import NamedBaseline, find_baseline
 from pytest_evals.storage.certificates import certificates_of
 from pytest_evals.storage.run_baseline import find_run, is_replayed, run_baseline
 from pytest_evals.verdict.baseline import Baseline
@@ -78,7 +78,7 @@ class Stored:
         own = tuple(one for one in sealed if one.dataset == info.name)
         return judgement.model_copy(update={"gates": own})
 
-    def baseline(self, source: str, run: Run, info: DatasetInfo) -> Found:
+    def baseline(self, source: str, run: Run, info: DatasetInfo) -> NamedBaseline:
         """Find the baseline that a run is compared with; a run is never its own.
 
         Args:

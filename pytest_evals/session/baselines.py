@@ -14,7 +14,7 @@ from pytest_evals.run import DatasetInfo
 from pytest_evals.session.dataset_baseline import DatasetBaseline
 from pytest_evals.session.plan import Plan
 from pytest_evals.storage.baseline_file import RunReader, find_baseline
-from pytest_evals.storage.run_baseline import own_target, shown_in
+from pytest_evals.storage.run_baseline import dataset_baseline, relative_name
 from pytest_evals.verdict.baseline import Baseline
 from pytest_evals.verdict.gate.coverage import gates_cover, is_compared
 from pytest_evals.verdict.gate.declare import parse_gates
@@ -103,7 +103,7 @@ def read_baseline(settings: Settings, info: DatasetInfo, run_id: str) -> Dataset
     writes = settings.update_baseline or settings.reset_baseline
     compares = any(gate.compares for gate in gates)
     read = writes or (compares and settings.baseline is None)
-    target = own_target(info, settings.rootdir, read=read)
+    target = dataset_baseline(info, settings.rootdir, read=read)
     committed, path = target.old, target.path
     if settings.baseline is not None:
         found = find_baseline(
@@ -119,7 +119,7 @@ def read_baseline(settings: Settings, info: DatasetInfo, run_id: str) -> Dataset
     if committed is None:
         reason = "this run writes the first baseline" if writes else None
         return DatasetBaseline(gates, None, None, path, reason)
-    return DatasetBaseline(gates, target.found, committed, path)
+    return DatasetBaseline(gates, target.baseline, committed, path)
 
 
 def _run_reader(settings: Settings, dataset: str, run_id: str) -> RunReader:
@@ -154,10 +154,10 @@ def update_baseline(
     """
     if not (settings.update_baseline or settings.reset_baseline):
         return None
-    from pytest_evals.storage.run_baseline import Target, add_to_baseline
+    from pytest_evals.storage.run_baseline import BaselineFile, add_to_baseline
 
-    shown = shown_in(settings.rootdir, baseline.path)
-    target = Target(baseline.path, shown, baseline.committed)
+    shown = relative_name(settings.rootdir, baseline.path)
+    target = BaselineFile(baseline.path, shown, baseline.committed)
     replayed = settings.responses == "replay"
     reset = settings.reset_baseline
     return add_to_baseline(target, table, info, replayed=replayed, reset=reset).sentence

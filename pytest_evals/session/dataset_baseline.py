@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_evals.storage.baseline_file import Found
+from pytest_evals.storage.baseline_file import NamedBaseline
 from pytest_evals.verdict.baseline import Baseline
 from pytest_evals.verdict.gate.spec import GateSpec
 
@@ -14,7 +14,7 @@ class DatasetBaseline:
 
     gates: tuple[GateSpec, ...]
     """The dataset's gates."""
-    found: Found | None
+    found: NamedBaseline | None
     """The baseline with its name; None if there is none."""
     committed: Baseline | None
     """The dataset's committed baseline file as it is now. This run may update it."""

@@ -5,7 +5,7 @@ from pytest_evals.dataset import Dataset
 from pytest_evals.matrix import Matrix
 from pytest_evals.shard import divide_cases, expected_seconds
 from pytest_evals.storage.baseline_file import baseline_path, load_baseline
-from pytest_evals.storage.run_baseline import shown_in
+from pytest_evals.storage.run_baseline import relative_name
 
 
 def cases_of_shard(settings: Settings, matrix: Matrix) -> frozenset[str]:
@@ -34,7 +34,7 @@ def seconds_per_sample(settings: Settings, dataset: Dataset) -> dict[str, float]
     if not path.is_file():
         return {}
     seconds: dict[str, float] = {}
-    shown = shown_in(settings.rootdir, path)
+    shown = relative_name(settings.rootdir, path)
     for line in load_baseline(path, dataset=dataset.name, shown=shown).lines:
         times = [run.latency_s for run in line.runs if run.latency_s is not None]
         if times:

@@ -20,7 +20,7 @@ from pytest_evals.session.notes import Notes
 from pytest_evals.session.plan import Plan
 from pytest_evals.session.state import SessionState
 from pytest_evals.stats.rows import Rules
-from pytest_evals.storage.baseline_file import Found
+from pytest_evals.storage.baseline_file import NamedBaseline
 from pytest_evals.storage.run_baseline import is_replayed
 from pytest_evals.verdict.diff import ConfirmationPlan, Diff
 from pytest_evals.verdict.evaluate import evaluate_run, plan_run_confirmation
@@ -45,7 +45,7 @@ def evaluate(
 def evaluate_recorded(
     run: Run,
     tables: Mapping[str, TrialTable],
-    baselines: Mapping[str, Found | None],
+    baselines: Mapping[str, NamedBaseline | None],
     *,
     strict: bool = False,
 ) -> dict[str, Evaluation]:

@@ -1,4 +1,4 @@
-"""Baselines where they are kept: a committed file beside the dataset, a git revision, or a run."""
+"""Where baselines are stored: in a committed file beside the dataset, a git revision, or a run."""
 
 import os
 import subprocess
@@ -16,12 +16,12 @@ FOLDER = "baselines"
 _GIT_SECONDS = 30
 
 RunReader = Callable[[str], Baseline]
-"""Makes the baseline of a stored run from its id or ``latest``; raises StoreError where there is
+"""Builds the baseline of a stored run from its id or ``latest``; raises StoreError if there is
 none."""
 
 
 def baseline_path(dataset_path: Path, dataset: str) -> Path:
-    """Return where a dataset's baseline is kept: ``baselines/<dataset>.jsonl`` beside it."""
+    """Return the path of a dataset's baseline: ``baselines/<dataset>.jsonl`` beside it."""
     return dataset_path.parent / FOLDER / f"{dataset}.jsonl"
 
 
@@ -30,11 +30,11 @@ def load_baseline(path: Path, *, dataset: str | None = None, shown: str | None =
 
     Args:
         path: the file.
-        dataset: the dataset it must be of; None takes any.
-        shown: what it is called in messages; None is its path.
+        dataset: the dataset it must belong to; None accepts any.
+        shown: its name in messages; None is its path.
 
     Raises:
-        StoreError: it is not there, cannot be read, or is not right (see `read_baseline`).
+        StoreError: it is missing, cannot be read, or is invalid (see `read_baseline`).
     """
     where = shown or str(path)
     try:
@@ -57,13 +57,13 @@ def _decoded(content: bytes, where: str) -> str:
 
 
 def save_baseline(path: Path, baseline: Baseline) -> bool:
-    """Write a baseline's file, whole or not at all.
+    """Write a baseline's file atomically.
 
     Returns:
         Whether the file changed.
 
     Raises:
-        StoreError: it cannot be written; the old file is untouched.
+        StoreError: it cannot be written; the old file is unchanged.
     """
     text = write_baseline(baseline)
     try:
@@ -76,46 +76,47 @@ def save_baseline(path: Path, baseline: Baseline) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A baseline, and what it is called."""
+class NamedBaseline:
+    """A baseline with its name."""
 
     baseline: Baseline
     name: str
-    """A path, a run's id, or a revision and a path."""
+    """A path, a run id, or a revision and a path."""
 
 
 def find_baseline(
     source: str, *, rootdir: Path, dataset: str, dataset_path: Path, run: RunReader
-) -> Found:
+) -> NamedBaseline:
     """Return the baseline that ``--evals-baseline`` names.
 
-    A file or a folder of baselines that exists wins; then ``REVISION:PATH`` (``main:`` alone means
-    the dataset's own file there); else it is a run's id, the beginning of one, or ``latest``.
+    An existing file or folder of baselines takes precedence. Next comes ``REVISION:PATH``
+    (``main:`` alone is the dataset's baseline in that revision). Otherwise it is a run id, a prefix
+    of one, or ``latest``.
 
     Args:
-        source: what the user wrote.
-        rootdir: where relative paths begin.
+        source: the value of the option.
+        rootdir: the base of relative paths.
         dataset: the dataset's name.
         dataset_path: the dataset's file.
-        run: makes the baseline of a stored run.
+        run: builds the baseline of a stored run.
 
     Raises:
-        StoreError: there is none of that name, with what was tried, or it is not right.
+        StoreError: there is none of that name (says what was tried), or it is invalid.
     """
     path = rootdir / source
     if path.is_dir():
         path = path / f"{dataset}.jsonl"
-        return Found(load_baseline(path, dataset=dataset), str(Path(source) / path.name))
+        return NamedBaseline(load_baseline(path, dataset=dataset), str(Path(source) / path.name))
     if path.is_file():
-        return Found(load_baseline(path, dataset=dataset, shown=source), source)
+        return NamedBaseline(load_baseline(path, dataset=dataset, shown=source), source)
     revision, colon, inside = source.partition(":")
     if colon and len(revision) > 1:
-        own = baseline_path(dataset_path, dataset)
-        return _from_git(revision, inside, own, rootdir=rootdir, dataset=dataset)
+        default = baseline_path(dataset_path, dataset)
+        return _from_git(revision, inside, default, rootdir=rootdir, dataset=dataset)
     if path.suffix or "/" in source or "\\" in source:
-        return Found(load_baseline(path, dataset=dataset, shown=source), source)
+        return NamedBaseline(load_baseline(path, dataset=dataset, shown=source), source)
     try:
-        return Found(run(source), source)
+        return NamedBaseline(run(source), source)
     except StoreError as error:
         raise StoreError(
             f"baseline {source}: it is no file, no git revision with a path "
@@ -123,7 +124,9 @@ def find_baseline(
         ) from None
 
 
-def _from_git(revision: str, inside: str, own: Path, *, rootdir: Path, dataset: str) -> Found:
+def _from_git(
+    revision: str, inside: str, default: Path, *, rootdir: Path, dataset: str
+) -> NamedBaseline:
     """Read a baseline from a commit.
 
     Raises:
@@ -131,62 +134,66 @@ def _from_git(revision: str, inside: str, own: Path, *, rootdir: Path, dataset: 
     """
     if revision.startswith("-"):
         raise StoreError(f"baseline {revision}:{inside}: that is no git revision")
-    told = f"{revision}:{inside}"
-    _git(rootdir, told, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+    name = f"{revision}:{inside}"
+    _git(rootdir, name, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
     if not inside:
-        top = Path(_git(rootdir, told, "rev-parse", "--show-toplevel").decode().strip())
-        inside = own.resolve().relative_to(top.resolve()).as_posix()
+        top = Path(_git(rootdir, name, "rev-parse", "--show-toplevel").decode().strip())
+        inside = default.resolve().relative_to(top.resolve()).as_posix()
     elif inside.endswith("/"):
         inside = f"{inside}{dataset}.jsonl"
-    # A path with ./ is read from the rootdir, a plain one from the top of the repository.
+    # A path with ./ is relative to the rootdir, any other to the top of the repository.
     shown = f"{revision}:{inside}"
-    tried = [shown] if inside.startswith("./") else [shown, f"{revision}:./{inside}"]
-    for place in tried:
-        content = _show(rootdir, place)
+    candidates = [shown] if inside.startswith("./") else [shown, f"{revision}:./{inside}"]
+    for candidate in candidates:
+        content = _show(rootdir, candidate)
         if content is not None:
-            return Found(read_baseline(_decoded(content, shown), shown, dataset=dataset), shown)
+            return NamedBaseline(
+                read_baseline(_decoded(content, shown), shown, dataset=dataset), shown
+            )
     raise StoreError(
         f"{shown}: that revision has no such file; commit a baseline made with "
         "--evals-update-baseline, or name the path it has there"
     )
 
 
-def _git(rootdir: Path, told: str, *words: str) -> bytes:
-    """Run git and return what it printed.
+def _git(rootdir: Path, name: str, *args: str) -> bytes:
+    """Run git and return its output.
 
     Raises:
-        StoreError: git failed, or is not there.
+        StoreError: git failed, or is not installed.
     """
-    done = _run(rootdir, told, *words)
+    done = _run(rootdir, name, *args)
     if done.returncode:
-        why = done.stderr.decode(errors="replace").strip()
-        what = why or f"git knows no such revision here (git {' '.join(words[:1])} failed)"
-        raise StoreError(f"baseline {told}: {what}; in a shallow checkout fetch the revision first")
+        stderr = done.stderr.decode(errors="replace").strip()
+        reason = stderr or f"git knows no such revision here (git {' '.join(args[:1])} failed)"
+        raise StoreError(
+            f"baseline {name}: {reason}; in a shallow checkout fetch the revision first"
+        )
     return done.stdout
 
 
-def _show(rootdir: Path, place: str) -> bytes | None:
-    """Return a file of a commit; None where the commit has none."""
-    done = _run(rootdir, place, "show", "--no-textconv", place)
+def _show(rootdir: Path, name: str) -> bytes | None:
+    """Return a file of a commit; None if the commit does not have it."""
+    done = _run(rootdir, name, "show", "--no-textconv", name)
     return None if done.returncode else done.stdout
 
 
-def _run(rootdir: Path, told: str, *words: str) -> subprocess.CompletedProcess[bytes]:
+def _run(rootdir: Path, name: str, *args: str) -> subprocess.CompletedProcess[bytes]:
     try:
         return subprocess.run(  # noqa: S603 - a fixed command, no shell
-            ["git", *words],  # noqa: S607 - the user's own git
+            ["git", *args],  # noqa: S607 - the user's own git
             cwd=rootdir,
             capture_output=True,
             timeout=_GIT_SECONDS,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise StoreError(f"baseline {told}: git cannot be run: {error}") from None
+        raise StoreError(f"baseline {name}: git cannot be run: {error}") from None
 
 
 def baselines_below(folder: Path) -> Iterator[Path]:
-    """Yield the baselines below a folder; hidden ones and those of installed packages are not."""
-    for here, folders, files in os.walk(folder):
+    """Yield the baselines below a folder, except in hidden folders and installed packages."""
+    for parent, folders, files in os.walk(folder):
         folders[:] = [f for f in folders if f[0] != "." and f not in {"node_modules", "venv"}]
-        if Path(here).name == FOLDER:
-            yield from (Path(here) / file for file in files if file.endswith(".jsonl"))
+        if Path(parent).name == FOLDER:
+            yield from (Path(parent) / file for file in files if file.endswith(".jsonl"))

@@ -1,4 +1,4 @@
-"""Certificates on disk: ``certificates/<dataset>/<judge>.json`` beside the dataset, committed."""
+"""Calibration certificates in committed files: ``certificates/<dataset>/<judge>.json``."""
 
 from pathlib import Path
 
@@ -11,18 +11,18 @@ FOLDER = "certificates"
 
 
 def certificate_path(folder: Path, dataset: str, judge: str) -> Path:
-    """Return where the certificate of a judge is kept.
+    """Return the path of a judge's certificate.
 
     Args:
-        folder: the dataset's.
-        dataset: its name.
-        judge: the judge's name, a file name.
+        folder: the dataset's folder.
+        dataset: the dataset's name.
+        judge: the judge's name, which is a valid file name.
     """
     return folder / FOLDER / dataset / f"{judge}.json"
 
 
 def write_certificate(folder: Path, certificate: Certificate) -> Path:
-    """Keep a certificate; returns its file, which is unchanged where nothing has changed.
+    """Write a certificate and return its file; an equal file is left unchanged.
 
     Raises:
         StoreError: it cannot be written.
@@ -40,45 +40,45 @@ def write_certificate(folder: Path, certificate: Certificate) -> Path:
 
 
 def read_certificates(folder: Path, dataset: Dataset) -> dict[str, Certificate]:
-    """Return the certificates of a dataset's judges that are on file, by the judge's name.
+    """Return the stored certificates of a dataset's judges, by the judge's name.
 
-    One that cannot be read, or whose file of labels has changed since, comes back as unusable, so
-    that its judge has no vote and says why.
+    A certificate is unusable if it cannot be read or its file of labels has changed since. Its
+    judge is then advisory and says why.
 
     Args:
-        folder: the dataset's.
-        dataset: whose judges.
+        folder: the dataset's folder.
+        dataset: the dataset of the judges.
     """
-    found: dict[str, Certificate] = {}
+    certificates: dict[str, Certificate] = {}
     for judge in dataset.judges:
         path = certificate_path(folder, dataset.name, judge)
         if path.is_file():
-            found[judge] = _read(path, folder, dataset.name, judge)
-    return found
+            certificates[judge] = _read(path, folder, dataset.name, judge)
+    return certificates
 
 
 def certificates_of(run: Run, root: Path) -> tuple[Certificate, ...]:
-    """Return the certificates on file for the datasets of a run that can be read.
+    """Return the readable certificates for the datasets of a run, for display.
 
-    Whether their labels have changed since is not looked at: for showing them, not for votes.
+    It does not check whether their labels have changed since.
 
     Args:
-        run: whose datasets.
-        root: where the paths of datasets begin.
+        run: the run.
+        root: the base of the datasets' paths.
     """
-    found = []
+    certificates = []
     for info in run.datasets:
         folder = (root / info.path).parent / FOLDER / info.name
         for path in sorted(folder.glob("*.json")):
             try:
-                found.append(read_certificate(path.read_text(encoding="utf-8")))
+                certificates.append(read_certificate(path.read_text(encoding="utf-8")))
             except (OSError, ValueError):
-                continue  # said where the judge is used
-    return tuple(found)
+                continue  # reported where the judge is used
+    return tuple(certificates)
 
 
 def _read(path: Path, folder: Path, dataset: str, judge: str) -> Certificate:
-    """Read one certificate and see whether its labels are still the same."""
+    """Read one certificate and check that its labels are unchanged."""
     try:
         certificate = read_certificate(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -89,28 +89,30 @@ def _read(path: Path, folder: Path, dataset: str, judge: str) -> Certificate:
             judge,
             f"{path.name} is that of judge {certificate.judge!r} of {certificate.dataset!r}",
         )
-    why = _changed(folder, certificate.labels)
-    return certificate if why is None else certificate.model_copy(update={"unusable": why})
+    reason = _changed(folder, certificate.labels)
+    if reason is None:
+        return certificate
+    return certificate.model_copy(update={"unusable": reason})
 
 
-def _unusable(dataset: str, judge: str, why: str) -> Certificate:
-    """Make the certificate of a file that is none."""
+def _unusable(dataset: str, judge: str, reason: str) -> Certificate:
+    """Return the unusable certificate for an invalid file."""
     return Certificate(
-        judge=judge, dataset=dataset, fingerprint="", labels=Labels(digest=""), unusable=why
+        judge=judge, dataset=dataset, fingerprint="", labels=Labels(digest=""), unusable=reason
     )
 
 
 def _changed(folder: Path, labels: Labels) -> str | None:
-    """Say how the labels differ from those a certificate rests on.
+    """Return how the labels differ from those of the certificate; None if they do not.
 
-    Labels that are not on file here (kept elsewhere, or in a store) cannot be compared.
+    Labels without a file here (stored elsewhere, or in a run store) cannot be compared.
     """
     from pytest_evals.storage.labels import labels_digest, read_labels
 
     if labels.path is None or not (folder / labels.path).is_file():
         return None
     try:
-        now = labels_digest(read_labels(folder / labels.path, shown=labels.path))
+        current = labels_digest(read_labels(folder / labels.path, shown=labels.path))
     except DatasetError as error:
         return f"its labels cannot be read: {error.problems[0]}"
-    return None if now == labels.digest else f"its labels ({labels.path}) have changed since"
+    return None if current == labels.digest else f"its labels ({labels.path}) have changed since"

@@ -1,7 +1,6 @@
-"""Stored runs as baselines, and runs written into a dataset's own baseline.
+"""Stored runs as baselines, and adding a run to the baseline of a dataset.
 
-What a session does at its end and what the command line does later go through here, so both give
-the same bytes.
+The session and the command line both use it, so that both write the same bytes.
 """
 
 from dataclasses import dataclass
@@ -11,37 +10,42 @@ from pytest_evals.ground.errors import StoreError, suggest
 from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.run import DatasetInfo, Run, RunStatus
 from pytest_evals.storage.base import RunStore
-from pytest_evals.storage.baseline_file import Found, baseline_path, load_baseline, save_baseline
+from pytest_evals.storage.baseline_file import (
+    NamedBaseline,
+    baseline_path,
+    load_baseline,
+    save_baseline,
+)
 from pytest_evals.verdict.baseline import Baseline, build_baseline, update_baseline
 
 _PAGE = 50
 
 
 def is_replayed(run: Run) -> bool:
-    """Whether a run's stored answers count as recorded (``--evals-responses replay``)."""
+    """Return whether stored responses count as recorded (``--evals-responses replay``)."""
     return run.options.get("responses") == "replay"
 
 
 def dataset_of(run: Run, name: str) -> DatasetInfo:
-    """Return what a run keeps of one of its datasets.
+    """Return the record of one of a run's datasets.
 
     Raises:
-        StoreError: the run has nothing of it.
+        StoreError: the run does not have the dataset.
     """
     for info in run.datasets:
         if info.name == name:
             return info
-    known = [info.name for info in run.datasets]
-    raise StoreError(f"run {run.id} has nothing of dataset {name!r}.{suggest(name, known)}")
+    names = [info.name for info in run.datasets]
+    raise StoreError(f"run {run.id} has nothing of dataset {name!r}.{suggest(name, names)}")
 
 
 def run_before(store: RunStore, dataset: str, run_id: str | None) -> Run:
-    """Return the last complete run of a dataset that stands before another in the store.
+    """Return the last complete run of a dataset that was stored before another run.
 
     Args:
         store: the runs.
         dataset: the dataset's name.
-        run_id: the other run; where the store does not hold it yet, every run stands before it.
+        run_id: the other run. If it is not stored yet, it comes after every run.
 
     Raises:
         StoreError: there is none.
@@ -64,13 +68,13 @@ def run_before(store: RunStore, dataset: str, run_id: str | None) -> Run:
 
 
 def find_run(store: RunStore, source: str, dataset: str, *, before: str | None = None) -> Run:
-    """Return the run that is meant.
+    """Return a run by id, prefix or ``latest``.
 
     Args:
         store: the runs.
-        source: a run's id, the beginning of one, or ``latest``: the last complete run.
+        source: a run id, a prefix of one, or ``latest``: the last complete run.
         dataset: the name of a dataset of the run.
-        before: a run's id: ``latest`` is the last complete run before it.
+        before: a run id; ``latest`` is the last complete run before it.
 
     Raises:
         StoreError: there is no such run.
@@ -79,10 +83,10 @@ def find_run(store: RunStore, source: str, dataset: str, *, before: str | None =
 
 
 def run_baseline(store: RunStore, run: Run, dataset: str) -> Baseline:
-    """Return what a stored run says of a dataset, as a baseline of that one run.
+    """Return the results of a dataset in a stored run, as a baseline.
 
     Raises:
-        StoreError: it has nothing of the dataset, or it cannot be read.
+        StoreError: the run does not have the dataset, or cannot be read.
     """
     info = dataset_of(run, dataset)
     table = TrialTable.of(dataset, store.results(run.id))
@@ -90,93 +94,95 @@ def run_baseline(store: RunStore, run: Run, dataset: str) -> Baseline:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """A dataset's own baseline, as it was when it was read."""
+class BaselineFile:
+    """The baseline file of a dataset, as it was when it was read."""
 
     path: Path
     """The file."""
     shown: str
-    """What it is called in messages."""
+    """Its name in messages."""
     old: Baseline | None
-    """What it held; None where it was not there."""
+    """Its content; None if it was missing."""
 
     @property
-    def found(self) -> Found | None:
-        """It as what a run is compared with; None where it was not there."""
-        return None if self.old is None else Found(self.old, self.shown)
+    def baseline(self) -> NamedBaseline | None:
+        """The baseline for a comparison; None if the file was missing."""
+        return None if self.old is None else NamedBaseline(self.old, self.shown)
 
-    def required(self) -> Found:
-        """Return it as what a run is compared with.
+    def required(self) -> NamedBaseline:
+        """Return the baseline for a comparison.
 
         Raises:
-            StoreError: it is not there.
+            StoreError: the file is missing.
         """
-        return self.found or Found(load_baseline(self.path, shown=self.shown), self.shown)
+        return self.baseline or NamedBaseline(
+            load_baseline(self.path, shown=self.shown), self.shown
+        )
 
 
-def shown_in(rootdir: Path, path: Path) -> str:
-    """Return what a file is called in messages: by its way from the rootdir, where it is below."""
+def relative_name(rootdir: Path, path: Path) -> str:
+    """Return the name of a file in messages: relative to the rootdir if it is below."""
     return path.relative_to(rootdir).as_posix() if path.is_relative_to(rootdir) else str(path)
 
 
-def own_target(info: DatasetInfo, rootdir: Path, *, read: bool = True) -> Target:
-    """Return a dataset's own baseline as it is now.
+def dataset_baseline(info: DatasetInfo, rootdir: Path, *, read: bool = True) -> BaselineFile:
+    """Return the baseline file of a dataset.
 
     Args:
         info: the dataset.
-        rootdir: where its path begins.
-        read: False says only where it is; then what it holds is None.
+        rootdir: the base of its path.
+        read: False returns the path only, without the content.
 
     Raises:
-        StoreError: the file that is there is not right.
+        StoreError: the file is invalid.
     """
     path = baseline_path(rootdir / info.path, info.name)
-    shown = shown_in(rootdir, path)
-    there = read and path.is_file()
-    old = load_baseline(path, dataset=info.name, shown=shown) if there else None
-    return Target(path, shown, old)
+    shown = relative_name(rootdir, path)
+    exists = read and path.is_file()
+    old = load_baseline(path, dataset=info.name, shown=shown) if exists else None
+    return BaselineFile(path, shown, old)
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """What became of a dataset's own baseline."""
+class BaselineChange:
+    """The result of adding a run to the baseline of a dataset."""
 
     changed: bool
     """Whether the file changed."""
     lines: int
-    """Lines of this run, that is cases and models of which something was scored."""
+    """Lines of this run: combinations of case and model with a score."""
     sentence: str
-    """For the user."""
+    """A sentence for the user."""
 
 
 def add_to_baseline(
-    target: Target, table: TrialTable, info: DatasetInfo, *, replayed: bool, reset: bool
-) -> Written:
-    """Write what a run says into a dataset's own baseline; only what ran is touched.
+    target: BaselineFile, table: TrialTable, info: DatasetInfo, *, replayed: bool, reset: bool
+) -> BaselineChange:
+    """Add the results of a run to the baseline of a dataset.
 
-    Lines are taken out only where the whole matrix ran.
+    Only lines of combinations that ran change. Lines are removed only if the whole matrix ran.
 
     Args:
-        target: the dataset's own baseline.
-        table: the run's trials.
-        info: what the run keeps of the dataset.
-        replayed: whether answers from the store count as recorded.
-        reset: whether lines of what ran begin anew, instead of having this run added.
+        target: the baseline file of the dataset.
+        table: the trials of the run.
+        info: the run's record of the dataset.
+        replayed: whether stored responses count as recorded.
+        reset: whether this run replaces the lines of what ran, instead of being added to them.
 
     Raises:
-        StoreError: it cannot be written; the old file is untouched.
+        StoreError: it cannot be written; the old file is unchanged.
     """
     new = build_baseline(table, info, replayed=replayed)
     if not new.lines:
-        return Written(False, 0, f"baseline {target.shown} is unchanged: nothing was scored")
+        return BaselineChange(False, 0, f"baseline {target.shown} is unchanged: nothing was scored")
     old = target.old
     if old is not None and reset:
-        kept = tuple(line for line in old.lines if line.key not in new.cells)
-        old = Baseline(dataset=old.dataset, lines=kept)
-    whole = len(table) == info.planned == info.selected
-    whole = whole and all(one.outcome != "skipped" for one in table)
-    cases = {one.case for one in table} if whole else None
+        others = tuple(line for line in old.lines if line.key not in new.cells)
+        old = Baseline(dataset=old.dataset, lines=others)
+    is_whole = len(table) == info.planned == info.selected
+    is_whole = is_whole and all(trial.outcome != "skipped" for trial in table)
+    cases = {trial.case for trial in table} if is_whole else None
     changed = save_baseline(target.path, update_baseline(old, new, cases=cases))
     count = f"{len(new.lines)} line{'' if len(new.lines) == 1 else 's'} of this run"
-    told = f"now has {count}" if changed else "is unchanged"
-    return Written(changed, len(new.lines), f"baseline {target.shown} {told}")
+    state = f"now has {count}" if changed else "is unchanged"
+    return BaselineChange(changed, len(new.lines), f"baseline {target.shown} {state}")

@@ -214,7 +214,7 @@ def test_labels_survive_their_files(tmp_path_factory, rows):
         ("l.txt", "x", "labels are .csv or .jsonl"),
         ("l.csv", "", "names no columns"),
         ("l.csv", "case,lable\na,b\n", "Did you mean 'label'"),
-        ("l.csv", "case,case\n", "stands twice"),
+        ("l.csv", "case,case\n", "duplicate column 'case'"),
         ("l.csv", "case,label\n", "holds no label"),
         ("l.csv", "case,label\na,pass,x\n", "2: the row has 3 cells"),
         ("l.csv", 'case,label\n"a,pass\n', "this is no CSV"),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pytest_evals.archive.stored_tables import StoredTables
     from pytest_evals.comparison.changes import AnswerTexts, DatasetChanges, RunChanges
     from pytest_evals.run import DatasetInfo, Run
-    from pytest_evals.storage.baseline_file import Found
+    from pytest_evals.storage.baseline_file import NamedBaseline
     from pytest_evals.verdict.baseline import Baseline
 
 _EPILOG = """\
@@ -197,20 +197,20 @@ def _of_dataset(asked: _Asked, info: "DatasetInfo") -> "DatasetChanges":
     )
 
 
-def _baseline(asked: _Asked, info: "DatasetInfo") -> "tuple[Found, AnswerTexts]":
+def _baseline(asked: _Asked, info: "DatasetInfo") -> "tuple[NamedBaseline, AnswerTexts]":
     """Return what a dataset is compared with, and the answers behind it.
 
     Raises:
         StoreError: there is none, or it is not right.
     """
     from pytest_evals.comparison.changes import AnswerTexts
-    from pytest_evals.storage.baseline_file import Found, find_baseline
-    from pytest_evals.storage.run_baseline import own_target
+    from pytest_evals.storage.baseline_file import NamedBaseline, find_baseline
+    from pytest_evals.storage.run_baseline import dataset_baseline
 
     store = asked.runs.store
     file = asked.rootdir / info.path
     if asked.source is None:
-        return own_target(info, asked.rootdir).required(), AnswerTexts(store)
+        return dataset_baseline(info, asked.rootdir).required(), AnswerTexts(store)
     others: list[Run] = []
     source = asked.source
     if Path(source).exists():  # a path is meant from here, as anywhere else on a command line
@@ -224,9 +224,11 @@ def _baseline(asked: _Asked, info: "DatasetInfo") -> "tuple[Found, AnswerTexts]"
     )
     if not others:
         name = found.name.replace(source, asked.source.rstrip("/"), 1)
-        return Found(found.baseline, name), AnswerTexts(store)
+        return NamedBaseline(found.baseline, name), AnswerTexts(store)
     table = asked.runs.table(others[0], info.name)
-    return Found(found.baseline, f"run {others[0].id}"), AnswerTexts(store, others[0], table)
+    return NamedBaseline(found.baseline, f"run {others[0].id}"), AnswerTexts(
+        store, others[0], table
+    )
 
 
 def _of_run(asked: _Asked, dataset: str, source: str, others: "list[Run]") -> "Baseline":

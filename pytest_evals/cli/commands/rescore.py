@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pytest_evals.registry import Registry
     from pytest_evals.result import TrialResult
     from pytest_evals.run import DatasetInfo, Run
-    from pytest_evals.storage.baseline_file import Found
+    from pytest_evals.storage.baseline_file import NamedBaseline
     from pytest_evals.storage.sqlite import SqliteRunStore
 
 _UNRUN = frozenset({"not_run", "not_needed"})
@@ -253,7 +253,7 @@ class _Asked:
     args: argparse.Namespace
     registry: "Registry"
     redactor: Any
-    found: "Mapping[str, Found | None]"
+    found: "Mapping[str, NamedBaseline | None]"
     """What each dataset is compared with."""
     bars: "Bars"
 
@@ -335,7 +335,7 @@ def _settings(asked: _Asked) -> Any:
     )
 
 
-def _marked(result: "TrialResult", part: _Part, found: "Found | None") -> "TrialResult":
+def _marked(result: "TrialResult", part: _Part, found: "NamedBaseline | None") -> "TrialResult":
     """Say of a result what a session says: beyond the first samples, tolerated by the gates."""
     from pytest_evals.metrics.summarize import summarize_trial
     from pytest_evals.result import Outcome
