@@ -22,7 +22,6 @@ from pytest_evals.engine.deps import EngineDeps
 from pytest_evals.engine.limits import Limiter
 from pytest_evals.engine.lookahead import LookaheadWindow, Wake
 from pytest_evals.engine.model_call import ModelCaller
-from pytest_evals.engine.notes import Notes
 from pytest_evals.engine.route import Route
 from pytest_evals.engine.routes import ModelRoutes
 from pytest_evals.engine.scoring import TrialScorer
@@ -33,6 +32,7 @@ from pytest_evals.engine.trial import TrialRunner
 from pytest_evals.engine.trial_hooks import TrialHookRunner
 from pytest_evals.exchange import Response
 from pytest_evals.ground.canonical import to_json
+from pytest_evals.ground.notes import Notes
 from pytest_evals.matrix import Trial
 from pytest_evals.providers.base import Provider, ProviderContext
 from pytest_evals.result import TrialResult

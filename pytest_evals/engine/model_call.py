@@ -8,12 +8,12 @@ import asyncio
 from dataclasses import dataclass, field
 
 from pytest_evals.engine.call_attempts import CallAttempts, CallCounts, provider_error
-from pytest_evals.engine.notes import Notes
 from pytest_evals.engine.route import Route
 from pytest_evals.engine.stored_answers import CallIdentity, StoredAnswers
 from pytest_evals.engine.trial_clock import TrialClock
 from pytest_evals.exchange import ErrorInfo, Exchange, Request, Response
 from pytest_evals.ground.errors import AnswerError
+from pytest_evals.ground.notes import Notes
 
 
 @dataclass(slots=True)

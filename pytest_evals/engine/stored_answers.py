@@ -6,11 +6,11 @@ Knows the store's modes; makes no call.
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from pytest_evals.engine.notes import Notes
 from pytest_evals.engine.route import ModelRoute, Route
 from pytest_evals.exchange import Request, Response
 from pytest_evals.ground.canonical import Json, digest
 from pytest_evals.ground.errors import StoreError
+from pytest_evals.ground.notes import Notes
 from pytest_evals.responses.base import ResponseStore, StoredAnswer
 from pytest_evals.responses.stale import explain
 

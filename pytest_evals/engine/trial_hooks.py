@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pytest_evals.engine.notes import Notes
 from pytest_evals.engine.synthetic_results import result_without_call
 from pytest_evals.exchange import ErrorInfo
 from pytest_evals.ground.canonical import to_json
 from pytest_evals.ground.errors import PluginError
+from pytest_evals.ground.notes import Notes
 from pytest_evals.matrix import Trial
 from pytest_evals.result import Outcome, TrialResult
 

@@ -7,10 +7,10 @@ from collections.abc import Generator
 
 import pytest
 
+from pytest_evals.ground.notes import Notes
 from pytest_evals.plugin import wire
 from pytest_evals.plugin.process.signals import Interrupts, interrupts
 from pytest_evals.session.evaluation import RunEvaluation
-from pytest_evals.session.notes import Notes
 from pytest_evals.session.recording import RunRecorder
 from pytest_evals.session.reports import Reports
 

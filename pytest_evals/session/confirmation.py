@@ -11,13 +11,13 @@ from time import time
 from pytest_evals.config import Settings
 from pytest_evals.engine.worker_share import WorkerShare
 from pytest_evals.ground.errors import EvalsError
+from pytest_evals.ground.notes import Notes
 from pytest_evals.matrix import Matrix, Trial
 from pytest_evals.metrics.summarize import summarize_trial
 from pytest_evals.metrics.trial_stats import TrialStats
 from pytest_evals.run import DatasetInfo
 from pytest_evals.session.engines import Engines
 from pytest_evals.session.ledger import Ledger
-from pytest_evals.session.notes import Notes
 from pytest_evals.session.plan import Plan
 from pytest_evals.session.state import SessionState
 from pytest_evals.verdict.diff import ConfirmationPlan

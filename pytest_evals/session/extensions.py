@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import pluggy
 
 from pytest_evals.ground.errors import PluginError, SettingsError, suggest
+from pytest_evals.ground.notes import Notes
 from pytest_evals.hooks import OURS, Hooks
 from pytest_evals.registry import Registry
 from pytest_evals.registry.builtin import Builtin
-from pytest_evals.session.notes import Notes
 from pytest_evals.session.state import SessionState
 
 if TYPE_CHECKING:

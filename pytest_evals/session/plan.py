@@ -7,11 +7,11 @@ from pathlib import Path
 
 from pytest_evals.dataset import Dataset
 from pytest_evals.engine.replay_run import ReplayRun
+from pytest_evals.ground.notes import Notes
 from pytest_evals.loaders.base import LoadContext
 from pytest_evals.loaders.build import load
 from pytest_evals.matrix import Matrix
 from pytest_evals.run import DatasetInfo
-from pytest_evals.session.notes import Notes
 from pytest_evals.session.state import SessionState
 
 

@@ -14,11 +14,11 @@ from pytest_evals.dataset import Dataset
 from pytest_evals.engine.conversation import first_messages
 from pytest_evals.ground.canonical import canonical
 from pytest_evals.ground.errors import AnswerError, SettingsError, StoreError, suggest
+from pytest_evals.ground.notes import Notes
 from pytest_evals.matrix import Matrix, Trial
 from pytest_evals.message import Message
 from pytest_evals.model import Model, Price
 from pytest_evals.script import ChatResponseEvent, ErrorEvent, Events, Script, ToolCallEvent
-from pytest_evals.session.notes import Notes
 from pytest_evals.session.state import SessionState
 
 KINDS = {

@@ -7,9 +7,9 @@ by its engine, hands each result to a `RunRecorder`, and evaluates the run at th
 from dataclasses import dataclass
 
 from pytest_evals.ground.errors import StoreError
+from pytest_evals.ground.notes import Notes
 from pytest_evals.session.baselines import Baselines
 from pytest_evals.session.engines import Engines
-from pytest_evals.session.notes import Notes
 from pytest_evals.session.plan import Plan
 from pytest_evals.session.resume import ResumeMark
 from pytest_evals.session.state import SessionState

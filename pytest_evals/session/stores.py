@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_evals.ground.errors import SettingsError, StoreError
+from pytest_evals.ground.notes import Notes
 from pytest_evals.responses.base import ResponseStore, StoredAnswer
 from pytest_evals.session.extensions import open_shared
-from pytest_evals.session.notes import Notes
 from pytest_evals.session.state import SessionState
 from pytest_evals.storage.base import RunStore
 

@@ -6,6 +6,7 @@ statistics of comparisons.
 
 from collections.abc import Callable, Mapping
 
+from pytest_evals.ground.notes import Notes
 from pytest_evals.metrics.trial_stats import TrialStats
 from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.report import redact_value
@@ -16,7 +17,6 @@ from pytest_evals.session.dataset_baseline import DatasetBaseline
 from pytest_evals.session.evaluation import DatasetEvaluation
 from pytest_evals.session.extensions import with_notes
 from pytest_evals.session.judge_summary import certified_errors, judge_lines
-from pytest_evals.session.notes import Notes
 from pytest_evals.session.plan import Plan
 from pytest_evals.session.state import SessionState
 from pytest_evals.stats.rows import Rules

@@ -1,4 +1,4 @@
-"""AnswerWriter: answers that come together are kept together, and nobody is told too early."""
+"""AnswerWriter: answers that come together are stored together, and each trial gets its own error."""
 
 import asyncio
 import threading
@@ -36,17 +36,19 @@ class Store:
 
     def put_all(self, answers: list[StoredAnswer]) -> None:
         """Keep several answers."""
+        self.busy.set()
+        self.go.wait(10)
         if any(one.key == self.bad for one in answers):
             raise StoreError("the batch is refused")
         self.batches.append([one.key for one in answers])
 
 
-async def behind(store: Store, keeper: AnswerWriter, *keys: str) -> list[BaseException | None]:
+async def behind(store: Store, writer: AnswerWriter, *keys: str) -> list[BaseException | None]:
     """Bring a first answer, and others while the store is busy with it; return what they raised."""
     store.go.clear()
-    first = asyncio.ensure_future(keeper.write(answer("first")))
+    first = asyncio.ensure_future(writer.write(answer("first")))
     assert await asyncio.to_thread(store.busy.wait, 10)
-    others = [asyncio.ensure_future(keeper.write(answer(key))) for key in keys]
+    others = [asyncio.ensure_future(writer.write(answer(key))) for key in keys]
     await asyncio.sleep(0)
     assert not any(task.done() for task in (first, *others))
     store.go.set()
@@ -58,10 +60,10 @@ def test_what_comes_meanwhile_is_kept_at_once():
     store = Store()
 
     async def scenario():
-        keeper = AnswerWriter(store)
-        told = await behind(store, keeper, "a", "b", "c")
-        keeper.close()
-        return told
+        writer = AnswerWriter(store)
+        errors = await behind(store, writer, "a", "b", "c")
+        writer.close()
+        return errors
 
     assert [None] * 4 == asyncio.run(scenario())
     assert [["first"], ["a", "b", "c"]] == store.batches
@@ -72,14 +74,14 @@ def test_each_is_told_its_own_error():
     store = Store(bad="b")
 
     async def scenario():
-        keeper = AnswerWriter(store)
-        told = await behind(store, keeper, "a", "b", "c")
-        keeper.close()
-        return told
+        writer = AnswerWriter(store)
+        errors = await behind(store, writer, "a", "b", "c")
+        writer.close()
+        return errors
 
-    told = asyncio.run(scenario())
-    assert ["None", "None", "b is refused", "None"] == [str(one) for one in told]
-    assert isinstance(told[2], StoreError)
+    errors = asyncio.run(scenario())
+    assert ["None", "None", "b is refused", "None"] == [str(error) for error in errors]
+    assert isinstance(errors[2], StoreError)
     assert [["first"], ["a"], ["c"]] == store.batches
 
 
@@ -89,9 +91,9 @@ def test_a_store_that_takes_one_at_a_time():
     store.put_all = None  # type: ignore[assignment]
 
     async def scenario():
-        keeper = AnswerWriter(store)
-        await behind(store, keeper, "a", "b")
-        keeper.close()
+        writer = AnswerWriter(store)
+        await behind(store, writer, "a", "b")
+        writer.close()
 
     asyncio.run(scenario())
     assert [["first"], ["a"], ["b"]] == store.batches
@@ -102,9 +104,9 @@ def test_who_stops_waiting_does_not_stop_the_writing():
     store = Store()
 
     async def scenario():
-        keeper = AnswerWriter(store)
+        writer = AnswerWriter(store)
         store.go.clear()
-        tasks = [asyncio.ensure_future(keeper.write(answer(key))) for key in ("a", "b")]
+        tasks = [asyncio.ensure_future(writer.write(answer(key))) for key in ("a", "b")]
         assert await asyncio.to_thread(store.busy.wait, 10)
         for task in tasks:
             task.cancel()
@@ -113,9 +115,9 @@ def test_who_stops_waiting_does_not_stop_the_writing():
             for one in await asyncio.gather(*tasks, return_exceptions=True)
         )
         store.go.set()
-        await keeper.finish()
+        await writer.finish()
         kept = [key for batch in store.batches for key in batch]
-        keeper.close()
+        writer.close()
         return kept
 
     assert ["a", "b"] == asyncio.run(scenario())
@@ -131,10 +133,10 @@ def test_any_fault_of_a_batch_is_told_too():
     store.put_all = broken
 
     async def scenario():
-        keeper = AnswerWriter(store)
-        told = await behind(store, keeper, "a", "b")
-        keeper.close()
-        return told
+        writer = AnswerWriter(store)
+        errors = await behind(store, writer, "a", "b")
+        writer.close()
+        return errors
 
     assert [None] * 3 == asyncio.run(scenario())
     assert [["first"], ["a"], ["b"]] == store.batches
@@ -148,9 +150,42 @@ def test_any_fault_of_a_store_reaches_who_asked():
             raise ZeroDivisionError(one.key)
 
     async def scenario():
-        keeper = AnswerWriter(Broken())
+        writer = AnswerWriter(Broken())
         with pytest.raises(ZeroDivisionError, match="a"):
-            await keeper.write(answer("a"))
-        keeper.close()
+            await writer.write(answer("a"))
+        writer.close()
+
+    asyncio.run(scenario())
+
+
+def test_finishing_an_unused_writer_returns():
+    """A session that stores nothing ends like any other, with or without a store."""
+
+    async def scenario(store):
+        writer = AnswerWriter(store)
+        await asyncio.wait_for(writer.finish(), 10)
+        writer.close()
+
+    asyncio.run(scenario(None))
+    asyncio.run(scenario(Store()))
+
+
+def test_a_writer_that_stopped_lets_no_trial_wait():
+    """A store that raises SystemExit ends the thread; later answers fail at once."""
+
+    class Exits:
+        def put(self, answer):
+            raise SystemExit(3)
+
+    async def scenario():
+        writer = AnswerWriter(Exits())
+        first = asyncio.ensure_future(writer.write(answer("a")))
+        await asyncio.sleep(0)
+        await asyncio.to_thread(writer._writer._thread.join, 10)
+        with pytest.raises(StoreError, match="SystemExit"):
+            await asyncio.wait_for(writer.write(answer("b")), 10)
+        await asyncio.wait_for(writer.finish(), 10)
+        first.cancel()
+        writer.close()
 
     asyncio.run(scenario())
