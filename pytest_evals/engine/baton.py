@@ -1,9 +1,9 @@
-"""The baton: two threads that both have Python to run take turns instead of fighting for its lock.
+"""Baton: the host's thread and the event loop's thread alternate, to avoid contention on the GIL.
 
-Python runs one thread at a time, and a thread lets go of the interpreter at every system call. A
-host that reports trials and an event loop that asks for more then wake each other some thirty times
-a trial, on two processors, which takes a third of all the time there is. Who holds the baton here
-runs a stretch undisturbed. Nobody depends on it: who does not get it in time goes on without.
+Only one thread runs Python at a time, and each system call releases the interpreter. On two
+processors the host and the event loop then wake each other about thirty times per trial, which
+costs a third of the run time. The holder of the baton runs undisturbed for a stretch. Correctness
+never depends on it: a thread that waits too long goes on without the baton.
 """
 
 import asyncio
@@ -14,17 +14,17 @@ from contextlib import suppress
 from time import monotonic, sleep
 
 STRETCH_S = 0.02
-"""Seconds a host may keep it while the event loop wants it."""
+"""Seconds the host may hold it while the event loop waits for it."""
 LOOP_S = 0.05
-"""Seconds after which the event loop goes on without it: the host is at something long."""
+"""Seconds after which the event loop goes on without it."""
 HOST_S = 0.05
-"""Seconds after which the host does."""
+"""Seconds after which the host goes on without it."""
 _YIELD_S = 0.0002
-"""Seconds in which a thread that waits wakes up and takes what was given."""
+"""Seconds in which a waiting thread wakes up and takes it."""
 
 
 class Baton:
-    """Held by the thread that runs a stretch; each side takes and gives it by itself."""
+    """A lock with timeouts; each side takes and gives it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -34,7 +34,7 @@ class Baton:
         self._loop_waits = False
 
     def take(self) -> None:
-        """Take it for the host, or keep it; after a stretch the event loop has its turn first."""
+        """Take it for the host, or keep it; after a stretch a waiting event loop goes first."""
         now = monotonic()
         if self.held:
             if not self._loop_waits or now - self._since < STRETCH_S:
@@ -45,36 +45,36 @@ class Baton:
         self._since = monotonic()
 
     def give(self) -> None:
-        """Give the host's back, if it has it."""
+        """Release it if the host holds it."""
         if self.held:
             self.held = False
             self._release()
 
     def take_for_loop(self) -> bool:
-        """Take it for the event loop; false where the host did not give it in time."""
+        """Take it for the event loop; return False if the host did not give it in time."""
         self._loop_waits = True
         taken = self._lock.acquire(timeout=LOOP_S)
         self._loop_waits = False
         return taken
 
     def give_for_loop(self) -> None:
-        """Give back what the event loop has."""
+        """Release it for the event loop."""
         self._release()
 
     def _release(self) -> None:
-        """Give it back; to give what was given is no reason to stop anybody."""
+        """Release it; releasing it twice is no error."""
         with suppress(RuntimeError):
             self._lock.release()
 
     def event_loop(self) -> asyncio.AbstractEventLoop:
-        """Make an event loop that takes turns, where its kind can."""
-        if sys.platform == "win32":  # there a loop has no selector
+        """Make an event loop that uses the baton, if the platform's loop has a selector."""
+        if sys.platform == "win32":  # its loop has no selector
             return asyncio.new_event_loop()
         return asyncio.SelectorEventLoop(_Selector(self))
 
 
 class _Selector(selectors.DefaultSelector):
-    """A selector that holds the baton except while it waits."""
+    """A selector that holds the baton, except while it waits."""
 
     def __init__(self, baton: Baton) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class _Selector(selectors.DefaultSelector):
         self._held = False
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Wait for sockets and timers without the baton, and come back with it."""
+        """Release the baton, wait for sockets and timers, and take it again."""
         if self._held:
             self._held = False
             self._baton.give_for_loop()
@@ -92,7 +92,7 @@ class _Selector(selectors.DefaultSelector):
             self._held = self._baton.take_for_loop()
 
     def close(self) -> None:
-        """Give it back for good."""
+        """Release the baton and close the selector."""
         if self._held:
             self._held = False
             self._baton.give_for_loop()

@@ -1,7 +1,7 @@
-"""What user code prints while a trial runs, kept apart for each trial.
+"""Captures what user code prints during a trial, separately for each trial.
 
-Trials run side by side on background threads, so what they print would land on whichever item is
-running. A `Tee` in the place of ``sys.stdout`` asks a context variable whose output it is.
+Trials run concurrently in the background, so pytest would attribute their output to the item that
+is running. A `Tee` replaces ``sys.stdout`` and finds the trial by a context variable.
 """
 
 import io
@@ -12,30 +12,30 @@ from contextvars import ContextVar
 from typing import Any, TextIO
 
 _buffer: ContextVar[io.StringIO | None] = ContextVar("evals_output", default=None)
-MOST = 100_000
-"""Characters kept a trial; the rest is counted."""
+MAX_CHARACTERS = 100_000
+"""Characters stored per trial; the rest is counted."""
 
 
 def current_buffer() -> io.StringIO | None:
-    """Return where the trial of this context collects what it prints; None outside of one."""
+    """Return the output buffer of this context's trial; None outside of a trial."""
     return _buffer.get()
 
 
 class Tee:
-    """Stands in the place of a stream and sends a trial's text to the trial."""
+    """Replaces a stream and redirects the output of a trial to the trial's buffer."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
 
     def write(self, text: str) -> int:
-        """Write to the trial that runs in this context, else to the stream itself."""
+        """Write to the buffer of this context's trial, else to the stream."""
         buffer = _buffer.get()
         if buffer is None:
             return self.stream.write(text)
         return buffer.write(text)
 
     def flush(self) -> None:
-        """Flush the stream itself."""
+        """Flush the stream."""
         if _buffer.get() is None:
             self.stream.flush()
 
@@ -45,7 +45,7 @@ class Tee:
 
 @contextmanager
 def captured() -> Iterator[io.StringIO]:
-    """Collect what this context prints."""
+    """Capture what this context prints."""
     buffer = io.StringIO()
     token = _buffer.set(buffer)
     try:
@@ -55,7 +55,7 @@ def captured() -> Iterator[io.StringIO]:
 
 
 def install() -> None:
-    """Put a `Tee` before stdout and stderr, wherever there is none."""
+    """Replace stdout and stderr by a `Tee`, unless they are one."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is not None and not isinstance(stream, Tee):
@@ -63,7 +63,7 @@ def install() -> None:
 
 
 def remove() -> None:
-    """Take the `Tee` away again."""
+    """Restore stdout and stderr."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if isinstance(stream, Tee):
@@ -71,8 +71,11 @@ def remove() -> None:
 
 
 def text_of(buffer: io.StringIO) -> str:
-    """Return what was printed, cut where it is very long."""
+    """Return the captured output, truncated at `MAX_CHARACTERS`."""
     text = buffer.getvalue()
-    if len(text) <= MOST:
+    if len(text) <= MAX_CHARACTERS:
         return text
-    return text[:MOST] + f"\n... {len(text) - MOST} more characters were printed and not kept\n"
+    return (
+        text[:MAX_CHARACTERS]
+        + f"\n... {len(text) - MAX_CHARACTERS} more characters were printed and not kept\n"
+    )

@@ -1,4 +1,4 @@
-"""From a case to the questions that are asked of a model, turn by turn."""
+"""Makes the requests of a case, turn by turn. Pure."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,21 +12,21 @@ from pytest_evals.message import Message
 
 
 def turns_of(trial: Trial) -> tuple[Any, ...]:
-    """Return what the user says, turn by turn."""
+    """Return the user's messages of a trial, turn by turn."""
     return trial.case.turns or (trial.case.input,)
 
 
 def first_messages(trial: Trial) -> tuple[Message, ...]:
-    """Return the thread up to the first question.
+    """Return the messages of the first request.
 
     Raises:
         AnswerError: of type ``template``: the prompt does not render for this case.
     """
-    asked = turns_of(trial)[0]
+    first = turns_of(trial)[0]
     prompt = trial.dataset.prompt
     if prompt is None:
-        return _as_messages(asked)
-    variables = {**trial.case.variables, "input": _plain(asked)}
+        return _as_messages(first)
+    variables = {**trial.case.variables, "input": _plain(first)}
     try:
         return tuple(_rendered(message, variables) for message in prompt.messages)
     except TemplateError as error:
@@ -52,16 +52,16 @@ def request_of(trial: Trial, messages: tuple[Message, ...], turn: int) -> Reques
     )
 
 
-def following(messages: tuple[Message, ...], response: Response, said: str) -> tuple[Message, ...]:
-    """Return the thread after an answer and the user's next message."""
+def following(messages: tuple[Message, ...], response: Response, text: str) -> tuple[Message, ...]:
+    """Return the thread with the response and the user's next message appended."""
     answer = response.messages or tuple(_answer_messages(response))
-    return (*messages, *answer, Message(role="user", content=said))
+    return (*messages, *answer, Message(role="user", content=text))
 
 
 def _answer_messages(response: Response) -> Iterator[Message]:
-    """Yield an answer as messages.
+    """Yield a response as messages.
 
-    Calls whose results are unknown are left out: servers refuse a call without its result.
+    Tool calls without a result are left out: servers reject them.
     """
     calls = response.tool_calls
     if calls and all(call.captured and call.id for call in calls):
@@ -73,26 +73,30 @@ def _answer_messages(response: Response) -> Iterator[Message]:
     yield Message(role="assistant", content=response.text)
 
 
-def _as_messages(asked: Any) -> tuple[Message, ...]:
-    """Make messages of an input: chat messages as they are, a text as the user's."""
-    if isinstance(asked, tuple) and asked and all(isinstance(item, Message) for item in asked):
-        return asked
-    if asked is None:
+def _as_messages(content: Any) -> tuple[Message, ...]:
+    """Make messages from an input: chat messages unchanged, a text as the user's message."""
+    if (
+        isinstance(content, tuple)
+        and content
+        and all(isinstance(item, Message) for item in content)
+    ):
+        return content
+    if content is None:
         return ()
-    text = asked if isinstance(asked, str) else canonical(asked)
+    text = content if isinstance(content, str) else canonical(content)
     return (Message(role="user", content=text),)
 
 
-def _plain(asked: Any) -> Any:
-    """Make an input plain data."""
-    if isinstance(asked, tuple):
+def _plain(content: Any) -> Any:
+    """Return an input as plain data."""
+    if isinstance(content, tuple):
         return [
             item.model_dump(mode="json", exclude_defaults=True)
             if isinstance(item, Message)
             else item
-            for item in asked
+            for item in content
         ]
-    return asked
+    return content
 
 
 def _rendered(message: Message, variables: dict[str, Any]) -> Message:

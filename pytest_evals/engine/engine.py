@@ -309,7 +309,7 @@ class Engine:
         return trial is not None
 
     def _release_place(self, trial_id: str) -> None:
-        """Let another trial start in the place of one that waits."""
+        """Free the window place of a trial that waits, and start another one."""
         with self._lock:
             was_released = self._window.release_place(trial_id)
         if was_released:

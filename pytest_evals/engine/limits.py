@@ -1,9 +1,8 @@
-"""Limits on calls: how many at once, how many a minute, and what a server's pushback does to them.
+"""Limiter: concurrent calls, calls per minute, and how a server's pushback changes both.
 
-One `Limiter` stands before each model. It lets at most `most` calls run at once, halves that when
-the server pushes back (429, 503, overloaded) and lets it grow again by one for every round of
-successes: additive increase, multiplicative decrease, as TCP does (Chiu and Jain, 1989). Waiting
-here costs a trial none of its own time.
+One `Limiter` guards each model. At most `max_calls` run at once. Pushback (429, 503, overloaded)
+halves that limit, and each round of successes raises it by one: additive increase, multiplicative
+decrease, as in TCP (Chiu and Jain, 1989). Waiting here uses up none of a trial's time.
 """
 
 import asyncio
@@ -12,23 +11,23 @@ from time import monotonic
 
 
 class Limiter:
-    """Lets calls through to one model.
+    """Limits the calls to one model.
 
     Args:
-        most: calls at once, at the most.
+        max_calls: the most concurrent calls.
         requests_per_minute: None is unlimited.
-        tokens_per_minute: None is unlimited; a call is booked with an estimate, and corrected.
+        tokens_per_minute: None is unlimited; a call books an estimate, which is corrected later.
     """
 
     def __init__(
         self,
-        most: int,
+        max_calls: int,
         *,
         requests_per_minute: float | None = None,
         tokens_per_minute: float | None = None,
     ) -> None:
-        self.most = most
-        self.limit = float(most)
+        self.max_calls = max_calls
+        self.limit = float(max_calls)
         self.active = 0
         self._waiting: deque[tuple[asyncio.Future[None], float]] = deque()
         self._paused_until = 0.0
@@ -38,15 +37,15 @@ class Limiter:
         self._token_pace = Pace(tokens_per_minute)
 
     def slot(self, tokens: float = 0.0) -> "Slot":
-        """Hold one place for the length of a call: ``async with limiter.slot():``.
+        """Hold a slot for the length of a call: ``async with limiter.slot():``.
 
         Args:
-            tokens: what the call is expected to use.
+            tokens: the expected tokens of the call.
         """
         return Slot(self, tokens)
 
     async def enter(self, tokens: float) -> None:
-        """Wait for a place and take it."""
+        """Wait for a free slot and take it."""
         if not self._waiting and self._open():
             self._take(tokens)
             return
@@ -65,19 +64,19 @@ class Limiter:
             raise
 
     def leave(self) -> None:
-        """Give a place back."""
+        """Free a slot."""
         self.active -= 1
         if self._waiting:
             self._admit()
 
     def _open(self) -> bool:
-        """Whether a call may begin now."""
+        """Whether a call may start now."""
         if self.active >= max(1, int(self.limit)):
             return False
         return self._delay() <= 0
 
     def _delay(self) -> float:
-        """Return the seconds until time allows another call."""
+        """Return the seconds until the pauses and rates allow another call."""
         now = monotonic()
         return max(
             self._paused_until - now,
@@ -86,14 +85,14 @@ class Limiter:
         )
 
     def _take(self, tokens: float) -> None:
-        """Book a place."""
+        """Take a slot and book the rates."""
         now = monotonic()
         self.active += 1
         self._request_pace.book(now, 1)
         self._token_pace.book(now, tokens)
 
     def _admit(self) -> None:
-        """Let those in who may come in; come back when time alone holds the next one."""
+        """Admit waiting calls; set a timer if only time delays the next one."""
         while self._waiting and self._open():
             future, tokens = self._waiting.popleft()
             if not future.done():
@@ -104,28 +103,28 @@ class Limiter:
             self._wake = loop.call_later(max(0.001, self._delay()), self._woken)
 
     def _woken(self) -> None:
-        """Look again after a pause."""
+        """Admit waiting calls after a pause."""
         self._wake = None
         self._admit()
 
     def succeeded(self, tokens: int | None = None, expected: float = 0.0) -> None:
-        """Count a success: the limit grows by one for every round of them.
+        """Count a success: each round of them raises the limit by one.
 
         Args:
-            tokens: what the call really used; None is unknown.
-            expected: what was booked for it.
+            tokens: the tokens of the call; None if unknown.
+            expected: the tokens that were booked for it.
         """
-        if self.limit < self.most:
-            self.limit = min(self.most, self.limit + 1 / max(1.0, self.limit))
+        if self.limit < self.max_calls:
+            self.limit = min(self.max_calls, self.limit + 1 / max(1.0, self.limit))
         if tokens is not None:
             self._token_pace.correct(tokens - expected)
 
     def pushed_back(self, started: float, retry_after_s: float | None) -> None:
-        """Halve the limit, once for all calls that were under way; wait as the server asks.
+        """Halve the limit, once for all calls under way, and pause as the server demands.
 
         Args:
             started: when the refused call began, by `time.monotonic`.
-            retry_after_s: seconds the server asked us to wait; None where it did not say.
+            retry_after_s: the server's ``Retry-After`` in seconds; None if it sent none.
         """
         now = monotonic()
         if started >= self._last_cut:
@@ -135,12 +134,12 @@ class Limiter:
             self.pause(retry_after_s)
 
     def pause(self, seconds: float) -> None:
-        """Let nothing through for so many seconds."""
+        """Start no call for this many seconds."""
         self._paused_until = max(self._paused_until, monotonic() + seconds)
 
 
 class Slot:
-    """One place at a limiter, held while a call runs."""
+    """A slot of a limiter, held while a call runs."""
 
     __slots__ = ("_limiter", "_tokens")
 
@@ -156,10 +155,10 @@ class Slot:
 
 
 class Pace:
-    """A rate a minute, kept by spacing: each booking moves the moment of the next one.
+    """A rate per minute, kept by spacing: each booking delays the next one.
 
     Args:
-        per_minute: how much a minute; None is unlimited.
+        per_minute: the rate; None is unlimited.
     """
 
     def __init__(self, per_minute: float | None) -> None:
@@ -167,7 +166,7 @@ class Pace:
         self._free_at = 0.0
 
     def delay(self, now: float) -> float:
-        """Return the seconds until something may be booked."""
+        """Return the seconds until the next booking; not positive if it may be made now."""
         return 0.0 if self._per_second is None else self._free_at - now
 
     def book(self, now: float, amount: float) -> None:
@@ -176,6 +175,6 @@ class Pace:
             self._free_at = max(self._free_at, now) + amount / self._per_second
 
     def correct(self, amount: float) -> None:
-        """Add what a booking turned out to be more; a negative amount gives back."""
+        """Correct a booking by the difference to the real amount."""
         if self._per_second is not None:
             self._free_at += amount / self._per_second

@@ -1,7 +1,7 @@
-"""Threads for user code: daemons, so that a hung call never keeps the process from ending.
+"""Threads for user code: daemons, so that a hung call never keeps the process alive.
 
-`DaemonPool` runs blocking callables; `UserLoop` runs coroutines of user code on an event loop of
-its own, so that one which blocks cannot stop the engine's clock.
+`DaemonPool` runs blocking callables. `UserLoop` runs coroutines of user code on a separate event
+loop, so that one which blocks cannot stop the engine's timeouts.
 """
 
 import asyncio
@@ -18,8 +18,8 @@ _Job = tuple["Future[Any]", Callable[[], Any]]
 class DaemonPool:
     """Runs callables on daemon threads, at most `size` at once; threads start when needed.
 
-    `concurrent.futures` joins its threads when the interpreter exits, so one hung target would
-    hang the session; these are simply left behind.
+    `concurrent.futures` joins its threads at interpreter exit, where one hung target would hang the
+    session. These threads are abandoned instead.
     """
 
     def __init__(self, size: int, name: str) -> None:
@@ -50,7 +50,7 @@ class DaemonPool:
         threading.Thread(target=self._work, name=self._name, daemon=True).start()
 
     async def run(self, call: Callable[[], Any]) -> Any:
-        """Run a callable and await its result; a cancelled wait leaves the thread behind."""
+        """Run a callable and await its result; a cancelled wait abandons the thread."""
         future = self.submit(call)
         try:
             return await asyncio.wrap_future(future)
@@ -60,10 +60,10 @@ class DaemonPool:
             raise
 
     def _abandon(self, future: "Future[Any]") -> None:
-        """Let another thread take a hung one's place."""
+        """Replace a hung thread by a new one if work waits for it."""
         with self._lock:
             self._threads -= 1
-            replace = self._idle < 0  # somebody waits for a thread
+            replace = self._idle < 0  # a job waits for a thread
             self._threads += replace
             self._idle += replace
         if replace:
@@ -71,7 +71,7 @@ class DaemonPool:
         future.add_done_callback(lambda _: self._returned())
 
     def _returned(self) -> None:
-        """Count an abandoned thread that did return after all."""
+        """Count an abandoned thread that returned later."""
         with self._lock:
             self._threads += 1
 
@@ -83,7 +83,7 @@ class DaemonPool:
             self._jobs.put(None)
 
     def _work(self) -> None:
-        """Take jobs until told to end."""
+        """Run jobs until the pool is closed."""
         while True:
             job = self._jobs.get()
             if job is None:
@@ -93,8 +93,8 @@ class DaemonPool:
                 try:
                     future.set_result(call())
                 except KeyboardInterrupt as error:
-                    future.set_exception(_not_ours(error))
-                except BaseException as error:  # noqa: BLE001 - the caller is told, whatever it is
+                    future.set_exception(_as_runtime_error(error))
+                except BaseException as error:  # noqa: BLE001 - the caller gets it, whatever it is
                     future.set_exception(error)
             del job, future, call
             with self._lock:
@@ -102,10 +102,10 @@ class DaemonPool:
 
 
 class UserLoop:
-    """An event loop for coroutines of user code, on a thread of its own.
+    """An event loop for coroutines of user code, on a separate thread.
 
-    Where user code blocks its loop, the engine's timeouts still fire, and the next coroutine gets a
-    fresh loop.
+    If user code blocks the loop, the engine's timeouts still fire, and the next coroutine gets a
+    new loop.
     """
 
     def __init__(self) -> None:
@@ -121,7 +121,7 @@ class UserLoop:
             try:
                 return await make()
             except KeyboardInterrupt as error:
-                raise _not_ours(error) from error
+                raise _as_runtime_error(error) from error
 
         future: Future[Any] = Future()
 
@@ -140,7 +140,7 @@ class UserLoop:
             raise
 
     def _running(self) -> asyncio.AbstractEventLoop:
-        """Return a loop that runs, starting one where there is none."""
+        """Return the running loop; start one if there is none."""
         if self._loop is None:
             loop = self._loop = asyncio.new_event_loop()
 
@@ -157,7 +157,7 @@ class UserLoop:
         return self._loop
 
     def _leave_if_stuck(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Leave a loop behind that does not answer within a moment."""
+        """Abandon a loop that does not respond within 50 ms."""
         if self._loop is not loop:
             return
         alive = threading.Event()
@@ -175,7 +175,7 @@ class UserLoop:
 
 
 def _end_tasks(loop: asyncio.AbstractEventLoop) -> None:
-    """Cancel what user code has left running on a loop: a library's own worker, say."""
+    """Cancel the tasks that user code left on a loop, such as the worker of a library."""
     left = asyncio.all_tasks(loop)
     for task in left:
         task.cancel()
@@ -184,17 +184,17 @@ def _end_tasks(loop: asyncio.AbstractEventLoop) -> None:
     loop.run_until_complete(loop.shutdown_asyncgens())
 
 
-def _not_ours(error: KeyboardInterrupt) -> RuntimeError:
-    """Return what user code's KeyboardInterrupt is: an error of it, since nobody pressed a key.
+def _as_runtime_error(error: KeyboardInterrupt) -> RuntimeError:
+    """Turn a KeyboardInterrupt that user code raised into an error: no key was pressed.
 
-    As it is, asyncio would let it end the event loop of everybody.
+    Unchanged, it would end the event loop of all trials.
     """
-    told = RuntimeError(f"the code raised KeyboardInterrupt ({error})")
-    return told.with_traceback(error.__traceback__)
+    error_of_code = RuntimeError(f"the code raised KeyboardInterrupt ({error})")
+    return error_of_code.with_traceback(error.__traceback__)
 
 
 def _copy(task: "asyncio.Task[Any]", future: "Future[Any]") -> None:
-    """Hand a task's end over to the future that another loop waits for."""
+    """Copy the result of a task to the future that another loop awaits."""
     if future.cancelled():
         return
     if task.cancelled():

@@ -1,4 +1,4 @@
-"""TrialClock: how much of its time one trial has used."""
+"""TrialClock: how much of its time one trial has used. Waiting for a limit uses none."""
 
 from dataclasses import dataclass
 from time import monotonic
@@ -6,9 +6,10 @@ from time import monotonic
 
 @dataclass(slots=True)
 class TrialClock:
-    """The time one trial may take: only what it does counts, not what it waits for."""
+    """The time limit of one trial; only calls and scorers use it up, waiting does not."""
 
     limit_s: float
+    """Seconds."""
     used_s: float = 0.0
     session_end: float | None = None
     """When the session must end, by `time.monotonic`."""
@@ -19,9 +20,9 @@ class TrialClock:
         return left if self.session_end is None else min(left, self.session_end - monotonic())
 
     def session_left(self) -> float | None:
-        """Return the seconds that the session has left; None without a limit."""
+        """Return the seconds until the session must end; None without a limit."""
         return None if self.session_end is None else max(0.0, self.session_end - monotonic())
 
     def session_over(self) -> bool:
-        """Whether the session's own time is up."""
+        """Whether the session has reached its time limit."""
         return self.session_end is not None and monotonic() >= self.session_end

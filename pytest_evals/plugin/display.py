@@ -57,12 +57,12 @@ class Display:
         infos = self._session.plan.infos(selected_trials(items), digests=False)
         lines = [matrix_line(info) for info in infos]
         if self._config.option.collectonly:
-            from pytest_evals.engine.estimate import estimate, history_of
+            from pytest_evals.engine.estimate import estimate_lines, read_history
 
             state = self._session.state
             trials = [trial for item in items if (trial := trial_of(item)) is not None]
-            history = history_of(state.settings.store_path, {info.name for info in infos})
-            lines += estimate(trials, history, state.registry.scorers_of)
+            history = read_history(state.settings.store_path, {info.name for info in infos})
+            lines += estimate_lines(trials, history, state.registry.scorers_of)
         return lines
 
     @pytest.hookimpl(tryfirst=True)

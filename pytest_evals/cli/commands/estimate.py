@@ -10,7 +10,7 @@ from pytest_evals.cli.output import Paper, say_json
 from pytest_evals.cli.stores import store_path
 
 if TYPE_CHECKING:
-    from pytest_evals.engine.estimate import Expected
+    from pytest_evals.engine.model_estimate import ModelEstimate
     from pytest_evals.matrix import Trial
 
 _EPILOG = """\
@@ -68,7 +68,7 @@ class EstimateCommand:
 
     def run(self, args: argparse.Namespace) -> int:
         """Print what is expected; 1 where it is above the limit."""
-        from pytest_evals.engine.estimate import expected, history_of
+        from pytest_evals.engine.estimate import estimate_models, read_history
         from pytest_evals.registry import Registry
 
         if args.samples == 0:
@@ -76,8 +76,8 @@ class EstimateCommand:
         known = Registry.installed()
         trials = list(_trials(args, known))
         names = list(dict.fromkeys(trial.dataset.name for trial in trials))
-        past = history_of(store_path(args.store), names)
-        found = expected(trials, past, known.scorers_of)
+        past = read_history(store_path(args.store), names)
+        found = estimate_models(trials, past, known.scorers_of)
         costs = [one.cost_usd for one in found]
         total = None if None in costs else sum(cost for cost in costs if cost is not None)
         over = args.max_cost is not None and (total is None or total > args.max_cost)
@@ -109,7 +109,7 @@ def _trials(args: argparse.Namespace, registry: Any) -> "Iterator[Trial]":
         yield from Matrix(dataset, models, args.samples)
 
 
-def _json(one: "Expected") -> dict[str, Any]:
+def _json(one: "ModelEstimate") -> dict[str, Any]:
     """Return one model's row as a JSON value; null is unknown."""
     return {
         "dataset": one.dataset,
@@ -119,15 +119,15 @@ def _json(one: "Expected") -> dict[str, Any]:
         "judge_calls": one.judge_calls,
         "tokens": one.tokens,
         "prompt_tokens": one.prompt_tokens,
-        "answer_tokens_at_most": one.answers if one.bounded else None,
+        "answer_tokens_at_most": one.max_output_tokens if one.has_output_limit else None,
         "cost_usd": one.cost_usd,
-        "by_run": one.past.run if one.told and one.past is not None else None,
+        "by_run": one.history.run if one.is_from_run and one.history is not None else None,
     }
 
 
-def _tell(args: argparse.Namespace, found: "Sequence[Expected]", total: float | None) -> None:
+def _tell(args: argparse.Namespace, found: "Sequence[ModelEstimate]", total: float | None) -> None:
     """Print what is expected."""
-    from pytest_evals.engine.estimate import line_of
+    from pytest_evals.engine.estimate import format_estimate
     from pytest_evals.ground.plain_text import counted, format_cost
 
     paper = Paper.of(args)
@@ -137,7 +137,7 @@ def _tell(args: argparse.Namespace, found: "Sequence[Expected]", total: float | 
             dataset = one.dataset
             trials = sum(other.trials for other in found if other.dataset == dataset)
             paper.sentence(f"{dataset}: {counted(trials, 'trial')}", "bold")
-        paper.sentence(line_of(one), indent=2)
+        paper.sentence(format_estimate(one), indent=2)
     if total is not None:
         paper.sentence(f"all in all about {format_cost(total)}")
     else:
