@@ -18,7 +18,8 @@ def test_the_page_can_be_played(tmp_path):
     """From a run to certificates to a run in which certified judges vote."""
     left = shutil.ignore_patterns(".*", "__pycache__", "certificates")
     shutil.copytree(EXAMPLE, tmp_path / "examples" / "judge", ignore=left)
-    play(PAGE, tmp_path)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)  # as in a clone, whose root has settings too
+    play(PAGE, tmp_path / "examples" / "judge")
 
 
 def test_the_judges_shown_are_those_of_the_example():

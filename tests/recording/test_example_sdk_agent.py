@@ -15,7 +15,8 @@ def test_the_page_can_be_played(tmp_path):
     """A replay without a key, a change of the code, a change of the prompt."""
     left = shutil.ignore_patterns(".evals", "__pycache__")
     shutil.copytree(EXAMPLE, tmp_path / "examples" / "sdk_agent", ignore=left)
-    play(PAGE, tmp_path)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)  # as in a clone, whose root has settings too
+    play(PAGE, tmp_path / "examples" / "sdk_agent")
 
 
 def test_the_model_shown_is_that_of_the_example():
