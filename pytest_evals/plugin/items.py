@@ -28,6 +28,12 @@ def trial_of(item: pytest.Item) -> Trial | None:
     return item.trial if isinstance(item, EvalItem) else item.stash.get(TRIAL, None)
 
 
+def is_marked(item: pytest.Item) -> bool:
+    """Whether an item is of a test function marked with a dataset."""
+    mark = item.get_closest_marker("evals")
+    return mark is not None and bool(mark.args or mark.kwargs)
+
+
 def selected_trials(items: Iterable[pytest.Item]) -> dict[str, int]:
     """Count the selected trials of each dataset, by its path."""
     counts: dict[str, int] = {}

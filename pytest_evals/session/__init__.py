@@ -7,6 +7,8 @@
 `plan`               Plan: datasets -> matrices of trials
 `shards`             the cases that one of several sessions runs
 `recorded_run`       the stored answers that ``--evals-from`` scores again
+`dataset_source`     DatasetSource: a dataset named or made in Python code
+`source_loader`      SourceLoader: DatasetSource -> Dataset
 `sanity`             the null-answer check: wrong answers that must fail
 `extensions`         what plugins add: stores, reporters, notes, report sections
 `redaction`          makes the redactor

@@ -66,7 +66,7 @@ def test_file_below_the_rootdir(write, evals):
         ("3", "*a dataset is a file, a list of Case*found int"),
         ("[3]", "*cases[[]0[]]*"),
         ("[{'id': 'a b', 'input': 'x'}]", "*cases[[]0[]].id: an id is letters*write 'a-b'"),
-        ("[Case(id='a'), Case(id='a')]", "*the id 'a' stands twice"),
+        ("[Case(id='a'), Case(id='a')]", "*duplicate id 'a'"),
         ("[Case(id='a', scorers=['containz'])]", "*no scorer is called 'containz'*"),
         ("'range.yaml'", "*asks for 2 to 5 samples*`samples=5`*"),
         ("'wrong.yaml'", "wrong.yaml:2:*'inptu'*'input'*"),

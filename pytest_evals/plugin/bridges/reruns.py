@@ -7,7 +7,7 @@ be paid and counted several times. The engine retries transient errors; more sam
 import pytest
 
 from pytest_evals.plugin.compat import run_item
-from pytest_evals.plugin.items import EvalItem
+from pytest_evals.plugin.items import EvalItem, is_marked
 
 NOTE = (
     "--reruns leaves evals alone: a trial is one sample, and an answer asked again until it passes "
@@ -27,10 +27,5 @@ class SingleRun:
         self, item: pytest.Item, nextitem: pytest.Item | None
     ) -> bool | None:
         """Run a trial once; leave other tests to other plugins."""
-        return run_item(item, nextitem) if is_trial(item) else None
-
-
-def is_trial(item: pytest.Item) -> bool:
-    """Whether an item is a trial: of a dataset, or of a test function marked with one."""
-    mark = item.get_closest_marker("evals")
-    return isinstance(item, EvalItem) or bool(mark and (mark.args or mark.kwargs))
+        is_trial = isinstance(item, EvalItem) or is_marked(item)
+        return run_item(item, nextitem) if is_trial else None

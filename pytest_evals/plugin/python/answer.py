@@ -9,7 +9,7 @@ import pytest
 from pytest_evals.exchange import Response
 from pytest_evals.ground.errors import AnswerError
 from pytest_evals.plugin.exceptions import NoAnswer
-from pytest_evals.plugin.python.plan import APP
+from pytest_evals.plugin.python.marks import APP
 from pytest_evals.plugin.python.running_test import HostThread, RunningTest
 from pytest_evals.plugin.terminal.failure import headline
 from pytest_evals.providers.base import Provider, ProviderContext

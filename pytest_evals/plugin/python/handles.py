@@ -18,13 +18,13 @@ from pytest_evals.model import Model
 from pytest_evals.plugin.exceptions import WrongAnswer
 from pytest_evals.plugin.python.ask import model_problems
 from pytest_evals.plugin.python.pending import Handle, Pending, awaiting, waiting
-from pytest_evals.plugin.python.plan import written
 from pytest_evals.plugin.python.running_test import RunningTest, Scored
 from pytest_evals.plugin.terminal.failure import headline_of
 from pytest_evals.score import Score, ScoreError
 from pytest_evals.scorers.base import ScoringError
 from pytest_evals.scorers.binding import SpecError
 from pytest_evals.scorers.bound import Bound
+from pytest_evals.session.source_loader import written_model
 
 _NONE: Any = object()
 
@@ -269,7 +269,7 @@ def _spec(name: str | Mapping[str, Any], argument: Any, options: dict[str, Any])
         EvalsError: they do not go together.
     """
     __tracebackhide__ = True
-    options = {key: written(v) if isinstance(v, Model) else v for key, v in options.items()}
+    options = {key: written_model(v) if isinstance(v, Model) else v for key, v in options.items()}
     told: Any
     if not isinstance(name, str):
         if argument is not _NONE:
