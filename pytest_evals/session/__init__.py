@@ -2,7 +2,6 @@
 
 ===================  ===============================================================
 `state`              SessionState: settings, registry, run id, redactor, worker share
-`notes`              Notes: sentences for the user
 `observers`          TrialObserver: receives every recorded trial
 `plan`               Plan: datasets -> matrices of trials
 `shards`             the cases that one of several sessions runs

@@ -1,0 +1,62 @@
+"""The stores of a session: opened once, closed once, and never the end of a session."""
+
+import pytest
+
+from pytest_evals.ground.errors import SettingsError, StoreError
+from pytest_evals.responses.cassette import CassetteStore
+from pytest_evals.responses.layered import LayeredResponseStore
+
+
+def test_answers_are_opened_once(make_session):
+    """Whoever asks first."""
+    stores = make_session().stores
+    assert stores.answers({"d"}) is stores.answers({"d"})
+
+
+def test_off_opens_nothing(make_session, tmp_path):
+    """Also no folder is made."""
+    assert make_session(responses="off").stores.answers({"d"}) is None
+    assert not (tmp_path / ".evals").exists()
+
+
+def test_a_sanity_run_is_not_stored(make_session, tmp_path):
+    """`latest` must not mean it."""
+    assert make_session(sanity=True).stores.open_runs() is None
+
+
+def test_a_store_that_cannot_be_opened_is_noted(make_session, tmp_path):
+    """The session goes on without it."""
+    (tmp_path / ".evals").write_text("a file where the folder should be")
+    session = make_session()
+    assert session.stores.open_runs() is None
+    assert session.stores.answers({"d"}) is None
+    run, answers = session.notes
+    assert run.startswith("this run is not being kept: ")
+    assert answers.startswith("answers are not being stored: ")
+
+
+def test_a_replay_needs_a_store(make_session, tmp_path):
+    """Without any place to replay from, it is an error."""
+    (tmp_path / ".evals").write_text("a file where the folder should be")
+    with pytest.raises(StoreError):
+        make_session(responses="replay").stores.answers({"d"})
+
+
+def test_a_cassette_stands_before_the_store(make_session, tmp_path):
+    """A folder holds one file per dataset, so it needs one dataset."""
+    stores = make_session(cassette=tmp_path / "cassettes").stores
+    with pytest.raises(SettingsError, match="2 datasets"):
+        stores.answers({"a", "b"})
+    answers = stores.answers({"a"})
+    assert isinstance(answers, LayeredResponseStore)
+    stores.finish_cassette({"a"}, complete=True)
+
+
+def test_a_cassette_that_workers_recorded_is_merged(make_session, tmp_path):
+    """The process that records the run opens it at the end, if it has made no call itself."""
+    session = make_session(cassette=tmp_path / "c.jsonl")
+    journals = session.state.settings.store_path.parent / "journals"
+    worker = CassetteStore(tmp_path / "c.jsonl", journals=journals, merge=False)
+    worker.close()
+    session.stores.finish_cassette({"a"}, complete=True)
+    assert [] == list(session.notes)
