@@ -21,17 +21,17 @@ PAGE = " ".join(
 @pytest.mark.parametrize(
     "said",
     [
-        f"q(5, 9) is {flip_chance(5, 9):.5f}. Among 60 cases {60 * flip_chance(5, 9):.4f} such",
-        f"worse and none better give p = {mcnemar(3, 0):.3f}; five and none {mcnemar(5, 0):.3f}.",
-        f"need r = {confirmations([(5, 5)] * 60, 0, level=0.01, limit=15)};",
-        f"at most {Rules().most_confirm}. ",
-        f"Each of ρ = 0, {', '.join(map(str, CORRELATIONS))} is weighed",  # noqa: RUF001
-        f"times {1 - DOUBT} for independence and {DOUBT} for the others",
-        f"nothing can tell, and ρ = {UNSEEN} is taken for granted",  # noqa: RUF001
-        f"p ≤ {Rules().alpha_mean}, the interval wholly below 0",
+        f"q(5, 9) is {flip_chance(5, 9):.5f}. Among 60 cases at most {60 * flip_chance(5, 9):.4f} such",
+        f"worse and none better give p = {mcnemar(3, 0):.3f}; five and none give {mcnemar(5, 0):.3f}.",
+        f"flagged ones now, r is {confirmations([(5, 5)] * 60, 0, level=0.01, limit=15)};",
+        f"and at most {Rules().most_confirm}. ",
+        f"Each of ρ = 0, {', '.join(map(str, CORRELATIONS))} is weighted",  # noqa: RUF001
+        f"prior is {1 - DOUBT} for independence and {DOUBT} for the others",
+        f"there is no evidence, and ρ = {UNSEEN} is assumed",  # noqa: RUF001
+        f"p ≤ {Rules().alpha_mean}, the interval entirely below 0",
         f"*Regressed* is p ≤ {Rules().alpha_break},",
         f"the margin ({100 * Rules().margin:.0f} points unless",
-        f"else {Rules().draws:,} seeded draws",
+        f"Otherwise it uses {Rules().draws:,} seeded draws",
     ],
 )
 def test_the_page_says_what_the_code_does(said):
