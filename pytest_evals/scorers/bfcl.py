@@ -1,9 +1,9 @@
-"""Function calls against possible answers, as the Berkeley leaderboard writes them.
+"""Compare function calls with possible answers, in the format of the Berkeley leaderboard.
 
-An answer is ``{function: {parameter: [allowed values]}}``; ``""`` among the allowed values means
-that the parameter may be left out. The rules are those of the leaderboard's AST check for Python
-(Patil et al. 2025, `bfcl-eval` 2026.3.23): texts are compared without case, spaces and ``,./-_*^``;
-whole numbers are taken for floats; objects and lists of objects name allowed values for each key.
+A possible answer is ``{function: {parameter: [allowed values]}}``; ``""`` among the allowed values
+makes the parameter optional. The rules are those of the leaderboard's AST check for Python (Patil
+et al. 2025, `bfcl-eval` 2026.3.23). Strings are compared without case, spaces and ``,./-_*^``.
+Whole numbers are accepted as floats. Objects and lists of objects have allowed values for each key.
 """
 
 import re
@@ -39,10 +39,10 @@ _TYPES: dict[str, type] = {
 
 
 class BfclCalls(Scorer):
-    """The calls are among the possible answers: a function's name and each parameter's values.
+    """The calls match the possible answers: function names and allowed parameter values.
 
-    As many calls as answers; each answer takes the first call that fits it. Types and required
-    parameters are those of the declared tools, where there are.
+    The number of calls must equal the number of answers; each answer is matched with the first call
+    that fits. Types and required parameters come from the declared tools, if there are any.
     """
 
     type: ClassVar[str] = "bfcl_calls"
@@ -52,13 +52,15 @@ class BfclCalls(Scorer):
     example: ClassVar[str] = 'bfcl_calls: [{get_weather: {city: [Paris], unit: [celsius, ""]}}]'
 
     answers: tuple[dict[str, dict[str, list[Any]]], ...] | None = Field(default=None, min_length=1)
-    """The possible answers; without them, the case's `expected`."""
+    """The possible answers; by default the `expected` of the case."""
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Match calls and answers."""
+        """Match the calls with the possible answers."""
         answers = self._answers(ctx.case)
         if answers is None:
-            raise ScoringError("it has no answers, and the case's `expected` is no list of them")
+            raise ScoringError(
+                "no possible answers: set `answers`, or a list of them as `expected` of the case"
+            )
         tools = declared_schemas(ctx.dataset.tools_of(ctx.case))
         calls = list(ctx.tool_calls)
         if len(calls) != len(answers):
@@ -73,7 +75,7 @@ class BfclCalls(Scorer):
             for i, call in enumerate(left):
                 fault = call_fault(call, answer, tools)
                 if fault is None:
-                    # By place: a call with 10.0 equals one with 10, and is another one here.
+                    # Delete by index: a call with 10.0 equals another one with 10.
                     del left[i]
                     break
                 faults.append(fault)
@@ -85,14 +87,14 @@ class BfclCalls(Scorer):
         return Verdict(passed=True, reason=f"the calls are possible answers: {format_calls(calls)}")
 
     def _answers(self, case: Case) -> Sequence[Possible] | None:
-        """Return the possible answers."""
+        """Return the possible answers; None if there are none or they are invalid."""
         answers: Any = self.answers if self.answers is not None else case.expected
         if not isinstance(answers, list | tuple) or not answers:
             return None
         return answers if all(_is_answer(answer) for answer in answers) else None
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """Answers are needed, each of one function, on which something can be wrong."""
+        """Yield a problem if there are no valid possible answers."""
         if case is None and self.answers is None:
             return
         answers = self.answers if case is None else self._answers(case)
@@ -116,18 +118,18 @@ def _is_answer(answer: object) -> bool:
 
 
 def call_fault(call: ToolCall, answer: Possible, tools: Mapping[str, Json]) -> str | None:
-    """Return why a call is not a possible one; None where it is.
+    """Return why a call does not match a possible call; None if it does.
 
     Args:
-        call: the call that was made.
-        answer: one possible call.
-        tools: the parameters' schema of each declared_schemas tool; may be empty.
+        call: the actual call.
+        answer: the possible call.
+        tools: the parameter schema of each declared tool; may be empty.
     """
     ((name, allowed),) = answer.items()
     if _plain_name(call.name) != _plain_name(name):
         return f"`{call.name}` was called, not `{name}`"
     if isinstance(call.arguments, str):
-        return f"`{name}`: the arguments are no JSON object"
+        return f"`{name}`: the arguments are not a JSON object"
     schema = tools.get(name, tools.get(call.name, {}))
     faults = _argument_faults(call.arguments, allowed, schema)
     words = next(iter(faults), None)
@@ -137,7 +139,7 @@ def call_fault(call: ToolCall, answer: Possible, tools: Mapping[str, Json]) -> s
 def _argument_faults(
     arguments: Mapping[str, Json], allowed: Mapping[str, Sequence[Json]], schema: Json
 ) -> Iterator[str]:
-    """Yield what is wrong with a call's arguments."""
+    """Yield what is wrong with the arguments of a call."""
     properties = schema.get("properties", {}) if isinstance(schema, Mapping) else {}
     for parameter in schema.get("required", ()) if properties else ():
         if parameter not in arguments:
@@ -154,17 +156,17 @@ def _argument_faults(
 
 
 def _plain_name(name: str) -> str:
-    """Return a function's name as servers take it, which allow no dot."""
+    """Return a function name without dots, which servers do not allow."""
     return name.replace(".", "_")
 
 
 def plain_text(text: str) -> str:
-    """Return a text without case, spaces and the marks that do not count."""
+    """Return a text in lower case, without spaces and ignored punctuation."""
     return re.sub(r"[ ,./\-_*^]", "", text).lower().replace("'", '"')
 
 
 def _allowed(value: Json, options: Sequence[Json], schema: Mapping[str, Any]) -> bool:
-    """Whether a value is one of those allowed."""
+    """Whether a value is allowed."""
     option_type = next((type(option) for option in options if option != ""), None)
     expected_type = _TYPES.get(str(schema.get("type")), option_type)
     if expected_type is None:
@@ -172,7 +174,7 @@ def _allowed(value: Json, options: Sequence[Json], schema: Mapping[str, Any]) ->
     if expected_type is float and type(value) is int:
         value = float(value)
     if type(value) is not expected_type:
-        # A variable's name may stand where a value does: then it must be written just so.
+        # The value may be the name of a variable, which must match exactly.
         return option_type is not None and type(value) is option_type and value in options
     if option_type is not None and option_type is not expected_type:
         return _inner_types(value, options, schema) and value in options
@@ -180,7 +182,7 @@ def _allowed(value: Json, options: Sequence[Json], schema: Mapping[str, Any]) ->
 
 
 def _inner_types(value: Json, options: Sequence[Json], schema: Mapping[str, Any]) -> bool:
-    """Whether the items of an array are of the declared type, or of that of an allowed array."""
+    """Whether the items of an array have the declared type, or the type of an allowed array."""
     items = schema.get("items")
     if not isinstance(value, list) or not isinstance(items, Mapping):
         return True
@@ -197,7 +199,7 @@ def _inner_types(value: Json, options: Sequence[Json], schema: Mapping[str, Any]
 
 
 def _same(value: Json, options: Sequence[Json], schema: Mapping[str, Any]) -> bool:
-    """Whether a value of the right type is one of those allowed."""
+    """Whether a value of the right type is allowed."""
     if isinstance(value, str):
         plain = plain_text(value)
         return any(isinstance(o, str) and plain_text(o) == plain for o in options)
@@ -218,12 +220,12 @@ def _same(value: Json, options: Sequence[Json], schema: Mapping[str, Any]) -> bo
 
 
 def _plain(value: Json) -> Json:
-    """Return a text without what does not count, and any other value as it is."""
+    """Return a normalized text, and any other value unchanged."""
     return plain_text(value) if isinstance(value, str) else value
 
 
 def _same_object(value: Mapping[str, Json], option: Mapping[str, Json]) -> bool:
-    """Whether an object's values are among those allowed for each key."""
+    """Whether every value of an object is allowed for its key."""
     for key, item in value.items():
         if key not in option:
             return False
@@ -234,7 +236,7 @@ def _same_object(value: Mapping[str, Json], option: Mapping[str, Json]) -> bool:
 
 
 def _same_objects(value: Sequence[Json], option: Sequence[Json]) -> bool:
-    """Whether a list's objects are, one by one, as allowed."""
+    """Whether each object of a list is allowed at its position."""
     return len(value) == len(option) and all(
         isinstance(item, Mapping) and isinstance(other, Mapping) and _same_object(item, other)
         for item, other in zip(value, option, strict=True)

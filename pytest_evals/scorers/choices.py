@@ -1,4 +1,4 @@
-"""Answers that choose: a letter, a label, or a set of items."""
+"""Choices in an answer: a letter, a label, or a set of items."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,9 +19,9 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 class MultipleChoice(Scorer):
-    """The answer settles on the right choice, by its letter or by the choice's own text.
+    """The answer names the right choice, by its letter or by its text.
 
-    The letter is looked for as the transform `choice_letter` does.
+    The transform `choice_letter` finds the letter.
     """
 
     type: ClassVar[str] = "multiple_choice"
@@ -31,22 +31,22 @@ class MultipleChoice(Scorer):
     example: ClassVar[str] = "multiple_choice: {letter: B, choices: [Rome, Paris, Oslo]}"
 
     letter: str | None = Field(default=None, pattern=r"^[A-Za-z]$|\{\{")
-    """The right one's letter; without it, the case's `expected`: a letter, or a choice's text."""
+    """The letter of the right choice; by default the `expected` of the case, a letter or a text."""
     choices: tuple[str, ...] | None = None
-    """The choices' texts, in order; without them, the case's variable `choices` where there is."""
+    """The texts of the choices, in order; by default the variable `choices` of the case."""
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Find what the answer settles on."""
+        """Find the choice in the answer."""
         choices = self._choices(ctx.case)
         expected = self._expected_letter(ctx.case, choices)
         if expected is None:
-            raise ScoringError("it has no letter and the case's `expected` is none of the choices")
+            raise ScoringError(
+                "no right choice: set `letter`, or a letter or choice as `expected` of the case"
+            )
         letters = _LETTERS[: len(choices)] if len(choices) > 1 else _LETTERS[:10]
         chosen = choice_letter(ctx.answer, letters) or _by_text(ctx.answer, choices)
         if chosen is None:
-            return Verdict(
-                passed=False, reason=f"the answer settles on no choice: {quoted(ctx.answer)}"
-            )
+            return Verdict(passed=False, reason=f"the answer names no choice: {quoted(ctx.answer)}")
         return Verdict(
             passed=chosen == expected,
             label=chosen,
@@ -55,13 +55,13 @@ class MultipleChoice(Scorer):
         )
 
     def _choices(self, case: Case) -> Sequence[str]:
-        """Return the choices' texts."""
+        """Return the texts of the choices."""
         if self.choices is not None:
             return self.choices
         return texts_of(case.variables.get("choices"))
 
     def _expected_letter(self, case: Case, choices: Sequence[str]) -> str | None:
-        """Return the right letter."""
+        """Return the right letter; None if there is none."""
         if self.letter is not None:
             return self.letter.upper()
         expected = case.expected
@@ -74,22 +74,22 @@ class MultipleChoice(Scorer):
         return letter if len(letter) == 1 and letter in _LETTERS else None
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """A right choice is needed, among the choices."""
+        """Yield a problem if there is no right choice among the choices."""
         if case is None:
             return
         choices = self._choices(case)
         expected = self._expected_letter(case, choices)
         if expected is None:
             yield (
-                "`multiple_choice` has no letter, and the case's `expected` is no letter and none "
-                f"of the choices: {shown(case.expected)}"
+                "`multiple_choice` has no `letter`, and the `expected` of the case is neither a "
+                f"letter nor one of the choices: {shown(case.expected)}"
             )
         elif choices and _LETTERS.index(expected) >= len(choices):
-            yield f"`multiple_choice` wants {expected}, but there are only {len(choices)} choices"
+            yield f"`multiple_choice` expects {expected}, but there are only {len(choices)} choices"
 
 
 def _by_text(answer: str, choices: Sequence[str]) -> str | None:
-    """Return the letter of the only choice whose text stands in the answer."""
+    """Return the letter of the only choice whose text is in the answer."""
     plain = normalised(answer)
     letters = [
         _LETTERS[i]
@@ -100,9 +100,9 @@ def _by_text(answer: str, choices: Sequence[str]) -> str | None:
 
 
 class Label(Scorer):
-    """The answer is the right label of a classification, and names no other one.
+    """The answer is the right label of a classification, and names no other label.
 
-    The labels found and wanted are kept, for the confusion matrix over the dataset.
+    The actual and the expected label are stored for the confusion matrix over the dataset.
     """
 
     type: ClassVar[str] = "label"
@@ -111,17 +111,17 @@ class Label(Scorer):
     example: ClassVar[str] = "label: {labels: [refund, complaint, other], expected: refund}"
 
     labels: tuple[str, ...] = Field(min_length=2)
-    """All labels there are."""
+    """All labels."""
     expected: str | None = None
-    """The right one; without it, the case's `expected`."""
+    """The right label; by default the `expected` of the case."""
     aliases: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Other words for a label."""
+    """Synonyms of a label."""
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Find the label."""
+        """Find the label in the answer."""
         expected = self._expected_label(ctx.case)
         if expected is None:
-            raise ScoringError(f"the right label is none of {listed(self.labels)}")
+            raise ScoringError(f"the expected label is none of {listed(self.labels)}")
         label = self._label_in(ctx.answer)
         metadata = {"expected": expected, "found": label}
         if label is None:
@@ -141,17 +141,17 @@ class Label(Scorer):
         )
 
     def truth(self, case: Case) -> str | None:
-        """Return the right label, which an answer that cannot be read misses."""
+        """Return the right label of a case."""
         return self._expected_label(case)
 
     def _expected_label(self, case: Case) -> str | None:
-        """Return the right label as it stands among the labels."""
+        """Return the right label in the spelling of `labels`; None if it is none of them."""
         expected = self.expected if self.expected is not None else case.expected
         plain = {normalised(label): label for label in self.labels}
         return plain.get(normalised(str(expected))) if expected is not None else None
 
     def _label_in(self, answer: str) -> str | None:
-        """Return the one label the answer is, or names."""
+        """Return the only label in an answer; None if there is none, or several."""
         plain = normalised(answer).strip(" .!\"'`*:")
         words = {
             normalised(word): label
@@ -160,7 +160,7 @@ class Label(Scorer):
         }
         if plain in words:
             return words[plain]
-        # The longest first, so that "not spam" is not found to name "spam".
+        # The longest first: "not spam" must not match the label "spam".
         named: set[str] = set()
         rest = plain
         for word in sorted(words, key=len, reverse=True):
@@ -171,21 +171,21 @@ class Label(Scorer):
         return named.pop() if len(named) == 1 else None
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """The right label must be one of the labels."""
+        """Yield a problem if the right label is not one of the labels."""
         unknown = [name for name in self.aliases if name not in self.labels]
         if unknown:
-            yield f"`label` has aliases for {unknown[0]!r}, which is none of its labels"
+            yield f"`label` has aliases for {unknown[0]!r}, which is not one of its labels"
         if case is not None and self._expected_label(case) is None:
             expected = self.expected if self.expected is not None else case.expected
-            yield f"`label`: the right label {shown(expected)} is none of {listed(self.labels)}"
+            yield f"`label`: the expected label {shown(expected)} is none of {listed(self.labels)}"
 
 
 class SetMatch(Scorer):
-    """The answer's items are the wanted ones, in any order; its value is the F1.
+    """The items in the answer are the expected items, in any order; its value is the F1.
 
-    Items are read from a JSON array (bare, fenced or in prose), else from lines, bullets or
-    numbers, else between commas, semicolons and "and". Without a `threshold` all items must be
-    there and no other.
+    Items come from a JSON array (bare, fenced or in prose), else from lines, bullets or numbers,
+    else from a list with commas, semicolons and "and". Without a `threshold`, the sets must be
+    equal.
     """
 
     type: ClassVar[str] = "set_match"
@@ -195,17 +195,19 @@ class SetMatch(Scorer):
     example: ClassVar[str] = "set_match: [red, green, blue]"
 
     items: tuple[str, ...] | None = None
-    """The wanted items; without them, the case's `expected`."""
+    """The expected items; by default the `expected` of the case."""
     aliases: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Other words for an item."""
+    """Synonyms of an item."""
     measured: str = Field(default="f1", pattern=r"^(f1|precision|recall)$")
-    """Which of f1, precision and recall is the value."""
+    """The value: f1, precision or recall."""
 
     def score(self, ctx: ScoreContext) -> Verdict:
         """Compare the sets."""
         expected = self._expected_items(ctx.case)
         if not expected:
-            raise ScoringError("it has no items and the case has no `expected` list")
+            raise ScoringError(
+                "no expected items: set `items`, or a list as `expected` of the case"
+            )
         items = items_in(ctx.answer)
         words = {normalised(item): item for item in expected}
         for item, others in self.aliases.items():
@@ -228,25 +230,25 @@ class SetMatch(Scorer):
         )
 
     def _expected_items(self, case: Case) -> list[str]:
-        """Return the wanted items, each once."""
+        """Return the expected items without duplicates."""
         items: Any = texts_of(case.expected) if self.items is None else self.items
         return list({normalised(item): item for item in items}.values())
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """Items are needed."""
+        """Yield a problem if there are no expected items."""
         if self.items == ():
-            yield "`set_match` of no items cannot pass; name the items"
+            yield "`set_match` without items cannot pass; list the items"
         elif case is not None:
             expected = self._expected_items(case)
             if not expected:
-                yield "`set_match` has no items and the case has no `expected` list"
+                yield "`set_match` has no `items` and the case has no list as `expected`"
             unknown = [item for item in self.aliases if expected and item not in expected]
             if unknown:
-                yield f"`set_match` has aliases for {unknown[0]!r}, which is none of its items"
+                yield f"`set_match` has aliases for {unknown[0]!r}, which is not one of its items"
 
 
 def items_in(answer: str) -> list[str]:
-    """Return the items that an answer lists."""
+    """Return the items in an answer."""
     try:
         value = find_json(answer, want=list)
     except NotJsonError:
@@ -271,5 +273,5 @@ def items_in(answer: str) -> list[str]:
 
 
 def _item(text: str) -> str:
-    """Return an item without what surrounds it."""
+    """Strip bullets, quotes and whitespace from a list item."""
     return text.strip().strip("*_`\"'").rstrip(".").strip()

@@ -17,10 +17,10 @@ BRACKETS = r"\[(?P<source>[^\[\]\n]{1,80})\](?!\()|(?P<url>https?://[^\s<>\"')\]
 
 
 class MustCite(Scorer):
-    """The answer cites its sources; its value is the share of the wanted ones that it cites.
+    """The answer cites its sources; its value is the share of the required sources.
 
-    A citation is ``[1]``, ``[policy.md]``, ``[1, 2]``, a URL or a Markdown link, or what `pattern`
-    finds.
+    A citation is ``[1]``, ``[policy.md]``, ``[1, 2]``, a URL or a Markdown link, or a match of
+    `pattern`.
     """
 
     type: ClassVar[str] = "must_cite"
@@ -30,18 +30,18 @@ class MustCite(Scorer):
     example: ClassVar[str] = "must_cite: [policy.md]"
 
     sources: tuple[str, ...] | None = None
-    """The sources that must all be cited; without them, any citation will do."""
+    """The sources that must all be cited; by default any citation passes."""
     known: tuple[str, ...] | None = None
-    """The sources there are: a citation of another one is invented, and fails."""
+    """The existing sources; a citation of any other source is invented and fails."""
     pattern: str = BRACKETS
-    """What a citation looks like; its first group that matched names the source."""
+    """The pattern of a citation; its first matching group is the source."""
     min: int = Field(default=1, ge=1)
-    """How many different sources must be cited."""
+    """The least number of different sources."""
 
     @field_validator("sources", "known", mode="before")
     @classmethod
     def _texts(cls, value: object) -> object:
-        """Accept one source, and numbers."""
+        """Accept a single source, and numbers."""
         if isinstance(value, str | int):
             value = [value]
         if isinstance(value, list | tuple):
@@ -51,24 +51,24 @@ class MustCite(Scorer):
     @field_validator("pattern")
     @classmethod
     def _compiles(cls, value: str) -> str:
-        """Refuse what is no regular expression."""
+        """Reject an invalid regular expression."""
         compile_pattern(value)
         return value
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Collect the citations and compare."""
+        """Compare the citations with the sources."""
         cited = self._cited(ctx.answer)
         wrong: list[str] = []
         missing = [s for s in self.sources or () if s.casefold() not in cited]
         if missing:
             wrong.append(f"it does not cite {listed(missing)}")
         if len(cited) < self.min:
-            wrong.append(f"it cites {len(cited)} sources, not {self.min}")
+            wrong.append(f"it cites {len(cited)} sources, at least {self.min} required")
         if self.known is not None:
             allowed = {text.casefold() for text in (*self.known, *(self.sources or ()))}
             invented = [text for key, text in cited.items() if key not in allowed]
             if invented:
-                wrong.append(f"it cites {listed(invented)}, which are no known sources")
+                wrong.append(f"it cites unknown sources: {listed(invented)}")
         required = len(self.sources or ())
         value = (
             (required - len(missing)) / required if required else min(1.0, len(cited) / self.min)
@@ -88,7 +88,7 @@ class MustCite(Scorer):
         )
 
     def _cited(self, answer: str) -> dict[str, str]:
-        """Return the cited sources, folded and as they are written."""
+        """Return the cited sources by their case-folded names."""
         cited: dict[str, str] = {}
         for match in find_all(compile_pattern(self.pattern), answer):
             whole = next((group for group in match.groups() if group is not None), match.group())
@@ -100,8 +100,11 @@ class MustCite(Scorer):
         return cited
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """Sources must be wanted that can be cited."""
+        """Yield a problem if the assertion cannot fail or cannot pass."""
         if self.sources == ():
-            yield "`must_cite` of no sources; leave `sources` out to ask for any citation"
+            yield (
+                "`must_cite` with an empty list of sources; remove `sources` to require any "
+                "citation"
+            )
         if self.known is not None and self.min > len({*self.known, *(self.sources or ())}):
-            yield f"`must_cite` wants {self.min} sources, more than are known: it cannot pass"
+            yield f"`must_cite` requires {self.min} sources, more than there are: it cannot pass"

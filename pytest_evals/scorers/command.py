@@ -1,4 +1,4 @@
-"""A program of the user's as an assertion."""
+"""A program of the user as an assertion."""
 
 import json
 import os
@@ -17,11 +17,11 @@ from pytest_evals.scorers.python_function import read_verdict
 from pytest_evals.scorers.quoting import quoted
 
 _MAX_BYTES = 1_000_000
-"""Bytes of a program's output that are read."""
+"""The maximum size of the output of a program."""
 
 
 def trial_payload(ctx: ScoreContext) -> dict[str, Any]:
-    """Return what a program or a service is told of a trial, as JSON."""
+    """Return the JSON object that describes a trial to a program or a service."""
     case = ctx.case.model_dump(mode="json", include={"id", "input", "variables", "tags"})
     return {
         "answer": ctx.answer,
@@ -37,13 +37,13 @@ def trial_payload(ctx: ScoreContext) -> dict[str, Any]:
 
 
 class Command(Scorer):
-    """A program says whether the answer is right.
+    """A program decides whether the answer is right.
 
-    It is started without a shell in the rootdir, reads one JSON object on its standard input
-    (`answer`, `expected`, `case`, `model`, `sample`, `tool_calls`, `usage`, `latency_s`,
-    `cost_usd`) and prints one JSON value: true or false, a number, a label, or an object with
-    `passed`, `value`, `label`, `reason`, `metadata`. With `by_exit_code` its status is the verdict
-    instead: 0 passes, 1 fails. Any other status is an error, never a wrong answer.
+    It runs in the rootdir without a shell and reads one JSON object on standard input (`answer`,
+    `expected`, `case`, `model`, `sample`, `tool_calls`, `usage`, `latency_s`, `cost_usd`). It
+    prints one JSON value: true or false, a number, a label, or an object with `passed`, `value`,
+    `label`, `reason`, `metadata`. With `by_exit_code`, its exit status is the verdict: 0 passes, 1
+    fails. Any other status is an error, never a failed answer.
     """
 
     type: ClassVar[str] = "command"
@@ -57,43 +57,45 @@ class Command(Scorer):
     by_exit_code: bool = False
     """Whether the exit status is the verdict."""
     timeout_s: float = Field(default=60.0, gt=0, allow_inf_nan=False)
-    """Seconds it may take."""
+    """Timeout in seconds."""
 
     @field_validator("run", mode="before")
     @classmethod
     def _words(cls, value: object) -> object:
-        """Accept a program without arguments as a text."""
+        """Accept a program without arguments."""
         return (value,) if isinstance(value, str) else value
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Run it and read what it says."""
+        """Run the program and parse its output."""
         status, output, errors = self._run(ctx)
         if self.by_exit_code and status in {0, 1}:
             output_text = output[:400].strip() or errors[:400]
             return Verdict(
                 passed=status == 0,
-                reason=quoted(output_text) if output_text else f"{self.run[0]} ended with {status}",
+                reason=quoted(output_text)
+                if output_text
+                else f"{self.run[0]} exited with {status}",
             )
         if status != 0:
-            raise ScoringError(f"{self.run[0]} ended with status {status}", detail=errors or None)
+            raise ScoringError(f"{self.run[0]} exited with status {status}", detail=errors or None)
         try:
             given = read_json(output)
         except NotJsonError as error:
             raise ScoringError(
-                f"{self.run[0]} printed {quoted(output)}, which is no JSON ({error})",
+                f"{self.run[0]} printed {quoted(output)}, which is not JSON ({error})",
                 detail=errors or None,
             ) from None
         return read_verdict(given, self.run[0])
 
     def _run(self, ctx: ScoreContext) -> tuple[int, str, str]:
-        """Run it to its end; return its status, its output and its last words of error."""
+        """Run the program; return its status, its output and the end of its standard error."""
         rootdir = ctx.rootdir.resolve()
         question = json.dumps(trial_payload(ctx), default=repr).encode()
-        # Files and not pipes: a child that it leaves behind cannot hold us, and 100 MB need no
+        # Files instead of pipes: an orphaned child cannot block the read, and large output uses no
         # memory.
         with TemporaryFile() as output, TemporaryFile() as errors:
             try:
-                process = subprocess.Popen(  # noqa: S603 - the dataset names it; there is no shell
+                process = subprocess.Popen(  # noqa: S603 - the dataset names the program; there is no shell
                     [_program(self.run[0], rootdir), *self.run[1:]],
                     stdin=subprocess.PIPE,
                     stdout=output,
@@ -110,7 +112,7 @@ class Command(Scorer):
             except subprocess.TimeoutExpired:
                 _kill(process)
                 raise ScoringError(
-                    f"{self.run[0]} was not done after {self.timeout_s:g} s and was ended"
+                    f"{self.run[0]} timed out after {self.timeout_s:g} s and was killed"
                 ) from None
             output.seek(0)
             errors.seek(max(0, errors.seek(0, os.SEEK_END) - 4_000))
@@ -122,7 +124,7 @@ class Command(Scorer):
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:
-    """End a program and what it started."""
+    """Kill a program and its children."""
     with suppress(OSError):
         if os.name == "posix":
             os.killpg(process.pid, signal.SIGKILL)
@@ -132,5 +134,5 @@ def _kill(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _program(name: str, rootdir: Path) -> str:
-    """Return a program's path: one with a folder in it begins at the rootdir."""
+    """Return the path of a program; a name with a folder is relative to the rootdir."""
     return str(rootdir / name) if "/" in name or os.sep in name else name

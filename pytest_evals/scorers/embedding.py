@@ -1,7 +1,7 @@
-"""Embedding similarity: how near the meaning of an answer is to that of a reference.
+"""Embedding similarity: the cosine of the embeddings of an answer and a reference.
 
-The vectors are asked for through `ctx.ask`, so they are stored, limited, counted and priced like
-any call: a reference is asked for once, however many answers are compared with it.
+Embeddings are requested with `ctx.ask`, so they are stored, limited, counted and priced like any
+call. Each reference is embedded once, for any number of answers.
 """
 
 import base64
@@ -28,11 +28,10 @@ from pytest_evals.scorers.references import (
 
 
 class EmbeddingSimilarity(Scorer):
-    """How near the answer's meaning is to a reference's, by their embeddings; wants a `threshold`.
+    """The cosine similarity of the embeddings of the answer and a reference; add a `threshold`.
 
-    The value is the cosine of the angle between the two vectors; what points the other way has 0.
-    Of several references the nearest counts. What a good threshold is depends on the model: look at
-    right and wrong answers first.
+    Negative similarities have the value 0. With several references the most similar one counts. A
+    good threshold depends on the model: compare right and wrong answers first.
     """
 
     type: ClassVar[str] = "embedding_similarity"
@@ -47,25 +46,25 @@ class EmbeddingSimilarity(Scorer):
     )
 
     model: str | dict[str, Any]
-    """Who makes the vectors: ``embeddings:NAME``, or a model written out (`provider: embeddings`,
+    """The embedding model: ``embeddings:NAME``, or a model written out (`provider: embeddings`,
     `base_url`, `model`, `price`)."""
     reference: Annotated[References, BeforeValidator(as_references)] = None
-    """One text or several; without it, the case's `expected`."""
+    """One or more references; by default the `expected` of the case."""
     params: dict[str, Any] = Field(default_factory=dict)
-    """What is sent besides (``dimensions``)."""
+    """Additional parameters of the request (``dimensions``)."""
 
     @field_validator("model", mode="before")
     @classmethod
     def _model(cls, value: object) -> str | dict[str, Any]:
-        """Refuse what is no model."""
+        """Reject a value that is not a model."""
         from pytest_evals.scorers.judge.models import check_model
 
         return check_model(value)
 
     async def score(self, ctx: ScoreContext) -> Verdict:
-        """Compare the vectors."""
+        """Compare the embeddings."""
         if ctx.ask is None:
-            raise ScoringError("the vectors are asked of a model, and no call may be made here")
+            raise ScoringError("embeddings need a call to a model, and no call is allowed here")
         references = [text for text in references_for(self.reference, ctx) if text.strip()]
         if not references:
             raise ScoringError("every reference is empty")
@@ -83,10 +82,10 @@ class EmbeddingSimilarity(Scorer):
         )
 
     async def _vector(self, ask: Ask, text: str) -> tuple[float, ...]:
-        """Ask for the vector of a text.
+        """Request the embedding of a text.
 
         Raises:
-            ScoringError: there is none.
+            ScoringError: the response has no embedding.
         """
         from pytest_evals.scorers.judge.models import model_of
 
@@ -107,18 +106,18 @@ class EmbeddingSimilarity(Scorer):
         except (TypeError, KeyError, ValueError, struct.error):
             name = model.id if isinstance(model, Model) else model
             raise ScoringError(
-                f"{name} gave no embedding; name a model of `provider: embeddings` "
+                f"{name} returned no embedding; use a model of `provider: embeddings` "
                 "(`embeddings:text-embedding-3-small`)"
             ) from None
 
     def models(self, dataset: Dataset) -> tuple[str | Model, ...]:
-        """Return the model it asks."""
+        """Return the model it calls."""
         from pytest_evals.scorers.judge.models import model_of
 
         return (model_of(self.model),)
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """A reference is needed."""
+        """Yield a problem if there is no reference."""
         yield from reference_problems(self.type, self.reference, case)
 
 
@@ -126,11 +125,11 @@ def cosine(a: tuple[float, ...], b: tuple[float, ...]) -> float:
     """Return the cosine of the angle between two vectors, -1..1.
 
     Raises:
-        ScoringError: they are of different lengths, or one has no direction.
+        ScoringError: they have different lengths, or one of them is zero.
     """
     if len(a) != len(b):
         raise ScoringError(f"the embeddings have {len(a)} and {len(b)} dimensions")
     norms = math.hypot(*a) * math.hypot(*b)
     if norms == 0 or not math.isfinite(norms):
-        raise ScoringError("an embedding is all noughts, so it has no direction")
+        raise ScoringError("an embedding is the zero vector, so it has no direction")
     return math.fsum(x * y for x, y in zip(a, b, strict=True)) / norms

@@ -1,7 +1,7 @@
-"""Expectations by name: the `expect` mapping of a case, checked whole and reported whole.
+"""Expectations by name: the `expect` mapping of a case.
 
-Every failure is collected, in one fixed order: phrases missing, phrases excluded, the tool
-sequence, forbidden tools, required tool calls, tokens, duration, the judge, the error.
+All failures are reported, in a fixed order: missing phrases, excluded phrases, tool sequence,
+forbidden tools, required tool calls, tokens, duration, judge, error.
 """
 
 from collections.abc import Awaitable, Iterable, Iterator, Mapping
@@ -31,21 +31,21 @@ if TYPE_CHECKING:
     from pytest_evals.scorers.judge.base import Judge
 
 DEFAULT = "default"
-"""The judge that `min_judge_score` asks."""
+"""The judge that `min_judge_score` calls."""
 
 _NO_JUDGE = (
-    "`expect`: `min_judge_score` asks the judge `default`, which the dataset's `judges` do not "
-    "define; give them a `default` with a `model` and a `rubric`"
+    "`expect`: `min_judge_score` needs a judge `default` with a `model` and a `rubric` in the "
+    "`judges` of the dataset"
 )
 
 Fault = tuple[str, str, Mapping[str, Any]]
-"""The kind of a failure, its words, and its details."""
+"""The name of a failure, its message, and its details."""
 
 
 class Expect(Scorer):
-    """Expectations by name, all checked together; every failure is listed, in a fixed order.
+    """Several expectations by name; all failures are listed, in a fixed order.
 
-    It is what a case's `expect` becomes. Lists that are empty ask for nothing.
+    The `expect` of a case becomes this scorer. Empty lists are ignored.
     """
 
     type: ClassVar[str] = "expect"
@@ -56,41 +56,41 @@ class Expect(Scorer):
     )
 
     final_answer_contains: tuple[str, ...] = ()
-    """Texts that the final answer must contain, in this case of letters."""
+    """Texts that the final answer must contain, case-sensitively."""
     final_answer_excludes: tuple[str, ...] = ()
     """Texts that the final answer must not contain."""
     tool_sequence: tuple[str, ...] = ()
-    """The names of the tools called, in order."""
+    """The names of the called tools, in order."""
     tool_sequence_mode: Literal["exact", "ordered_subseq"] = "exact"
-    """`exact`: these and no other; `ordered_subseq`: others may stand between them."""
+    """`exact`: only these; `ordered_subseq`: with other calls between them."""
     forbidden_tools: tuple[str, ...] = ()
     """Tools that must not be called."""
     required_tool_calls: tuple[CallMatcher, ...] = ()
-    """Calls that must be made: `name`, `args_subset`, `result_subset`, `count`."""
+    """Required calls: `name`, `args_subset`, `result_subset`, `count`."""
     max_tokens_total: int | None = Field(default=None, ge=0)
-    """The greatest number of input and output tokens together."""
+    """The greatest sum of input and output tokens."""
     max_duration_ms: int | None = Field(default=None, ge=0)
-    """The longest time for the answer, in milliseconds."""
+    """The greatest latency, in milliseconds."""
     min_judge_score: float | None = Field(default=None, ge=0, le=1)
-    """The least score, 0 to 1, of the judge that the dataset's `judges` call `default`."""
+    """The least score, 0 to 1, of the judge `default` of the dataset."""
     expected_error_type: str | None = None
-    """The type of the error that there must be instead of an answer."""
+    """The type of the error that is expected instead of an answer."""
 
     @field_validator("expected_error_type")
     @classmethod
     def _check_name(cls, value: str | None) -> str | None:
-        """Refuse a type that no error has."""
+        """Reject unknown error types."""
         check_error_type(value)
         return value
 
     @property
-    def scores_errors(self) -> bool:  # type: ignore[override] # it depends on what is expected
-        """Whether it is asked where there is no answer: where an error is expected."""
+    def scores_errors(self) -> bool:  # type: ignore[override] # depends on the options
+        """Whether it also scores trials without an answer: if an error is expected."""
         return self.expected_error_type is not None
 
     @property
-    def cheap(self) -> bool:  # type: ignore[override] # it depends on what is expected
-        """Whether no judge is asked."""
+    def cheap(self) -> bool:  # type: ignore[override] # depends on the options
+        """Whether it calls no judge."""
         return self.min_judge_score is None
 
     def score(self, ctx: ScoreContext) -> Verdict | Awaitable[Verdict]:
@@ -100,10 +100,10 @@ class Expect(Scorer):
         return self._with_judge(ctx, self.min_judge_score)
 
     async def _with_judge(self, ctx: ScoreContext, required: float) -> Verdict:
-        """Ask the judge as well.
+        """Collect every failure, with the score of the judge.
 
         Raises:
-            ScoringError: the judge cannot judge, and has a vote.
+            ScoringError: the judge could not score, and its score counts.
         """
         judge = self._judge(ctx.dataset)
         if judge is None:
@@ -116,7 +116,9 @@ class Expect(Scorer):
                 raise
             return self._verdict(ctx, [], {"judge": {"error": error.message, ADVISORY: advisory}})
         if verdict.value is None:
-            raise ScoringError(f"the judge `{DEFAULT}` gives no score to compare with {required:g}")
+            raise ScoringError(
+                f"the judge `{DEFAULT}` returned no score to compare with {required:g}"
+            )
         judge_metadata = {**verdict.metadata, "value": verdict.value, "reason": verdict.reason}
         if advisory is not None:
             return self._verdict(ctx, [], {"judge": {**judge_metadata, ADVISORY: advisory}})
@@ -131,7 +133,7 @@ class Expect(Scorer):
     def _verdict(
         self, ctx: ScoreContext, judge_faults: list[Fault], metadata: Mapping[str, Any]
     ) -> Verdict:
-        """Put every failure together, in their one order."""
+        """Combine all failures in their fixed order."""
         answer_faults = [*self._answer(ctx), *self._tools(ctx), *self._limits(ctx)]
         faults = [*answer_faults, *judge_faults, *self._error(ctx)]
         if not faults:
@@ -146,7 +148,7 @@ class Expect(Scorer):
         )
 
     def _judge(self, dataset: Dataset) -> "Judge | None":
-        """Return the judge that is asked, with this bar; None where none is, or there is none."""
+        """Return the default judge with `min_judge_score`; None without one."""
         from pytest_evals.scorers.judge.definitions import default_judge
 
         if self.min_judge_score is None:
@@ -155,12 +157,12 @@ class Expect(Scorer):
             judge = default_judge(dataset)
         except ValueError as error:
             raise ScoringError(str(error)) from None
-        # A bar of 0 is none: every score reaches it.
+        # 0 requires nothing: every score reaches it.
         bar = self.min_judge_score or None
         return None if judge is None else judge.model_copy(update={"min_score": bar})
 
     def models(self, dataset: Dataset) -> tuple[str | Model, ...]:
-        """Return the judge's models."""
+        """Return the models of the judge."""
         try:
             judge = self._judge(dataset)
         except ScoringError:
@@ -168,12 +170,12 @@ class Expect(Scorer):
         return () if judge is None else judge.models(dataset)
 
     def revisions(self, dataset: Dataset) -> int:
-        """Return how often the judge lets an answer be revised."""
+        """Return how many revisions the judge allows."""
         judge = self._judge(dataset)
         return 0 if judge is None else judge.revisions(dataset)
 
     def revision(self, score: Score) -> Message | None:
-        """Return what asks for a better answer where the judge's score is too low."""
+        """Return the message that requests a revision if the score of the judge is too low."""
         names = {fault["kind"] for fault in score.metadata.get("failures", ())}
         if "judge_below_threshold" not in names:
             return None
@@ -185,7 +187,7 @@ class Expect(Scorer):
         return revision_message(score.model_copy(update=update))
 
     def _answer(self, ctx: ScoreContext) -> Iterator[Fault]:
-        """Yield what is wrong with the text."""
+        """Yield the failures of the text."""
         for text in self.final_answer_contains:
             if text not in ctx.answer:
                 words = f"{quoted(text)} is not in {quoted(ctx.answer)}"
@@ -196,7 +198,7 @@ class Expect(Scorer):
                 yield "answer_contains_excluded_phrase", words, {"phrase": text}
 
     def _tools(self, ctx: ScoreContext) -> Iterator[Fault]:
-        """Yield what is wrong with the calls."""
+        """Yield the failures of the tool calls."""
         calls = ctx.tool_calls
         names = names_of(calls)
         expected = self.tool_sequence
@@ -220,14 +222,13 @@ class Expect(Scorer):
                 yield "required_tool_call_not_satisfied", fault, details
 
     def _limits(self, ctx: ScoreContext) -> Iterator[Fault]:
-        """Yield the limits that are passed."""
+        """Yield the exceeded limits."""
         if self.max_tokens_total is not None:
             tokens = ctx.usage.total_tokens
             if tokens is None:
                 if ctx.error is None:
                     raise ScoringError(
-                        "the model did not report its tokens, so `max_tokens_total` cannot be "
-                        "judged"
+                        "the model did not report its tokens, which `max_tokens_total` needs"
                     )
                 tokens = 0
             if tokens > self.max_tokens_total:
@@ -236,9 +237,7 @@ class Expect(Scorer):
                 yield "token_budget_exceeded", words, details
         if self.max_duration_ms is not None:
             if ctx.latency_s is None and ctx.error is None:
-                raise ScoringError(
-                    "how long the answer took is not known, so `max_duration_ms` cannot be judged"
-                )
+                raise ScoringError("the latency is unknown, which `max_duration_ms` needs")
             took = (ctx.latency_s or 0.0) * 1000
             if took > self.max_duration_ms:
                 words = f"{took:.0f} ms, at most {self.max_duration_ms} ms"
@@ -246,7 +245,7 @@ class Expect(Scorer):
                 yield "duration_exceeded", words, kept
 
     def _error(self, ctx: ScoreContext) -> Iterator[Fault]:
-        """Yield what is wrong with the error."""
+        """Yield the failures of the error."""
         expected = self.expected_error_type
         if expected is None:
             return
@@ -258,7 +257,7 @@ class Expect(Scorer):
             yield "error_type_mismatch", words, {"expected": expected, "actual": ctx.error.type}
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """Something must be expected that an answer can fail."""
+        """Yield a problem for each expectation that cannot fail or cannot pass."""
         asked = (
             self.final_answer_contains,
             self.final_answer_excludes,
@@ -270,17 +269,17 @@ class Expect(Scorer):
         if self.min_judge_score is not None:
             yield from self._judge_problems(dataset, case)
         elif not any(asked) and all(limit is None for limit in limits):
-            yield "`expect` asks for nothing, so it cannot fail"
+            yield "`expect` is empty: it cannot fail"
         if "" in self.final_answer_contains:
             yield "`expect`: every answer contains the empty text in `final_answer_contains`"
         if "" in self.final_answer_excludes:
-            yield "`expect`: no answer is without the empty text in `final_answer_excludes`"
+            yield "`expect`: every answer contains the empty text in `final_answer_excludes`"
         for call in self.required_tool_calls:
             if call.count.empty:
                 yield f"`expect`: at least 0 calls of `{call.name}` cannot fail"
 
     def _judge_problems(self, dataset: Dataset, case: Case | None) -> Iterator[str]:
-        """Yield what is wrong with asking the judge; of its definition it is said there."""
+        """Yield what is wrong with the use of the judge; `check_judges` reports its definition."""
         try:
             judge = self._judge(dataset)
         except ScoringError:

@@ -1,15 +1,15 @@
-"""What can be taken out of a text: numbers, a box, a choice's letter, a code fence. Pure."""
+"""Extract numbers, a box, the letter of a choice, or a code fence from a text. Pure."""
 
 import re
 import unicodedata
 
 _WORDY = "[\\w'\N{RIGHT SINGLE QUOTATION MARK}]"
-"""What makes a letter part of a word."""
+"""Characters beside which a letter is part of a word."""
 _ARTICLE = re.compile(r"I\b|A\s+(?!(?:or|and|is|was|because|since|as|but)\b)[a-z]")
 
 
 def normalised(text: str) -> str:
-    """Return a text in Unicode's compatible form, case folded, its white space single."""
+    """Return a text in NFKC form, case-folded, with single spaces."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
@@ -20,10 +20,10 @@ _NUMBER = re.compile(
 
 
 def numbers_in(text: str) -> list[str]:
-    """Return the numbers in a text as plain decimal texts, in order.
+    """Return the numbers in a text as plain decimals, in order.
 
-    Digits may be grouped by commas in threes; a sign, a currency sign and an exponent belong to the
-    number; digits inside a word (``GPT4``) do not count.
+    Commas may group digits by three. A sign, a currency sign and an exponent are part of the
+    number. Digits inside a word (``GPT4``) are ignored.
     """
     numbers = []
     for match in _NUMBER.finditer(text):
@@ -34,7 +34,7 @@ def numbers_in(text: str) -> list[str]:
 
 
 def boxed(text: str) -> str | None:
-    r"""Return what stands in the last ``\boxed{…}``, braces balanced."""
+    r"""Return the content of the last ``\boxed{…}``, with balanced braces."""
     start = max(text.rfind("\\boxed{"), text.rfind("\\fbox{"))
     if start < 0:
         return None
@@ -50,11 +50,11 @@ def boxed(text: str) -> str | None:
 
 
 def choice_letter(text: str, letters: str) -> str | None:
-    r"""Return the letter of the choice that a text settles on, in upper case; None where none.
+    r"""Return the letter of the choice in a text, in upper case; None if there is none.
 
-    Looked for in this order: the whole text is a letter (``B``, ``(b).``); the last ``answer is
-    B``, ``Answer: B``, ``\boxed{B}``; a line that begins with the letter (``B) Paris``); the only
-    letter that stands alone in upper case.
+    In this order: the whole text is a letter (``B``, ``(b).``); ``\boxed{B}``, or the last ``answer
+    is B`` or ``Answer: B``; a line that begins with the letter (``B) Paris``); the only upper-case
+    letter outside of words.
     """
     letter = f"[{letters.upper()}{letters.lower()}]"
     whole = re.fullmatch(rf"\W*({letter})\W*", text)
@@ -80,13 +80,13 @@ def choice_letter(text: str, letters: str) -> str | None:
     alone = {
         match.group(1)
         for match in re.finditer(rf"(?<!{_WORDY})({upper})(?!{_WORDY})", text)
-        # "I" is a word, and so is the "A" before a noun: in a sentence they settle nothing.
+        # In a sentence "I", and "A" before a noun, are words and not choices.
         if not (sentence and _ARTICLE.match(text, match.start()))
     }
     return alone.pop() if len(alone) == 1 else None
 
 
 def fenced(text: str) -> str | None:
-    """Return what stands in the first code fence."""
+    """Return the content of the first code fence."""
     match = re.search(r"^[ \t]*(```+|~~~+)[^\n]*\n(.*?)^[ \t]*\1", text, re.DOTALL | re.MULTILINE)
     return match.group(2) if match else None

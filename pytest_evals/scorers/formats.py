@@ -1,4 +1,4 @@
-"""Whether an answer is well formed: YAML, XML, HTML, SQL, Python, or what your own model takes."""
+"""Whether an answer is well-formed: YAML, XML, HTML, SQL, Python, or valid for a pydantic model."""
 
 import re
 import subprocess
@@ -19,25 +19,25 @@ from pytest_evals.scorers.optional_deps import import_library, missing_libraries
 from pytest_evals.scorers.quoting import listed, quoted, shown
 
 _MAX_DEPTH = 500
-"""How deep a YAML document may be nested."""
+"""The maximum nesting of a YAML document."""
 
 
 class _Format(Scorer):
-    """Reads the answer in some format."""
+    """Parses the answer in a format."""
 
     docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.FORMAT
     graded: ClassVar[bool | None] = False
     called: ClassVar[str]
 
     inside: bool = False
-    """Whether it may stand in a code fence."""
+    """Whether it may be in a code fence."""
 
     def fault(self, text: str) -> str | None:
-        """Return what is wrong with a text; None where nothing is."""
+        """Return what is wrong with a text; None if it is well-formed."""
         raise NotImplementedError
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Read it."""
+        """Parse the answer."""
         text = ctx.answer
         if self.inside:
             text = fenced(text) or text
@@ -50,17 +50,17 @@ class _Format(Scorer):
 
 
 class IsYaml(_Format):
-    """The answer is a YAML document: a mapping or a sequence, as any prose is a YAML text."""
+    """The answer is a YAML document whose root is a mapping or a sequence, and not prose."""
 
     type: ClassVar[str] = "is_yaml"
     called: ClassVar[str] = "a YAML document"
     example: ClassVar[str] = "is_yaml: {inside: true}"
 
     kind: Literal["mapping", "sequence", "either"] = "either"
-    """What its root must be."""
+    """The required type of the root."""
 
     def fault(self, text: str) -> str | None:
-        """Follow its events: nothing is built, so that nothing can explode or overflow."""
+        """Read events only: without objects, aliases cannot exhaust the memory."""
         import yaml
 
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -97,7 +97,7 @@ class IsYaml(_Format):
 
 
 class IsXml(_Format):
-    """The answer is a well-formed XML document, without a document type of its own."""
+    """The answer is a well-formed XML document without a document type declaration."""
 
     type: ClassVar[str] = "is_xml"
     shorthand: ClassVar[str | None] = "root"
@@ -105,12 +105,12 @@ class IsXml(_Format):
     example: ClassVar[str] = "is_xml: order"
 
     root: str | None = None
-    """The name its root element must have."""
+    """The required name of the root element."""
     has: tuple[str, ...] = ()
-    """Names of elements it must have."""
+    """Names of required elements."""
 
     def fault(self, text: str) -> str | None:
-        """Parse it; entities are refused, as they can explode."""
+        """Parse the document; entities are rejected, as they can exhaust the memory."""
         from xml.parsers import expat
 
         names: list[str] = []
@@ -126,7 +126,7 @@ class IsXml(_Format):
         except (expat.ExpatError, UnicodeError) as error:
             return str(error)
         except _DoctypeError:
-            return "it declares a document type, which is not read"
+            return "it has a document type declaration, which is not allowed"
         if self.root is not None and names[0] != self.root:
             return f"its root is <{names[0]}>, not <{self.root}>"
         lost = [name for name in self.has if name not in names]
@@ -134,7 +134,7 @@ class IsXml(_Format):
 
 
 class _DoctypeError(Exception):
-    """A document declares its own entities."""
+    """A document has a document type declaration."""
 
 
 _VOID = frozenset(
@@ -158,7 +158,7 @@ _KNOWN = (
 
 
 class IsHtml(_Format):
-    """The answer is HTML: it has known elements, and those that need an end tag have one."""
+    """The answer is HTML: it has known elements, and required end tags."""
 
     type: ClassVar[str] = "is_html"
     shorthand: ClassVar[str | None] = "has"
@@ -166,10 +166,10 @@ class IsHtml(_Format):
     example: ClassVar[str] = "is_html: [table]"
 
     has: tuple[str, ...] = ()
-    """Names of elements it must have."""
+    """Names of required elements."""
 
     def fault(self, text: str) -> str | None:
-        """Read the tags."""
+        """Follow the tags."""
         tags = _Tags()
         wrong = next(filter(None, map(tags.follow, _tags_of(text))), None)
         if wrong is None and (left := [t for t in tags.open if t not in _OPTIONAL_END]):
@@ -187,9 +187,9 @@ _RAW = frozenset({"script", "style", "textarea", "title"})
 
 
 def _tags_of(text: str) -> Iterator[tuple[str, str, str]]:
-    """Yield the tags of a text as slash, name and rest, in time that grows with its length.
+    """Yield the tags of a text as slash, name and rest, in linear time.
 
-    A tag or comment that does not end is yielded with an empty name, as the last one.
+    An unterminated tag or comment is the last one, with an empty name.
     """
     at = text.find("<")
     while at >= 0:
@@ -220,7 +220,7 @@ def _tags_of(text: str) -> Iterator[tuple[str, str, str]]:
 
 
 class _Tags:
-    """Follows which elements are open."""
+    """Tracks open elements."""
 
     def __init__(self) -> None:
         self.open: list[str] = []
@@ -228,7 +228,7 @@ class _Tags:
         self._foreign = 0
 
     def follow(self, tag: tuple[str, str, str]) -> str | None:
-        """Open or close an element; return what is wrong with it."""
+        """Open or close an element; return what is wrong."""
         slash, name, rest = tag
         if not name:
             return f"{rest!r} does not end"
@@ -236,14 +236,14 @@ class _Tags:
             return self._close(name)
         self.seen.add(name)
         if name not in _KNOWN and "-" not in name and not self._foreign:
-            return f"<{name}> is no element of HTML"
+            return f"<{name}> is not an HTML element"
         if name not in _VOID and not rest.endswith("/"):
             self._foreign += name in {"svg", "math"}
             self.open.append(name)
         return None
 
     def _close(self, name: str) -> str | None:
-        """Close an element, and those inside it whose end tag may be left out."""
+        """Close an element, and open elements inside with an optional end tag."""
         if name in _VOID:
             return None
         while self.open and self.open[-1] != name and self.open[-1] in _OPTIONAL_END:
@@ -258,7 +258,7 @@ class _Tags:
 
 
 class IsSql(_Format):
-    """The answer is SQL that `sqlglot` parses in a dialect; nothing is run."""
+    """The answer is SQL that `sqlglot` can parse in a dialect; it is not executed."""
 
     type: ClassVar[str] = "is_sql"
     shorthand: ClassVar[str | None] = "dialect"
@@ -267,14 +267,14 @@ class IsSql(_Format):
     example: ClassVar[str] = "is_sql: {dialect: postgres, only: [select]}"
 
     dialect: str | None = None
-    """sqlglot's name of the dialect (postgres, mysql, sqlite, bigquery, …); None is its own."""
+    """The sqlglot dialect (postgres, mysql, sqlite, bigquery, …); None is generic SQL."""
     only: tuple[str, ...] = ()
-    """The statements allowed, as `select` or `insert`."""
+    """The allowed statements, such as `select` or `insert`."""
     inside: bool = True
-    """Whether it may stand in a code fence."""
+    """Whether it may be in a code fence."""
 
     def fault(self, text: str) -> str | None:
-        """Parse it."""
+        """Parse the statements."""
         sqlglot = import_library("sqlglot")
         try:
             trees = sqlglot.parse(text, dialect=self.dialect)
@@ -287,16 +287,16 @@ class IsSql(_Format):
         statements = [tree.key for tree in trees if tree is not None]
         if not statements:
             return "it has no statement"
-        # sqlglot takes any words for an alias or a command: those are no statements of SQL.
+        # sqlglot parses prose as an alias or a command; these are not SQL statements.
         loose = {"alias", "column", "command", "paren", "literal", "identifier"}
         if any(statement in loose for statement in statements):
-            return "it has no statement that sqlglot knows"
+            return "it has no SQL statement"
         allowed = {name.lower() for name in self.only}
         other = [statement for statement in statements if allowed and statement not in allowed]
         return f"it has a {other[0]} statement, not {listed(self.only)}" if other else None
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """The library is needed, and a dialect it knows."""
+        """Yield a problem if the library is missing or the dialect is unknown."""
         lacking = list(missing_libraries("is_sql", "sqlglot"))
         yield from lacking
         if self.dialect is not None and not lacking:
@@ -310,7 +310,7 @@ _COMPILE = "import ast, sys; ast.parse(sys.stdin.buffer.read())"
 
 
 class IsPython(_Format):
-    """The answer is Python that compiles; it is parsed in a process of its own and never run."""
+    """The answer is valid Python; it is parsed in a separate process and never executed."""
 
     type: ClassVar[str] = "is_python"
     cheap: ClassVar[bool] = False
@@ -318,15 +318,15 @@ class IsPython(_Format):
     example: ClassVar[str] = "is_python"
 
     inside: bool = True
-    """Whether it may stand in a code fence."""
+    """Whether it may be in a code fence."""
     timeout_s: float = Field(default=10.0, gt=0)
-    """Seconds the parser may take."""
+    """Timeout of the parser in seconds."""
 
     def fault(self, text: str) -> str | None:
-        """Parse it elsewhere: an answer can crash the parser or fill its memory."""
+        """Parse in another process: an answer can crash the parser or exhaust its memory."""
         command = [sys.executable, "-I", "-S", "-W", "ignore", "-c", _COMPILE]
         try:
-            done = subprocess.run(  # noqa: S603 - our own words; the answer goes to its input
+            done = subprocess.run(  # noqa: S603 - a fixed command; the answer is its input
                 command,
                 input=text.encode("utf-8", "surrogatepass"),
                 capture_output=True,
@@ -334,17 +334,17 @@ class IsPython(_Format):
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return f"its parser was not done after {self.timeout_s:g} s"
+            return f"its parser timed out after {self.timeout_s:g} s"
         if done.returncode == 0:
             return None
         last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
         place = re.search(rb'File "<unknown>", line (\d+)', done.stderr)
         line = f" at line {int(place.group(1))}" if place else ""
-        return (last[0] if last else f"the parser died with {done.returncode}") + line
+        return (last[0] if last else f"the parser crashed with status {done.returncode}") + line
 
 
 class MatchesModel(Scorer):
-    """The answer's JSON is accepted by a pydantic model of yours."""
+    """The JSON in the answer is valid for your pydantic model."""
 
     type: ClassVar[str] = "matches_model"
     docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.FORMAT
@@ -362,7 +362,7 @@ class MatchesModel(Scorer):
     @field_validator("model")
     @classmethod
     def _named(cls, value: str) -> str:
-        """Refuse what names no class."""
+        """Reject an invalid target."""
         try:
             split_target(value)
         except UserCodeError as error:
@@ -370,7 +370,7 @@ class MatchesModel(Scorer):
         return value
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Read it and let the model validate it."""
+        """Validate the JSON with the model."""
         roots = (ctx.rootdir, ctx.rootdir / Path(ctx.dataset.path).parent)
         try:
             model = load_callable(self.model, roots)
@@ -378,13 +378,13 @@ class MatchesModel(Scorer):
             raise ScoringError(error.message, detail=error.detail) from None
         validate = getattr(model, "model_validate", None)
         if validate is None:
-            raise ScoringError(f"{self.model} is no pydantic model")
+            raise ScoringError(f"{self.model} is not a pydantic model")
         try:
             value = find_json(ctx.answer) if self.inside else read_json(ctx.answer)
             validate(value)
         except NotJsonError as error:
             return Verdict(
-                passed=False, reason=f"the answer holds no JSON ({error}): {quoted(ctx.answer)}"
+                passed=False, reason=f"the answer contains no JSON ({error}): {quoted(ctx.answer)}"
             )
         except ValidationError as error:
             wrong = list(_messages(error))
@@ -395,7 +395,7 @@ class MatchesModel(Scorer):
 
 
 def _messages(error: ValidationError) -> Iterator[str]:
-    """Word what a model refused."""
+    """Yield the errors of a model as messages."""
     for detail in error.errors(include_url=False):
         where = ".".join(map(str, detail["loc"]))
         yield f"{f'`{where}`: ' if where else ''}{detail['msg']}, found {shown(detail['input'])}"

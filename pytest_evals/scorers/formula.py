@@ -1,9 +1,9 @@
-"""Formulas: read without running anything, and compared by their values.
+"""Formulas: parse without executing code, and compare by value.
 
-What a model writes is untrusted, so nothing is evaluated as code: a small grammar of numbers,
-letters, ``+ - * / ^``, roots and common functions, in plain or LaTeX notation, becomes a tree.
-Two formulas are equal when they have the same value, or, with letters, the same value at many
-random places (Schwartz 1980, Zippel 1979: a polynomial that is not zero hardly ever is by chance).
+Answers are untrusted, so nothing is evaluated as code. A small grammar covers numbers, variables,
+``+ - * / ^``, roots and common functions, in plain or LaTeX notation. Two formulas are equal if
+they have the same value; with variables, the same value at several random points. (A nonzero
+polynomial is rarely zero at a random point: Schwartz 1980, Zippel 1979.)
 """
 
 import cmath
@@ -18,18 +18,18 @@ from functools import reduce
 from typing import Any
 
 _MAX_CHARS = 2_000
-"""Characters of a formula that is read."""
+"""The maximum length of a formula."""
 _MAX_DEPTH = 60
-"""How deep parentheses may be nested."""
+"""The maximum nesting of parentheses."""
 _PLACES = 12
-"""Random places at which formulas with letters are compared."""
+"""The number of random points at which formulas with variables are compared."""
 
 Number = Fraction | float | complex
 Node = Callable[[Mapping[str, complex]], Number]
 
 
 class FormulaError(ValueError):
-    """A text is no formula that is understood, or has no value."""
+    """A text cannot be parsed as a formula, or the formula has no value."""
 
 
 _FUNCTIONS: dict[str, Callable[[complex], complex]] = {
@@ -93,17 +93,17 @@ _TOKEN = re.compile(
 
 @dataclass(slots=True)
 class Formula:
-    """A formula that was read."""
+    """A parsed formula."""
 
     text: str
     node: Node
     letters: frozenset[str]
 
     def at(self, values: Mapping[str, complex]) -> Number:
-        """Return its value where the letters have these.
+        """Return the value for these values of the variables.
 
         Raises:
-            FormulaError: it has none there.
+            FormulaError: the formula is undefined there.
         """
         try:
             return self.node(values)
@@ -112,10 +112,10 @@ class Formula:
 
 
 def read_formula(text: str) -> Formula:
-    """Read a formula; of an equation such as ``x = 3`` the right side.
+    """Parse a formula, or the right side of an equation such as ``x = 3``.
 
     Raises:
-        FormulaError: it is none that is understood.
+        FormulaError: the text cannot be parsed.
     """
     if len(text) > _MAX_CHARS:
         raise FormulaError(f"it has more than {_MAX_CHARS} characters")
@@ -134,16 +134,16 @@ def read_formula(text: str) -> Formula:
 
 
 def same_value(left: Formula, right: Formula, *, rel: float = 1e-9, seed: int = 0) -> bool:
-    """Whether two formulas are equal: their values, or at random places where they have letters.
+    """Whether two formulas have equal values; with variables, at random points.
 
-    Places where either has no value are passed over; at least three must be left.
+    Points where a formula is undefined are skipped; at least three must remain.
 
     Raises:
-        FormulaError: a formula has no value (at too many places).
+        FormulaError: a formula has no value, or is undefined at too many points.
     """
     if not left.letters and not right.letters:
         return _close(left.at({}), right.at({}), rel)
-    draw = random.Random(seed)  # noqa: S311 - places, not secrets
+    draw = random.Random(seed)  # noqa: S311 - random points, not secrets
     compared = 0
     letters = sorted(left.letters | right.letters)
     for _ in range(_PLACES * 3):
@@ -158,12 +158,12 @@ def same_value(left: Formula, right: Formula, *, rel: float = 1e-9, seed: int = 
         if compared == _PLACES:
             return True
     if compared < 3:
-        raise FormulaError("the formulas have no value at the places they were compared at")
+        raise FormulaError("the formulas have no value at the random points of the comparison")
     return True
 
 
 def _close(left: Number, right: Number, rel: float) -> bool:
-    """Whether two values are the same but for rounding."""
+    """Whether two values are equal up to rounding."""
     if isinstance(left, Fraction) and isinstance(right, Fraction) and left == right:
         return True
     try:
@@ -177,7 +177,7 @@ def _close(left: Number, right: Number, rel: float) -> bool:
 
 @dataclass(slots=True)
 class _Reader:
-    """Reads by recursive descent."""
+    """A recursive descent parser."""
 
     text: str
     tokens: list[tuple[str, str]] = field(default_factory=list)
@@ -185,7 +185,7 @@ class _Reader:
     letters: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        """Cut the text into numbers, names and signs."""
+        """Split the text into tokens: numbers, names and signs."""
         at = 0
         text = self.text.rstrip()
         while at < len(text):
@@ -199,18 +199,18 @@ class _Reader:
             raise FormulaError("it is empty")
 
     def peek(self) -> str:
-        """Return the next token's text; empty at the end."""
+        """Return the text of the next token; empty at the end."""
         return self.tokens[self.place][1] if self.place < len(self.tokens) else ""
 
     def take(self, *signs: str) -> str | None:
-        """Take the next token if it is one of these."""
+        """Consume the next token if it is one of these; return it, or None."""
         if self.peek() in signs and self.place < len(self.tokens):
             self.place += 1
             return self.tokens[self.place - 1][1]
         return None
 
     def sum(self, deep: int) -> Node:
-        """Read a sum."""
+        """Parse a sum."""
         if deep > _MAX_DEPTH:
             raise FormulaError("it is nested too deep")
         node = self.product(deep)
@@ -219,7 +219,7 @@ class _Reader:
         return node
 
     def product(self, deep: int) -> Node:
-        """Read a product; ``2x`` and ``2(x+1)`` are products too."""
+        """Parse a product, including implicit ones: ``2x``, ``2(x+1)``."""
         node = self.signed(deep)
         while True:
             if sign := self.take("*", "/"):
@@ -230,19 +230,19 @@ class _Reader:
                 return node
 
     def _starts(self) -> bool:
-        """Whether a factor begins here without a sign."""
+        """Whether the next token starts an implicit factor."""
         if self.place >= len(self.tokens):
             return False
         group, text = self.tokens[self.place]
-        # Two numbers side by side are no product: "1 2" is a slip or a mixed number.
+        # Adjacent numbers are not a product: "1 2" is a typo or a mixed number.
         return text == "(" or group == "name" or (group == "number" and not self._after_number())
 
     def _after_number(self) -> bool:
-        """Whether the token before is a number."""
+        """Whether the previous token is a number."""
         return self.tokens[self.place - 1][0] == "number"
 
     def signed(self, deep: int) -> Node:
-        """Read signs before a power."""
+        """Parse signs before a power."""
         negative = False
         while sign := self.take("+", "-"):
             negative ^= sign == "-"
@@ -250,7 +250,7 @@ class _Reader:
         return _joined(_constant(Fraction(0)), "-", node) if negative else node
 
     def power(self, deep: int) -> Node:
-        """Read a power; it binds to the right."""
+        """Parse a power; it is right-associative."""
         node = self.after(deep)
         if self.take("^", "**"):
             if deep > _MAX_DEPTH:
@@ -265,7 +265,7 @@ class _Reader:
         return node
 
     def after(self, deep: int) -> Node:
-        """Read what stands behind an atom: percent and factorial."""
+        """Parse the postfix operators of an atom: percent and factorial."""
         node = self.atom(deep)
         while sign := self.take("%", "!"):
             by = _constant(Fraction(100))
@@ -273,7 +273,7 @@ class _Reader:
         return node
 
     def atom(self, deep: int) -> Node:
-        """Read a number, a name, or what stands in parentheses."""
+        """Parse a number, a name, or an expression in parentheses."""
         if self.place >= len(self.tokens):
             raise FormulaError("it ends too soon")
         group, text = self.tokens[self.place]
@@ -291,7 +291,7 @@ class _Reader:
         return _applied(_FUNCTIONS["abs"], node) if text == "|" else node
 
     def name(self, text: str, deep: int) -> Node:
-        """Read a function, a constant, or letters side by side."""
+        """Parse a function, a constant, or adjacent variables."""
         word = text.removeprefix("\\")
         if word == "frac":
             above = self.argument(deep)
@@ -310,14 +310,14 @@ class _Reader:
         return reduce(lambda left, right: _joined(left, "*", right), letters)
 
     def argument(self, deep: int) -> Node:
-        """Read a function's argument: in parentheses, or the next power."""
+        """Parse the argument of a function: in parentheses, or the next power."""
         if deep > _MAX_DEPTH:
             raise FormulaError("it is nested too deep")
         return self.power(deep + 1) if self.peek() != "(" else self.atom(deep)
 
 
 def _exact(text: str) -> Fraction:
-    """Return a number without rounding."""
+    """Return an exact number."""
     plain = text.replace(",", "")
     exponent = re.search(r"[eE]([-+]?\d+)$", plain)
     if exponent and abs(int(exponent.group(1)[:6])) > 400:
@@ -326,22 +326,22 @@ def _exact(text: str) -> Fraction:
 
 
 def _constant(value: Fraction) -> Node:
-    """Make the node of a number."""
+    """Return the node of a number."""
     return lambda _: value
 
 
 def _letter(name: str) -> Node:
-    """Make the node of a letter."""
+    """Return the node of a variable."""
     return lambda values: values[name]
 
 
 def _applied(function: Callable[[complex], complex], node: Node) -> Node:
-    """Make the node of a function."""
+    """Return the node of a function call."""
     return lambda values: function(complex(node(values)))
 
 
 def _joined(left: Node, sign: str, right: Node) -> Node:
-    """Make the node of two joined by a sign."""
+    """Return the node of a binary operation."""
 
     def value(values: Mapping[str, complex]) -> Number:
         a, b = left(values), right(values)
@@ -363,7 +363,7 @@ _ARITHMETIC: dict[str, Callable[[Any, Any], Number]] = {
 
 
 def _power(base: Number, exponent: Number) -> Number:
-    """Raise to a power: exactly where both are small and whole, so that nothing explodes."""
+    """Raise to a power: exact for small integers only, to bound the size of the result."""
     if (
         isinstance(base, Fraction)
         and isinstance(exponent, Fraction)
@@ -376,12 +376,12 @@ def _power(base: Number, exponent: Number) -> Number:
 
 
 def _factorial(node: Node) -> Node:
-    """Make the node of a factorial."""
+    """Return the node of a factorial."""
 
     def value(values: Mapping[str, complex]) -> Number:
         n = node(values)
         if not isinstance(n, Fraction) or n.denominator != 1 or not 0 <= n <= 300:
-            raise FormulaError("a factorial is of a whole number up to 300")
+            raise FormulaError("a factorial needs a whole number from 0 to 300")
         return Fraction(math.factorial(int(n)))
 
     return value

@@ -1,4 +1,4 @@
-"""Scorers made of scorers: not, all_of, any_of, at_least."""
+"""Combined assertions: not, all_of, any_of, at_least."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
@@ -15,7 +15,7 @@ from pytest_evals.scorers.options import Loc
 
 
 class Not(Composite):
-    """The assertion inside does not hold; an error of the scorer inside stays an error."""
+    """The inner assertion does not hold; an error of the inner scorer remains an error."""
 
     type: ClassVar[str] = "not"
     docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.COMBINED
@@ -28,27 +28,27 @@ class Not(Composite):
 
     @classmethod
     def written_parts(cls, options: Mapping[str, Json]) -> Iterator[tuple[Loc, Json]]:
-        """Yield the one assertion."""
+        """Yield the inner assertion."""
         if "of" in options:
             yield ("of",), options["of"]
 
     def default_name(self) -> str:
-        """Name it after what is inverted."""
+        """Return ``not_`` and the name of the inner assertion."""
         return f"not_{self._parts[0].name}"
 
     def problems(self) -> Iterator[tuple[Loc, str]]:
-        """A weight inside would be lost."""
+        """Yield a problem if the inner assertion has a weight, which would be ignored."""
         if self._parts[0].weight != 1.0:
             yield (
                 (),
                 (
-                    f"the weight of an inverted assertion stands beside `not`: "
+                    f"the weight of an inverted assertion belongs beside `not`: "
                     f"`{{not: {{{self._parts[0].type}: …}}, weight: {self._parts[0].weight:g}}}`"
                 ),
             )
 
     def combine(self, ctx: ScoreContext, scores: Sequence[Score]) -> Verdict:
-        """Turn the verdict and the value around."""
+        """Invert the verdict and the value."""
         (score,) = scores
         nothing = bool(score.metadata.get(NOTHING_EXTRACTED))
         value = score.value
@@ -68,20 +68,20 @@ class Not(Composite):
         )
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """What cannot fail cannot pass when inverted: the same words say it."""
+        """Check the inner assertion."""
         for message in self._parts[0].check(dataset, case):
             yield f"inside `not`: {message}"
 
 
 class _Group(Composite):
-    """Several assertions with one verdict; its value is the weighted mean of theirs."""
+    """Several assertions with one verdict; its value is their weighted mean."""
 
     docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.COMBINED
     graded: ClassVar[bool | None] = True
     verbatim: ClassVar[frozenset[str]] = frozenset({"of"})
 
     of: tuple[Any, ...] = Field(min_length=1)
-    """The assertions, each with its own `weight`."""
+    """The assertions, each with an optional `weight`."""
 
     @classmethod
     def written_parts(cls, options: Mapping[str, Json]) -> Iterator[tuple[Loc, Json]]:
@@ -92,23 +92,23 @@ class _Group(Composite):
                 yield ("of", i), item
 
     def problems(self) -> Iterator[tuple[Loc, str]]:
-        """Something inside must be able to pass or fail."""
+        """Yield a problem for each part that can neither pass nor fail."""
         for i, part in enumerate(self._parts):
             if not part.votes:
                 yield (
                     ("of", i),
-                    f"`{part.type}` neither passes nor fails by itself; give it a `threshold`",
+                    f"`{part.type}` neither passes nor fails without a `threshold`; add one",
                 )
 
     def required_count(self) -> int:
-        """Return how many must hold."""
+        """Return how many parts must pass."""
         raise NotImplementedError
 
     def combine(self, ctx: ScoreContext, scores: Sequence[Score]) -> Verdict:
-        """Count what holds and take the weighted mean.
+        """Count the passing parts and take the weighted mean.
 
-        A part without a vote is unknown: the group votes where the others decide it, whatever that
-        part says, and is advisory where they do not.
+        Advisory parts are unknown. The group counts if the other parts decide it, and is advisory
+        otherwise.
         """
         voting = [score for score in scores if not score.advisory]
         counted = voting or scores
@@ -135,7 +135,7 @@ class _Group(Composite):
 
 
 def _share(score: Score) -> float:
-    """Return what a part counts: its value, else 1 or 0."""
+    """Return the value of a part, else 1 if it passed or 0."""
     if score.value is None:
         return 1.0 if score.passed else 0.0
     return min(1.0, max(0.0, score.value))
@@ -149,7 +149,7 @@ class AllOf(_Group):
     example: ClassVar[str] = "all_of: [{contains: 30 days}, {not: {contains: never}}]"
 
     def required_count(self) -> int:
-        """All."""
+        """All parts."""
         return len(self._parts)
 
 
@@ -161,25 +161,25 @@ class AnyOf(_Group):
     example: ClassVar[str] = "any_of: [{contains: 30 days}, {contains: thirty days}]"
 
     def required_count(self) -> int:
-        """One."""
+        """One part."""
         return 1
 
 
 class AtLeast(_Group):
-    """At least so many of these assertions hold; its value is their weighted mean."""
+    """At least `n` of these assertions hold; its value is their weighted mean."""
 
     type: ClassVar[str] = "at_least"
     example: ClassVar[str] = "at_least: {n: 2, of: [{contains: box}, {contains: receipt}, is_json]}"
 
     n: int = Field(ge=1)
-    """How many must hold."""
+    """The least number of assertions that must hold."""
 
     def problems(self) -> Iterator[tuple[Loc, str]]:
-        """More than there are can never hold."""
+        """Yield a problem if `n` is greater than the number of parts."""
         if self.n > len(self._parts):
             yield ("n",), f"{self.n} of {len(self._parts)} assertions can never hold"
         yield from super().problems()
 
     def required_count(self) -> int:
-        """The number given."""
+        """The given number of parts."""
         return self.n

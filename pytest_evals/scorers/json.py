@@ -1,4 +1,4 @@
-"""Whether an answer is JSON, holds JSON, and what stands in it."""
+"""JSON in an answer: well-formed, valid by a schema, equal to a value."""
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -17,7 +17,7 @@ from pytest_evals.scorers.subset import difference
 
 
 class _JsonScorer(Scorer):
-    """Looks into an answer's JSON."""
+    """Parses JSON and compares it with a schema, a subset or paths."""
 
     docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.FORMAT
     graded: ClassVar[bool | None] = False
@@ -25,16 +25,16 @@ class _JsonScorer(Scorer):
     """Whether the JSON may be fenced or surrounded by prose."""
 
     schema_: dict[str, Any] | bool | None = Field(default=None, alias="schema")
-    """A JSON Schema that the value must fulfil."""
+    """A JSON Schema for the value."""
     subset: Any = None
-    """What the value must hold: an object's keys by subset, arrays whole and in order."""
+    """Required content: a subset of the keys of objects; arrays must be equal."""
     paths: dict[str, Any] = Field(default_factory=dict)
-    """JMESPaths with the value that must stand there."""
+    """JMESPath expressions with their required values."""
 
     @field_validator("schema_")
     @classmethod
     def _sound(cls, value: Json) -> Json:
-        """Refuse what is no JSON Schema."""
+        """Reject an invalid JSON Schema."""
         if value is not None:
             Schema(value)
         return value
@@ -42,7 +42,7 @@ class _JsonScorer(Scorer):
     @field_validator("paths")
     @classmethod
     def _compile(cls, value: dict[str, Any]) -> dict[str, Any]:
-        """Refuse what is no JMESPath."""
+        """Reject an invalid JMESPath."""
         for path in value:
             _jmespath(path)
         return value
@@ -52,11 +52,11 @@ class _JsonScorer(Scorer):
         return None if self.schema_ is None else Schema(self.schema_)
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Read it, then compare."""
+        """Parse the JSON, then compare."""
         try:
             value = find_json(ctx.answer) if self.inside else read_json(ctx.answer)
         except NotJsonError as error:
-            what = "holds no JSON" if self.inside else "is not JSON"
+            what = "contains no JSON" if self.inside else "is not JSON"
             return Verdict(
                 passed=False, reason=f"the answer {what} ({error}); it is {quoted(ctx.answer)}"
             )
@@ -73,7 +73,7 @@ class _JsonScorer(Scorer):
         return Verdict(passed=False, reason="; ".join(wrong[:5]), metadata={"problems": wrong[:50]})
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """A schema must exclude something."""
+        """Yield a problem if the schema cannot fail or cannot pass."""
         if self.schema_ is not None:
             wrong = vacuous_reason(self.schema_)
             if wrong:
@@ -88,18 +88,18 @@ def _jmespath(path: str) -> Any:
     try:
         return jmespath.compile(path)
     except JMESPathError as error:
-        raise ValueError(f"{path!r} is no JMESPath: {error}") from None
+        raise ValueError(f"{path!r} is not a valid JMESPath: {error}") from None
 
 
 class IsJson(_JsonScorer):
-    """The whole answer is one JSON value, which may have to fulfil a schema or hold values."""
+    """The whole answer is one JSON value; optionally with a schema or required values."""
 
     type: ClassVar[str] = "is_json"
     example: ClassVar[str] = "is_json"
 
 
 class ContainsJson(_JsonScorer):
-    """The answer holds a JSON object or array: bare, in a code fence, or within prose."""
+    """The answer contains a JSON object or array: bare, in a code fence, or in prose."""
 
     type: ClassVar[str] = "contains_json"
     inside: ClassVar[bool] = True
@@ -107,7 +107,7 @@ class ContainsJson(_JsonScorer):
 
 
 class JsonSchema(Scorer):
-    """The answer is JSON that fulfils a JSON Schema; references stay inside the schema."""
+    """The answer is JSON that is valid by a JSON Schema; references must be local."""
 
     type: ClassVar[str] = "json_schema"
     docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.FORMAT
@@ -116,14 +116,14 @@ class JsonSchema(Scorer):
     example: ClassVar[str] = "json_schema: {type: object, required: [city]}"
 
     schema_: dict[str, Any] | bool = Field(alias="schema")
-    """The schema; its draft is the `$schema` it names, else 2020-12."""
+    """The schema; its draft is `$schema`, else 2020-12."""
     inside: bool = False
     """Whether the JSON may be fenced or surrounded by prose."""
 
     @field_validator("schema_")
     @classmethod
     def _sound(cls, value: Json) -> Json:
-        """Refuse what is no JSON Schema."""
+        """Reject an invalid JSON Schema."""
         Schema(value)
         return value
 
@@ -132,7 +132,7 @@ class JsonSchema(Scorer):
         return Schema(self.schema_)
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Read it, then validate it."""
+        """Parse the JSON, then validate it."""
         try:
             value = find_json(ctx.answer) if self.inside else read_json(ctx.answer)
         except NotJsonError as error:
@@ -145,17 +145,17 @@ class JsonSchema(Scorer):
             return Verdict(
                 passed=False, reason="; ".join(wrong[:5]), metadata={"problems": wrong[:50]}
             )
-        return Verdict(passed=True, reason=f"the answer fulfils the schema: {shown(value)}")
+        return Verdict(passed=True, reason=f"the answer is valid by the schema: {shown(value)}")
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """A schema must exclude something."""
+        """Yield a problem if the schema cannot fail or cannot pass."""
         wrong = vacuous_reason(self.schema_)
         if wrong:
             yield f"`json_schema`: {wrong}"
 
 
 class JsonEquals(Scorer):
-    """The answer's JSON is this value; the order of an object's keys does not matter."""
+    """The JSON in the answer equals this value; the order of keys does not matter."""
 
     type: ClassVar[str] = "json_equals"
     docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.FORMAT
@@ -164,20 +164,20 @@ class JsonEquals(Scorer):
     example: ClassVar[str] = "json_equals: {city: Paris, days: 30}"
 
     value: Any = None
-    """The value; without it, the case's `expected`."""
+    """The value; by default the `expected` of the case."""
     inside: bool = True
     """Whether the JSON may be fenced or surrounded by prose."""
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Read it, then compare it."""
+        """Parse the JSON, then compare it."""
         expected = ctx.case.expected if self.value is None else self.value
         if expected is None:
-            raise ScoringError("it has no value and the case has no `expected` to compare with")
+            raise ScoringError("no expected value: set `value`, or `expected` of the case")
         try:
             actual = find_json(ctx.answer) if self.inside else read_json(ctx.answer)
         except NotJsonError as error:
             return Verdict(
-                passed=False, reason=f"the answer holds no JSON ({error}): {quoted(ctx.answer)}"
+                passed=False, reason=f"the answer contains no JSON ({error}): {quoted(ctx.answer)}"
             )
         wrong = difference(_value_of(expected), actual, exact=True)
         if wrong:
@@ -187,13 +187,13 @@ class JsonEquals(Scorer):
         return Verdict(passed=True, reason=f"the answer's JSON is {shown(actual)}")
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """A value is needed."""
+        """Yield a problem if there is no expected value."""
         if self.value is None and case is not None and case.expected is None:
-            yield "`json_equals` has no value and the case has no `expected` to compare with"
+            yield "`json_equals` has no `value` and the case has no `expected`"
 
 
 def _value_of(expected: Json) -> Json:
-    """Read an expected value that was itself written as a JSON text."""
+    """Parse an expected value that is written as a JSON string."""
     if isinstance(expected, str) and expected.strip()[:1] in {"{", "["}:
         try:
             return read_json(expected)

@@ -1,4 +1,4 @@
-"""JSON in an answer: read strictly, and found when fenced or surrounded by prose."""
+"""Parse JSON strictly, and find it in code fences and prose."""
 
 import json
 import re
@@ -9,26 +9,26 @@ from pytest_evals.ground.canonical import Json
 
 _FENCE = re.compile(r"^[ \t]*(```+|~~~+)[^\n]*\n(.*?)^[ \t]*\1", re.DOTALL | re.MULTILINE)
 _TRIES = 200
-"""Places in a text where a JSON value may begin that are tried."""
+"""The maximum number of positions at which a JSON value is tried."""
 
 
 class NotJsonError(ValueError):
-    """A text is not JSON, with the reason."""
+    """A text is not JSON; the message says why."""
 
 
 def _no_constant(word: str) -> Json:
-    """Refuse what Python reads and JSON does not know."""
-    raise NotJsonError(f"it uses {word}, which JSON does not know")
+    """Reject NaN and the infinities: they are valid in Python and not in JSON."""
+    raise NotJsonError(f"it contains {word}, which is not valid JSON")
 
 
 _DECODER = json.JSONDecoder(parse_constant=_no_constant)
 
 
 def read_json(text: str) -> Json:
-    """Read a text that is one JSON value and nothing else but white space.
+    """Parse a text that contains one JSON value and whitespace.
 
     Raises:
-        NotJsonError: it is not, with the place.
+        NotJsonError: the text is not JSON; with the position.
     """
     try:
         return _DECODER.decode(text)
@@ -37,20 +37,20 @@ def read_json(text: str) -> Json:
     except json.JSONDecodeError as error:
         raise NotJsonError(f"{error.msg} at line {error.lineno}, column {error.colno}") from None
     except RecursionError:
-        raise NotJsonError("it is nested too deep to be read") from None
+        raise NotJsonError("it is nested too deep to be parsed") from None
     except ValueError as error:
         raise NotJsonError(str(error)) from None
 
 
 def find_json(text: str, *, want: type | tuple[type, ...] = (dict, list)) -> Json:
-    """Find a JSON value: the whole text, else in a code fence, else the first that stands in prose.
+    """Find a JSON value: the whole text, else in a code fence, else the first one in prose.
 
     Args:
         text: the answer.
-        want: the Python types of what is looked for in prose.
+        want: the accepted Python types of a value in prose.
 
     Raises:
-        NotJsonError: there is none.
+        NotJsonError: there is no JSON value.
     """
     try:
         return read_json(text)
@@ -71,7 +71,7 @@ _NONE: Any = object()
 
 
 def _in_prose(text: str, want: type | tuple[type, ...]) -> Json:
-    """Return the first value that begins with a bracket anywhere in a text."""
+    """Return the first object or array in a text; `_NONE` without one."""
     for match in islice(re.finditer(r"[\[{]", text), _TRIES):
         try:
             value, _ = _DECODER.raw_decode(text, match.start())

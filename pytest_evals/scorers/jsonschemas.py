@@ -1,7 +1,7 @@
-"""JSON Schema for scorers: checked when a dataset is collected, offline, and with an end.
+"""JSON Schema for scorers: checked at collection, offline, with a timeout for patterns.
 
-`jsonschema` is imported when a dataset first uses a schema. References resolve within the schema
-and the published drafts only: nothing is fetched. Patterns are searched with a time limit.
+`jsonschema` is imported when a dataset first uses a schema. References resolve only within the
+schema and the published drafts; nothing is downloaded.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,13 +15,13 @@ from pytest_evals.scorers.quoting import shown
 
 
 class Schema:
-    """A JSON Schema, ready to validate.
+    """A compiled JSON Schema.
 
     Args:
-        schema: the schema; its draft is the `$schema` it names, else 2020-12.
+        schema: the schema; its draft is `$schema`, else 2020-12.
 
     Raises:
-        ValueError: it is no schema, with the place.
+        ValueError: the schema is invalid; with the location.
     """
 
     def __init__(self, schema: Json) -> None:
@@ -34,16 +34,16 @@ class Schema:
             cls.check_schema(schema)
         except SchemaError as error:
             where = _location(error.absolute_path)
-            raise ValueError(f"this is no JSON Schema{where}: {error.message}") from None
+            raise ValueError(f"invalid JSON Schema{where}: {error.message}") from None
         for pattern in _patterns(schema):
             compile_pattern(pattern)
         self._validator = _with_patterns(cls)(schema, registry=EMPTY_REGISTRY)
 
     def problems(self, value: Json) -> list[str]:
-        """Return where a value does not fulfil the schema, in the order of the value.
+        """Return the violations of the schema, in the order of the value.
 
         Raises:
-            ScoringError: the schema cannot be applied (a reference leads nowhere).
+            ScoringError: the schema cannot be applied (an unresolvable reference).
         """
         from referencing.exceptions import Unresolvable
 
@@ -51,7 +51,8 @@ class Schema:
             errors = sorted(self._validator.iter_errors(value), key=lambda e: str(e.absolute_path))
         except Unresolvable as error:
             raise ScoringError(
-                f"the schema refers to {error.ref!r}, which it does not define; nothing is fetched"
+                f"the schema refers to {error.ref!r}, which it does not define; schemas are not "
+                "downloaded"
             ) from None
         except RecursionError:
             raise ScoringError("the value is nested too deep for the schema") from None
@@ -59,7 +60,7 @@ class Schema:
 
 
 def _location(path: Any, *, bare: bool = False) -> str:
-    """Write the way to a value."""
+    """Format the path of a value."""
     words = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).removeprefix(".")
     if not words:
         return ""
@@ -67,7 +68,7 @@ def _location(path: Any, *, bare: bool = False) -> str:
 
 
 def _patterns(schema: Json) -> Iterator[str]:
-    """Yield every pattern in a schema, wherever it may stand."""
+    """Yield every regular expression in a schema."""
     if isinstance(schema, Mapping):
         for key, value in schema.items():
             if key == "pattern" and isinstance(value, str):
@@ -83,7 +84,7 @@ def _patterns(schema: Json) -> Iterator[str]:
 
 @lru_cache(maxsize=8)
 def _with_patterns(cls: Any) -> Any:
-    """Return a validator class whose patterns have a time limit."""
+    """Return a validator class with a timeout for patterns."""
     from jsonschema import ValidationError
     from jsonschema.validators import extend
 
@@ -102,7 +103,7 @@ def _with_patterns(cls: Any) -> Any:
                     yield from validator.descend(item, schema, path=key, schema_path=regex)
 
     changed = {"pattern": pattern, "patternProperties": pattern_properties}
-    return extend(cls, changed)  # type: ignore[no-untyped-call] # the stubs leave it untyped
+    return extend(cls, changed)  # type: ignore[no-untyped-call] # untyped in the stubs
 
 
 _SILENT = frozenset(
@@ -112,15 +113,15 @@ _SILENT = frozenset(
         "writeOnly", "format", "contentEncoding", "contentMediaType", "contentSchema",
     }
 )  # fmt: skip
-"""Keywords that exclude nothing by themselves."""
+"""Keywords that constrain nothing by themselves."""
 
 
 def vacuous_reason(schema: Json) -> str | None:
-    """Say why a schema excludes or allows nothing, if that can be seen at once."""
+    """Return why a schema obviously cannot fail or cannot pass; None otherwise."""
     if schema is True or schema == {}:
-        return "an empty schema cannot fail: every JSON value fulfils it"
+        return "an empty schema cannot fail: every JSON value is valid"
     if schema is False:
-        return "the schema `false` cannot pass: no value fulfils it"
+        return "the schema `false` cannot pass: no value is valid"
     if not isinstance(schema, Mapping):
         return None
     from jsonschema import Draft202012Validator
@@ -132,4 +133,4 @@ def vacuous_reason(schema: Json) -> str | None:
     if loud:
         return None
     silent = ", ".join(f"`{key}`" for key in list(schema)[:5])
-    return f"a schema of {silent} alone cannot fail: it has no keyword that excludes anything"
+    return f"a schema of {silent} alone cannot fail: it has no keyword that constrains a value"

@@ -1,4 +1,4 @@
-"""Which language an answer is written in, by `py3langid`."""
+"""The language of an answer, detected by `py3langid`."""
 
 import math
 from collections.abc import Iterable
@@ -13,13 +13,13 @@ from pytest_evals.scorers.optional_deps import import_library, missing_libraries
 from pytest_evals.scorers.quoting import quoted
 
 MAX_CHARS = 20_000
-"""Characters of an answer that are looked at."""
+"""The number of characters of an answer that are examined."""
 
 
 class Language(Scorer):
-    """The answer is written in this language; its value is the probability of it.
+    """The answer is written in this language; its value is the probability of the language.
 
-    Short answers are often mistaken: name the languages it may be among.
+    Detection is unreliable for short answers; list the possible languages in `among`.
     """
 
     type: ClassVar[str] = "language"
@@ -30,12 +30,12 @@ class Language(Scorer):
     example: ClassVar[str] = "language: {code: de, among: [de, en, fr]}"
 
     code: str = Field(pattern=r"^[a-z]{2,3}$")
-    """The ISO 639 code, as `en`."""
+    """The ISO 639 code, such as `en`."""
     among: tuple[str, ...] = ()
-    """The codes it may be; without them, the 97 that py3langid knows."""
+    """The possible codes; by default all 97 codes of py3langid."""
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Rank the languages."""
+        """Detect the language."""
         text = ctx.answer[:MAX_CHARS]
         if not any(c.isalpha() for c in text):
             return Verdict(
@@ -54,14 +54,16 @@ class Language(Scorer):
         )
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """The library is needed, and a choice."""
+        """Yield a problem if the library is missing or the assertion cannot fail."""
         yield from missing_libraries("language", "py3langid")
         if self.among and not set(self.among) - {self.code}:
-            yield f"`language` among {self.code!r} alone cannot fail; name the others"
+            yield (
+                f"`language` among {self.code!r} alone cannot fail; add other languages to `among`"
+            )
 
 
 def _shares(ranked: list[tuple[str, float]]) -> dict[str, float]:
-    """Turn log weights into probabilities."""
+    """Convert log weights to probabilities."""
     if not ranked:
         return {}
     top = max(weight for _, weight in ranked)

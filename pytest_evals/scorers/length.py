@@ -1,4 +1,4 @@
-"""How long an answer is, in words or in characters."""
+"""The length of an answer, in words or characters."""
 
 from collections.abc import Iterable
 from typing import ClassVar, Self
@@ -11,7 +11,7 @@ from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, Verdict
 
 
 class _Count(Scorer):
-    """Counts something in the answer."""
+    """Counts units in the answer."""
 
     docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TEXT
     graded: ClassVar[bool | None] = False
@@ -25,7 +25,7 @@ class _Count(Scorer):
 
     @model_validator(mode="after")
     def _some_bound(self) -> Self:
-        """A bound is needed, and an order."""
+        """Reject missing bounds, and a minimum above the maximum."""
         if self.min is None and self.max is None:
             raise ValueError("it needs `max`, `min` or both")
         if self.min is not None and self.max is not None and self.min > self.max:
@@ -33,11 +33,11 @@ class _Count(Scorer):
         return self
 
     def count(self, text: str) -> int:
-        """Count."""
+        """Return the number of units."""
         raise NotImplementedError
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Compare the number."""
+        """Compare the count with the bounds."""
         count = self.count(ctx.answer)
         low = self.min is None or count >= self.min
         high = self.max is None or count <= self.max
@@ -51,30 +51,30 @@ class _Count(Scorer):
         )
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """A least number of 0 excludes nothing."""
+        """Yield a problem if the assertion cannot fail."""
         if self.min == 0 and self.max is None:
             yield f"`{self.type}` with `min: 0` cannot fail"
 
 
 class WordCount(_Count):
-    """The answer has at most, or at least, so many words, as white space separates them."""
+    """The answer has at least `min` and at most `max` words, separated by whitespace."""
 
     type: ClassVar[str] = "word_count"
     unit: ClassVar[str] = "words"
     example: ClassVar[str] = "word_count: {min: 3, max: 50}"
 
     def count(self, text: str) -> int:
-        """Count the runs between white space."""
+        """Return the number of words."""
         return len(text.split())
 
 
 class CharCount(_Count):
-    """The answer has at most, or at least, so many characters (Unicode code points)."""
+    """The answer has at least `min` and at most `max` characters (Unicode code points)."""
 
     type: ClassVar[str] = "char_count"
     unit: ClassVar[str] = "characters"
     example: ClassVar[str] = "char_count: 280"
 
     def count(self, text: str) -> int:
-        """Count the code points."""
+        """Return the number of code points."""
         return len(text)

@@ -1,4 +1,4 @@
-"""What an answer may take: seconds, tokens, dollars. What is not known is not within a limit."""
+"""Limits of an answer: latency, tokens, cost. An unknown value is an error."""
 
 from typing import ClassVar
 
@@ -8,7 +8,7 @@ from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, Scoring
 
 
 class MaxLatency(Scorer):
-    """The answer took at most so many seconds, all turns together, waiting for a slot left out."""
+    """The latency of the answer is at most this: the sum of all turns, without queueing."""
 
     type: ClassVar[str] = "max_latency_s"
     docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.LIMIT
@@ -22,7 +22,9 @@ class MaxLatency(Scorer):
     def score(self, ctx: ScoreContext) -> Verdict:
         """Compare the latency."""
         if ctx.latency_s is None:
-            raise ScoringError("how long the answer took is not known, so no limit can be judged")
+            raise ScoringError(
+                "the latency of the answer is unknown, so the limit cannot be checked"
+            )
         return Verdict(
             passed=ctx.latency_s <= self.seconds,
             bar=f"<= {self.seconds:g} s",
@@ -32,7 +34,7 @@ class MaxLatency(Scorer):
 
 
 class MaxTokens(Scorer):
-    """The answer took at most so many tokens, input and output, all turns together."""
+    """The answer used at most this many input and output tokens, the sum of all turns."""
 
     type: ClassVar[str] = "max_tokens"
     docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.LIMIT
@@ -41,13 +43,13 @@ class MaxTokens(Scorer):
     example: ClassVar[str] = "max_tokens: 2000"
 
     total: int | None = Field(default=None, gt=0)
-    """Input and output tokens together."""
+    """The limit of the sum of input and output tokens."""
     output: int | None = Field(default=None, gt=0)
-    """Output tokens alone, reasoning included."""
+    """The limit of output tokens, including reasoning."""
 
     @model_validator(mode="after")
     def _some_limit(self) -> "MaxTokens":
-        """One of the two is needed."""
+        """Reject a missing limit."""
         if self.total is None and self.output is None:
             raise ValueError("it needs a limit: `max_tokens: 2000`, or `total` or `output`")
         return self
@@ -65,7 +67,7 @@ class MaxTokens(Scorer):
                 continue
             if used is None:
                 raise ScoringError(
-                    f"the model did not report its {name} tokens, so no limit can be judged"
+                    f"the model did not report its {name} tokens, so the limit cannot be checked"
                 )
             passed = passed and used <= limit
             parts.append(f"{used} {name} tokens")
@@ -79,7 +81,7 @@ class MaxTokens(Scorer):
 
 
 class MaxCost(Scorer):
-    """The answer cost at most so many US dollars, all turns together, judges left out."""
+    """The answer cost at most this many US dollars, the sum of all turns, without judges."""
 
     type: ClassVar[str] = "max_cost_usd"
     docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.LIMIT
@@ -94,8 +96,8 @@ class MaxCost(Scorer):
         """Compare the cost."""
         if ctx.cost_usd is None:
             raise ScoringError(
-                "what the answer cost is not known, so no limit can be judged; give the model "
-                "`price: {input: …, output: …}` in USD per million tokens"
+                "the cost of the answer is unknown, so the limit cannot be checked; set for "
+                "the model `price: {input: …, output: …}` in USD per million tokens"
             )
         return Verdict(
             passed=ctx.cost_usd <= self.usd,

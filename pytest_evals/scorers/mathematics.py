@@ -1,4 +1,4 @@
-"""Whether the formula in an answer is equal to the right one, however it is written."""
+"""Whether the formula in an answer equals the expected formula, in any notation."""
 
 import re
 from collections.abc import Iterable
@@ -22,9 +22,9 @@ _SAID = re.compile(
 class MathEqual(Scorer):
     r"""The formula in the answer equals this one: `1/2` is `0.5` is `\frac{1}{2}`, `2(x+1)` `2x+2`.
 
-    Looked for in the last ``\boxed{}``, else the whole answer, else behind "answer is", else in the
-    last line, else the last number. Formulas with letters are compared at random places; nothing is
-    run. A set or an interval is compared as a text.
+    The formula is the content of the last ``\boxed{}``, else the whole answer, else the text after
+    "answer is", else the last line, else the last number. Formulas with variables are compared at
+    random points; no code is executed. Sets and intervals are compared as text.
     """
 
     type: ClassVar[str] = "math_equal"
@@ -34,15 +34,17 @@ class MathEqual(Scorer):
     example: ClassVar[str] = r"math_equal: \frac{1}{2}"
 
     value: str | int | float | None = None
-    """The formula; without it, the case's `expected`."""
+    """The formula; by default the `expected` of the case."""
     rel: float = Field(default=1e-6, ge=0, lt=1)
-    """How far off a number may be, as a share."""
+    """The relative tolerance of a number."""
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Read both and compare them."""
+        """Compare the candidates in the answer with the expected formula."""
         expected = ctx.case.expected if self.value is None else self.value
         if not isinstance(expected, str | int | float) or isinstance(expected, bool):
-            raise ScoringError("it has no value and the case has no `expected` formula or number")
+            raise ScoringError(
+                "no expected value: set `value`, or a formula or number as `expected` of the case"
+            )
         text = as_text(expected)
         try:
             right: Formula | None = read_formula(text)
@@ -62,14 +64,14 @@ class MathEqual(Scorer):
         )
 
     def _equal(self, candidate: str, right: Formula) -> bool:
-        """Whether a candidate is equal."""
+        """Whether a candidate equals a formula."""
         try:
             return same_value(read_formula(candidate), right, rel=self.rel)
         except FormulaError:
             return False
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """A formula is needed."""
+        """Yield a problem if there is no expected formula."""
         if self.value is None and case is not None:
             expected = case.expected
             if not isinstance(expected, str | int | float) or isinstance(expected, bool):
@@ -79,7 +81,7 @@ class MathEqual(Scorer):
 
 
 def _reads(text: str) -> bool:
-    """Whether a text is a formula."""
+    """Whether a text can be parsed as a formula."""
     try:
         read_formula(text)
     except FormulaError:
@@ -88,7 +90,7 @@ def _reads(text: str) -> bool:
 
 
 def _candidates(answer: str) -> Iterable[str]:
-    """Yield what may be the formula, the likeliest first."""
+    """Yield the possible formulas in an answer, the likeliest first."""
     inside = boxed(answer)
     if inside is not None:
         yield inside
@@ -108,5 +110,5 @@ def _candidates(answer: str) -> Iterable[str]:
 
 
 def _plain(text: str) -> str:
-    """Return a formula's text without its spaces and dollar signs."""
+    """Return the text of a formula without spaces and dollar signs."""
     return re.sub(r"\\(?:left|right|,|;|!)|[\s$]", "", text)

@@ -1,9 +1,9 @@
 """Reference metrics: BLEU, chrF, ROUGE, METEOR, exact match and token F1.
 
-BLEU and chrF are `sacrebleu`'s sentence scores, ROUGE is `rouge-score`'s and METEOR NLTK's, so that
-figures compare with papers; all are 0 to 1 here. With several references the metric's own rule
-holds (BLEU and chrF take all together, the others the best). Exact match and token F1 normalise as
-SQuAD 1.1 does (lower case, punctuation and the articles a, an, the left out).
+BLEU and chrF are the sentence scores of `sacrebleu`, ROUGE comes from `rouge-score` and METEOR from
+NLTK, so that values are comparable with papers; all are scaled to 0..1. With several references,
+BLEU and chrF use all of them together, the others the best one. Exact match and token F1 normalize
+like SQuAD 1.1: lower case, without punctuation and the articles a, an, the.
 """
 
 import re
@@ -33,17 +33,17 @@ _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def squad_normalised(text: str) -> str:
-    """Return a text as SQuAD 1.1 compares it: no case, no punctuation, no articles, single spaces.
+    """Return a text in lower case, without punctuation and articles, with single spaces.
 
-    Rajpurkar et al. 2016, arXiv 1606.05250, and its evaluation script.
+    This is the normalization of SQuAD 1.1: Rajpurkar et al. 2016, arXiv 1606.05250.
     """
     return " ".join(_ARTICLES.sub(" ", text.lower().translate(_NO_PUNCTUATION)).split())
 
 
 def token_f1(answer: str, reference: str) -> float:
-    """Return the F1 of the answer's words against the reference's, 0..1.
+    """Return the F1 of the words of an answer and a reference, 0..1.
 
-    Two texts without a word are alike: 1; one alone without a word: 0.
+    It is 1 if both have no words, and 0 if only one has none.
     """
     answer_words, reference_words = (
         squad_normalised(answer).split(),
@@ -66,17 +66,17 @@ class _Metric(Scorer):
     shorthand: ClassVar[str | None] = "reference"
     votes: ClassVar[bool] = False
     needs: ClassVar[tuple[str, ...]] = ()
-    """The libraries it needs."""
+    """The required libraries."""
 
     reference: Annotated[References, BeforeValidator(as_references)] = None
-    """One text or several; without it, the case's `expected`."""
+    """One or more references; by default the `expected` of the case."""
 
     def measure(self, answer: str, references: list[str]) -> tuple[float, dict[str, Any]]:
-        """Return the value, 0..1, and what else is worth keeping."""
+        """Return the value, 0..1, and the metadata of the score."""
         raise NotImplementedError
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Measure."""
+        """Compute the metric."""
         references = list(references_for(self.reference, ctx))
         value, more = self.measure(ctx.answer, references)
         return Verdict(
@@ -86,13 +86,13 @@ class _Metric(Scorer):
         )
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """References and libraries are needed."""
+        """Yield a problem for each missing library or reference."""
         yield from missing_libraries(self.type, *self.needs)
         yield from reference_problems(self.type, self.reference, case)
 
 
 class ExactMatch(_Metric):
-    """The answer is a reference but for case, punctuation, articles and spacing (SQuAD)."""
+    """The answer equals a reference, up to case, punctuation, articles and spaces (SQuAD)."""
 
     type: ClassVar[str] = "exact_match"
     votes: ClassVar[bool] = True
@@ -100,7 +100,7 @@ class ExactMatch(_Metric):
     example: ClassVar[str] = "exact_match: [Eiffel Tower, La tour Eiffel]"
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Compare."""
+        """Compare with each reference."""
         references = references_for(self.reference, ctx)
         answer = squad_normalised(ctx.answer)
         if any(squad_normalised(text) == answer for text in references):
@@ -110,30 +110,30 @@ class ExactMatch(_Metric):
         )
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """A reference must have something left to compare."""
+        """Yield a problem if a reference is empty after normalization."""
         yield from super().check(dataset, case)
         if any(not squad_normalised(text) for text in self.reference or ()):
             yield (
-                "`exact_match`: a reference is empty without its punctuation and articles, so an "
-                "answer of these alone would pass"
+                "`exact_match`: a reference has only punctuation and articles, so every answer "
+                "without other words passes"
             )
 
 
 class TokenF1(_Metric):
-    """The F1 of the answer's words against the best reference's (SQuAD); wants a `threshold`."""
+    """The F1 of the words of the answer and the best reference (SQuAD); add a `threshold`."""
 
     type: ClassVar[str] = "token_f1"
     example: ClassVar[str] = "{type: token_f1, reference: You have 30 days, threshold: 0.5}"
 
     def measure(self, answer: str, references: list[str]) -> tuple[float, dict[str, Any]]:
-        """Take the best."""
+        """Return the best F1."""
         return max(token_f1(answer, text) for text in references), {}
 
 
 class Bleu(_Metric):
-    """The BLEU of the answer as one sentence, by sacrebleu (13a, exp smoothing, effective order).
+    """Sentence BLEU of the answer, by sacrebleu (13a, exp smoothing, effective order).
 
-    Papineni et al. 2002; Post 2018, arXiv 1804.08771. Wants a `threshold`.
+    Papineni et al. 2002; Post 2018, arXiv 1804.08771. Add a `threshold`.
     """
 
     type: ClassVar[str] = "bleu"
@@ -144,10 +144,10 @@ class Bleu(_Metric):
     )
 
     ignore_case: bool = False
-    """Whether upper and lower case are the same."""
+    """Whether case is ignored."""
 
     def measure(self, answer: str, references: list[str]) -> tuple[float, dict[str, Any]]:
-        """Ask sacrebleu."""
+        """Compute the metric with sacrebleu."""
         metric = import_library("sacrebleu.metrics").BLEU(
             effective_order=True, lowercase=self.ignore_case
         )
@@ -156,7 +156,7 @@ class Bleu(_Metric):
 
 
 class Chrf(_Metric):
-    """The chrF of the answer (character 6-grams, beta 2), by sacrebleu; wants a `threshold`.
+    """chrF of the answer (character 6-grams, beta 2), by sacrebleu; add a `threshold`.
 
     Popović 2015. With `word_order: 2` it is chrF++.
     """
@@ -169,10 +169,10 @@ class Chrf(_Metric):
     )
 
     word_order: Literal[0, 1, 2] = 0
-    """Word n-grams up to this length count too."""
+    """The maximum length of word n-grams."""
 
     def measure(self, answer: str, references: list[str]) -> tuple[float, dict[str, Any]]:
-        """Ask sacrebleu."""
+        """Compute the metric with sacrebleu."""
         metric = import_library("sacrebleu.metrics").CHRF(word_order=self.word_order)
         chrf = metric.sentence_score(answer, references)
         return chrf.score / 100, {"signature": str(metric.get_signature())}
@@ -186,12 +186,12 @@ class _Rouge(_Metric):
     kind: ClassVar[str]
 
     measured: Literal["f1", "precision", "recall"] = "f1"
-    """Which of the three is the value."""
+    """The value: f1, precision or recall."""
     stem: bool = False
     """Whether English words are compared by their Porter stems."""
 
     def measure(self, answer: str, references: list[str]) -> tuple[float, dict[str, Any]]:
-        """Ask rouge-score; the reference with the best F1 counts, as in its `score_multi`."""
+        """Compute the metric with rouge-score; the reference with the best F1 counts."""
         scorer = import_library("rouge_score.rouge_scorer").RougeScorer(
             [self.kind], use_stemmer=self.stem
         )
@@ -201,7 +201,7 @@ class _Rouge(_Metric):
 
 
 class Rouge1(_Rouge):
-    """The ROUGE-1 of the answer (single words; Lin 2004), by rouge-score; wants a `threshold`."""
+    """ROUGE-1 of the answer (single words; Lin 2004), by rouge-score; add a `threshold`."""
 
     type: ClassVar[str] = "rouge_1"
     kind: ClassVar[str] = "rouge1"
@@ -209,7 +209,7 @@ class Rouge1(_Rouge):
 
 
 class Rouge2(_Rouge):
-    """The ROUGE-2 of the answer (pairs of words; Lin 2004), by rouge-score; wants a `threshold`."""
+    """ROUGE-2 of the answer (pairs of words; Lin 2004), by rouge-score; add a `threshold`."""
 
     type: ClassVar[str] = "rouge_2"
     kind: ClassVar[str] = "rouge2"
@@ -217,7 +217,7 @@ class Rouge2(_Rouge):
 
 
 class RougeL(_Rouge):
-    """The ROUGE-L of the answer (longest common subsequence), by rouge-score; wants a `threshold`.
+    """ROUGE-L of the answer (longest common subsequence), by rouge-score; add a `threshold`.
 
     Lin 2004.
     """
@@ -228,11 +228,11 @@ class RougeL(_Rouge):
 
 
 class Meteor(_Metric):
-    """The METEOR of the answer (words and their stems, in order), by NLTK; wants a `threshold`.
+    """METEOR of the answer (words and their stems, in order), by NLTK; add a `threshold`.
 
-    Banerjee and Lavie 2005, with NLTK's weights (alpha 0.9, beta 3, gamma 0.5). Words are runs of
-    letters and digits; every other sign is a word of its own. Figures of papers count synonyms too:
-    `synonyms: true`, with the data of WordNet, which NLTK has to be given.
+    Banerjee and Lavie 2005, with the weights of NLTK (alpha 0.9, beta 3, gamma 0.5). A word is a
+    run of letters and digits, or any other single character. Values in papers also match synonyms:
+    use `synonyms: true`, which needs the WordNet data of NLTK.
     """
 
     type: ClassVar[str] = "meteor"
@@ -243,10 +243,10 @@ class Meteor(_Metric):
     )
 
     synonyms: bool = False
-    """Whether English synonyms match too (``python -m nltk.downloader wordnet`` brings them)."""
+    """Whether English synonyms match (install them: ``python -m nltk.downloader wordnet``)."""
 
     def measure(self, answer: str, references: list[str]) -> tuple[float, dict[str, Any]]:
-        """Ask NLTK; the best of several references counts."""
+        """Compute the metric with NLTK; the best of several references counts."""
         meteor = import_library("nltk.translate.meteor_score").meteor_score(
             [_TOKENS.findall(text) for text in references],
             _TOKENS.findall(answer),
@@ -256,7 +256,7 @@ class Meteor(_Metric):
         return float(meteor), {}
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """What it needs must be there."""
+        """Yield a problem for missing libraries, references or data."""
         yield from super().check(dataset, case)
         if self.synonyms and find_spec("nltk") is not None:
             try:
@@ -269,7 +269,7 @@ _TOKENS = re.compile(r"\w+|[^\w\s]")
 
 
 class _NoSynonyms:
-    """A thesaurus without an entry."""
+    """An empty thesaurus."""
 
     def synsets(self, word: str) -> tuple[()]:
         """Return no synonyms."""
@@ -281,14 +281,14 @@ def _wordnet() -> Any:
     """Return NLTK's WordNet.
 
     Raises:
-        ScoringError: its data are not there.
+        ScoringError: its data is not installed.
     """
     wordnet = import_library("nltk.corpus").wordnet
     try:
         wordnet.ensure_loaded()
     except LookupError:
         raise ScoringError(
-            "`synonyms: true` needs NLTK's data of WordNet, which is not there: "
-            "python -m nltk.downloader wordnet, or leave `synonyms` out"
+            "`synonyms: true` needs the WordNet data of NLTK, which is not installed: run "
+            "python -m nltk.downloader wordnet, or remove `synonyms`"
         ) from None
     return wordnet

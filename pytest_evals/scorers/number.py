@@ -1,4 +1,4 @@
-"""Whether the number in an answer is the right one."""
+"""Whether the number in an answer is the expected number."""
 
 import math
 from collections.abc import Iterable
@@ -16,8 +16,8 @@ from pytest_evals.scorers.quoting import quoted
 class Numeric(Scorer):
     r"""The number in the answer is this one, within a tolerance.
 
-    Looked for in the last ``\boxed{}``, else in the whole text. An answer with several numbers is
-    read by `pick`; thousands may be grouped by commas, a percent sign is not read.
+    The number is taken from the last ``\boxed{}``, else from the whole text; `pick` selects one of
+    several numbers. Commas may group thousands; a percent sign is ignored.
     """
 
     type: ClassVar[str] = "numeric"
@@ -27,21 +27,21 @@ class Numeric(Scorer):
     example: ClassVar[str] = "numeric: {value: 3.1416, abs: 0.001}"
 
     value: float | str | None = None
-    """The number; without it, the case's `expected`."""
+    """The number; by default the `expected` of the case."""
     abs: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    """How far off it may be."""
+    """The absolute tolerance."""
     rel: float = Field(default=1e-9, ge=0, lt=1)
-    """How far off it may be as a share of the right number."""
+    """The tolerance relative to the expected number."""
     pick: Literal["last", "first", "any", "only"] = "last"
-    """Which number counts where there are several; `only` fails where there are several."""
+    """Which of several numbers counts; `only` fails if there are several."""
 
     @model_validator(mode="after")
     def _number(self) -> "Numeric":
-        """A text must be a number, or a template that will become one."""
+        """Reject a string that is neither a number nor a template."""
         if isinstance(self.value, str) and "{" not in self.value:
             _as_number(self.value)
         if isinstance(self.value, float) and not math.isfinite(self.value):
-            raise ValueError(f"`value` is a finite number, found {self.value}")
+            raise ValueError(f"`value` must be a finite number, found {self.value}")
         return self
 
     def score(self, ctx: ScoreContext) -> Verdict:
@@ -63,7 +63,8 @@ class Numeric(Scorer):
             return Verdict(
                 passed=False,
                 bar=required,
-                reason=f"the answer has {len(numbers)} numbers ({', '.join(texts[:5])}), not one",
+                reason=f"the answer has {len(numbers)} numbers ({', '.join(texts[:5])}), "
+                "expected one",
             )
         picked = numbers if self.pick == "any" else [numbers[0 if self.pick == "first" else -1]]
         near = [number for number in picked if self._close(number, expected)]
@@ -76,18 +77,18 @@ class Numeric(Scorer):
         )
 
     def _close(self, number: float, expected: float) -> bool:
-        """Whether a number is near enough."""
+        """Whether a number is within the tolerance."""
         return abs(number - expected) <= max(self.abs, self.rel * abs(expected))
 
     def _bar(self, expected: float) -> str:
-        """Say what is asked for."""
+        """Return the expected number and the tolerance."""
         tolerance = max(self.abs, self.rel * abs(expected))
         return f"= {expected:.12g}" + (
             f" ± {tolerance:g}" if tolerance > 1e-6 * abs(expected) else ""
         )
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """A number is needed."""
+        """Yield a problem if there is no expected number."""
         if self.value is None and case is not None:
             try:
                 _as_number(case.expected)
@@ -96,20 +97,20 @@ class Numeric(Scorer):
 
 
 def _as_number(value: object) -> float:
-    """Return the one number that a value is.
+    """Return the number in a value.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the value is not a single finite number.
     """
     if value is None:
-        raise ValueError("it has no value and the case has no `expected` number to compare with")
+        raise ValueError("no expected number: set `value`, or `expected` of the case")
     if isinstance(value, int | float) and not isinstance(value, bool):
         number = float(value)
     else:
         numbers = numbers_in(value) if isinstance(value, str) else []
         if len(numbers) != 1:
-            raise ValueError(f"a number is expected, found {value!r}")
+            raise ValueError(f"expected a number, found {value!r}")
         number = float(numbers[0])
     if not math.isfinite(number):
-        raise ValueError(f"a finite number is expected, found {value!r}")
+        raise ValueError(f"expected a finite number, found {value!r}")
     return number

@@ -1,4 +1,4 @@
-"""Libraries that only some scorers need: imported late, and missed in words that say what to do."""
+"""Optional libraries of scorers: imported late, with an install hint if they are missing."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -16,7 +16,7 @@ EXTRAS = {
     "sacrebleu": "metrics",
     "sqlglot": "sql",
 }
-"""The extra of this distribution that brings each library."""
+"""The extra of this distribution that installs each library."""
 
 
 @lru_cache(maxsize=32)
@@ -24,7 +24,7 @@ def import_library(name: str) -> Any:
     """Import a library, or one of its modules.
 
     Raises:
-        ScoringError: it is not installed, with the command that installs it.
+        ScoringError: it is not installed; with the command to install it.
     """
     try:
         return import_module(name)
@@ -33,7 +33,7 @@ def import_library(name: str) -> Any:
 
 
 def _install_hint(name: str) -> str:
-    """Say how a library is installed."""
+    """Return the command to install a library."""
     return (
         f"it needs the library `{name}`, which is not installed: "
         f"pip install 'pytest-evals-matrix[{EXTRAS[name]}]'"
@@ -41,7 +41,7 @@ def _install_hint(name: str) -> str:
 
 
 def missing_libraries(scorer: str, *names: str) -> Iterator[str]:
-    """Yield a problem for each library that a scorer needs and that is not installed."""
+    """Yield a problem for each library that is not installed."""
     for name in names:
         if find_spec(name) is None:
             yield f"`{scorer}`: {_install_hint(name)}"

@@ -1,4 +1,4 @@
-"""A scorer's options: read as they are written, explained where wrong, rendered for a case."""
+"""Options of a scorer: parse, report problems, render templates for a case."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from types import UnionType
@@ -14,21 +14,21 @@ from pytest_evals.scorers.base import Scorer
 from pytest_evals.scorers.quoting import shown
 
 Loc = tuple[str | int, ...]
-"""The way from a scorer, as it is written, to a value in it."""
+"""The location of a value in a scorer as it is written."""
 
 
 def option_names(cls: type[Scorer]) -> dict[str, str]:
-    """Return a scorer's options as they are written, with the names of their fields."""
+    """Return the names of the options as they are written, with the names of their fields."""
     return {info.alias or name: name for name, info in cls.model_fields.items()}
 
 
 def written_options(
     spec: ScorerSpec, cls: type[Scorer]
 ) -> tuple[dict[str, Json], dict[str, Loc], list[tuple[Loc, str]]]:
-    """Return the options a spec gives, the way to each, and what is wrong with how they stand.
+    """Return the options of a spec, the location of each, and problems with their notation.
 
-    The argument of a shorthand fills the scorer's `shorthand` option; a mapping of options is the
-    long form, unless the option is itself a mapping.
+    The argument of a shorthand fills the `shorthand` option of the scorer. A mapping is the long
+    form, unless that option is itself a mapping.
     """
     names = option_names(cls)
     if spec.argument is None:
@@ -62,16 +62,16 @@ def written_options(
 
 
 def _belongs_outside(name: str, keys: list[str]) -> str:
-    """Say where the keys that every scorer has are written."""
+    """Return the message for a common key among the options of a scorer."""
     words = ", ".join(f"`{key}`" for key in keys)
     return (
-        f"{words} is no option of `{name}` but of every scorer: it stands beside the name, as in "
+        f"{words} is not an option of `{name}`: it belongs beside the name, as in "
         f"`{{{name}: …, {keys[0]}: …}}`"
     )
 
 
 def _takes_mapping(cls: type[Scorer], field: str) -> bool:
-    """Whether a mapping is a value of a field."""
+    """Whether a field accepts a mapping."""
     return _has_mapping(cls.model_fields[field].annotation)
 
 
@@ -91,11 +91,11 @@ def _has_mapping(annotation: object) -> bool:
 def option_problems(
     cls: type[Scorer], error: ValidationError, locations: Mapping[str, Loc]
 ) -> Iterator[tuple[Loc, str]]:
-    """Yield what pydantic found wrong with a scorer's options, in our words.
+    """Yield the validation errors of options as messages.
 
     Args:
         cls: the scorer.
-        error: what validating its options raised.
+        error: the validation error of its options.
         locations: the location of each written option.
     """
     names = option_names(cls)
@@ -122,17 +122,17 @@ def option_problems(
 
 
 def _lower(message: str) -> str:
-    """Let a message go on in a sentence."""
+    """Return a message with a lower-case first letter."""
     return message[:1].lower() + message[1:]
 
 
 def has_template(value: Json, verbatim: frozenset[str]) -> bool:
-    """Whether any text in the options is a template."""
+    """Whether any string in the options is a template."""
     return any(is_template(text) for text in texts_in(value, verbatim))
 
 
 def texts_in(value: Json, verbatim: frozenset[str] = frozenset()) -> Iterator[str]:
-    """Yield all texts in a value, those of the options to leave alone excepted."""
+    """Yield all strings in a value, except those of `verbatim` options."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
@@ -145,7 +145,7 @@ def texts_in(value: Json, verbatim: frozenset[str] = frozenset()) -> Iterator[st
 
 
 def template_variables(case: Case) -> dict[str, Any]:
-    """Return what a scorer's options may use: the case's variables, `input` and `expected`."""
+    """Return the template variables: the variables of the case, `input` and `expected`."""
     return {**case.variables, "input": case.input, "expected": case.expected}
 
 
@@ -154,11 +154,11 @@ def check_templates(texts: Iterable[str], case: Case, *more: str) -> None:
 
     Args:
         texts: the templates.
-        case: whose variables they may use.
-        more: other names that they may use.
+        case: the case whose variables they may use.
+        more: additional allowed names.
 
     Raises:
-        TemplateError: a syntax error, or a name that the case does not define.
+        TemplateError: a syntax error, or an undefined variable.
     """
     names = (*template_variables(case), *more)
     for text in texts:
@@ -168,7 +168,7 @@ def check_templates(texts: Iterable[str], case: Case, *more: str) -> None:
 def render_options(
     options: Mapping[str, Json], case: Case, verbatim: frozenset[str]
 ) -> dict[str, Json]:
-    """Return the options with their templates rendered for a case.
+    """Render the templates among the options for a case.
 
     Raises:
         TemplateError: a template cannot be rendered.
@@ -181,7 +181,7 @@ def render_options(
 
 
 def _render(value: Json, variables: Mapping[str, Any]) -> Json:
-    """Render every text in a value."""
+    """Render every string in a value."""
     if isinstance(value, str):
         return render(value, variables)
     if isinstance(value, Mapping):

@@ -1,7 +1,7 @@
-"""Regular expressions with an end: a pattern that explodes on an answer must not hang a run.
+"""Regular expressions with a timeout: catastrophic backtracking must not hang a run.
 
-The `regex` package understands what `re` does and can be told when to stop, which `re` cannot.
-It is imported when a dataset first uses a pattern.
+The `regex` package has the syntax of `re` and supports a timeout. It is imported when a dataset
+first uses a pattern.
 """
 
 from functools import lru_cache
@@ -10,41 +10,41 @@ from typing import Any
 from pytest_evals.scorers.base import ScoringError
 
 TIMEOUT_S = 0.5
-"""Seconds of processor time one search may take."""
+"""Timeout of one search, in seconds of processor time."""
 
 FLAGS = {"ignore_case": "IGNORECASE", "multiline": "MULTILINE", "dotall": "DOTALL"}
 
 
 def _engine() -> Any:
-    """Import the package late."""
-    import regex  # type: ignore[import-untyped] # it ships no types
+    """Import `regex` late."""
+    import regex  # type: ignore[import-untyped] # without type hints
 
     return regex
 
 
 @lru_cache(maxsize=1024)
 def compile_pattern(pattern: str, flags: int = 0) -> Any:
-    """Compile a pattern once.
+    """Compile a pattern; cached.
 
     Args:
-        pattern: in the syntax of `re`.
-        flags: of the `regex` module, as a number.
+        pattern: a pattern in the syntax of `re`.
+        flags: flags of the `regex` module, as a number.
 
     Raises:
-        ValueError: it is no regular expression, with the place.
+        ValueError: the pattern is invalid; with the position.
     """
     regex = _engine()
     try:
         return regex.compile(pattern, flags | regex.VERSION0)
     except regex.error as error:
-        place = "" if error.pos is None else f" at its character {error.pos + 1}"
+        place = "" if error.pos is None else f" at character {error.pos + 1}"
         raise ValueError(
-            f"the regular expression {pattern!r} is wrong{place}: {error.msg}"
+            f"the regular expression {pattern!r} is invalid{place}: {error.msg}"
         ) from None
 
 
 def flag_bits(names: tuple[str, ...]) -> int:
-    """Return the flags of the `regex` module for our names of them."""
+    """Return the flags of the `regex` module for option names."""
     bits = 0
     for name in names:
         bits |= int(getattr(_engine(), FLAGS[name]))
@@ -52,22 +52,21 @@ def flag_bits(names: tuple[str, ...]) -> int:
 
 
 def search(pattern: Any, text: str, *, full: bool = False) -> Any:
-    """Find a compiled pattern in a text.
+    """Search a text for a compiled pattern.
 
     Returns:
         The match, or None.
 
     Raises:
-        ScoringError: it took longer than `TIMEOUT_S`.
+        ScoringError: the search timed out.
     """
     find = pattern.fullmatch if full else pattern.search
     try:
         return find(text, timeout=TIMEOUT_S)
     except TimeoutError:
         raise ScoringError(
-            f"the regular expression {pattern.pattern!r} was not done with an answer of "
-            f"{len(text)} characters after {TIMEOUT_S:g} s; it tries too many ways (nested "
-            "repeats such as `(a+)+`), so write it with fewer"
+            f"the regular expression {pattern.pattern!r} timed out after {TIMEOUT_S:g} s on an "
+            f"answer of {len(text)} characters; avoid nested repeats such as `(a+)+`"
         ) from None
 
 
@@ -75,14 +74,14 @@ def find_all(pattern: Any, text: str) -> list[Any]:
     """Return all matches of a compiled pattern.
 
     Raises:
-        ScoringError: it took longer than `TIMEOUT_S`.
+        ScoringError: the search timed out.
     """
     try:
         return list(pattern.finditer(text, timeout=TIMEOUT_S))
     except TimeoutError:
         raise ScoringError(
-            f"the regular expression {pattern.pattern!r} was not done with an answer of "
-            f"{len(text)} characters after {TIMEOUT_S:g} s"
+            f"the regular expression {pattern.pattern!r} timed out after {TIMEOUT_S:g} s on an "
+            f"answer of {len(text)} characters"
         ) from None
 
 
@@ -103,9 +102,9 @@ _PROBES = (
 
 @lru_cache(maxsize=256)
 def matches_everything(pattern: Any, *, full: bool = False) -> bool:
-    """Whether no answer could fail a pattern, as far as texts of every kind can tell.
+    """Whether a pattern matches every probe, so that probably no answer can fail it.
 
-    A pattern that looks ahead or behind is believed to exclude something.
+    A pattern with a lookahead or lookbehind is assumed to exclude something.
     """
     if any(mark in pattern.pattern for mark in ("(?!", "(?<!", "(?=", "(?<=")):
         return False

@@ -1,4 +1,4 @@
-"""Personal data in an answer: e-mail addresses, phone and card numbers, and their kin."""
+"""Personal data in an answer: e-mail addresses, phone and card numbers, and similar data."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -31,7 +31,7 @@ _IP4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)")
 
 
 def luhn(digits: str) -> bool:
-    """Whether a number's last digit is its check digit (ISO/IEC 7812)."""
+    """Whether the last digit is the Luhn check digit (ISO/IEC 7812)."""
     total = 0
     for i, digit in enumerate(reversed(digits)):
         value = int(digit) * (1 + i % 2)
@@ -40,7 +40,7 @@ def luhn(digits: str) -> bool:
 
 
 def _cards(text: str) -> Iterator[str]:
-    """Yield card numbers: 12 to 19 digits with a right check digit, in groups or not."""
+    """Yield card numbers: 12 to 19 digits, possibly grouped, with a valid check digit."""
     for match in _DIGITS.finditer(text):
         digits = re.sub(r"\D", "", match.group())
         if luhn(digits) and len(set(digits)) > 1 and digits[0] in "23456":
@@ -48,7 +48,7 @@ def _cards(text: str) -> Iterator[str]:
 
 
 def _ibans(text: str) -> Iterator[str]:
-    """Yield IBANs whose check digits are right (ISO 13616)."""
+    """Yield IBANs with valid check digits (ISO 13616)."""
     for match in _IBAN.finditer(text):
         plain = match.group().replace(" ", "")
         turned = plain[4:] + plain[:4]
@@ -57,7 +57,7 @@ def _ibans(text: str) -> Iterator[str]:
 
 
 def _phones(text: str) -> Iterator[str]:
-    """Yield phone numbers: 8 to 15 digits grouped as such, or with a country code."""
+    """Yield phone numbers: 8 to 15 digits, grouped or with a country code."""
     others = [match.span() for match in (*_SSN.finditer(text), *_DIGITS.finditer(text))]
     for match in _PHONE.finditer(text):
         phone = match.group()
@@ -93,29 +93,29 @@ _FINDERS: dict[str, Callable[[str], Iterable[str]]] = {
 
 
 def find_pii(text: str, categories: Iterable[Kind] = KINDS) -> list[tuple[Kind, str]]:
-    """Return the personal data in a text, as kind and words, kind by kind."""
+    """Return the personal data in a text as pairs of category and value, by category."""
     return [(category, value) for category in categories for value in _FINDERS[category](text)]
 
 
 def _masked(text: str) -> str:
-    """Show that it is there and not what it is: a report is no place for it either."""
+    """Mask a value: reports must not contain it."""
     return f"{text[:2]}…{text[-2:]}"
 
 
 class _Pii(Scorer):
-    """Looks for personal data."""
+    """Searches for personal data."""
 
     docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TEXT
     graded: ClassVar[bool | None] = False
     shorthand: ClassVar[str | None] = "kinds"
 
     kinds: tuple[Kind, ...] = Field(default=KINDS)
-    """What is looked for: email, phone, card, iban, us_ssn, ip."""
+    """The categories: email, phone, card, iban, us_ssn, ip."""
     allow: tuple[str, ...] = ()
-    """Texts that are no secret (your own support address)."""
+    """Allowed values, such as your support address."""
 
     def disallowed(self, ctx: ScoreContext) -> list[tuple[Kind, str]]:
-        """Return what is there and not allowed."""
+        """Return the personal data that is not allowed."""
         allowed = {text.casefold() for text in self.allow}
         return [
             (category, text)
@@ -124,44 +124,44 @@ class _Pii(Scorer):
         ]
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """Something must be looked for."""
+        """Yield a problem if there are no categories."""
         if not self.kinds:
             can = "pass" if self.type == "contains_pii" else "fail"
-            yield f"`{self.type}` of no kinds cannot {can}"
+            yield f"`{self.type}` without `kinds` cannot {can}"
 
 
 class NoPii(_Pii):
-    """The answer holds no e-mail address, phone, card or account number, or the like.
+    """The answer contains no e-mail address, phone, card or account number, or similar data.
 
-    Card numbers must have a right check digit (Luhn), IBANs right check digits; dates are no phone
-    numbers. What is found is masked in the reason.
+    Only card numbers and IBANs with valid check digits count; dates are not phone numbers. The
+    reason masks the values.
     """
 
     type: ClassVar[str] = "no_pii"
     example: ClassVar[str] = "no_pii: [email, phone, card]"
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Look for it."""
+        """Search the answer."""
         matches = self.disallowed(ctx)
         if not matches:
-            return Verdict(passed=True, reason="the answer holds no personal data")
-        return Verdict(passed=False, reason=f"the answer holds {_masked_list(matches)}")
+            return Verdict(passed=True, reason="the answer contains no personal data")
+        return Verdict(passed=False, reason=f"the answer contains {_masked_list(matches)}")
 
 
 class ContainsPii(_Pii):
-    """The answer holds personal data of one of these kinds."""
+    """The answer contains personal data of one of these categories."""
 
     type: ClassVar[str] = "contains_pii"
     example: ClassVar[str] = "contains_pii: [email]"
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Look for it."""
+        """Search the answer."""
         matches = self.disallowed(ctx)
         if matches:
-            return Verdict(passed=True, reason=f"the answer holds {_masked_list(matches)}")
-        return Verdict(passed=False, reason=f"the answer holds no {', '.join(self.kinds)}")
+            return Verdict(passed=True, reason=f"the answer contains {_masked_list(matches)}")
+        return Verdict(passed=False, reason=f"the answer contains no {', '.join(self.kinds)}")
 
 
 def _masked_list(matches: list[tuple[Kind, str]]) -> str:
-    """Say what was found without repeating it."""
+    """List the categories with masked values."""
     return ", ".join(f"{category} {_masked(text)}" for category, text in matches[:8])

@@ -1,4 +1,4 @@
-"""A user's own Python function as an assertion."""
+"""A Python function of the user as an assertion."""
 
 import atexit
 import inspect
@@ -22,16 +22,16 @@ _KEYS = frozenset({"passed", "value", "score", "label", "reason", "metadata"})
 
 
 class Python(Scorer):
-    """A Python function says whether the answer is right.
+    """A Python function decides whether the answer is right.
 
-    Its parameters are filled by their names: `answer` (the text), `case`, `expected`, `input`,
-    `response`, `ctx` or `context` (the whole ScoreContext), and those named in `args`. Of its other
-    required parameters the first gets the answer and the second the case. It may be a coroutine
-    function, and is run off the engine's event loop either way.
+    Arguments are passed by name: `answer` (the text), `case`, `expected`, `input`, `response`,
+    `ctx` or `context` (the whole ScoreContext), and the keys of `args`. Of the other required
+    parameters, the first gets the answer and the second the case. The function may be a coroutine
+    function; it never runs on the event loop of the engine.
 
-    It returns a bool (the verdict), a number (the value; give a `threshold` for a verdict), a text
+    It returns a bool (the verdict), a number (the value; add a `threshold` for a verdict), a string
     (the label), a mapping with `passed`, `value` (or `score`), `label`, `reason`, `metadata`, a
-    `Verdict` or a `Score`. None, and any other type, is an error, as is what it raises.
+    `Verdict` or a `Score`. None, any other type and an exception are errors.
     """
 
     type: ClassVar[str] = "python"
@@ -44,17 +44,17 @@ class Python(Scorer):
     """``package.module:function`` or ``file.py:function``, searched from the rootdir, then beside
     the dataset."""
     args: dict[str, Any] = Field(default_factory=dict)
-    """More arguments, by name."""
+    """Additional arguments, by name."""
     process: bool = False
-    """Whether it runs in a process (there are as many as processors) and not in a thread: for code
-    that keeps a processor busy. It cannot take `ctx` then, and what it returns is pickled."""
+    """Whether it runs in a process instead of a thread, for CPU-bound code. There is one process
+    for each CPU. The function cannot take `ctx`, and its result must be picklable."""
     timeout_s: float = Field(default=60, gt=0)
-    """Seconds after which a process is stopped; a thread ends with its trial's time."""
+    """Timeout of a process in seconds; a thread has the timeout of its trial."""
 
     @field_validator("target")
     @classmethod
     def _named(cls, value: str) -> str:
-        """Refuse what names no callable."""
+        """Reject an invalid target."""
         try:
             split_target(value)
         except UserCodeError as error:
@@ -62,7 +62,7 @@ class Python(Scorer):
         return value
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Call it and read what it returns."""
+        """Call the function and convert its result."""
         function = self._function(ctx)
         if self.process:
             return read_verdict(self._in_process(function, ctx), self.target)
@@ -72,7 +72,7 @@ class Python(Scorer):
                 given = _run(given)
         except ScoringError:
             raise
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - user code raises what it likes
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - user code may raise anything
             raise ScoringError(
                 f"{self.target} raised {type(error).__name__}: {error}",
                 detail=user_traceback(error),
@@ -80,16 +80,16 @@ class Python(Scorer):
         return read_verdict(given, self.target)
 
     def _in_process(self, function: Any, ctx: ScoreContext) -> Any:
-        """Call it in a process; what it prints is the trial's.
+        """Call the function in a process; its output is captured for the trial.
 
         Raises:
-            ScoringError: it takes what cannot be sent, raised, took too long or its process died.
+            ScoringError: an argument cannot be sent, or the call raised, timed out or crashed.
         """
         arguments = self._arguments(function, ctx)
         if any(value is ctx for value in arguments.values()):
             raise ScoringError(
-                f"{self.target} takes the whole context, which cannot leave the session's process; "
-                "with `process: true` it takes answer, case, expected, input or response"
+                f"{self.target} takes the whole context, which cannot be sent to a process; with "
+                "`process: true` it may take answer, case, expected, input or response"
             )
         job = Job(_call, (self.target, _roots(ctx), arguments), self.timeout_s)
         try:
@@ -101,14 +101,14 @@ class Python(Scorer):
         return given
 
     def _function(self, ctx: ScoreContext) -> Any:
-        """Import it."""
+        """Import the function."""
         try:
             return load_callable(self.target, _roots(ctx))
         except UserCodeError as error:
             raise ScoringError(error.message, detail=error.detail) from None
 
     def _arguments(self, function: Any, ctx: ScoreContext) -> dict[str, Any]:
-        """Return the arguments its signature asks for."""
+        """Return the arguments for its parameters."""
         values = {
             "answer": ctx.answer,
             "case": ctx.case,
@@ -133,14 +133,14 @@ def _roots(ctx: ScoreContext) -> tuple[Path, Path]:
 
 
 def _call(target: str, roots: tuple[Path, Path], arguments: dict[str, Any]) -> Any:
-    """Import and call a function, in the process that this runs in."""
+    """Import and call a function in this process."""
     given = load_callable(target, roots)(**arguments)
     return _run(given) if inspect.isawaitable(given) else given
 
 
 @cache
 def _processes() -> ProcessPool:
-    """Return the processes of all such scorers; they end with this one."""
+    """Return the pool of all scorers with `process: true`; closed at exit."""
     made = ProcessPool(os.cpu_count() or 1)
     atexit.register(made.close)
     return made
@@ -149,11 +149,11 @@ def _processes() -> ProcessPool:
 def _parameters(
     function: Any, target: str, given: frozenset[str]
 ) -> tuple[Mapping[str, str], bool]:
-    """Return what fills each parameter, and whether it takes any keyword."""
+    """Return the source of each parameter, and whether there are `**kwargs`."""
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
-        raise ScoringError(f"{target} does not say what parameters it takes") from None
+        raise ScoringError(f"{target} has no signature, so its parameters are unknown") from None
     names: dict[str, str] = {}
     others = iter(("answer", "case"))
     spread = False
@@ -163,7 +163,7 @@ def _parameters(
         elif parameter.kind is parameter.VAR_POSITIONAL:
             continue
         elif parameter.kind is parameter.POSITIONAL_ONLY:
-            raise ScoringError(f"{target}: parameter {name!r} cannot be given by name")
+            raise ScoringError(f"{target}: parameter {name!r} cannot be passed by name")
         elif name in given or name in _PARAMETER_NAMES:
             names[name] = name
         elif parameter.annotation is ScoreContext or parameter.annotation == "ScoreContext":
@@ -180,7 +180,7 @@ def _parameters(
 
 
 def _run(awaitable: Any) -> Any:
-    """Await on an event loop of its own: this is a thread of its own."""
+    """Await in a new event loop; runs in a worker thread."""
     import asyncio
 
     async def wait() -> Any:
@@ -190,14 +190,14 @@ def _run(awaitable: Any) -> Any:
 
 
 def read_verdict(given: object, source: str) -> Verdict:
-    """Read what user code gave as its verdict.
+    """Convert the result of user code to a verdict.
 
     Args:
-        given: a bool, a number, a text, a mapping, a Verdict or a Score.
-        source: who gave it, for the messages.
+        given: a bool, a number, a string, a mapping, a Verdict or a Score.
+        source: the name of the code, for messages.
 
     Raises:
-        ScoringError: it says nothing, or is of another type.
+        ScoringError: the result is None or of another type.
     """
     if isinstance(given, Verdict):
         return given
@@ -213,22 +213,22 @@ def read_verdict(given: object, source: str) -> Verdict:
     if isinstance(given, ScoreError):
         raise ScoringError(given.message, detail=given.detail)
     if isinstance(given, str):
-        return Verdict(label=given, reason=f"{source} gave the label {given!r}")
+        return Verdict(label=given, reason=f"{source} returned the label {given!r}")
     if isinstance(given, Mapping):
         return _read_mapping(given, source)
     number = _scalar(given)
     if isinstance(number, bool):
-        return Verdict(passed=number, reason=f"{source} gave {number}")
+        return Verdict(passed=number, reason=f"{source} returned {number}")
     if number is not None:
-        return Verdict(value=number, reason=f"{source} gave {number:g}")
+        return Verdict(value=number, reason=f"{source} returned {number:g}")
     what = "nothing (None)" if given is None else f"{type(given).__name__}"
     raise ScoringError(
-        f"{source} gave {what}; expected a bool, a number, a label, a mapping or a Score"
+        f"{source} returned {what}; expected a bool, a number, a label, a mapping or a Score"
     )
 
 
 def _scalar(given: object) -> bool | float | None:
-    """Return a bool or a number, those of numpy included; None for anything else."""
+    """Return a bool or a number, including numpy scalars; None for anything else."""
     if isinstance(given, bool):
         return given
     if isinstance(given, int | float):
@@ -240,26 +240,26 @@ def _scalar(given: object) -> bool | float | None:
 
 
 def _read_mapping(given: Mapping[Any, Any], source: str) -> Verdict:
-    """Read a mapping."""
+    """Convert a mapping to a verdict."""
     unknown = [key for key in given if key not in _KEYS]
     if unknown:
         raise ScoringError(
-            f"{source} gave a mapping with {shown(unknown[0])}; known keys are "
+            f"{source} returned a mapping with {shown(unknown[0])}; allowed keys are "
             f"{', '.join(sorted(_KEYS))}"
         )
     if "value" in given and "score" in given:
-        raise ScoringError(f"{source} gave both `value` and `score`, which are the same")
+        raise ScoringError(f"{source} returned both `value` and `score`, which are synonyms")
     passed = given.get("passed")
     value = given.get("value", given.get("score"))
     number = None if value is None else _scalar(value)
     if value is not None and number is None:
-        raise ScoringError(f"{source} gave the value {shown(value)}, expected a number")
+        raise ScoringError(f"{source} returned the value {shown(value)}, expected a number")
     verdict = None if passed is None else _scalar(passed)
     if passed is not None and not isinstance(verdict, bool):
-        raise ScoringError(f"{source} gave `passed`: {shown(passed)}, expected true or false")
+        raise ScoringError(f"{source} returned `passed`: {shown(passed)}, expected true or false")
     label, metadata = given.get("label"), given.get("metadata") or {}
     if not isinstance(metadata, Mapping):
-        raise ScoringError(f"{source} gave `metadata` that is no mapping: {shown(metadata)}")
+        raise ScoringError(f"{source} returned `metadata`: {shown(metadata)}, expected a mapping")
     return Verdict(
         passed=verdict if isinstance(verdict, bool) else None,
         value=None if number is None else float(number),

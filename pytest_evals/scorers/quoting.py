@@ -1,4 +1,4 @@
-"""How scorers speak of a user's text: quoted, on one line, and never longer than a line."""
+"""Quote texts and values in messages: on one line, with a length limit."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ from pytest_evals.ground.canonical import Json
 
 
 def quoted(text: str, *, limit: int = 100) -> str:
-    """Quote a text on one line; the middle of a long one is left out, with its length."""
+    """Quote a text on one line; the middle of a long text is cut, and its length is added."""
     if len(text) <= limit:
         return repr(text)
     head = limit * 2 // 3
@@ -15,7 +15,7 @@ def quoted(text: str, *, limit: int = 100) -> str:
 
 
 def shown(value: Json, *, limit: int = 100) -> str:
-    """Write a JSON value on one line, cut where it is long."""
+    """Format a JSON value on one line; a long value is cut."""
     import json
 
     if isinstance(value, str):
@@ -28,14 +28,14 @@ def shown(value: Json, *, limit: int = 100) -> str:
 
 
 def listed(values: Iterable[Json], *, limit: int = 8) -> str:
-    """Write values one after another, the first ones of many."""
+    """Format the first values of a list, separated by commas."""
     items = list(values)
     words = ", ".join(shown(item, limit=60) for item in items[:limit])
     return f"{words} and {len(items) - limit} more" if len(items) > limit else words
 
 
 def as_text(value: Json) -> str:
-    """Return the text of a scalar as YAML would write it: ``true``, ``42``, the text itself."""
+    """Return a scalar as YAML writes it: ``true``, ``42``, a string unchanged."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""Reference answers: an option, or the case's `expected`; one text or several."""
+"""Reference answers: an option or the `expected` of the case, one text or several."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,25 +7,25 @@ from pytest_evals.scorers.base import ScoreContext, ScoringError
 from pytest_evals.scorers.quoting import as_text, shown
 
 References = tuple[str, ...] | None
-"""One or more reference texts; None is the case's `expected`."""
+"""One or more reference texts; None is the `expected` of the case."""
 
 
 def as_references(value: object) -> object:
-    """Read one text, or a list of texts.
+    """Convert one text or a list of texts to a tuple.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: the value is neither.
     """
     if value is None:
         return None
     texts = texts_of(value)
     if not texts:
-        raise ValueError(f"a text or a list of texts is expected, found {shown(value)}")
+        raise ValueError(f"expected a text or a list of texts, found {shown(value)}")
     return tuple(texts)
 
 
 def texts_of(value: object) -> list[str]:
-    """Return one text or a list of texts as a list; empty where it is neither."""
+    """Return one text or a list of texts as a list; empty for any other value."""
     if isinstance(value, str | bool | int | float):
         return [as_text(value)]
     if isinstance(value, list | tuple) and all(
@@ -36,18 +36,20 @@ def texts_of(value: object) -> list[str]:
 
 
 def references_for(given: Sequence[str] | None, ctx: ScoreContext) -> Sequence[str]:
-    """Return the references an answer is compared with.
+    """Return the references to compare an answer with.
 
     Raises:
-        ScoringError: there are none.
+        ScoringError: there are no references.
     """
     texts = texts_of(ctx.case.expected) if given is None else given
     if not texts:
-        raise ScoringError("it has no reference and the case has no `expected` text or list")
+        raise ScoringError(
+            "no reference: set `reference`, or a text or list as `expected` of the case"
+        )
     return texts
 
 
 def reference_problems(name: str, given: Sequence[str] | None, case: Case | None) -> Iterator[str]:
-    """Yield what is wrong with the references of a scorer on a case."""
+    """Yield a problem if a scorer has no references for a case."""
     if given is None and case is not None and not texts_of(case.expected):
-        yield f"`{name}` has no reference and the case has no `expected` text or list of texts"
+        yield f"`{name}` has no `reference` and the case has no text or list of texts as `expected`"

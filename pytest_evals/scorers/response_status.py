@@ -1,4 +1,4 @@
-"""How an answer ended: its finish reason, or the error that was expected instead of it."""
+"""The status of a response: its finish reason, or an expected error."""
 
 from collections.abc import Iterable
 from typing import ClassVar, get_args
@@ -12,11 +12,11 @@ from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, Scoring
 from pytest_evals.scorers.quoting import quoted
 
 NEVER_SCORED = frozenset({"not_run", "stale", "internal", "template", "script_mismatch"})
-"""Errors that say nothing of the model: a trial that ends with one is not scored."""
+"""Errors that are unrelated to the model; trials with these errors are not scored."""
 
 
 class FinishReason(Scorer):
-    """The answer ended for one of these reasons (stop, length, tool_calls, content_filter, …)."""
+    """The finish reason is one of these (stop, length, tool_calls, content_filter, …)."""
 
     type: ClassVar[str] = "finish_reason"
     docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.LIMIT
@@ -25,31 +25,31 @@ class FinishReason(Scorer):
     example: ClassVar[str] = "finish_reason: [stop, tool_calls]"
 
     reasons: tuple[str, ...] = Field(min_length=1)
-    """The reasons that are right; in a conversation, of the last answer."""
+    """The accepted finish reasons; in a conversation, those of the last response."""
 
     @field_validator("reasons", mode="before")
     @classmethod
     def _as_tuple(cls, value: object) -> object:
-        """Accept one reason as a text."""
+        """Accept a single reason."""
         return (value,) if isinstance(value, str) else value
 
     def score(self, ctx: ScoreContext) -> Verdict:
         """Compare."""
         reason = None if ctx.response is None else ctx.response.finish_reason
         if reason is None:
-            raise ScoringError("the model did not report why its answer ended")
+            raise ScoringError("the model did not report a finish reason")
         return Verdict(
             passed=reason in self.reasons,
             label=reason,
             bar=" or ".join(self.reasons),
-            reason=f"the answer ended by {reason!r}",
+            reason=f"the finish reason is {reason!r}",
         )
 
 
 class ExpectedError(Scorer):
-    """There is no answer, but an error of this type: the model or the application refuses rightly.
+    """The trial ends with an error of this type: the model or application rejects the input.
 
-    Scored where a trial has no answer too; without an error it fails.
+    It also scores trials without an answer; it fails if there is no error.
     """
 
     type: ClassVar[str] = "expected_error"
@@ -60,14 +60,14 @@ class ExpectedError(Scorer):
     example: ClassVar[str] = "expected_error: {error: content_filtered, message: policy}"
 
     error: str | None = None
-    """Its type, as `rate_limit` or `target`; any type without it."""
+    """The type of the error, such as `rate_limit` or `target`; by default any type."""
     message: str | None = None
-    """A text that its message must contain, in upper or lower case."""
+    """A text that the message must contain, case-insensitively."""
 
     @field_validator("error")
     @classmethod
     def _check_name(cls, value: str | None) -> str | None:
-        """Refuse a type that no error has."""
+        """Reject unknown error types."""
         check_error_type(value)
         return value
 
@@ -79,7 +79,7 @@ class ExpectedError(Scorer):
             return Verdict(
                 passed=False,
                 bar=required,
-                reason=f"there was no error but an answer: {quoted(ctx.answer)}",
+                reason=f"there is no error but an answer: {quoted(ctx.answer)}",
             )
         reason = f"the error is {error.type}: {quoted(error.message)}"
         right = self.error in {None, error.type}
@@ -89,19 +89,19 @@ class ExpectedError(Scorer):
         return Verdict(passed=right, label=error.type, bar=required, reason=reason)
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """An empty text is in every message."""
+        """Yield a problem for an empty message, which every message contains."""
         if self.message is not None and not self.message:
-            yield "`expected_error` with an empty `message` asserts nothing of it"
+            yield "`expected_error` with an empty `message` cannot fail on it; remove `message`"
 
 
 def check_error_type(value: str | None) -> None:
-    """Refuse an error type that no scored trial can end with.
+    """Reject an error type that no scored trial can have.
 
     Raises:
-        ValueError: no error is of that type, or none that is scored; with a suggestion.
+        ValueError: the type is unknown or never scored; with a suggestion.
     """
     scored = [name for name in get_args(ErrorType) if name not in NEVER_SCORED]
     if value is not None and value not in scored:
         if value in NEVER_SCORED:
-            raise ValueError(f"a trial that ends with {value!r} is not scored; expect another type")
-        raise ValueError(f"no error is of the type {value!r}.{suggest(value, scored, limit=20)}")
+            raise ValueError(f"trials with the error {value!r} are not scored; use another type")
+        raise ValueError(f"unknown error type {value!r}.{suggest(value, scored, limit=20)}")

@@ -1,4 +1,4 @@
-"""How near an answer is to a reference, letter by letter or word by word; by `rapidfuzz`."""
+"""Similarity of an answer and a reference by characters or words, with `rapidfuzz`."""
 
 from collections.abc import Iterable
 from typing import Annotated, ClassVar, Literal
@@ -18,11 +18,11 @@ from pytest_evals.scorers.references import (
 )
 
 MAX_CHARS = 50_000
-"""Characters of an answer and of a reference that are compared."""
+"""The number of characters of each text that are compared."""
 
 
 class _Near(Scorer):
-    """Compares with one or more references; the nearest counts."""
+    """Compares with one or more references; the most similar one counts."""
 
     docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TEXT
     graded: ClassVar[bool | None] = True
@@ -30,12 +30,12 @@ class _Near(Scorer):
     cheap: ClassVar[bool] = False
 
     reference: Annotated[References, BeforeValidator(as_references)] = None
-    """One text or several, of which the nearest counts; without it, the case's `expected`."""
+    """One or more references, the most similar one counts; by default the case's `expected`."""
     ignore_case: bool = False
-    """Whether upper and lower case are the same."""
+    """Whether case is ignored."""
 
     def texts(self, ctx: ScoreContext) -> tuple[str, list[str]]:
-        """Return the answer and the references, as they are compared."""
+        """Return the normalized answer and references."""
         answer = ctx.answer.strip()[:MAX_CHARS]
         references = [text.strip()[:MAX_CHARS] for text in references_for(self.reference, ctx)]
         if self.ignore_case:
@@ -43,13 +43,13 @@ class _Near(Scorer):
         return answer, references
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """A reference and the library are needed."""
+        """Yield a problem if the library or a reference is missing."""
         yield from missing_libraries(self.type, "rapidfuzz")
         yield from reference_problems(self.type, self.reference, case)
 
 
 class Levenshtein(_Near):
-    """The answer is at most so many insertions, deletions and substitutions from a reference.
+    """The edit distance (insertions, deletions, substitutions) to a reference is at most `max`.
 
     Its value is 1 - distance / length of the longer text.
     """
@@ -58,10 +58,10 @@ class Levenshtein(_Near):
     example: ClassVar[str] = "levenshtein: {reference: 30 days, max: 2}"
 
     max: int | None = Field(default=None, ge=0)
-    """The greatest distance that passes; without it, give a `threshold` for the value."""
+    """The greatest distance that passes; without it, add a `threshold` for the value."""
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Measure the distance to the nearest."""
+        """Compute the distance to the nearest reference."""
         measure = import_library("rapidfuzz.distance").Levenshtein.distance
         answer, references = self.texts(ctx)
         distances = [(measure(answer, text), text) for text in references]
@@ -77,18 +77,18 @@ class Levenshtein(_Near):
 
 
 class Similarity(_Near):
-    """How alike the answer and a reference are, 0 to 1; give it a `threshold` for a verdict."""
+    """The similarity of the answer and a reference, 0 to 1; add a `threshold`."""
 
     type: ClassVar[str] = "similarity"
     votes: ClassVar[bool] = False
     example: ClassVar[str] = "{type: similarity, reference: You have 30 days, threshold: 0.6}"
 
     method: Literal["ratio", "partial", "token_sort", "token_set", "jaro_winkler"] = "ratio"
-    """`ratio`: insertions and deletions over both lengths; `partial`: the best place in the longer
-    text; `token_sort`: words in order; `token_set`: words that both have; `jaro_winkler`."""
+    """`ratio`: insertions and deletions relative to both lengths; `partial`: the best substring of
+    the longer text; `token_sort`: sorted words; `token_set`: common words; `jaro_winkler`."""
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Measure the likeness to the most alike."""
+        """Compute the similarity to the most similar reference."""
         answer, references = self.texts(ctx)
         if self.method == "jaro_winkler":
             measure, full = import_library("rapidfuzz.distance").JaroWinkler.similarity, 1.0
@@ -100,5 +100,5 @@ class Similarity(_Near):
         value, nearest = max(similarities, key=lambda pair: pair[0])
         return Verdict(
             value=min(1.0, value),
-            reason=f"{value:.3f} alike ({self.method}) to {quoted(nearest)}: {quoted(answer)}",
+            reason=f"similarity {value:.3f} ({self.method}) to {quoted(nearest)}: {quoted(answer)}",
         )

@@ -22,47 +22,47 @@ if TYPE_CHECKING:
     from pydantic_core import CoreSchema
 
 Placed = tuple[Tree, Span]
-"""A span and the tree it stands in."""
+"""A span and its tree."""
 
 
 class SpanQuery(Frozen):
-    """Which spans are meant; all that is given must hold. A text alone is a name."""
+    """A query for spans; all given conditions must hold. A string alone is a name."""
 
     name: str | None = Field(default=None, min_length=1)
-    """The span's name, or its tool's; `*` stands for any letters."""
+    """The name of the span or its tool; `*` matches any characters."""
     name_matches: str | None = None
-    """A regular expression that is found in the name."""
+    """A regular expression that the name contains."""
     kind: str | None = None
-    """llm_call, tool_call, retrieval, embedding, agent_turn, guardrail_check, custom and so on."""
+    """llm_call, tool_call, retrieval, embedding, agent_turn, guardrail_check, custom, …"""
     attributes: dict[str, Any] = Field(default_factory=dict)
-    """What its attributes must hold, by subset: `{gen_ai.request.model: gpt-4.1}`."""
+    """Required attributes, by subset: `{gen_ai.request.model: gpt-4.1}`."""
     has_attributes: tuple[str, ...] = ()
-    """Attributes that must be there, whatever they hold."""
+    """Attributes that must exist, with any value."""
     failed: bool | None = None
-    """Whether it must have an error, or must have none."""
+    """Whether it must have an error (true) or no error (false)."""
     min_duration_s: float | None = Field(default=None, ge=0)
-    """The least seconds it took."""
+    """The least duration in seconds."""
     max_duration_s: float | None = Field(default=None, ge=0)
-    """The most seconds it took; a span that has not ended did not keep to it."""
+    """The greatest duration in seconds; a span without an end does not match."""
     has_child: "SpanQuery | None" = None
-    """What a span right below it is."""
+    """A query for one of its children."""
     has_descendant: "SpanQuery | None" = None
-    """What a span anywhere below it is."""
+    """A query for one of its descendants."""
     has_ancestor: "SpanQuery | None" = None
-    """What a span anywhere above it is."""
+    """A query for one of its ancestors."""
 
     @classmethod
     def __get_pydantic_json_schema__(
         cls, schema: "CoreSchema", handler: "GetJsonSchemaHandler"
     ) -> dict[str, Any]:
-        """Let editors know that a name alone will do where a query stands."""
+        """Add the form with a name alone to the schema."""
         made = super().__get_pydantic_json_schema__(schema, handler)
         return {"anyOf": [{"type": "string"}, made]} if cls is SpanQuery else made
 
     @model_validator(mode="before")
     @classmethod
     def _written(cls, data: object) -> object:
-        """Accept a name, and say which option an unknown one may mean."""
+        """Accept a name; suggest an option for an unknown one."""
         if isinstance(data, str):
             return {"name": data}
         unknown = (
@@ -70,30 +70,30 @@ class SpanQuery(Frozen):
         )
         if unknown and cls is SpanQuery:
             hint = suggest(str(unknown[0]), cls.model_fields, limit=12)
-            raise ValueError(f"a span is not told by {unknown[0]!r}.{hint}")
+            raise ValueError(f"unknown option {unknown[0]!r} of a span query.{hint}")
         return data
 
     @field_validator("kind")
     @classmethod
     def _check_name(cls, value: str | None) -> str | None:
-        """Refuse a kind that no span has, unless a template will make it one."""
+        """Reject unknown kinds, except templates."""
         if value is not None and value not in KINDS and "{{" not in value:
-            raise ValueError(f"no span is of the kind {value!r}.{suggest(value, KINDS, limit=11)}")
+            raise ValueError(f"unknown span kind {value!r}.{suggest(value, KINDS, limit=11)}")
         return value
 
     @field_validator("name_matches")
     @classmethod
     def _compiles(cls, value: str | None) -> str | None:
-        """Refuse what is no regular expression, unless a template will make it one."""
+        """Reject an invalid regular expression, except templates."""
         if value is not None and "{{" not in value and "{%" not in value:
             compile_pattern(value)
         return value
 
     @model_validator(mode="after")
     def _check_query(self) -> Self:
-        """Something must be asked, and must be possible."""
+        """Reject an empty query, and a minimum above the maximum."""
         if not any(getattr(self, name) not in (None, (), {}) for name in SpanQuery.model_fields):
-            raise ValueError("say which span is meant: a `name`, a `kind` or `attributes`")
+            raise ValueError("empty span query; add a `name`, a `kind` or `attributes`")
         least, greatest = self.min_duration_s, self.max_duration_s
         if least is not None and greatest is not None and least > greatest:
             raise ValueError(
@@ -102,7 +102,7 @@ class SpanQuery(Frozen):
         return self
 
     def matches(self, placed: Placed) -> bool:
-        """Whether a span is such a span."""
+        """Whether a span matches the query."""
         tree, span = placed
         return (
             self._matches_name(span)
@@ -117,7 +117,7 @@ class SpanQuery(Frozen):
         )
 
     def _matches_name(self, span: Span) -> bool:
-        """Whether the name is right."""
+        """Whether the name matches."""
         pattern = self.name_matches
         if pattern is not None and search(compile_pattern(pattern), span.name) is None:
             return False
@@ -126,7 +126,7 @@ class SpanQuery(Frozen):
         return span.kind == "tool_call" and fnmatchcase(tool_name(span), self.name)
 
     def _in_time(self, span: Span) -> bool:
-        """Whether it took as long as it should."""
+        """Whether the duration is within the limits."""
         if self.min_duration_s is None and self.max_duration_s is None:
             return True
         took = duration(span)
@@ -153,17 +153,17 @@ def _any(
     around: Callable[[Span], Iterable[Span]],
     span: Span,
 ) -> bool:
-    """Whether one of the spans around a span is as asked; yes where nothing is asked."""
+    """Whether one of the related spans matches; true without a query."""
     return query is None or any(query.matches((tree, other)) for other in around(span))
 
 
 def duration(span: Span) -> float | None:
-    """Return the seconds a span took; None where it has not ended."""
+    """Return the duration of a span in seconds; None if it has no end."""
     return None if span.end_s is None else max(0.0, span.end_s - span.start_s)
 
 
 def spans_of(ctx: ScoreContext) -> list[Placed]:
-    """Return every span of the conversation: turn after turn, in each in the order they began.
+    """Return every span of the conversation, by turn and start time.
 
     Raises:
         ScoringError: there is no trace.
@@ -179,34 +179,32 @@ def spans_of(ctx: ScoreContext) -> list[Placed]:
         notes = [note for response in responses for note in response.trace_notes]
         why = f" ({'; '.join(notes)})" if notes else ""
         raise ScoringError(
-            f"there is no trace of this answer{why}; let the application make OpenTelemetry spans "
-            "and install pytest-evals-matrix[otel] (provider `python`), or hand over a `trace` "
-            "with its answer"
+            f"the answer has no trace{why}; let the application create OpenTelemetry spans and "
+            "install pytest-evals-matrix[otel] (provider `python`), or return a `trace` with the "
+            "answer"
         )
     return placed
 
 
 def cut_short(ctx: ScoreContext) -> str | None:
-    """Return the note that says that spans are missing; None where all are there."""
+    """Return the note about missing spans; None if the trace is complete."""
     notes = (n for e in ctx.exchanges if e.response for n in e.response.trace_notes)
     return next((note for note in notes if LEFT_OUT in note), None)
 
 
 def require_complete_trace(ctx: ScoreContext) -> None:
-    """Refuse to say that something did not happen where spans are missing.
+    """Check that no spans are missing, for a verdict on what did not happen.
 
     Raises:
-        ScoringError: not all spans were kept.
+        ScoringError: spans are missing.
     """
     note = cut_short(ctx)
     if note is not None:
-        raise ScoringError(
-            f"the trace is not whole, so what is not in it may have happened: {note}"
-        )
+        raise ScoringError(f"the trace is incomplete, so the missing spans may contain it: {note}")
 
 
 def format_spans(placed: Iterable[Placed], *, limit: int = 8) -> str:
-    """Name spans, with how often each came in a row."""
+    """Format the names of spans; a repeated name has a count."""
     names = list(
         _runs(f"{s.name}{'' if s.kind == 'custom' else f' [{s.kind}]'}" for _, s in placed)
     )
@@ -217,12 +215,12 @@ def format_spans(placed: Iterable[Placed], *, limit: int = 8) -> str:
 
 
 def _named(span: Span) -> str:
-    """Return a span's name and kind."""
+    """Return the name and kind of a span."""
     return span.name if span.kind == "custom" else f"{span.name} [{span.kind}]"
 
 
 def _runs(names: Iterable[str]) -> Iterator[str]:
-    """Yield names, those that follow themselves once with their number."""
+    """Yield names; consecutive equal names once, with their count."""
     last, count = "", 0
     for name in (*(" ".join(name.split())[:80] for name in names), None):
         if name == last:
@@ -234,7 +232,7 @@ def _runs(names: Iterable[str]) -> Iterator[str]:
 
 
 def in_order(queries: Sequence[SpanQuery], placed: Sequence[Placed]) -> int:
-    """Return how many queries are met, each by a span that began after the one before it."""
+    """Return how many of the first queries match spans in this order."""
     rest = iter(placed)
     for met, query in enumerate(queries):
         if not any(query.matches(pair) for pair in rest):

@@ -1,4 +1,4 @@
-"""What happened inside the application, by the spans of its trace."""
+"""Assertions on the trace of the application."""
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
@@ -23,7 +23,7 @@ from pytest_evals.trace.validation import problems
 
 
 class HasSpan(SpanQuery, Scorer):
-    """The trace has such a span; `min` and `max` say how many. All that is given must hold."""
+    """The trace contains a matching span, or `min` to `max` of them; all conditions must hold."""
 
     type: ClassVar[str] = "span"
     docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TRACE
@@ -33,55 +33,55 @@ class HasSpan(SpanQuery, Scorer):
     example: ClassVar[str] = "span: {kind: llm_call, max: 3, has_ancestor: invoke_agent*}"
 
     min: int = Field(default=1, ge=0)
-    """The least number of such spans; by default 1, or 0 where `max` is 0."""
+    """The least number of matching spans; by default 1, or 0 if `max` is 0."""
     max: int | None = Field(default=None, ge=0)
-    """The greatest number of such spans; 0 forbids them."""
+    """The greatest number of matching spans; 0 forbids them."""
 
     @model_validator(mode="before")
     @classmethod
     def _none(cls, data: object) -> object:
-        """Let `max: 0` stand alone."""
+        """Make 0 the default of `min` if `max` is 0."""
         if isinstance(data, dict) and data.get("max") == 0:
             return {"min": 0, **data}
         return data
 
     @model_validator(mode="after")
     def _order(self) -> Self:
-        """The least is not greater than the greatest."""
+        """Reject a minimum above the maximum."""
         if self.max is not None and self.min > self.max:
             raise ValueError(f"`min` {self.min} is greater than `max` {self.max}: it cannot pass")
         return self
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Count the spans."""
+        """Count the matching spans."""
         placed = spans_of(ctx)
         count = sum(map(self.matches, placed))
         if count < self.min or (self.max is not None and count <= self.max):
             require_complete_trace(ctx)
-        what = {0: "no span is", 1: "1 span is"}.get(count, f"{count} spans are")
+        what = {0: "no span matches", 1: "1 span matches"}.get(count, f"{count} spans match")
         return Verdict(
             passed=count >= self.min and (self.max is None or count <= self.max),
             bar=self._bar(),
-            reason=f"{what} such ({SpanQuery.__str__(self)}); the spans: {format_spans(placed)}",
+            reason=f"{what} {SpanQuery.__str__(self)}; the spans: {format_spans(placed)}",
         )
 
     def _bar(self) -> str:
-        """Return how many there must be, in short."""
+        """Return the required number in short."""
         if self.min == self.max:
             return f"== {self.min}"
         least = [f">= {self.min}"] if self.min else []
         return ", ".join([*least, *([] if self.max is None else [f"<= {self.max}"])])
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """Any number of spans is no assertion."""
+        """Yield a problem if the assertion cannot fail."""
         if self.min == 0 and self.max is None:
             yield "`span` with `min: 0` cannot fail"
 
 
 class SpanOrder(Scorer):
-    """These spans began in this order, others between them, all turns together.
+    """The trace contains these spans in this order, over all turns; others may be between them.
 
-    Its value is the share of them that is met before the first that is not.
+    Its value is the share of the spans before the first one that is missing.
     """
 
     type: ClassVar[str] = "span_order"
@@ -92,20 +92,20 @@ class SpanOrder(Scorer):
     example: ClassVar[str] = 'span_order: [{kind: retrieval}, "chat *", {kind: tool_call}]'
 
     spans: tuple[SpanQuery, ...] = Field(min_length=2)
-    """Each a name, or what `span` takes: `{kind: llm_call, attributes: {…}}`."""
+    """Names, or queries like those of `span`: `{kind: llm_call, attributes: {…}}`."""
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Look for them one after another."""
+        """Match the spans in order."""
         placed = spans_of(ctx)
         met = in_order(self.spans, placed)
         right = met == len(self.spans)
         if right:
-            reason = f"the spans came in this order; all of them: {format_spans(placed)}"
+            reason = f"the spans are in this order; all spans: {format_spans(placed)}"
         else:
             require_complete_trace(ctx)
             missing = self.spans[met]
             first = "" if not met else f" after {self.spans[met - 1]}"
-            reason = f"no span ({missing}) began{first}; the spans: {format_spans(placed)}"
+            reason = f"no span matches {missing}{first}; the spans: {format_spans(placed)}"
         return Verdict(passed=right, value=met / len(self.spans), reason=reason)
 
 
@@ -119,7 +119,7 @@ class NoErrorSpans(Scorer):
     example: ClassVar[str] = "no_error_spans"
 
     allow: tuple[str, ...] = ()
-    """Names of spans that may fail; `*` stands for any letters."""
+    """Names of spans that may fail; `*` matches any characters."""
 
     def score(self, ctx: ScoreContext) -> Verdict:
         """Look for errors."""
@@ -138,13 +138,13 @@ class NoErrorSpans(Scorer):
         return Verdict(passed=True, reason=f"none of {len(placed)} spans has an error")
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """Allowing all asserts nothing."""
+        """Yield a problem if every span may fail."""
         if "*" in self.allow:
             yield "`no_error_spans` that allows every span to fail cannot fail"
 
 
 class MaxSpanDuration(Scorer):
-    """Every span, or every one that is meant, ended within so many seconds."""
+    """Every span, or every matching span, takes at most `max` seconds."""
 
     type: ClassVar[str] = "max_span_duration_s"
     docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TRACE
@@ -154,12 +154,12 @@ class MaxSpanDuration(Scorer):
     example: ClassVar[str] = "max_span_duration_s: {max: 2, span: {kind: retrieval}}"
 
     max: float = Field(ge=0)
-    """The most seconds."""
+    """The greatest duration in seconds."""
     span: SpanQuery | None = None
-    """Which spans are meant: a name, or what `span` takes; by default all. One at least is."""
+    """A name, or a query like that of `span`; by default all spans. At least one must match."""
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Compare each."""
+        """Compare the duration of each span."""
         placed = spans_of(ctx)
         selected = [pair for pair in placed if self.span is None or self.span.matches(pair)]
         took = [(duration(span), span) for _, span in selected]
@@ -172,7 +172,7 @@ class MaxSpanDuration(Scorer):
             return Verdict(passed=False, bar=bar, reason="; ".join(words))
         require_complete_trace(ctx)
         if not selected:
-            reason = f"no span is such ({self.span}); the spans: {format_spans(placed)}"
+            reason = f"no span matches {self.span}; the spans: {format_spans(placed)}"
             return Verdict(passed=False, bar=bar, reason=reason)
         longest = max(seconds or 0.0 for seconds, _ in took)
         return Verdict(
@@ -183,9 +183,9 @@ class MaxSpanDuration(Scorer):
 
 
 class ValidTrace(Scorer):
-    """The trace is whole: every parent exists, every span ended, none before it started.
+    """The trace is valid: every parent exists, and every span ends after its start.
 
-    A trace that was cut, or whose spans still ran when the answer was there, is not whole.
+    A trace with dropped spans, or with spans that were still open at the end, is not valid.
     """
 
     type: ClassVar[str] = "valid_trace"
@@ -195,10 +195,10 @@ class ValidTrace(Scorer):
     example: ClassVar[str] = "valid_trace"
 
     allow_open: bool = False
-    """Whether spans may still run when the answer is there."""
+    """Whether spans may still be open at the end of the response."""
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Look for what is wrong."""
+        """Collect the problems of the trace."""
         placed = spans_of(ctx)
         wrong: list[str] = []
         for exchange in ctx.exchanges:
@@ -216,5 +216,5 @@ class ValidTrace(Scorer):
             wrong += [note for note in notes if not any(part in note for part in reported)]
         return Verdict(
             passed=not wrong,
-            reason="; ".join(dict.fromkeys(wrong)) or f"{len(placed)} spans, and all is right",
+            reason="; ".join(dict.fromkeys(wrong)) or f"{len(placed)} valid spans",
         )

@@ -1,4 +1,4 @@
-"""What an answer's text is or holds: equals, contains and kin, regex."""
+"""Assertions on the text of an answer: equals, contains and similar, regex."""
 
 import unicodedata
 from collections.abc import Iterable
@@ -14,23 +14,23 @@ from pytest_evals.scorers.quoting import as_text, listed, quoted, shown
 
 
 def _scalar(value: object) -> object:
-    """Refuse what has no one obvious text."""
+    """Reject values that are not scalars."""
     if not isinstance(value, str | bool | int | float):
-        message = f"a text (or a number) is expected, found {shown(value)}"
-        raise ValueError(message)  # noqa: TRY004 - what pydantic reads
+        message = f"expected a text (or a number), found {shown(value)}"
+        raise ValueError(message)  # noqa: TRY004 - pydantic reports only ValueError
     return value
 
 
 Scalar = Annotated[str | bool | int | float, BeforeValidator(_scalar)]
-"""What has one obvious text."""
+"""A scalar that has an obvious text."""
 OneText = Annotated[
     str | bool | int | float | None, BeforeValidator(lambda v: v if v is None else _scalar(v))
 ]
-"""The same, or nothing."""
+"""A scalar, or None."""
 
 
 def _expected_text(value: Scalar | None, ctx: ScoreContext) -> str:
-    """Return the text an answer is compared with: the option, else the case's `expected`."""
+    """Return the expected text: the option, else the `expected` of the case."""
     expected = ctx.case.expected if value is None else value
     if not isinstance(expected, str | bool | int | float):
         raise ScoringError(_no_text(expected))
@@ -38,9 +38,9 @@ def _expected_text(value: Scalar | None, ctx: ScoreContext) -> str:
 
 
 def _no_text(expected: object) -> str:
-    """Say why `expected` cannot stand in for a value."""
+    """Return why `expected` cannot be used as the value."""
     if expected is None:
-        return "it has no value and the case has no `expected` to compare with"
+        return "no expected text: set `value`, or `expected` of the case"
     type_name = "a list" if isinstance(expected, list | tuple) else "no text"
     return (
         f"it has no value, and the case's `expected` is {type_name}; give a value, or use a scorer "
@@ -55,13 +55,13 @@ class _OneText(Scorer):
     graded: ClassVar[bool | None] = False
     shorthand: ClassVar[str | None] = "value"
     needs_text: ClassVar[bool] = True
-    """Whether an empty text is held by every answer."""
+    """Whether an empty text cannot fail."""
 
     value: OneText = None
-    """The text; without it, the case's `expected`."""
+    """The text; by default the `expected` of the case."""
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """A text is needed, and not the empty one."""
+        """Yield a problem if there is no text, or an empty one."""
         value = self.value
         if value is None:
             if case is None:
@@ -71,20 +71,20 @@ class _OneText(Scorer):
                 yield f"`{self.type}`: {_no_text(value)}"
                 return
         if self.needs_text and not as_text(value):
-            yield f"`{self.type}` with an empty text cannot fail: every answer has it"
+            yield f"`{self.type}` with an empty text cannot fail: every answer contains it"
 
 
 class Equals(_OneText):
-    """The answer is this text, white space around both left out."""
+    """The answer equals this text, without surrounding whitespace."""
 
     type: ClassVar[str] = "equals"
     needs_text: ClassVar[bool] = False
     example: ClassVar[str] = "equals: Paris"
 
     ignore_case: bool = False
-    """Whether upper and lower case are the same."""
+    """Whether case is ignored."""
     strip: bool = True
-    """Whether white space around the answer and the text is left out."""
+    """Whether surrounding whitespace is ignored."""
 
     def score(self, ctx: ScoreContext) -> Verdict:
         """Compare."""
@@ -97,7 +97,7 @@ class Equals(_OneText):
 
 
 def _same(answer: str, expected: str, *, ignore_case: bool, strip: bool) -> bool:
-    """Compare two texts; how accents are composed does not matter."""
+    """Whether two texts are equal; Unicode is normalized to NFC."""
     if strip:
         answer, expected = answer.strip(), expected.strip()
     if answer == expected:
@@ -108,17 +108,17 @@ def _same(answer: str, expected: str, *, ignore_case: bool, strip: bool) -> bool
 
 
 def _composed(text: str) -> str:
-    """Return a text with its accents composed, so that equal looks are equal texts."""
+    """Return a text in NFC form."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def _folded(text: str) -> str:
-    """Return a text without its case."""
+    """Return a case-folded text in NFC form."""
     return _composed(_composed(text).casefold())
 
 
 class EqualsAny(Scorer):
-    """The answer is one of these texts, white space around them left out."""
+    """The answer equals one of these texts, without surrounding whitespace."""
 
     type: ClassVar[str] = "equals_any"
     docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TEXT
@@ -127,14 +127,14 @@ class EqualsAny(Scorer):
     example: ClassVar[str] = "equals_any: [Paris, City of Paris]"
 
     values: tuple[Scalar, ...] | None = Field(default=None, min_length=1)
-    """The texts; without them, the case's `expected`."""
+    """The texts; by default the `expected` of the case."""
     ignore_case: bool = False
-    """Whether upper and lower case are the same."""
+    """Whether case is ignored."""
     strip: bool = True
-    """Whether white space around the answer and the texts is left out."""
+    """Whether surrounding whitespace is ignored."""
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Compare with each."""
+        """Compare with each text."""
         texts = _expected_texts(self.values, ctx)
         for text in texts:
             if _same(ctx.answer, text, ignore_case=self.ignore_case, strip=self.strip):
@@ -144,7 +144,7 @@ class EqualsAny(Scorer):
         )
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """A list is needed."""
+        """Yield a problem if there are no texts."""
         yield from _list_problems(self, self.values, case)
 
 
@@ -155,23 +155,23 @@ class Contains(_OneText):
     example: ClassVar[str] = "contains: 30 days"
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Look for it."""
+        """Search the answer."""
         return _contains(ctx.answer, _expected_text(self.value, ctx), ignore_case=False)
 
 
 class IContains(_OneText):
-    """The answer contains this text, in upper or lower case."""
+    """The answer contains this text, case-insensitively."""
 
     type: ClassVar[str] = "icontains"
     example: ClassVar[str] = "icontains: thirty days"
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Look for it."""
+        """Search the answer."""
         return _contains(ctx.answer, _expected_text(self.value, ctx), ignore_case=True)
 
 
 def _contains(answer: str, expected: str, *, ignore_case: bool) -> Verdict:
-    """Say whether an answer contains a text."""
+    """Return the verdict on whether an answer contains a text."""
     change = _folded if ignore_case else _composed
     if change(expected) in change(answer):
         return Verdict(passed=True, reason=f"the answer contains {quoted(expected)}")
@@ -182,17 +182,17 @@ def _contains(answer: str, expected: str, *, ignore_case: bool) -> Verdict:
 
 
 class _ManyTexts(Scorer):
-    """Looks for several texts."""
+    """Searches for several texts."""
 
     docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TEXT
     shorthand: ClassVar[str | None] = "values"
     ignore_case: ClassVar[bool] = False
 
     values: tuple[Scalar, ...] | None = None
-    """The texts; without them, the case's `expected`, one text or a list."""
+    """The texts; by default the `expected` of the case, one text or a list."""
 
     def split_by_presence(self, ctx: ScoreContext) -> tuple[list[str], list[str]]:
-        """Return the texts that are there and those that are not."""
+        """Return the texts that the answer contains, and those that it does not."""
         change = _folded if self.ignore_case else _composed
         answer = change(ctx.answer)
         present: list[str] = []
@@ -202,21 +202,21 @@ class _ManyTexts(Scorer):
         return present, missing
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """A list is needed, of texts that are not empty."""
+        """Yield a problem if there are no texts, or empty ones."""
         yield from _list_problems(self, self.values, case)
 
 
 def _expected_texts(values: tuple[Scalar, ...] | None, ctx: ScoreContext) -> list[str]:
-    """Return the texts an answer is compared with."""
+    """Return the expected texts: the option, else the `expected` of the case."""
     expected: Any = ctx.case.expected if values is None else values
     texts = _texts(expected)
     if not texts:
-        raise ScoringError("it has no texts and the case has no `expected` to compare with")
+        raise ScoringError("no expected texts: set `values`, or `expected` of the case")
     return texts
 
 
 def _texts(value: object) -> list[str]:
-    """Return one text or a list of texts as a list; empty where it is neither."""
+    """Return one text or a list of texts as a list; empty for any other value."""
     if isinstance(value, str | bool | int | float):
         return [as_text(value)]
     if isinstance(value, list | tuple):
@@ -235,21 +235,20 @@ def _list_problems(
         expected = case.expected
         if not _texts(expected):
             yield (
-                f"`{scorer.type}` has no texts and the case has no `expected` text or list to "
-                "compare with"
+                f"`{scorer.type}` has no `values` and the case has no text or list as `expected`"
             )
             return
     texts = _texts(expected)
     if not texts:
         yield _nothing_listed(scorer.type)
     elif not all(texts) and scorer.type != "equals_any":
-        yield f"`{scorer.type}` holds an empty text, which every answer contains; take it out"
+        yield f"`{scorer.type}` has an empty text, which every answer contains; remove it"
 
 
 def _nothing_listed(name: str) -> str:
-    """Say what an empty list means."""
+    """Return the message for an empty list."""
     can = "pass" if name.endswith("_any") else "fail"
-    return f"`{name}` with an empty list cannot {can}; name the texts"
+    return f"`{name}` with an empty list cannot {can}; add texts"
 
 
 class ContainsAny(_ManyTexts):
@@ -260,7 +259,7 @@ class ContainsAny(_ManyTexts):
     example: ClassVar[str] = "contains_any: [30 days, thirty days]"
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Look for each."""
+        """Search for each text."""
         present, missing = self.split_by_presence(ctx)
         if present:
             return Verdict(passed=True, reason=f"the answer contains {listed(present)}")
@@ -271,7 +270,7 @@ class ContainsAny(_ManyTexts):
 
 
 class IContainsAny(ContainsAny):
-    """The answer contains at least one of these texts, in upper or lower case."""
+    """The answer contains at least one of these texts, case-insensitively."""
 
     type: ClassVar[str] = "icontains_any"
     ignore_case: ClassVar[bool] = True
@@ -279,14 +278,14 @@ class IContainsAny(ContainsAny):
 
 
 class ContainsAll(_ManyTexts):
-    """The answer contains all of these texts; its value is the share that it contains."""
+    """The answer contains all of these texts; its value is the share of contained texts."""
 
     type: ClassVar[str] = "contains_all"
     graded: ClassVar[bool | None] = True
     example: ClassVar[str] = "contains_all: [30 days, original box]"
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Look for each."""
+        """Search for each text."""
         present, missing = self.split_by_presence(ctx)
         value = len(present) / (len(present) + len(missing))
         if not missing:
@@ -300,7 +299,7 @@ class ContainsAll(_ManyTexts):
 
 
 class IContainsAll(ContainsAll):
-    """The answer contains all of these texts, in upper or lower case; value: the share."""
+    """The answer contains all of these texts, case-insensitively; its value is the share."""
 
     type: ClassVar[str] = "icontains_all"
     ignore_case: ClassVar[bool] = True
@@ -308,16 +307,16 @@ class IContainsAll(ContainsAll):
 
 
 class StartsWith(_OneText):
-    """The answer begins with this text, white space before the answer left out."""
+    """The answer begins with this text, without leading whitespace."""
 
     type: ClassVar[str] = "starts_with"
     example: ClassVar[str] = "starts_with: Dear"
 
     ignore_case: bool = False
-    """Whether upper and lower case are the same."""
+    """Whether case is ignored."""
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Look at the beginning."""
+        """Compare the beginning."""
         change = _folded if self.ignore_case else _composed
         expected = _expected_text(self.value, ctx)
         begins = ctx.answer[: len(expected) + 40]
@@ -329,16 +328,16 @@ class StartsWith(_OneText):
 
 
 class EndsWith(_OneText):
-    """The answer ends with this text, white space after the answer left out."""
+    """The answer ends with this text, without trailing whitespace."""
 
     type: ClassVar[str] = "ends_with"
     example: ClassVar[str] = "ends_with: Kind regards"
 
     ignore_case: bool = False
-    """Whether upper and lower case are the same."""
+    """Whether case is ignored."""
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Look at the end."""
+        """Compare the end."""
         change = _folded if self.ignore_case else _composed
         expected = _expected_text(self.value, ctx)
         ends = ctx.answer[-len(expected) - 40 :]
@@ -350,7 +349,7 @@ class EndsWith(_OneText):
 
 
 class Regex(Scorer):
-    """A regular expression is found in the answer; one that explodes on it is an error."""
+    """The answer contains a match of a regular expression; a timeout of the search is an error."""
 
     type: ClassVar[str] = "regex"
     docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TEXT
@@ -359,20 +358,20 @@ class Regex(Scorer):
     example: ClassVar[str] = r"regex: '\b30\s+days\b'"
 
     pattern: str
-    """In the syntax of Python's `re`; ``(?i)`` at its start and the like are understood."""
+    """A pattern in the syntax of Python's `re`; inline flags such as ``(?i)`` are supported."""
     full: bool = False
     """Whether it must match the whole answer."""
     ignore_case: bool = False
-    """Whether upper and lower case are the same."""
+    """Whether case is ignored."""
     multiline: bool = False
-    """Whether ``^`` and ``$`` also match at the ends of lines."""
+    """Whether ``^`` and ``$`` also match at line breaks."""
     dotall: bool = False
-    """Whether ``.`` also matches the end of a line."""
+    """Whether ``.`` also matches line breaks."""
 
     @field_validator("pattern")
     @classmethod
     def _compiles(cls, value: str) -> str:
-        """Refuse what is no regular expression, unless a template will make it one."""
+        """Reject an invalid regular expression, except templates."""
         if "{{" not in value and "{%" not in value:
             compile_pattern(value)
         return value
@@ -382,7 +381,7 @@ class Regex(Scorer):
         return compile_pattern(self.pattern, flag_bits(tuple(names)) if names else 0)
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Search."""
+        """Search the answer."""
         match = search(self._compiled(), ctx.answer, full=self.full)
         if match is not None:
             return Verdict(
@@ -394,6 +393,6 @@ class Regex(Scorer):
         )
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """A pattern that matches everything asserts nothing."""
+        """Yield a problem if the pattern matches every answer."""
         if matches_everything(self._compiled(), full=self.full):
             yield f"`regex` with {self.pattern!r} cannot fail: it matches every answer"

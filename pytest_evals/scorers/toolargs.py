@@ -1,4 +1,4 @@
-"""Whether tools were called with the right arguments, and as they are declared."""
+"""Assertions on the arguments of tool calls, and on their declared schemas."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,19 +28,19 @@ class ToolArgs(Scorer):
     example: ClassVar[str] = "tool_args: {tool: get_weather, subset: {city: Paris}}"
 
     tool: str = Field(min_length=1)
-    """The tool's name."""
+    """The name of the tool."""
     exact: dict[str, Any] | None = None
-    """All the arguments."""
+    """The exact arguments."""
     subset: dict[str, Any] | None = None
-    """Arguments that must be there: objects by subset of keys, arrays whole and in order."""
+    """Required arguments: objects by subset of keys; arrays must be equal."""
     schema_: dict[str, Any] | None = Field(default=None, alias="schema")
-    """A JSON Schema for the object of the arguments."""
+    """A JSON Schema for the arguments."""
     which: Literal["any", "all", "first", "last"] = "any"
-    """Which calls of the tool must have them."""
+    """Which calls of the tool must match."""
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        """One of the three is needed."""
+        """Reject a missing condition."""
         if self.exact is None and self.subset is None and self.schema_ is None:
             raise ValueError("it needs `exact`, `subset` or `schema`")
         if self.schema_ is not None:
@@ -72,9 +72,9 @@ class ToolArgs(Scorer):
         )
 
     def _faults(self, call: ToolCall) -> list[str]:
-        """Return what is wrong with a call's arguments."""
+        """Return what is wrong with the arguments of a call."""
         if isinstance(call.arguments, str):
-            return [f"its arguments are no JSON object: {shown(call.arguments)}"]
+            return [f"its arguments are not a JSON object: {shown(call.arguments)}"]
         wrong: list[str] = []
         if self.exact is not None:
             wrong += difference(self.exact, call.arguments, exact=True)
@@ -85,16 +85,16 @@ class ToolArgs(Scorer):
         return wrong
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """No arguments by subset are no assertion on them."""
+        """Yield a problem for an empty subset, which cannot fail."""
         if self.subset == {} and self.exact is None and self.schema_ is None:
-            yield "`tool_args` with an empty subset asserts no argument; write `tool_called`"
+            yield "`tool_args` with an empty subset checks no argument; use `tool_called`"
 
 
 def declared_schemas(tools: Sequence[Mapping[str, Any]]) -> dict[str, Json]:
-    """Return the parameters' schema of each declared tool, by its name.
+    """Return the parameter schema of each declared tool, by name.
 
-    Understands our form and those of OpenAI (``{type: function, function: {…}}``) and Anthropic
-    (``input_schema``).
+    Besides the dataset format, those of OpenAI (``{type: function, function: {…}}``) and
+    Anthropic (``input_schema``) are supported.
     """
     schemas: dict[str, Json] = {}
     for tool in tools:
@@ -109,7 +109,7 @@ _KINDS = {"dict": "object", "float": "number", "tuple": "array", "hashmap": "obj
 
 
 def _json_schema(schema: Json, *, strict: bool) -> Json:
-    """Return a schema with the names of types that JSON Schema knows, and closed where `strict`."""
+    """Return a schema with JSON Schema type names; if `strict`, without additional properties."""
     if isinstance(schema, list):
         return [_json_schema(item, strict=strict) for item in schema]
     if not isinstance(schema, Mapping):
@@ -134,16 +134,17 @@ def _json_schema(schema: Json, *, strict: bool) -> Json:
 
 @lru_cache(maxsize=512)
 def _compiled(text: str, *, strict: bool) -> Schema:
-    """Compile the parameters of a declared tool once."""
+    """Compile the parameter schema of a tool; cached."""
     import json
 
     return Schema(_json_schema(json.loads(text), strict=strict))
 
 
 class ValidToolCall(Scorer):
-    """Every call names a declared tool, and its arguments fulfil that tool's parameters.
+    """Every call names a declared tool, and its arguments are valid by the schema of the tool.
 
-    The tools are the case's, else the dataset's. Without a call it fails, unless `min` is 0.
+    The tools are those of the case, else those of the dataset. Without a call it fails, unless
+    `min` is 0.
     """
 
     type: ClassVar[str] = "valid_tool_call"
@@ -152,21 +153,21 @@ class ValidToolCall(Scorer):
     example: ClassVar[str] = "valid_tool_call"
 
     tools: tuple[dict[str, Any], ...] | None = None
-    """The declared tools, instead of the case's."""
+    """The declared tools; by default those of the case."""
     min: int = Field(default=1, ge=0)
     """The least number of calls."""
     strict: bool = True
-    """Whether arguments that a tool does not declare are wrong, where its schema leaves it open."""
+    """Whether undeclared arguments are errors if the schema does not say."""
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Check each call; the value is the share of the valid ones."""
+        """Check each call; the value is the share of valid calls."""
         tools = declared_schemas(self._tools(ctx.dataset, ctx.case))
         if not tools:
-            raise ScoringError("neither the case nor the dataset declares `tools` to compare with")
+            raise ScoringError("neither the case nor the dataset declares `tools`")
         calls = ctx.tool_calls
         wrong = [words for call in calls if (words := self._fault(call, tools)) is not None]
         if len(calls) < self.min:
-            wrong.append(f"{len(calls)} tools were called, not {self.min}")
+            wrong.append(f"{len(calls)} tools were called, at least {self.min} required")
         return Verdict(
             passed=not wrong,
             value=0.0 if not calls and wrong else 1 - min(1, len(wrong) / max(1, len(calls))),
@@ -182,7 +183,7 @@ class ValidToolCall(Scorer):
         if call.name not in tools:
             return f"no tool is called {call.name!r}.{suggest(call.name, tools)}"
         if isinstance(call.arguments, str):
-            return f"`{call.name}`: its arguments are no JSON object: {shown(call.arguments)}"
+            return f"`{call.name}`: its arguments are not a JSON object: {shown(call.arguments)}"
         try:
             schema = _compiled(canonical(tools[call.name]), strict=self.strict)
         except ValueError as error:
@@ -191,7 +192,7 @@ class ValidToolCall(Scorer):
         return f"`{call.name}`: {'; '.join(wrong[:3])}" if wrong else None
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """Tools must be declared, by schemas."""
+        """Yield a problem for missing tools and invalid schemas."""
         if case is None and self.tools is None:
             return
         tools = self.tools if case is None else self._tools(dataset, case)
@@ -200,7 +201,7 @@ class ValidToolCall(Scorer):
         yield from self._schema_problems(tools or ())
 
     def _schema_problems(self, tools: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-        """Yield what is wrong with the declarations."""
+        """Yield what is wrong with the schemas."""
         for name, schema in declared_schemas(tools).items():
             try:
                 _compiled(canonical(schema), strict=self.strict)
@@ -209,18 +210,18 @@ class ValidToolCall(Scorer):
 
 
 class ExpectedCall(Frozen):
-    """A call that is wanted."""
+    """An expected call."""
 
     name: str = Field(min_length=1)
-    """The tool's name."""
+    """The name of the tool."""
     arguments: dict[str, Any] = Field(default_factory=dict)
-    """Its arguments."""
+    """The arguments."""
 
 
 class ToolCallF1(Scorer):
-    """The calls are these, in any order; its value is the F1, and all must be there to pass.
+    """The calls are exactly these, in any order; its value is the F1.
 
-    Calls are compared by name and by all their arguments, as often as they are made.
+    Calls are compared as multisets, by name and arguments.
     """
 
     type: ClassVar[str] = "tool_call_f1"
@@ -230,20 +231,20 @@ class ToolCallF1(Scorer):
     example: ClassVar[str] = "tool_call_f1: [{name: get_weather, arguments: {city: Paris}}]"
 
     calls: tuple[ExpectedCall, ...] = Field(min_length=1)
-    """The wanted calls, each a name and its arguments."""
+    """The expected calls: names and arguments."""
     names_only: bool = False
-    """Whether arguments do not count."""
+    """Whether arguments are ignored."""
 
     @field_validator("calls", mode="before")
     @classmethod
     def _names(cls, value: object) -> object:
-        """Accept a bare name for a call without arguments."""
+        """Accept a name for a call without arguments."""
         if isinstance(value, list | tuple):
             return [{"name": item} if isinstance(item, str) else item for item in value]
         return value
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Count what both have."""
+        """Compare the calls."""
         expected = Counter(self._mark(call.name, call.arguments) for call in self.calls)
         made = Counter(self._mark(call.name, call.arguments) for call in ctx.tool_calls)
         same = sum((expected & made).values())
@@ -261,11 +262,11 @@ class ToolCallF1(Scorer):
         )
 
     def _mark_of(self, call: ExpectedCall) -> str:
-        """Return a wanted call as one text."""
+        """Return the key of an expected call."""
         return self._mark(call.name, call.arguments)
 
     def _mark(self, name: str, arguments: Json) -> str:
-        """Return a call as one text; whole numbers are the same with and without a point."""
+        """Return the key of a call; 1 and 1.0 have the same key."""
         if self.names_only:
             return name
         try:
@@ -275,7 +276,7 @@ class ToolCallF1(Scorer):
 
 
 def _whole(value: Json) -> Json:
-    """Return a value whose whole floats are integers."""
+    """Return a value with integers in place of whole floats."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, Mapping):

@@ -13,9 +13,9 @@ from pytest_evals.scorers.subset import difference
 
 
 class Count(Frozen):
-    """How many calls must match: exactly, at least or at most so many.
+    """The required number of matching calls: exactly, at least or at most.
 
-    Written as ``{exactly: 2}``, ``{op: at_least, n: 1}``, or a bare number (exactly).
+    The notation is ``{exactly: 2}``, ``{op: at_least, n: 1}``, or a number (exactly).
     """
 
     exactly: int | None = Field(default=None, ge=0)
@@ -30,19 +30,19 @@ class Count(Frozen):
             return {"exactly": data}
         if isinstance(data, Mapping) and "op" in data:
             if set(data) != {"op", "n"}:
-                raise ValueError(f"a count is `op` and `n`, found {shown(dict(data))}")
+                raise ValueError(f"a count must have `op` and `n`, found {shown(dict(data))}")
             return {str(data["op"]): data["n"]}
         return data
 
     @model_validator(mode="after")
     def _some(self) -> Self:
-        """One of the three is needed."""
+        """Reject an empty count."""
         if not self.model_fields_set:
-            raise ValueError("a count is `exactly`, `at_least` or `at_most`")
+            raise ValueError("a count must have `exactly`, `at_least` or `at_most`")
         return self
 
     def allows(self, calls: int) -> bool:
-        """Whether this many calls are right."""
+        """Whether this number of calls is allowed."""
         return (
             (self.exactly is None or calls == self.exactly)
             and (self.at_least is None or calls >= self.at_least)
@@ -64,19 +64,19 @@ class Count(Frozen):
 
 
 class CallMatcher(Frozen):
-    """A call that must (or must not) be made."""
+    """A required (or, with a count of 0, forbidden) call."""
 
     name: str = Field(min_length=1)
-    """The tool's name."""
+    """The name of the tool."""
     args_subset: Any = None
-    """What its arguments must hold: objects by subset of keys, arrays whole and in order."""
+    """Required arguments: objects by subset of keys; arrays must be equal."""
     result_subset: Any = None
-    """The same of what the tool gave back; a call whose result is not known does not match."""
+    """Required content of the result, by subset; a call with an unknown result does not match."""
     count: Count = Count(at_least=1)
-    """How many calls must match; by default at least one."""
+    """The required number of calls; by default at least one."""
 
     def matches(self, call: ToolCall) -> bool:
-        """Whether a call is such a call."""
+        """Whether a call matches."""
         if call.name != self.name:
             return False
         if self.args_subset is not None and (
@@ -88,7 +88,7 @@ class CallMatcher(Frozen):
         )
 
     def fault(self, calls: Iterable[ToolCall]) -> str | None:
-        """Return why the calls do not satisfy it; None where they do."""
+        """Return why the calls do not match; None if they do."""
         called = list(calls)
         count = sum(self.matches(call) for call in called)
         if self.count.allows(count):
@@ -105,7 +105,7 @@ class CallMatcher(Frozen):
 
 
 def read_result(result: Json) -> Json:
-    """Return a tool's result; of a text that is JSON, what it holds."""
+    """Return the result of a tool; a JSON string is parsed."""
     if isinstance(result, str) and result.strip()[:1] in {"{", "["}:
         try:
             return json.loads(result)
@@ -115,7 +115,7 @@ def read_result(result: Json) -> Json:
 
 
 def format_calls(calls: Iterable[ToolCall], *, limit: int = 5) -> str:
-    """Write calls as ``name(arguments)``."""
+    """Format calls as ``name(arguments)``."""
     made = list(calls)
     words = ", ".join(
         f"{call.name}({shown(call.arguments, limit=80).removeprefix('{').removesuffix('}')})"
@@ -132,6 +132,6 @@ def names_of(calls: Iterable[ToolCall]) -> list[str]:
 
 
 def is_subsequence(expected: Iterable[str], actual: Iterable[str]) -> bool:
-    """Whether the wanted names stand in the found ones in this order, others between them."""
+    """Whether the expected names are a subsequence of the actual names."""
     rest = iter(actual)
     return all(any(name == other for other in rest) for name in expected)

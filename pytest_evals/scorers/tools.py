@@ -1,4 +1,4 @@
-"""Which tools were called, in which order, how often, and whether they worked."""
+"""Assertions on tool calls: names, order, number, errors, loops."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,7 @@ SequenceMode = Literal["exact", "ordered_subseq", "unordered", "subset", "supers
 
 
 class ToolCalled(Scorer):
-    """This tool was called; `min` and `max` say how often."""
+    """This tool was called at least `min` and at most `max` times."""
 
     type: ClassVar[str] = "tool_called"
     docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TOOL
@@ -28,7 +28,7 @@ class ToolCalled(Scorer):
     example: ClassVar[str] = "tool_called: get_weather"
 
     name: str = Field(min_length=1)
-    """The tool's name; `*` stands for any letters."""
+    """The name of the tool; `*` matches any characters."""
     min: int = Field(default=1, ge=0)
     """The least number of calls."""
     max: int | None = Field(default=None, ge=0)
@@ -36,7 +36,7 @@ class ToolCalled(Scorer):
 
     @model_validator(mode="after")
     def _order(self) -> Self:
-        """The least is not greater than the greatest."""
+        """Reject a minimum above the maximum."""
         if self.max is not None and self.min > self.max:
             raise ValueError(f"`min` {self.min} is greater than `max` {self.max}: it cannot pass")
         return self
@@ -53,7 +53,7 @@ class ToolCalled(Scorer):
         )
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """Any number of calls is no assertion."""
+        """Yield a problem if the assertion cannot fail."""
         if self.min == 0 and self.max is None:
             yield "`tool_called` with `min: 0` cannot fail"
 
@@ -68,10 +68,10 @@ class ForbiddenTools(Scorer):
     example: ClassVar[str] = 'forbidden_tools: [delete_account, "admin_*"]'
 
     names: tuple[str, ...] = Field(min_length=1)
-    """Their names; `*` stands for any letters, so `*` alone forbids every call."""
+    """The names of the tools; `*` matches any characters, so `*` alone forbids every call."""
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Look for them."""
+        """Look for forbidden calls."""
         used = [
             call
             for call in ctx.tool_calls
@@ -85,10 +85,10 @@ class ForbiddenTools(Scorer):
 
 
 class ToolSequence(Scorer):
-    """The tools called are these, in this order or as `mode` says; its value says how nearly.
+    """The called tools are these, in this order or by `mode`; its value is the similarity.
 
-    The value is the F1 of the longest common subsequence of both (of what both have, where the
-    order does not count).
+    The value is the F1 of the longest common subsequence, or of the common calls if the order does
+    not count.
     """
 
     type: ClassVar[str] = "tool_sequence"
@@ -98,11 +98,11 @@ class ToolSequence(Scorer):
     example: ClassVar[str] = "tool_sequence: {names: [search, book], mode: ordered_subseq}"
 
     names: tuple[str, ...]
-    """The tools' names."""
+    """The names of the tools."""
     mode: SequenceMode = "exact"
-    """`exact`: these and no other, in this order; `ordered_subseq`: in this order, others between
-    them; `unordered`: these and no other, in any order; `subset`: no other than these; `superset`:
-    all of these, and others."""
+    """`exact`: only these, in this order; `ordered_subseq`: in this order, with other calls between
+    them; `unordered`: only these, in any order; `subset`: no others; `superset`: all of these, and
+    possibly others."""
 
     def score(self, ctx: ScoreContext) -> Verdict:
         """Compare the names."""
@@ -119,19 +119,19 @@ class ToolSequence(Scorer):
             passed=right,
             value=1.0 if right else 2 * same / total if total else 1.0,
             bar=self.mode,
-            reason=f"the tools called are {listed(called) or 'none'}"
+            reason=f"the called tools are {listed(called) or 'none'}"
             + ("" if right else f", expected {listed(self.names) or 'none'} ({self.mode})"),
             metadata={"called": called[:200]},
         )
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """No names are no assertion in some modes."""
+        """Yield a problem if the assertion cannot fail."""
         if not self.names and self.mode in {"ordered_subseq", "superset"}:
-            yield f"`tool_sequence` of no names cannot fail in the mode {self.mode}"
+            yield f"`tool_sequence` without names cannot fail in the mode {self.mode}"
 
 
 def sequence_holds(expected: Sequence[str], actual: Sequence[str], mode: SequenceMode) -> bool:
-    """Whether the found names are as wanted."""
+    """Whether the actual names match the expected names by a mode."""
     if mode == "exact":
         return list(expected) == list(actual)
     if mode == "ordered_subseq":
@@ -155,9 +155,9 @@ def _common(left: Sequence[str], right: Sequence[str]) -> int:
 
 
 class RequiredToolCalls(Scorer):
-    """These calls were made: by name, a subset of arguments, a subset of the result, and a count.
+    """These calls were made: by name, subset of the arguments, subset of the result, and count.
 
-    Its value is the share of them that is satisfied.
+    Its value is the share of satisfied requirements.
     """
 
     type: ClassVar[str] = "required_tool_calls"
@@ -169,10 +169,10 @@ class RequiredToolCalls(Scorer):
     )
 
     calls: tuple[CallMatcher, ...] = Field(min_length=1)
-    """Each `name` with `args_subset`, `result_subset` and `count` (exactly, at_least, at_most)."""
+    """Calls: `name`, `args_subset`, `result_subset` and `count` (exactly, at_least, at_most)."""
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Match each."""
+        """Match each requirement."""
         made = ctx.tool_calls
         wrong = [fault for call in self.calls if (fault := call.fault(made)) is not None]
         return Verdict(
@@ -182,14 +182,14 @@ class RequiredToolCalls(Scorer):
         )
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """A count that allows every number asserts nothing."""
+        """Yield a problem for each count that cannot fail."""
         for call in self.calls:
             if call.count.empty:
                 yield f"`required_tool_calls`: at least 0 calls of `{call.name}` cannot fail"
 
 
 class MaxToolCalls(Scorer):
-    """At most so many tools were called, all turns together."""
+    """At most `max` tools were called, over all turns."""
 
     type: ClassVar[str] = "max_tool_calls"
     docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TOOL
@@ -211,7 +211,7 @@ class MaxToolCalls(Scorer):
 
 
 class MaxTurns(Scorer):
-    """The model spoke at most so many times: its messages, or its answers where none are kept."""
+    """The model sent at most `max` messages, or responses if its messages are not recorded."""
 
     type: ClassVar[str] = "max_turns"
     docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TOOL
@@ -230,12 +230,14 @@ class MaxTurns(Scorer):
                 spoken = sum(m.role == "assistant" for m in exchange.response.messages)
                 turns += spoken or 1
         return Verdict(
-            passed=turns <= self.max, bar=f"<= {self.max}", reason=f"the model spoke {turns} times"
+            passed=turns <= self.max,
+            bar=f"<= {self.max}",
+            reason=f"the model sent {turns} messages",
         )
 
 
 class NoToolError(Scorer):
-    """No tool that was called failed."""
+    """No tool call failed."""
 
     type: ClassVar[str] = "no_tool_error"
     docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TOOL
@@ -244,7 +246,7 @@ class NoToolError(Scorer):
     example: ClassVar[str] = "no_tool_error"
 
     allow: tuple[str, ...] = ()
-    """Tools that may fail; `*` stands for any letters."""
+    """Names of tools that may fail; `*` matches any characters."""
 
     def score(self, ctx: ScoreContext) -> Verdict:
         """Look for errors."""
@@ -259,17 +261,17 @@ class NoToolError(Scorer):
         return Verdict(passed=True, reason="no tool call failed")
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """Allowing all asserts nothing."""
+        """Yield a problem if every tool may fail."""
         if "*" in self.allow:
             yield "`no_tool_error` that allows every tool to fail cannot fail"
 
 
 _MAX_BLOCK = 50
-"""Calls in a block that is looked for again."""
+"""The maximum number of calls in a repeated block."""
 
 
 class NoLoops(Scorer):
-    """No call, and no block of calls, with the same arguments was made over and over in a row."""
+    """No call or block of calls was repeated consecutively with the same arguments."""
 
     type: ClassVar[str] = "no_loops"
     docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TOOL
@@ -278,7 +280,7 @@ class NoLoops(Scorer):
     example: ClassVar[str] = "no_loops: 3"
 
     repeats: int = Field(default=3, ge=2)
-    """How many times in a row is a loop."""
+    """The number of consecutive repeats that is a loop."""
 
     def score(self, ctx: ScoreContext) -> Verdict:
         """Look for repeated blocks."""
@@ -296,7 +298,7 @@ class NoLoops(Scorer):
 
 
 def _loop(calls: Sequence[ToolCall], repeats: int) -> tuple[int, int, int] | None:
-    """Return where a block of calls is repeated, its size and how often; None where none is."""
+    """Return the start, the size and the repeats of a repeated block; None without one."""
     marks = [f"{call.name} {_mark(call)}" for call in calls]
     for size in range(1, min(_MAX_BLOCK, len(marks) // repeats) + 1):
         run = 0
@@ -305,13 +307,13 @@ def _loop(calls: Sequence[ToolCall], repeats: int) -> tuple[int, int, int] | Non
             if run >= size * (repeats - 1):
                 start = i - run + 1
                 while i + 1 + size < len(marks) and marks[i + 1] == marks[i + 1 + size]:
-                    i += 1  # noqa: PLW2901 - the run is followed to its end
+                    i += 1  # noqa: PLW2901 - advance to the end of the run
                 return start, size, (i - start + 1) // size + 1
     return None
 
 
 def _mark(call: ToolCall) -> str:
-    """Return a call's arguments as one text."""
+    """Return the arguments of a call as one string."""
     try:
         return canonical(call.arguments)
     except (TypeError, ValueError):

@@ -1,8 +1,8 @@
-"""Transforms: what is taken out of an answer before it is scored.
+"""Transforms: extract the part of an answer that is scored.
 
-Written as a name (``strip``), a name with its argument (``{regex: "Answer: (.*)"}``), or a list of
-these, done one after another. A transform that finds nothing makes the assertion fail, inverted or
-not: an answer in the wrong form is a wrong answer.
+The notation is a name (``strip``), a name with an argument (``{regex: "Answer: (.*)"}``), or a list
+of these, applied in order. If a transform finds nothing, the assertion fails, inverted or not: an
+answer in the wrong format is a wrong answer.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,11 +29,11 @@ Step = Callable[[str, ScoreContext], str | None]
 
 
 class TransformError(EvalsError):
-    """A transform is not written right.
+    """A transform is invalid.
 
     Args:
         message: what was found and what was expected.
-        loc: the way to it from the transform as it is written.
+        loc: the location of the problem in the transform as written.
     """
 
     def __init__(self, message: str, loc: tuple[str | int, ...] = ()) -> None:
@@ -43,18 +43,18 @@ class TransformError(EvalsError):
 
 @dataclass(frozen=True, slots=True)
 class Transform:
-    """One or more steps from the answer to what is scored."""
+    """One or more steps that are applied to the answer."""
 
     names: tuple[str, ...]
     steps: tuple[Step, ...]
     templates: tuple[str, ...] = ()
-    """The texts among them that a case's variables are filled into."""
+    """The arguments that are templates over the case."""
 
     def __call__(self, text: str, ctx: ScoreContext) -> str | None:
-        """Return what is to be scored; None where a step finds nothing.
+        """Apply the steps; return None if a step finds nothing.
 
         Raises:
-            ScoringError: a step cannot be done (a pattern that explodes).
+            ScoringError: a step failed (a pattern timed out).
             TemplateError: a template cannot be rendered.
         """
         output: str | None = text
@@ -65,19 +65,19 @@ class Transform:
         return output
 
     def describe(self) -> str:
-        """Name it for a reason."""
+        """Return its name for messages."""
         return f"the transform {', '.join(self.names)}"
 
 
 def compile_transform(written: Json) -> Transform:
-    """Make a transform of how it is written.
+    """Compile a transform.
 
     Raises:
-        TransformError: an unknown name or a wrong argument.
+        TransformError: an unknown name or an invalid argument.
     """
     if isinstance(written, list | tuple):
         if not written:
-            raise TransformError("a transform of no steps does nothing; leave it out")
+            raise TransformError("a transform without steps does nothing; remove it")
         parts = []
         for i, item in enumerate(written):
             try:
@@ -95,8 +95,8 @@ def compile_transform(written: Json) -> Transform:
         ((name, argument),) = written.items()
     else:
         raise TransformError(
-            "a transform is a name (`strip`), a name with its argument (`regex: …`) or a list of "
-            f"these, found {shown(written)}"
+            "a transform must be a name (`strip`), a name with an argument (`regex: …`) or a list "
+            f"of these, found {shown(written)}"
         )
     if name not in TRANSFORMS:
         raise TransformError(f"no transform is called {name!r}.{suggest(str(name), TRANSFORMS)}")
@@ -109,11 +109,11 @@ def compile_transform(written: Json) -> Transform:
 
 
 def _bare(name: str, change: Callable[[str], str | None]) -> Callable[[Json], Step]:
-    """Make a transform that takes no argument."""
+    """Return a transform without an argument."""
 
     def make(argument: Json) -> Step:
         if argument not in {None, True}:
-            raise ValueError(f"it takes no argument, found {argument!r} (write just `{name}`)")
+            raise ValueError(f"expected no argument, found {argument!r}; write `{name}`")
         return lambda text, _: change(text)
 
     return make
@@ -131,12 +131,12 @@ def _last_number(text: str) -> str | None:
 
 
 def _regex(argument: Json) -> Step:
-    """The first match of a pattern: its group `answer`, else its first group, else all of it."""
+    """Return the first match of a pattern: the group `answer`, else the first group, else all."""
     options = {"pattern": argument} if isinstance(argument, str) else argument
     if not isinstance(options, Mapping) or not isinstance(options.get("pattern"), str):
         value = shown(argument)
         message = f"expected a pattern, or `pattern` with `group` or `last`; found {value}"
-        raise ValueError(message)  # noqa: TRY004 - what compile_transform reads
+        raise ValueError(message)  # noqa: TRY004 - compile_transform handles only ValueError
     unknown = options.keys() - {"pattern", "group", "last"}
     if unknown:
         raise ValueError(f"unknown option {min(map(str, unknown))!r}; known: group, last")
@@ -160,14 +160,14 @@ def _regex(argument: Json) -> Step:
 
 
 def _group_of(pattern: Any) -> int | str:
-    """Return the group that holds what is wanted."""
+    """Return the group to extract."""
     if "answer" in pattern.groupindex:
         return "answer"
     return 1 if pattern.groups else 0
 
 
 def _json(argument: Json) -> Step:
-    """A value inside the answer's JSON, by a JMESPath; bare JSON, fenced or within prose."""
+    """Return the JSON in the answer, or a value in it by a JMESPath."""
     expression: Any = None
     if argument not in {None, True}:
         if not isinstance(argument, str):
@@ -178,7 +178,7 @@ def _json(argument: Json) -> Step:
         try:
             expression = jmespath.compile(argument)
         except JMESPathError as error:
-            raise ValueError(f"{argument!r} is no JMESPath: {error}") from None
+            raise ValueError(f"{argument!r} is not a valid JMESPath: {error}") from None
 
     def step(text: str, _: ScoreContext) -> str | None:
         import json
@@ -191,7 +191,7 @@ def _json(argument: Json) -> Step:
         except NotJsonError:
             return None
         except JMESPathError as error:
-            raise ScoringError(f"the JMESPath {argument!r} cannot be searched: {error}") from None
+            raise ScoringError(f"the JMESPath {argument!r} cannot be applied: {error}") from None
         if selected is None:
             return None
         if isinstance(selected, dict | list):
@@ -202,7 +202,7 @@ def _json(argument: Json) -> Step:
 
 
 def _choice_letter(argument: Json) -> Step:
-    """The letter of the choice that the answer settles on; by default A to J."""
+    """Return the letter of the choice in the answer; by default A to J."""
     letters = "ABCDEFGHIJ" if argument in {None, True} else argument
     if not isinstance(letters, str) or not letters.isalpha() or len(letters) < 2:
         raise ValueError(f"expected the letters of the choices, such as ABCD, found {argument!r}")
@@ -210,12 +210,12 @@ def _choice_letter(argument: Json) -> Step:
 
 
 def _template(argument: Json) -> Step:
-    """What a template makes of `answer` and the case's variables."""
+    """Return the rendered template over `answer` and the variables of the case."""
     if not isinstance(argument, str) or not is_template(argument):
         raise ValueError(
             f"expected a template such as `{{{{ answer | upper }}}}`, found {argument!r}"
         )
-    # Its names are known only with a case; here its syntax is what can be wrong.
+    # Only the syntax can be checked here: the variables depend on the case.
     unknown_variables(argument, ())
 
     def step(text: str, ctx: ScoreContext) -> str | None:
@@ -250,4 +250,4 @@ TRANSFORMS: Mapping[str, Callable[[Json], Step]] = {
     "template": _template,
     "upper": _bare("upper", str.upper),
 }
-"""The transforms by name; each makes its step from the argument it is written with."""
+"""The transforms by name; each makes a step from its argument."""

@@ -1,6 +1,6 @@
-"""A service of the user's as an assertion, over HTTP.
+"""An HTTP service of the user as an assertion.
 
-It is spoken to with the standard library: providers alone know the HTTP client for models.
+It uses the HTTP client of the standard library: only providers use the client for models.
 """
 
 import json
@@ -17,15 +17,16 @@ from pytest_evals.scorers.python_function import read_verdict
 from pytest_evals.scorers.quoting import quoted
 
 _MAX_BYTES = 1_000_000
-"""Bytes of a reply that are read."""
+"""The maximum size of a reply."""
 
 
 class Webhook(Scorer):
-    """A service says whether the answer is right: it is sent JSON and replies with JSON.
+    """An HTTP service decides whether the answer is right.
 
-    It is sent by POST what a `command` reads, and replies with status 200 and true or false, a
-    number, a label, or an object with `passed`, `value`, `label`, `reason`, `metadata`. Redirects
-    are not followed; any other status and any other body is an error, never a wrong answer.
+    It gets a POST request with the JSON object that a `command` reads. It replies with status 200
+    and true or false, a number, a label, or an object with `passed`, `value`, `label`, `reason`,
+    `metadata`. Redirects are not followed. Any other status or body is an error, never a failed
+    answer.
     """
 
     type: ClassVar[str] = "webhook"
@@ -35,26 +36,26 @@ class Webhook(Scorer):
     example: ClassVar[str] = 'webhook: "http://127.0.0.1:8000/score"'
 
     url: str
-    """Where it listens, http or https."""
+    """The http or https URL of the service."""
     token_env: str | None = None
-    """The environment variable that holds its bearer token."""
+    """The environment variable with the bearer token."""
     timeout_s: float = Field(default=30.0, gt=0, allow_inf_nan=False)
-    """Seconds it may take to reply."""
+    """Timeout in seconds."""
 
     @field_validator("url")
     @classmethod
     def _http(cls, value: str) -> str:
-        """Refuse what is no address of a service, and a password in it."""
+        """Reject an invalid URL, and a URL with a password."""
         if "{{" not in value and not re.fullmatch(r"https?://[^\s/?#]+\S*", value):
-            raise ValueError(f"an http or https address is expected, found {value!r}")
+            raise ValueError(f"expected an http or https URL, found {value!r}")
         if re.match(r"https?://[^/?#]*@", value):
             raise ValueError(
-                "an address holds no password; name a variable with the token in `token_env`"
+                "the URL contains a password; put a token in an environment variable, `token_env`"
             )
         return value
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Send it and read the reply."""
+        """Send the trial and parse the reply."""
         status, body = self._reply(json.dumps(trial_payload(ctx), default=repr).encode())
         text = body.decode("utf-8", "replace")
         if status != 200:
@@ -63,21 +64,21 @@ class Webhook(Scorer):
             given = read_json(text)
         except NotJsonError as error:
             raise ScoringError(
-                f"{self.url} replied with no JSON ({error}): {quoted(text)}"
+                f"{self.url} did not reply with JSON ({error}): {quoted(text)}"
             ) from None
         return read_verdict(given, self.url)
 
     def _reply(self, question: bytes) -> tuple[int, bytes]:
-        """Post a question and return the status and the body of the reply."""
+        """Send a POST request; return the status and the body of the reply."""
         from http.client import HTTPException
         from urllib.error import HTTPError
         from urllib.request import HTTPRedirectHandler, Request, build_opener
 
         class Stay(HTTPRedirectHandler):
-            """Follows nothing: the token and the answer were meant for this address."""
+            """Follows no redirects: the token and the answer are for this URL only."""
 
             def redirect_request(self, *_: Any, **__: Any) -> None:
-                """Leave the redirect as the reply."""
+                """Return the redirect as the reply."""
 
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if self.token_env is not None:

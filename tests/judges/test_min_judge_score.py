@@ -100,7 +100,7 @@ def test_what_is_wrong_is_told_when_the_dataset_is_collected(bench):
         bench.judges.clear()
         bench.judges.update(judges)
         (problem,) = bench.problems(EXPECT)
-        assert "asks the judge `default`" in problem
+        assert "needs a judge `default`" in problem
 
 
 def test_the_judges_model_is_known_before_the_first_call(bench):

@@ -187,7 +187,7 @@ def test_a_model_that_talks_is_no_model_of_vectors(write, evals):
     )
     result = evals(name)
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*gave no embedding; name a model of `provider: embeddings`*"])
+    result.stdout.fnmatch_lines(["*returned no embedding; use a model of `provider: embeddings`*"])
 
 
 def test_the_key_is_looked_for_before_the_first_call(write, evals, monkeypatch):

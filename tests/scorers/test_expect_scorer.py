@@ -116,7 +116,7 @@ def test_what_is_not_known_is_an_error(bench, key):
         ({"required_tool_calls": [{"name": "a", "arg_subset": {}}]}, "extra inputs"),
         ({"required_tool_calls": [{"name": "a", "count": {"op": "more", "n": 1}}]}, "extra inputs"),
         ({"required_tool_calls": [{"name": "a", "count": {"op": "at_least"}}]}, "`op` and `n`"),
-        ({"required_tool_calls": [{"name": "a", "count": {}}]}, "a count is"),
+        ({"required_tool_calls": [{"name": "a", "count": {}}]}, "a count must have"),
         ({"max_tokens_total": -1}, "greater than or equal to 0"),
     ],
 )

@@ -80,5 +80,7 @@ def test_an_error_that_no_scored_trial_ends_with_is_refused(bench, name):
     ((loc, message),) = bench.refused({"expected_error": name})
     assert loc == ("expected_error",)
     assert (
-        "Did you mean 'rate_limit'?" in message or "is not scored" in message or "Known:" in message
+        "Did you mean 'rate_limit'?" in message
+        or "are not scored" in message
+        or "Known:" in message
     )

@@ -132,10 +132,10 @@ def test_parameters_are_filled_by_their_names(own, name, args, label):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("nothing", "gave nothing (None)"),
-        ("odd", "gave object; expected a bool"),
+        ("nothing", "returned nothing (None)"),
+        ("odd", "returned object; expected a bool"),
         ("nan", "expected a finite number"),
-        ("typo", "'pased'; known keys are"),
+        ("typo", "'pased'; allowed keys are"),
         ("wordy", "expected true or false"),
         ("valueless", "expected a number"),
         ("both", "both `value` and `score`"),
@@ -257,13 +257,13 @@ def test_a_program_reads_the_trial(program):
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
-        ("sys.exit(1)", "ended with status 1"),
-        ("raise ValueError('boom')", "ended with status 1"),
-        ("print('looks good')", "which is no JSON"),
-        ("pass", "which is no JSON"),
-        ("print('null')", "gave nothing (None)"),
-        ("print('[1]')", "gave list"),
-        ("os.kill(os.getpid(), 9)", "ended with status -9"),
+        ("sys.exit(1)", "exited with status 1"),
+        ("raise ValueError('boom')", "exited with status 1"),
+        ("print('looks good')", "which is not JSON"),
+        ("pass", "which is not JSON"),
+        ("print('null')", "returned nothing (None)"),
+        ("print('[1]')", "returned list"),
+        ("os.kill(os.getpid(), 9)", "exited with status -9"),
     ],
 )
 def test_a_program_that_fails_is_an_error(program, lines, words):
@@ -297,7 +297,7 @@ def test_a_program_that_does_not_end_is_ended_with_its_children(program, tmp_pat
         "open('pid', 'w').write(str(child.pid)); time.sleep(60)",
         timeout_s=2,
     )
-    assert "was not done after 2 s" in scored.message
+    assert "timed out after 2 s" in scored.message
     assert time.monotonic() - begun < 20
     pid = int((tmp_path / "pid").read_text())
     for _ in range(100):
@@ -392,9 +392,9 @@ def test_a_service_replies_with_its_verdict(bench, body, passed, value):
     [
         ({"status": 500, "body": b"oops"}, "replied with status 500: 'oops'"),
         ({"status": 204, "body": b""}, "replied with status 204"),
-        ({"body": b"<html>"}, "replied with no JSON"),
-        ({"body": b"null"}, "gave nothing (None)"),
-        ({"body": b"NaN"}, "replied with no JSON"),
+        ({"body": b"<html>"}, "did not reply with JSON"),
+        ({"body": b"null"}, "returned nothing (None)"),
+        ({"body": b"NaN"}, "did not reply with JSON"),
         ({"status": 302, "headers": [("Location", "/elsewhere")]}, "replied with status 302"),
         ({"delay": 3.0}, "did not reply"),
     ],

@@ -78,7 +78,7 @@ def test_span_says_what_there_was(bench):
     chats = [CHAT.model_copy(update={"id": str(i)}) for i in range(10, 13)]
     score = bench.score({"span": {"kind": "tool_call"}}, **traced(AGENT, *chats))
     assert (
-        "no span is such (kind 'tool_call'); the spans: invoke_agent bot [agent_turn], chat small [llm_call] x3"
+        "no span matches kind 'tool_call'; the spans: invoke_agent bot [agent_turn], chat small [llm_call] x3"
         == score.reason
     )
     assert ">= 1" == score.bar
@@ -177,7 +177,7 @@ def test_without_a_trace_nothing_is_scored(bench, written):
     """It is an error that says how to get a trace, never a verdict."""
     score = bench.score(written, **traced(notes=["the provider is odd"]))
     assert "error" == score.kind
-    assert "there is no trace of this answer (the provider is odd)" in score.message
+    assert "the answer has no trace (the provider is odd)" in score.message
     assert "pytest-evals-matrix[otel]" in score.message
 
 
@@ -223,14 +223,17 @@ def test_turns_are_looked_at_together(bench):
     ("written", "message"),
     [
         ({"span": {"kid": "x"}}, "unknown option 'kid' of scorer `span`. Did you mean 'kind'?"),
-        ({"span": {"kind": "tool"}}, "no span is of the kind 'tool'. Did you mean 'tool_call'?"),
-        ({"span": {"name_matches": "("}}, "the regular expression '(' is wrong"),
-        ({"span": {}}, "say which span is meant: a `name`, a `kind` or `attributes`"),
+        ({"span": {"kind": "tool"}}, "unknown span kind 'tool'. Did you mean 'tool_call'?"),
+        ({"span": {"name_matches": "("}}, "the regular expression '(' is invalid"),
+        ({"span": {}}, "empty span query; add a `name`, a `kind` or `attributes`"),
         ({"span": {"name": "x", "min": 3, "max": 1}}, "`min` 3 is greater than `max` 1"),
         ({"span": {"name": "x", "min_duration_s": 3, "max_duration_s": 1}}, "is greater than"),
         ({"span": {"name": "x", "has_child": {"nam": "y"}}}, "Did you mean 'name'?"),
         ({"span_order": ["a"]}, "at least 2 items"),
-        ({"span_order": ["a", {"knd": "b"}]}, "a span is not told by 'knd'. Did you mean 'kind'?"),
+        (
+            {"span_order": ["a", {"knd": "b"}]},
+            "unknown option 'knd' of a span query. Did you mean 'kind'?",
+        ),
         ({"max_span_duration_s": -1}, "greater than or equal to 0"),
     ],
 )
