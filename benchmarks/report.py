@@ -26,7 +26,7 @@ from pytest_evals.model import Model
 from pytest_evals.report import Report
 from pytest_evals.reporters.html import HtmlReporter
 from pytest_evals.result import Outcome, TrialResult
-from pytest_evals.run import Counts, DatasetInfo, Run, RunStatus
+from pytest_evals.run_record import Counts, DatasetInfo, Run, RunStatus
 from pytest_evals.score import Score
 from pytest_evals.verdict.evaluate import evaluate_run
 from pytest_evals.verdict.evaluation import EvaluationInput

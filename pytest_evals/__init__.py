@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from pytest_evals.providers.chat import ChatOptions, ChatProvider
     from pytest_evals.providers.python import TargetContext
     from pytest_evals.result import Outcome, TrialResult
+    from pytest_evals.run_record import Run
     from pytest_evals.score import Score, ScoreError
     from pytest_evals.scorers.base import ScoreContext, Scorer, ScoringError, Verdict
+    from pytest_evals.session.run import RunOptions, arun, load_run, run
 
 _MODULES = {
     "AnswerError": "ground.errors",
@@ -52,6 +54,8 @@ _MODULES = {
     "ProviderContext": "providers.base",
     "Request": "exchange",
     "Response": "exchange",
+    "Run": "run_record",
+    "RunOptions": "session.run",
     "Score": "score",
     "ScoreContext": "scorers.base",
     "ScoreError": "score",
@@ -66,6 +70,9 @@ _MODULES = {
     "TrialResult": "result",
     "Usage": "exchange",
     "Verdict": "scorers.base",
+    "arun": "session.run",
+    "load_run": "session.run",
+    "run": "session.run",
 }
 
 __all__ = [
@@ -89,6 +96,8 @@ __all__ = [
     "ProviderContext",
     "Request",
     "Response",
+    "Run",
+    "RunOptions",
     "Score",
     "ScoreContext",
     "ScoreError",
@@ -104,6 +113,9 @@ __all__ = [
     "Usage",
     "Verdict",
     "__version__",
+    "arun",
+    "load_run",
+    "run",
 ]
 
 

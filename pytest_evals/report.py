@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pytest_evals.ground.canonical import N
 from pytest_evals.ground.redaction import Redactor
 from pytest_evals.result import TrialResult
-from pytest_evals.run import Run
+from pytest_evals.run_record import Run
 
 if TYPE_CHECKING:
     from pytest_evals.certificate import Certificate

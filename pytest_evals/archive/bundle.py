@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_evals.ground.canonical import Frozen, digest
-from pytest_evals.run import Run
+from pytest_evals.run_record import Run
 from pytest_evals.storage.base import HumanScore
 
 FORMAT = 1

@@ -10,7 +10,7 @@ from pytest_evals.archive.bundle import Bundle
 from pytest_evals.ground.redaction import Redactor
 from pytest_evals.responses.base import ResponseStore
 from pytest_evals.result import TrialResult
-from pytest_evals.run import Run
+from pytest_evals.run_record import Run
 from pytest_evals.storage.sqlite import SqliteRunStore
 
 _UNFINISHED = "importing"
@@ -94,7 +94,7 @@ def _write(bundle: "Bundle", its: "Run", store: "SqliteRunStore", redactor: "Red
     Raises:
         StoreError: it cannot be written; then nothing of it is left in the store.
     """
-    from pytest_evals.run import RunStatus
+    from pytest_evals.run_record import RunStatus
 
     begun = {"status": RunStatus.RUNNING, "options": {**its.options, _UNFINISHED: True}}
     store.begin(its.model_copy(update=begun))

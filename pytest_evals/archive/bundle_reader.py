@@ -13,7 +13,7 @@ from pytest_evals.ground.canonical import Frozen
 from pytest_evals.ground.errors import StoreError
 from pytest_evals.responses.base import StoredAnswer
 from pytest_evals.result import TrialResult
-from pytest_evals.run import Run, RunStatus
+from pytest_evals.run_record import Run, RunStatus
 
 
 @dataclass(slots=True)

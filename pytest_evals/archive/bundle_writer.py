@@ -11,7 +11,7 @@ from pytest_evals.ground.redaction import Redactor
 from pytest_evals.ground.version import __version__
 from pytest_evals.responses.base import ResponseStore, StoredAnswer
 from pytest_evals.result import TrialResult
-from pytest_evals.run import Run, RunStatus
+from pytest_evals.run_record import Run, RunStatus
 from pytest_evals.storage.sqlite import SqliteRunStore
 
 

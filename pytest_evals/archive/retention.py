@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_evals.metrics.summarize import summarize_trial
-from pytest_evals.run import Run
+from pytest_evals.run_record import Run
 from pytest_evals.storage.sqlite import SqliteRunStore
 from pytest_evals.verdict.baseline import Baseline
 

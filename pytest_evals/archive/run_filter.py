@@ -6,7 +6,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pytest_evals.run import Run, RunStatus
+    from pytest_evals.run_record import Run, RunStatus
     from pytest_evals.storage.base import RunStore
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from pytest_evals.run import Run
+from pytest_evals.run_record import Run
 
 
 def run_header(found: "Run") -> Iterator[str]:

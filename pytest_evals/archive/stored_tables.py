@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from pytest_evals.metrics.summarize import summarize_trial
 from pytest_evals.metrics.trial_table import TrialTable
-from pytest_evals.run import Run
+from pytest_evals.run_record import Run
 from pytest_evals.storage.base import RunStore
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pytest_evals.archive.stored_tables import StoredTables
 from pytest_evals.ground.errors import StoreError
-from pytest_evals.run import DatasetInfo, Run, RunStatus
+from pytest_evals.run_record import DatasetInfo, Run, RunStatus
 from pytest_evals.storage.base import RunStore
 from pytest_evals.storage.run_baseline import (
     BaselineChange,

@@ -10,7 +10,7 @@ from pytest_evals.metrics.run_summary import RunSummary
 from pytest_evals.metrics.summarize import summarize_trial
 from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.result import Outcome, TrialResult
-from pytest_evals.run import DatasetInfo, Run, RunStatus
+from pytest_evals.run_record import DatasetInfo, Run, RunStatus
 from pytest_evals.stats.rows import Rules
 from pytest_evals.storage.base import RunStore
 from pytest_evals.storage.baseline_file import NamedBaseline, find_baseline

@@ -2,7 +2,7 @@
 
 from pytest_evals.archive.run_text import run_header
 from pytest_evals.cli.output import color, say
-from pytest_evals.run import Run
+from pytest_evals.run_record import Run
 
 
 def print_header(found: "Run") -> None:

@@ -11,7 +11,7 @@ from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.registry import Registry
 from pytest_evals.report import Report, redact_report
 from pytest_evals.result import TrialResult
-from pytest_evals.run import DatasetInfo, Run
+from pytest_evals.run_record import DatasetInfo, Run
 from pytest_evals.stats.rows import Rules
 from pytest_evals.storage.base import RunStore
 from pytest_evals.storage.baseline_file import NamedBaseline, find_baseline

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pytest_evals.metrics.trial_table import TrialTable
-from pytest_evals.run import DatasetInfo, Run
+from pytest_evals.run_record import DatasetInfo, Run
 from pytest_evals.storage.base import RunStore
 from pytest_evals.verdict.diff.nouns import Diff, DiffEntry
 from pytest_evals.verdict.gate.spec import GateVerdict

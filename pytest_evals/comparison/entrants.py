@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pytest_evals.archive.stored_tables import StoredTables
 from pytest_evals.metrics.leaderboard import Entrant, Leaderboard
-from pytest_evals.run import Run
+from pytest_evals.run_record import Run
 from pytest_evals.storage.base import RunStore
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pytest_evals.archive.stored_tables import StoredTables
 from pytest_evals.comparison.side import Operand, Pair, Side
 from pytest_evals.ground.errors import StoreError, suggest
-from pytest_evals.run import DatasetInfo, Run
+from pytest_evals.run_record import DatasetInfo, Run
 from pytest_evals.storage.base import RunStore
 from pytest_evals.storage.run_baseline import is_replayed
 from pytest_evals.verdict.baseline.build import build_baseline

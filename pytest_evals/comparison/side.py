@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pytest_evals.metrics.trial_table import TrialTable
-from pytest_evals.run import Run
+from pytest_evals.run_record import Run
 from pytest_evals.verdict.baseline import BaselineLine
 
 

@@ -1,7 +1,8 @@
 """Read the settings of a session: command line, then environment, then ini file, then default."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ def read_settings(
     command_line: Mapping[str, Any],
     environ: Mapping[str, str],
     ini: Mapping[str, Any],
+    spelling: Callable[[Option], str] = attrgetter("flag"),
 ) -> Settings:
     """Make the settings of a session.
 
@@ -24,6 +26,7 @@ def read_settings(
         command_line: texts by option name; None or an empty list where an option is not given.
         environ: the environment.
         ini: texts (or lists of texts) by option name; empty where not given.
+        spelling: returns how the user spells an option in `command_line`, for messages.
 
     Raises:
         SettingsError: an invalid value, with its origin, or options that contradict each other.
@@ -31,7 +34,7 @@ def read_settings(
     values: dict[str, Any] = {}
     for option in OPTIONS:
         for origin, value in (
-            (option.flag, command_line.get(option.name)),
+            (spelling(option), command_line.get(option.name)),
             (option.variable, environ.get(option.variable)),
             (f"{option.ini} in the ini file", ini.get(option.name)),
         ):

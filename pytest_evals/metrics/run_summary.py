@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pytest_evals.result import AnyScore, Outcome, TrialResult
-from pytest_evals.run import Counts
+from pytest_evals.run_record import Counts
 
 
 @dataclass(slots=True)

@@ -29,7 +29,7 @@ from pytest_evals.plugin.results import TrialResults
 from pytest_evals.plugin.runner import Runner
 from pytest_evals.plugin.terminal.live_line import LiveLine
 from pytest_evals.plugin.trial_reports import TrialReports
-from pytest_evals.run import new_run_id
+from pytest_evals.run_record import new_run_id
 from pytest_evals.session.evaluation import RunEvaluation
 from pytest_evals.session.extensions import make_registry
 from pytest_evals.session.ledger import Ledger

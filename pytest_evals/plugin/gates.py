@@ -14,7 +14,7 @@ from pytest_evals.ground.plain_text import neutral
 from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.plugin import wire
 from pytest_evals.plugin.compat import last_failed_cache, start_line, terminal_reporter
-from pytest_evals.run import DatasetInfo
+from pytest_evals.run_record import DatasetInfo
 from pytest_evals.session.baselines import needs_evaluation
 from pytest_evals.session.evaluation import DatasetEvaluation, Measured, RunEvaluation
 from pytest_evals.session.ledger import Ledger

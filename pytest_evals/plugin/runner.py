@@ -26,7 +26,7 @@ from pytest_evals.plugin.process.capture import trial_output_separated
 from pytest_evals.plugin.process.exit import no_collection, rare_collection
 from pytest_evals.plugin.terminal.live_line import LiveLine
 from pytest_evals.result import Outcome
-from pytest_evals.run import DatasetInfo
+from pytest_evals.run_record import DatasetInfo
 from pytest_evals.session.recording import RunRecorder
 from pytest_evals.session.session import Session
 

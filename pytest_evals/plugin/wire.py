@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from pytest_evals.engine.worker_share import WorkerShare
 from pytest_evals.result import TrialResult
-from pytest_evals.run import DatasetInfo
+from pytest_evals.run_record import DatasetInfo
 
 _INFOS = TypeAdapter(tuple[DatasetInfo, ...])
 

@@ -47,5 +47,11 @@ def chosen_models(
                 f"{option} {name}: {dataset.path} has no such model, and "
                 f"{provider!r} is no provider.{suggest(name, (*known, *providers))}"
             )
-        chosen.append(registry.parse_model(name))
+        model = registry.parse_model(name)
+        if problems := [message for _, message in registry.check_model(model)]:
+            raise SettingsError(
+                f"{option} {name}: {'; '.join(problems)}. Define the model in the dataset's "
+                "`models`, where it can have options, and select it by its id"
+            )
+        chosen.append(model)
     return tuple({model.id: model for model in chosen}.values())

@@ -15,7 +15,7 @@ from pytest_evals.ground.canonical import Frozen
 from pytest_evals.metrics.metric import Confusion, Metric
 from pytest_evals.report import Report
 from pytest_evals.result import AnyScore, FirstTry, Outcome, TrialResult
-from pytest_evals.run import Counts, DatasetInfo, GitInfo, RunStatus
+from pytest_evals.run_record import Counts, DatasetInfo, GitInfo, RunStatus
 from pytest_evals.verdict.decide import decide
 from pytest_evals.verdict.decision import Decision
 from pytest_evals.verdict.diff import Diff, DiffEntry, RowTest

@@ -27,5 +27,6 @@
 `verdicts`           the one place where a run gets its verdict
 `reports`            Reports: writes the reports
 `session`            Session: the parts above, made and connected
+`run`                run, arun and load_run: a session in a script
 ===================  ===============================================================
 """

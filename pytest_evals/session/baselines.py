@@ -10,7 +10,7 @@ from pytest_evals.ground.errors import StoreError
 from pytest_evals.metrics.summarize import summarize_trial
 from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.result import Outcome, TrialResult
-from pytest_evals.run import DatasetInfo
+from pytest_evals.run_record import DatasetInfo
 from pytest_evals.session.dataset_baseline import DatasetBaseline
 from pytest_evals.session.plan import Plan
 from pytest_evals.storage.baseline_file import RunReader, find_baseline

@@ -7,7 +7,7 @@ import subprocess
 import threading
 from pathlib import Path
 
-from pytest_evals.run import GitInfo
+from pytest_evals.run_record import GitInfo
 
 
 class GitReader:

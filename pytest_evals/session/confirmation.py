@@ -15,7 +15,7 @@ from pytest_evals.ground.notes import Notes
 from pytest_evals.matrix import Matrix, Trial
 from pytest_evals.metrics.summarize import summarize_trial
 from pytest_evals.metrics.trial_stats import TrialStats
-from pytest_evals.run import DatasetInfo
+from pytest_evals.run_record import DatasetInfo
 from pytest_evals.session.engines import Engines
 from pytest_evals.session.ledger import Ledger
 from pytest_evals.session.plan import Plan

@@ -5,7 +5,7 @@ from typing import Any
 
 from pytest_evals.metrics.run_summary import RunSummary
 from pytest_evals.result import TrialResult
-from pytest_evals.run import DatasetInfo, Run, RunStatus
+from pytest_evals.run_record import DatasetInfo, Run, RunStatus
 
 
 class Ledger:

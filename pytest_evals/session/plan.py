@@ -11,7 +11,7 @@ from pytest_evals.ground.notes import Notes
 from pytest_evals.loaders.base import LoadContext
 from pytest_evals.loaders.build import load
 from pytest_evals.matrix import Matrix
-from pytest_evals.run import DatasetInfo
+from pytest_evals.run_record import DatasetInfo
 from pytest_evals.session.state import SessionState
 
 

@@ -7,7 +7,7 @@ from pytest_evals.dataset import Dataset
 from pytest_evals.engine.replay_run import ReplayRun
 from pytest_evals.ground.errors import SettingsError, StoreError, suggest
 from pytest_evals.model import Model
-from pytest_evals.run import Run
+from pytest_evals.run_record import Run
 
 if TYPE_CHECKING:
     from pytest_evals.storage.sqlite import SqliteRunStore

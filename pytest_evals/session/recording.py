@@ -8,7 +8,7 @@ from pytest_evals.ground.errors import StoreError
 from pytest_evals.ground.version import __version__
 from pytest_evals.report import redact_value
 from pytest_evals.result import TrialResult
-from pytest_evals.run import GitInfo, Run, RunStatus
+from pytest_evals.run_record import GitInfo, Run, RunStatus
 from pytest_evals.session.checkout import GitReader
 from pytest_evals.session.evaluation import RunEvaluation
 from pytest_evals.session.ledger import Ledger

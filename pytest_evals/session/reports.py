@@ -14,7 +14,7 @@ from pytest_evals.config import Settings
 from pytest_evals.ground.errors import EvalsError, ReportError, SettingsError
 from pytest_evals.report import Report, redact_report
 from pytest_evals.result import TrialResult
-from pytest_evals.run import Run
+from pytest_evals.run_record import Run
 from pytest_evals.session.extensions import check_reporters, with_context
 from pytest_evals.session.state import SessionState
 

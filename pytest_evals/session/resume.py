@@ -1,6 +1,6 @@
 """ResumeMark: the mark under which answers of user code are stored and may be reused."""
 
-from pytest_evals.run import GitInfo, RunStatus
+from pytest_evals.run_record import GitInfo, RunStatus
 from pytest_evals.session.checkout import GitReader
 from pytest_evals.storage.base import RunStore
 

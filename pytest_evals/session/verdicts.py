@@ -10,7 +10,7 @@ from pytest_evals.ground.notes import Notes
 from pytest_evals.metrics.trial_stats import TrialStats
 from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.report import redact_value
-from pytest_evals.run import DatasetInfo, Run
+from pytest_evals.run_record import DatasetInfo, Run
 from pytest_evals.session.baselines import Baselines, update_baseline
 from pytest_evals.session.confirmation import Confirmer
 from pytest_evals.session.dataset_baseline import DatasetBaseline

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from pytest_evals.ground.canonical import Frozen
 from pytest_evals.result import TrialResult
-from pytest_evals.run import Run, RunStatus
+from pytest_evals.run_record import Run, RunStatus
 
 
 class TrialRow(NamedTuple):

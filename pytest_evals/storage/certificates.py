@@ -5,7 +5,7 @@ from pathlib import Path
 from pytest_evals.certificate import Certificate, Labels, certificate_text, read_certificate
 from pytest_evals.dataset import Dataset
 from pytest_evals.ground.errors import DatasetError, StoreError
-from pytest_evals.run import Run
+from pytest_evals.run_record import Run
 
 FOLDER = "certificates"
 

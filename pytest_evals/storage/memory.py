@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from pytest_evals.ground.errors import StoreError
 from pytest_evals.result import TrialResult
-from pytest_evals.run import Run, RunStatus
+from pytest_evals.run_record import Run, RunStatus
 from pytest_evals.storage.base import HumanScore, TrialRow
 from pytest_evals.storage.rules import (
     Tally,

@@ -7,7 +7,7 @@ from typing import Any
 
 from pytest_evals.ground.errors import StoreError, suggest
 from pytest_evals.result import TrialResult
-from pytest_evals.run import Counts, Run, RunStatus
+from pytest_evals.run_record import Counts, Run, RunStatus
 from pytest_evals.storage.base import TrialRow
 
 

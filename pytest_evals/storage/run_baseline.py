@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pytest_evals.ground.errors import StoreError, suggest
 from pytest_evals.metrics.trial_table import TrialTable
-from pytest_evals.run import DatasetInfo, Run, RunStatus
+from pytest_evals.run_record import DatasetInfo, Run, RunStatus
 from pytest_evals.storage.base import RunStore
 from pytest_evals.storage.baseline_file import (
     NamedBaseline,

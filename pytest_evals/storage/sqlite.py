@@ -18,7 +18,7 @@ from pytest_evals.ground.database import TIMEOUT_S, Database, Transaction, inser
 from pytest_evals.ground.errors import StoreError
 from pytest_evals.ground.files import FileLock, is_locked
 from pytest_evals.result import TrialResult
-from pytest_evals.run import Run, RunStatus
+from pytest_evals.run_record import Run, RunStatus
 from pytest_evals.score import Score
 from pytest_evals.storage.base import HumanScore, TrialRow
 from pytest_evals.storage.rules import (

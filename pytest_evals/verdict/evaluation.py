@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pytest_evals.ground.canonical import Frozen
 from pytest_evals.metrics.metric import Confusion, Metric
 from pytest_evals.metrics.trial_table import TrialTable
-from pytest_evals.run import DatasetInfo
+from pytest_evals.run_record import DatasetInfo
 from pytest_evals.stats.prevalence import JudgeError
 from pytest_evals.stats.rows import Rules
 from pytest_evals.verdict.baseline import Baseline

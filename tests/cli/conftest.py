@@ -14,7 +14,7 @@ from pytest_evals.exchange import ErrorInfo, Exchange, Request, Response, Usage
 from pytest_evals.ground.errors import EvalsError
 from pytest_evals.message import Message
 from pytest_evals.result import Outcome, TrialResult
-from pytest_evals.run import Counts, DatasetInfo, GitInfo, Run, RunStatus
+from pytest_evals.run_record import Counts, DatasetInfo, GitInfo, Run, RunStatus
 from pytest_evals.score import Score, ScoreError
 from pytest_evals.storage.base import HumanScore
 from pytest_evals.storage.sqlite import SqliteRunStore

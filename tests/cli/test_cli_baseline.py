@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from pytest_evals.run import RunStatus
+from pytest_evals.run_record import RunStatus
 from pytest_evals.storage.sqlite import SqliteRunStore
 from pytest_evals.verdict.baseline import read_baseline
 from tests.cli._stored_project import pytest_evals, write

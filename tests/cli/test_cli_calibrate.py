@@ -247,7 +247,7 @@ def test_a_recorded_answer_is_judged_with_its_tools(project, capsys):
     from pytest_evals.exchange import Exchange, Request, Response
     from pytest_evals.message import ToolCall
     from pytest_evals.result import Outcome, TrialResult
-    from pytest_evals.run import DatasetInfo, Run, RunStatus
+    from pytest_evals.run_record import DatasetInfo, Run, RunStatus
 
     text = DATASET.replace("type: closed_qa", "type: goal_success").replace(
         "question: Is it good?", "goal: It is cancelled."
@@ -298,7 +298,7 @@ def test_rows_without_an_answer_mean_a_recorded_trial(project, capsys, row, why)
     """By case, and by model and sample where there are several."""
     from pytest_evals.exchange import Exchange, Request, Response
     from pytest_evals.result import Outcome, TrialResult
-    from pytest_evals.run import DatasetInfo, Run
+    from pytest_evals.run_record import DatasetInfo, Run
 
     text = DATASET + "  - {id: silent, input: q, script: [{kind: chat_response, content: good}]}\n"
     (project / "d.evals.yaml").write_text(text)

@@ -10,7 +10,7 @@ import pytest
 from pytest_evals.comparison.numbers import points
 from pytest_evals.comparison.text_changes import lines_changed, words_changed
 from pytest_evals.ground.plain_text import display_width
-from pytest_evals.run import RunStatus
+from pytest_evals.run_record import RunStatus
 from pytest_evals.storage.sqlite import SqliteRunStore
 
 

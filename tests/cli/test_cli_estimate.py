@@ -7,7 +7,7 @@ import pytest
 from pytest_evals.cli import main
 from pytest_evals.exchange import Exchange, Request, Response, Usage
 from pytest_evals.result import Outcome, TrialResult
-from pytest_evals.run import DatasetInfo, Run, RunStatus
+from pytest_evals.run_record import DatasetInfo, Run, RunStatus
 from pytest_evals.storage.sqlite import SqliteRunStore
 
 DATASET = """

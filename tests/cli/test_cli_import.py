@@ -18,7 +18,7 @@ from pytest_evals.ground.errors import StoreError
 from pytest_evals.ground.redaction import Redactor
 from pytest_evals.responses.base import StoredAnswer
 from pytest_evals.responses.sqlite import SqliteResponseStore
-from pytest_evals.run import Run, RunStatus
+from pytest_evals.run_record import Run, RunStatus
 from pytest_evals.storage.base import HumanScore
 from pytest_evals.storage.sqlite import SqliteRunStore
 

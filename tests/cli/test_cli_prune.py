@@ -5,7 +5,7 @@ import sqlite3
 
 import pytest
 
-from pytest_evals.run import RunStatus
+from pytest_evals.run_record import RunStatus
 from pytest_evals.storage.base import HumanScore
 from pytest_evals.storage.sqlite import SqliteRunStore
 from tests.cli._stored_project import pytest_evals

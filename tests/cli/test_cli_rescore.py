@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from pytest_evals.cli import main
-from pytest_evals.run import RunStatus
+from pytest_evals.run_record import RunStatus
 from pytest_evals.storage.sqlite import SqliteRunStore
 from tests.cli._stored_project import pytest_evals
 

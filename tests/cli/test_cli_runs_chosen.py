@@ -6,7 +6,7 @@ from time import mktime, time
 import pytest
 
 from pytest_evals.cli.options import moment, until
-from pytest_evals.run import GitInfo
+from pytest_evals.run_record import GitInfo
 from pytest_evals.storage.sqlite import SqliteRunStore
 
 OLD = "20200101-000000-0000"

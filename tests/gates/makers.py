@@ -6,7 +6,7 @@ from pytest_evals.metrics.trial_stats import TrialStats
 from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.model import Model
 from pytest_evals.result import Outcome
-from pytest_evals.run import DatasetInfo
+from pytest_evals.run_record import DatasetInfo
 
 FAILED, PASSED, ERRORED = Outcome.FAILED, Outcome.PASSED, Outcome.ERRORED
 

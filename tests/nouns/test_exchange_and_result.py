@@ -10,7 +10,7 @@ from pytest_evals.ground.errors import AnswerError
 from pytest_evals.message import Message
 from pytest_evals.model import Model, Price
 from pytest_evals.result import FirstTry, Outcome, TrialResult, mean_score
-from pytest_evals.run import Counts, DatasetInfo, new_run_id
+from pytest_evals.run_record import Counts, DatasetInfo, new_run_id
 from pytest_evals.score import Score, ScoreError
 
 COUNT = st.none() | st.integers(0, 1000)

@@ -18,7 +18,7 @@ from pytest_evals.ground.canonical import Frozen, field_docs, to_json
 from pytest_evals.message import Message, ToolCall
 from pytest_evals.model import Model, Price
 from pytest_evals.result import Outcome, TrialResult
-from pytest_evals.run import Counts, DatasetInfo, GitInfo, Run, RunStatus
+from pytest_evals.run_record import Counts, DatasetInfo, GitInfo, Run, RunStatus
 from pytest_evals.score import Score, ScoreError
 from pytest_evals.script import Script
 from pytest_evals.span import Span

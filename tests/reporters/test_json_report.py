@@ -14,7 +14,7 @@ from pytest_evals.ground.errors import ReportError
 from pytest_evals.report import Report
 from pytest_evals.reporters.json import JsonReporter, pieces
 from pytest_evals.result import TrialResult
-from pytest_evals.run import Run
+from pytest_evals.run_record import Run
 from pytest_evals.score import Score, ScoreError
 from tests.reporters.text_makers import HOSTILE, report, trial
 

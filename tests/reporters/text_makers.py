@@ -9,7 +9,7 @@ from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.model import Model
 from pytest_evals.report import Report
 from pytest_evals.result import Outcome, TrialResult, mean_score
-from pytest_evals.run import Counts, DatasetInfo, Run, RunStatus
+from pytest_evals.run_record import Counts, DatasetInfo, Run, RunStatus
 from pytest_evals.score import Score, ScoreError
 from pytest_evals.verdict.baseline import build_baseline
 from pytest_evals.verdict.evaluate import evaluate_run

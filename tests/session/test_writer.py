@@ -6,7 +6,7 @@ import pytest
 
 from pytest_evals.ground.errors import StoreError
 from pytest_evals.result import Outcome, TrialResult
-from pytest_evals.run import Run
+from pytest_evals.run_record import Run
 from pytest_evals.session.writer import TrialWriter
 from pytest_evals.storage.memory import MemoryRunStore
 

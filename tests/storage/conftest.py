@@ -6,7 +6,7 @@ import pytest
 
 from pytest_evals.exchange import Exchange, Request, Response, Usage
 from pytest_evals.result import Outcome, TrialResult
-from pytest_evals.run import DatasetInfo, Run
+from pytest_evals.run_record import DatasetInfo, Run
 from pytest_evals.score import Score
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from pytest_evals.ground.errors import StoreError
 from pytest_evals.result import Outcome
-from pytest_evals.run import Counts, RunStatus
+from pytest_evals.run_record import Counts, RunStatus
 from pytest_evals.storage.sqlite import SqliteRunStore
 
 WRITER = textwrap.dedent(
@@ -23,7 +23,7 @@ WRITER = textwrap.dedent(
     import sys
     from pathlib import Path
     from pytest_evals.result import Outcome, TrialResult
-    from pytest_evals.run import Run, RunStatus
+    from pytest_evals.run_record import Run, RunStatus
     from pytest_evals.storage.sqlite import SqliteRunStore
 
     path, run_id, most = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])

@@ -12,7 +12,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from pytest_evals.exchange import Exchange, Request, Response, Usage
 from pytest_evals.ground.errors import StoreError
 from pytest_evals.result import Outcome, TrialResult
-from pytest_evals.run import DatasetInfo, Run, RunStatus
+from pytest_evals.run_record import DatasetInfo, Run, RunStatus
 from pytest_evals.score import Score, ScoreError
 from pytest_evals.storage.base import HumanScore
 from pytest_evals.storage.memory import MemoryRunStore

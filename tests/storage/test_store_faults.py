@@ -12,7 +12,7 @@ import pytest
 
 from pytest_evals.ground import database
 from pytest_evals.ground.errors import StoreError
-from pytest_evals.run import RunStatus
+from pytest_evals.run_record import RunStatus
 from pytest_evals.storage.sqlite import SqliteRunStore
 
 
@@ -181,7 +181,7 @@ def test_a_file_size_limit_keeps_what_was_stored(tmp_path: Path) -> None:
         from pathlib import Path
         from pytest_evals.ground.errors import StoreError
         from pytest_evals.result import Outcome, TrialResult
-        from pytest_evals.run import Run
+        from pytest_evals.run_record import Run
         from pytest_evals.storage.sqlite import SqliteRunStore
 
         store = SqliteRunStore(Path(sys.argv[1]))
@@ -242,7 +242,7 @@ def test_a_folder_that_may_not_be_written(tmp_path_factory, make_run, make_resul
             import sys
             from pathlib import Path
             from pytest_evals.ground.errors import StoreError
-            from pytest_evals.run import Run
+            from pytest_evals.run_record import Run
             from pytest_evals.storage.sqlite import SqliteRunStore
             # unprivileged
             store = SqliteRunStore(Path(sys.argv[1]), write=False)

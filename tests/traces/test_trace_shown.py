@@ -5,7 +5,7 @@ from pytest_evals.exchange import Exchange, Request, Response
 from pytest_evals.ground.plain_text import neutral
 from pytest_evals.reporters.htmlparts.detail import TrialDetail
 from pytest_evals.result import Outcome, TrialResult
-from pytest_evals.run import Run
+from pytest_evals.run_record import Run
 from pytest_evals.span import Span
 
 EVIL = "<script>\x1b[31m\u202e"

@@ -12,7 +12,7 @@ from pytest_evals.cli.stores import open_runs, rootdir_of, store_path
 if TYPE_CHECKING:
     from pytest_evals.archive.stored_tables import StoredTables
     from pytest_evals.comparison.changes import AnswerTexts, DatasetChanges, RunChanges
-    from pytest_evals.run import DatasetInfo, Run
+    from pytest_evals.run_record import DatasetInfo, Run
     from pytest_evals.storage.baseline_file import NamedBaseline
     from pytest_evals.verdict.baseline import Baseline
 

@@ -10,7 +10,7 @@ from pytest_evals.cli.stores import open_runs
 
 if TYPE_CHECKING:
     from pytest_evals.metrics.leaderboard import Leaderboard, LeaderboardRow
-    from pytest_evals.run import Run
+    from pytest_evals.run_record import Run
 
 _EPILOG = """\
 examples:

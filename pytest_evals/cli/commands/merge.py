@@ -16,7 +16,7 @@ from pytest_evals.cli.stores import rootdir_of, store_path
 
 if TYPE_CHECKING:
     from pytest_evals.result import TrialResult
-    from pytest_evals.run import DatasetInfo, Run
+    from pytest_evals.run_record import DatasetInfo, Run
     from pytest_evals.shard import Shard
     from pytest_evals.storage.sqlite import SqliteRunStore
 
@@ -177,7 +177,7 @@ def _merge(
         StoreError: a trial stands in two shards, or something cannot be read or written.
     """
     from pytest_evals.cli.derived_run import Bars, NewRun
-    from pytest_evals.run import Run, new_run_id
+    from pytest_evals.run_record import Run, new_run_id
 
     first = parts[0].run
     infos = tuple(info.model_copy(update={"selected": info.planned}) for info in first.datasets)

@@ -10,7 +10,7 @@ from pytest_evals.cli.stores import open_runs, rootdir_of, store_path
 
 if TYPE_CHECKING:
     from pytest_evals.archive.retention import RetentionPlan
-    from pytest_evals.run import Run
+    from pytest_evals.run_record import Run
     from pytest_evals.storage.sqlite import SqliteRunStore
 
 _EPILOG = """\
@@ -104,7 +104,7 @@ def _old(store: "SqliteRunStore", args: argparse.Namespace) -> "list[Run]":
         StoreError: a run's own record cannot be read, or there is no such dataset.
     """
     from pytest_evals.ground.errors import StoreError, suggest
-    from pytest_evals.run import RunStatus
+    from pytest_evals.run_record import RunStatus
 
     every = store.runs()
     names = {info.name for its in every for info in its.datasets}

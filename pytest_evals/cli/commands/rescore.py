@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pytest_evals.matrix import Trial
     from pytest_evals.registry import Registry
     from pytest_evals.result import TrialResult
-    from pytest_evals.run import DatasetInfo, Run
+    from pytest_evals.run_record import DatasetInfo, Run
     from pytest_evals.storage.baseline_file import NamedBaseline
     from pytest_evals.storage.sqlite import SqliteRunStore
 
@@ -158,7 +158,7 @@ def _parts(store: "SqliteRunStore", its: "Run", name: str | None, place: _Place)
         DatasetError: a dataset is not right.
     """
     from pytest_evals.ground.errors import StoreError
-    from pytest_evals.run import RunStatus
+    from pytest_evals.run_record import RunStatus
     from pytest_evals.storage.run_baseline import dataset_of
 
     if its.status is RunStatus.RUNNING:
@@ -228,7 +228,7 @@ def _part(
 def _begun(its: "Run", parts: Sequence[_Part]) -> "Run":
     """Return the new run, as it is begun."""
     from pytest_evals.ground.version import __version__
-    from pytest_evals.run import Run, new_run_id
+    from pytest_evals.run_record import Run, new_run_id
 
     now = time()
     kept = {name: its.options[name] for name in ("responses",) if name in its.options}

@@ -19,7 +19,7 @@ from pytest_evals.cli.stores import open_runs
 
 if TYPE_CHECKING:
     from pytest_evals.archive.run_filter import Filter
-    from pytest_evals.run import Run
+    from pytest_evals.run_record import Run
     from pytest_evals.storage.base import RunStore
 
 _CHOICES = (
@@ -114,7 +114,7 @@ class RunsCommand:
         from pytest_evals.archive.run_filter import Filter
         from pytest_evals.archive.run_text import when
         from pytest_evals.ground.plain_text import table
-        from pytest_evals.run import RunStatus
+        from pytest_evals.run_record import RunStatus
 
         meant = Filter(
             **{name: getattr(args, name) for name in _CHOICES if name != "status"},

@@ -11,7 +11,7 @@ from pytest_evals.cli.run_output import print_header
 from pytest_evals.cli.stores import open_runs
 
 if TYPE_CHECKING:
-    from pytest_evals.run import Run
+    from pytest_evals.run_record import Run
     from pytest_evals.storage.base import TrialRow
     from pytest_evals.storage.sqlite import SqliteRunStore
 

@@ -1,6 +1,6 @@
 """The line that says what will run of a dataset: cases x models x samples = trials."""
 
-from pytest_evals.run import DatasetInfo
+from pytest_evals.run_record import DatasetInfo
 
 
 def matrix_line(info: DatasetInfo) -> str:

@@ -12,7 +12,7 @@ from pytest_evals.metrics.run_summary import RunSummary
 from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.plugin.compat import start_line, terminal_reporter, terminal_width
 from pytest_evals.plugin.terminal.overview import overview, worst_cases
-from pytest_evals.run import Run
+from pytest_evals.run_record import Run
 from pytest_evals.session.evaluation import RunEvaluation
 
 

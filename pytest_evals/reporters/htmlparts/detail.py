@@ -12,7 +12,7 @@ from pytest_evals.exchange import ErrorInfo, Exchange, Response, Span, Usage
 from pytest_evals.ground.plain_text import format_cost, format_count, format_seconds, neutral
 from pytest_evals.message import Message, ToolCall
 from pytest_evals.result import FirstTry, TrialResult
-from pytest_evals.run import Run
+from pytest_evals.run_record import Run
 from pytest_evals.score import Score, ScoreError
 from pytest_evals.trace.conventions import tokens_of
 from pytest_evals.trace.text import DEEPEST, duration

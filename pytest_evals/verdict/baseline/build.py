@@ -8,7 +8,7 @@ from pytest_evals.ground.canonical import digest
 from pytest_evals.metrics.trial_stats import TrialStats
 from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.model import Model
-from pytest_evals.run import DatasetInfo
+from pytest_evals.run_record import DatasetInfo
 from pytest_evals.verdict.baseline.lines import (
     Baseline,
     BaselineLine,

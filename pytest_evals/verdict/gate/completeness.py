@@ -6,7 +6,7 @@ from typing import Literal
 from pytest_evals.metrics.compute import TrialGroup
 from pytest_evals.metrics.metric import Slice
 from pytest_evals.metrics.trial_table import TrialTable
-from pytest_evals.run import DatasetInfo
+from pytest_evals.run_record import DatasetInfo
 from pytest_evals.verdict.gate.spec import GateSpec
 from pytest_evals.verdict.gate.state import ModelState
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pytest_evals.metrics.trial_table import TrialTable
-from pytest_evals.run import DatasetInfo
+from pytest_evals.run_record import DatasetInfo
 from pytest_evals.verdict.diff import Diff
 
 

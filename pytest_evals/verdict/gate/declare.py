@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pytest_evals.metrics.parse import parse_metric
 from pytest_evals.metrics.trial_table import TrialTable
-from pytest_evals.run import DatasetInfo
+from pytest_evals.run_record import DatasetInfo
 from pytest_evals.verdict.diff import ComparisonSpec
 from pytest_evals.verdict.gate.completeness import gate_slices
 from pytest_evals.verdict.gate.grammar import parse_gate
