@@ -12,7 +12,7 @@ from pytest_evals.engine.worker_share import WorkerShare
 from pytest_evals.model import Model
 from pytest_evals.plugin import wire
 from pytest_evals.result import Outcome, TrialResult
-from pytest_evals.run import DatasetInfo
+from pytest_evals.run_record import DatasetInfo
 
 FOLDER = Path(pytest_evals.plugin.__file__).parent
 TREES = {

@@ -7,7 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from pytest_evals.exchange import ErrorInfo
 from pytest_evals.model import Model
 from pytest_evals.result import Outcome, TrialResult
-from pytest_evals.run import DatasetInfo, Run, RunStatus
+from pytest_evals.run_record import DatasetInfo, Run, RunStatus
 from pytest_evals.session.ledger import Ledger
 
 CASES = tuple("abcde")

@@ -6,7 +6,7 @@ from time import monotonic
 
 import pytest
 
-from pytest_evals.run import RunStatus
+from pytest_evals.run_record import RunStatus
 from pytest_evals.session.baselines import Baselines
 from pytest_evals.session.confirmation import Confirmer
 from pytest_evals.session.evaluation import RunEvaluation
