@@ -160,7 +160,7 @@ class RecordingProvider:
             self._interception.handler = self._handle_stray_call
             intercept.install(self._handle_stray_call)
             if self.changes_environ:
-                self._deps.loopback.take_environ(self._options.env)
+                self._deps.loopback.redirect_environ(self._options.env)
 
     def with_code(self, inner: Provider) -> "RecordingProvider":
         """Return the recording provider of other code for the same model."""
@@ -193,14 +193,14 @@ class RecordingProvider:
         try:
             if loopback is not None:
                 await loopback.serve()
-                loopback.lead_environ(calls)
+                loopback.set_log(calls)
             response = await self._inner.complete(request)
         except AnswerError as error:
             raise calls.refused or error from None
         finally:
             calls.close()
             if loopback is not None:
-                loopback.lead_environ(None)
+                loopback.set_log(None)
             leave(token)
         if calls.refused is not None:
             raise calls.refused
@@ -211,7 +211,7 @@ class RecordingProvider:
         is_ours = get_ident() == self._interception.engine_thread
         if is_ours or not self._options.wants(method, url):
             return None
-        caller, address = self._deps.caller, HttpCall(method, url, {}).place()
+        caller, address = self._deps.caller, HttpCall(method, url, {}).public_url()
         note = (
             f"{self._model.id!r}: {method} {address} was called by a thread that was there before "
             "its trial, so it belongs to none"
@@ -232,4 +232,4 @@ class RecordingProvider:
             intercept.remove(self._interception.handler)
             self._interception = _Interception()
             if self.changes_environ:
-                self._deps.loopback.give_environ()
+                self._deps.loopback.restore_environ()

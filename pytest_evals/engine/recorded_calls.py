@@ -23,12 +23,12 @@ from pytest_evals.model import Model, Price
 from pytest_evals.providers.error_mapping import map_error
 from pytest_evals.providers.headers import Headers
 from pytest_evals.providers.http_calls import (
-    MOST_KEPT_BYTES,
+    MAX_STORED_BYTES,
     HttpAnswer,
     HttpCall,
-    kept,
-    read,
-    replayed,
+    read_answer,
+    replay_answer,
+    stored_response,
 )
 from pytest_evals.providers.loopback import Loopback
 from pytest_evals.providers.recording import KNOWN_ENV, RecordOptions, Send
@@ -150,7 +150,7 @@ class RecordedCalls:
         """Make the route of one call: without retries, as the application's SDK makes them."""
         name = provider.call.model()
         price = self.deps.prices.get(name or "", self.model.price)
-        limiter = self.deps.limiter(provider.call.place())
+        limiter = self.deps.limiter(provider.call.public_url())
         return ModelRoute(
             model=Model(id=self.model.id, provider="http call", model=name, price=price),
             provider=provider,
@@ -171,7 +171,7 @@ class RecordedCalls:
         if exchange.response is not None:
             if provider.answer is not None and exchange.response.data == provider.stored_data:
                 return provider.answer
-            return replayed(exchange.response)
+            return replay_answer(exchange.response)
         if provider.raised is not None:
             raise provider.raised
         if provider.answer is not None:
@@ -181,7 +181,9 @@ class RecordedCalls:
         call = provider.call
         message = error.message.removeprefix("STALE: ")
         stale = "STALE: " if error.type == "stale" else ""
-        message = f"{stale}call {number + 1} of the code, {call.method} {call.place()}: {message}"
+        message = (
+            f"{stale}call {number + 1} of the code, {call.method} {call.public_url()}: {message}"
+        )
         if self.refused is None:
             self.refused = AnswerError(error.type, message, transient=False)
         return refusal(message)
@@ -199,7 +201,7 @@ class RecordedCalls:
         stored = exchange is not None and response is not None and exchange.source != "asked"
         attributes: dict[str, Any] = {
             "model": call.model(),
-            "url": call.place(),
+            "url": call.public_url(),
             "answer": "stored" if stored else "asked" if response is not None else "none",
         }
         if response is not None and exchange is not None:
@@ -232,7 +234,7 @@ class RecordedCalls:
         self, call: HttpCall, answer: HttpAnswer, exchange: Exchange | None
     ) -> None:
         """Count an answer that was paid for and could not be stored, and add a note."""
-        usage = Usage() if answer.unkept else read(answer).usage
+        usage = Usage() if answer.not_stored else read_answer(answer).usage
         cost_usd = usage.cost(self.deps.prices.get(call.model() or "", self.model.price))
         caller = self.deps.caller
         caller.attempts.budget.add(cost_usd, usage.total_tokens, model_id=self.model.id)
@@ -310,17 +312,17 @@ class _HttpCallProvider:
         except Exception as error:
             self.raised = error
             raise AnswerError("connection", f"{type(error).__name__}: {error}") from error
-        sent = f"{self.call.method} {self.call.place()}"
+        sent = f"{self.call.method} {self.call.public_url()}"
         if answer.status >= 300:
             raise map_error(answer.status, Headers(answer.headers), answer.body, endpoint=sent)
-        if answer.unkept is not None:
-            raise AnswerError("malformed", f"{sent}: {answer.unkept}, so it is not stored")
-        if len(answer.body) > MOST_KEPT_BYTES:
+        if answer.not_stored is not None:
+            raise AnswerError("malformed", f"{sent}: {answer.not_stored}, so it is not stored")
+        if len(answer.body) > MAX_STORED_BYTES:
             raise AnswerError("malformed", f"{sent} is too large to be stored")
-        content = read(answer)
+        content = read_answer(answer)
         if content.fault is not None:
             raise AnswerError("malformed", f"{sent} is not stored: {content.fault}")
-        response = kept(answer, self.call)
+        response = stored_response(answer, self.call)
         self.stored_data = response.data
         return response
 

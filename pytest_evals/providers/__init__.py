@@ -1,1 +1,1 @@
-"""Providers: who can answer. `base` is the Protocol; each member is a file."""
+"""Providers: one file for each kind of model or application; `base` is the Protocol."""

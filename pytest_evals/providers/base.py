@@ -1,8 +1,7 @@
-"""Provider: who can answer. The Protocol, and what a provider is given to work with.
+"""Provider: the Protocol of everything that can answer a request, and its context.
 
-A provider is one class in one file. It turns a neutral `Request` into a call and what comes back
-into a `Response`, or raises `AnswerError`. It does not retry, limit, store, count or price: the
-engine does that for all of them.
+A provider is one class in one file. It turns a neutral `Request` into a call and the result into a
+`Response`, or raises `AnswerError`. The engine retries, limits, stores, counts and prices calls.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -22,10 +21,10 @@ T = TypeVar("T")
 
 
 class HttpClients(Protocol):
-    """Lends HTTP clients, so that connections are kept and every call is subject to one policy."""
+    """Lends HTTP clients, which share connections and one policy for all calls."""
 
     def client(self) -> "AbstractAsyncContextManager[httpx.AsyncClient]":
-        """Lend a client for one call; it is given back when the block ends."""
+        """Lend a client for one call, until the block ends."""
         ...
 
     async def aclose(self) -> None:
@@ -35,72 +34,71 @@ class HttpClients(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ProviderContext:
-    """What a provider is given besides its model."""
+    """The environment of a provider, besides its model."""
 
     rootdir: Path
-    """Where user code is imported from and relative paths begin."""
+    """The base of relative paths, and the folder that user code is imported from."""
     environ: Mapping[str, str]
-    """The environment: keys are read from it at the moment of the call, and kept nowhere."""
+    """Environment variables. API keys are read from it for each call and not stored."""
     http: HttpClients
     run_sync: Callable[[Callable[[], Any]], Awaitable[Any]]
-    """Runs a blocking callable off the event loop and awaits its result."""
+    """Runs a blocking callable in a thread and awaits its result."""
     run_async: Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]
-    """Runs a coroutine of user code on an event loop of its own, so that one which blocks cannot
-    stop the engine's clock; awaits its result."""
+    """Runs a coroutine of user code on a separate event loop and awaits its result. Blocking user
+    code then does not stop the engine's loop."""
     folder: Path | None = None
-    """The dataset's folder, where files are looked for after the rootdir; given to `local`
-    providers for each dataset apart."""
+    """The dataset's folder, which is searched for files after the rootdir. Only `local` providers
+    have it; they are created once for each dataset."""
 
 
 class Provider(Protocol):
-    """Who can answer."""
+    """Answers requests for one model."""
 
     name: ClassVar[str]
-    """Its name in datasets."""
+    """The provider's name in datasets."""
     Options: ClassVar[type[Frozen]]
-    """The keys of a model that only this provider knows; validated when a dataset is collected."""
+    """The provider's own options of a model; validated when a dataset is collected."""
     opaque: ClassVar[bool]
-    """True where the answer is the behaviour of code that can change unseen (python, http,
-    command): stored answers are then not used again unless the model says ``stored: true``."""
+    """True if the response depends on code that can change unnoticed (python, http, command).
+    Stored responses are then reused only if the model has ``stored: true``."""
     recorded: ClassVar[bool]
-    """True where answers stand in the dataset and nothing is called (script)."""
-
+    """True if responses are in the dataset and nothing is called (script)."""
     local: ClassVar[bool]
-    """True where it finds files in the dataset's folder (python, command)."""
+    """True if it searches the dataset's folder for files (python, command)."""
 
     def __init__(self, model: Model, context: ProviderContext) -> None:
-        """Make the provider of one model; no call, no key and no connection yet."""
+        """Create the provider of one model, without a call, a key or a connection."""
         ...
 
     @classmethod
     def required_env(cls, model: Model) -> tuple[str, ...]:
-        """Return the names of the environment variables that a call will need."""
+        """Return the names of the environment variables that a call requires."""
         ...
 
     def host(self) -> str | None:
-        """Return the server's address, for limits that models on it share; None without one."""
+        """Return the server's address, for limits that its models share; None without a server."""
         ...
 
     def prepare(self) -> None:
-        """Check what can be checked before the first call (a target imports, a program exists).
+        """Check the configuration before the first call (a target imports, a program exists).
 
         Raises:
-            AnswerError: it will not work, with what was searched and what to do.
+            AnswerError: calls would fail; says why and what to do.
         """
         ...
 
     def identity(self, request: Request) -> Json:
-        """Return everything that is sent, as JSON without secrets: it becomes the Key."""
+        """Return everything that is sent, as JSON without secrets; the Key is its digest."""
         ...
 
     async def complete(self, request: Request) -> Response:
-        """Ask once.
+        """Call the model once.
 
         Raises:
-            AnswerError: no answer, with its type.
+            AnswerError: no response; its type says why.
         """
         ...
 
     async def aclose(self) -> None:
-        """Let go of what is held."""
+        """Release all resources."""
         ...

@@ -1,4 +1,4 @@
-"""command: a program that reads a question as JSON and writes the answer."""
+"""command: a program that reads a request as JSON and writes the response."""
 
 import asyncio
 import json
@@ -24,16 +24,16 @@ from pytest_evals.providers.option_types import Value, env_names, literal_values
 from pytest_evals.providers.parsing import clean_text, parse_json, response_of, to_json
 from pytest_evals.providers.recording import RecordEnv, RecordHttp, environ_here
 
-MOST_OUTPUT_BYTES = 10 * 1024 * 1024
-"""The most a program may write; it is killed when it writes more."""
-MOST_TAIL_BYTES = 16 * 1024
-"""How much of the end of what it writes to stderr is kept."""
-LEFT_BEHIND_S = 0.5
-"""Seconds that what a program started may hold its output open after it has ended."""
+MAX_OUTPUT_BYTES = 10 * 1024 * 1024
+"""Maximum size of a program's output; it is killed if it writes more."""
+STDERR_TAIL_BYTES = 16 * 1024
+"""Size of the end of its stderr that is kept."""
+CHILDREN_S = 0.5
+"""Seconds that child processes may keep the output open after the program has ended."""
 
 
 def _split(value: object) -> object:
-    """Split a command line into its words, as a shell would."""
+    """Split a command line into words, as a shell does."""
     if not isinstance(value, str):
         return value
     try:
@@ -43,39 +43,39 @@ def _split(value: object) -> object:
 
 
 class CommandOptions(Frozen):
-    """Which program is run, and how."""
+    """Options of the `command` provider."""
 
     command: Annotated[tuple[str, ...], BeforeValidator(_split), Field(min_length=1)]
-    """The program and its arguments, as a list, or as one line that is split into words; no shell
-    is involved. A program named with a folder (``./agent``) is looked for in `cwd`, then beside the
+    """The program and its arguments, as a list or as one line that is split into words, without a
+    shell. A program with a folder (``./agent``) is searched for in `cwd`, then beside the
     dataset."""
     cwd: str = "."
-    """The folder it runs in, from the rootdir."""
+    """The folder it runs in, relative to the rootdir."""
     env: dict[str, Value] = Field(default_factory=dict)
-    """Environment variables beside the session's own, all of which it gets."""
+    """Environment variables in addition to those of the session."""
     record_http: RecordHttp = False
-    """Whether the calls it makes to model APIs are stored, and answered from the store the next
-    time; or the addresses of which that is true, by their beginnings. They are led to a server on
-    this machine by OPENAI_BASE_URL, ANTHROPIC_BASE_URL and `record_env`. The program itself then
-    runs each time, also in a replay."""
+    """Whether to record its calls to model APIs and replay them later; or a list of address
+    prefixes whose calls are recorded. OPENAI_BASE_URL, ANTHROPIC_BASE_URL and `record_env` redirect
+    the calls to a server on this machine. The program itself then runs each time, also in a
+    replay."""
     record_env: RecordEnv = Field(default_factory=dict)
-    """Further environment variables from which it reads where an API is, and where that is
-    (`{MISTRAL_BASE_URL: "https://api.mistral.ai/v1"}`)."""
+    """Further environment variables from which it reads the address of an API, with the real
+    address (`{MISTRAL_BASE_URL: "https://api.mistral.ai/v1"}`)."""
     output: Literal["auto", "text", "json"] = "auto"
-    """What it writes: ``text``, ``json`` (then anything else is an error), or ``auto``: a JSON
-    object is read as one, anything else is text."""
+    """The format of its output: ``text``, ``json`` (anything else is an error), or ``auto``: a JSON
+    object is parsed, anything else is text."""
 
 
 class CommandProvider:
-    """Runs a program once for each question.
+    """Runs a program once for each request.
 
     It reads one JSON object on stdin (``input``, ``messages``, ``params``, ``variables``,
-    ``tools``, ``case_id``, ``model``, ``sample``, ``turn``, ``turns``) and writes the answer on
+    ``tools``, ``case_id``, ``model``, ``sample``, ``turn``, ``turns``) and writes the response on
     stdout: text, or a JSON object with ``text`` or ``answer``, ``tool_calls``, ``usage``,
-    ``cost_usd``, ``data``, ``metadata``, ``trace``. It runs in the rootdir with the session's whole
-    environment. A status other than 0 is an error of the trial, with the end of stderr. What it
-    started itself is ended with it, at the latest when its time is up. Stored answers are not used
-    again unless the model says ``stored: true``, since the program may have changed.
+    ``cost_usd``, ``data``, ``metadata``, ``trace``. It runs in the rootdir with the environment of
+    the session. A status other than 0 is an error of the trial, which shows the end of stderr. Its
+    child processes are ended with it, at the latest at the timeout. Stored responses are reused
+    only if the model has ``stored: true``, since the program may have changed.
     """
 
     name: ClassVar[str] = "command"
@@ -94,61 +94,61 @@ class CommandProvider:
 
     @classmethod
     def required_env(cls, model: Model) -> tuple[str, ...]:
-        """Name the variables that `env` takes from the environment."""
+        """Return the variables that `env` reads from the environment."""
         return env_names(CommandOptions.model_validate(model.options).env)
 
     def host(self) -> str | None:
-        """No server is called."""
+        """Return None: no server is called."""
         return None
 
     def prepare(self) -> None:
         """Check that the program and its folder exist.
 
         Raises:
-            AnswerError: of type ``target``, with what was searched.
+            AnswerError: of type ``target``; says what was searched.
         """
         if not self._cwd.is_dir():
             raise AnswerError("target", f"`{self._line}`: there is no folder {self._cwd} (`cwd`)")
         self._program()
 
     def identity(self, request: Request) -> Json:
-        """Return the command and what it reads, without the case's name."""
-        question = self._question(request)
-        del question["case_id"]
+        """Return the command and its input, without the case's id."""
+        payload = self._payload(request)
+        del payload["case_id"]
         return {
             "command": list(self._options.command),
             "cwd": self._options.cwd,
             "env": literal_values(self._options.env),
             "output": self._options.output,
-            "body": question,
+            "body": payload,
         }
 
     async def complete(self, request: Request) -> Response:
         """Run the program once.
 
         Raises:
-            AnswerError: of type ``target``: it cannot be started, ended with another status than 0,
-                wrote too much or what is no answer.
+            AnswerError: of type ``target``: it cannot be started, ended with a status other than 0,
+                wrote too much, or wrote an invalid response.
         """
-        question = json.dumps(self._question(request)).encode("ascii") + b"\n"
-        began = monotonic()
+        payload = json.dumps(self._payload(request)).encode("ascii") + b"\n"
+        started = monotonic()
         run = await self._start()
         try:
-            await run.talk(question)
+            await run.communicate(payload)
         finally:
             await run.end()
-        used_s = monotonic() - began
+        duration_s = monotonic() - started
         self._check(run)
         response = self._response(bytes(run.output))
         return response.model_copy(
             update={
-                "latency_s": used_s if response.latency_s is None else response.latency_s,
+                "latency_s": duration_s if response.latency_s is None else response.latency_s,
                 "output": response.output or run.tail(),
             }
         )
 
     async def aclose(self) -> None:
-        """Nothing is held: each program was ended with its call."""
+        """Do nothing: each program ended with its call."""
 
     def _program(self) -> str:
         """Find the program."""
@@ -158,17 +158,17 @@ class CommandProvider:
             return self._beside(name)
         search = self._options.env.get("PATH")
         path_variable = search if isinstance(search, str) else self._context.environ.get("PATH")
-        found = shutil.which(name, path=path_variable)
-        if found is None:
-            here = " (write ./" + name + ")" if (self._cwd / name).is_file() else ""
+        program = shutil.which(name, path=path_variable)
+        if program is None:
+            hint = f" (write ./{name})" if (self._cwd / name).is_file() else ""
             raise AnswerError(
                 "target",
-                f"`{self._line}`: no program {name!r} on PATH{here}; searched {path_variable}",
+                f"`{self._line}`: no program {name!r} on PATH{hint}; searched {path_variable}",
             )
-        return found
+        return program
 
     def _beside(self, name: str) -> str:
-        """Find a program that is named with a folder: in `cwd`, else beside the dataset."""
+        """Find a program with a folder in its name: in `cwd`, then beside the dataset."""
         folders = [self._cwd, self._context.folder or self._cwd]
         paths = list(dict.fromkeys(folder / name for folder in folders))
         for path in paths:
@@ -177,13 +177,13 @@ class CommandProvider:
         files = [path for path in paths if path.is_file()]
         if files:
             raise AnswerError("target", f"`{self._line}`: {files[0]} is not executable (chmod +x)")
-        tried = " and ".join(map(str, paths))
-        raise AnswerError("target", f"`{self._line}`: there is no program {tried}")
+        searched = " and ".join(map(str, paths))
+        raise AnswerError("target", f"`{self._line}`: there is no program {searched}")
 
     async def _start(self) -> "_Run":
-        """Start the program, in a process group of its own so that all of it can be ended."""
-        own = read_values(self._options.env, self._context.environ)
-        environ = dict(await environ_here({**self._context.environ, **own}))
+        """Start the program in a new process group, so that its children can be ended too."""
+        variables = read_values(self._options.env, self._context.environ)
+        environ = dict(await environ_here({**self._context.environ, **variables}))
         group: dict[str, Any] = {"start_new_session": True}
         if sys.platform == "win32":
             group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
@@ -204,8 +204,8 @@ class CommandProvider:
         run.transport = transport
         return run
 
-    def _question(self, request: Request) -> dict[str, Any]:
-        """Return what the program reads."""
+    def _payload(self, request: Request) -> dict[str, Any]:
+        """Return the input of the program."""
         return {
             "input": to_json(request.input),
             "messages": [
@@ -222,37 +222,37 @@ class CommandProvider:
         }
 
     def _check(self, run: "_Run") -> None:
-        """Refuse a run that did not end well."""
+        """Raise the error of a run that failed."""
         if run.too_much:
             raise AnswerError(
                 "target",
-                f"`{self._line}` wrote more than {MOST_OUTPUT_BYTES // 1024**2} MB and was killed",
+                f"`{self._line}` wrote more than {MAX_OUTPUT_BYTES // 1024**2} MB and was killed",
                 detail=run.tail() or None,
             )
         if run.status == 0:
             return
-        tail = run.tail() or bytes(run.output[-MOST_TAIL_BYTES:]).decode("utf-8", "replace")
-        last = tail.strip().splitlines()[-1:] or ["it wrote nothing to stderr"]
+        tail = run.tail() or bytes(run.output[-STDERR_TAIL_BYTES:]).decode("utf-8", "replace")
+        last_line = tail.strip().splitlines()[-1:] or ["it wrote nothing to stderr"]
         raise AnswerError(
             "target",
-            f"`{self._line}` {_ending(run.status)}: {last[0][:300]}",
+            f"`{self._line}` {_ending(run.status)}: {last_line[0][:300]}",
             detail=tail or None,
         )
 
     def _response(self, output: bytes) -> Response:
-        """Read what the program wrote."""
-        kind = self._options.output
+        """Read the output of the program."""
+        form = self._options.output
         text = clean_text(output.decode("utf-8", "replace")).removesuffix("\n").removesuffix("\r")
         try:
-            value = None if kind == "text" else parse_json(output)
+            value = None if form == "text" else parse_json(output)
         except ValueError as error:
-            if kind == "json":
+            if form == "json":
                 raise AnswerError(
                     "target", f"`{self._line}` wrote what is not JSON ({error}): {text[:300]!r}"
                 ) from None
             value = None
         try:
-            if kind == "json" and value is not None:
+            if form == "json" and value is not None:
                 return response_of(value)
             return response_of(value) if isinstance(value, dict) else Response(text=text)
         except ValueError as error:
@@ -262,7 +262,7 @@ class CommandProvider:
 
 
 def _ending(status: int | None) -> str:
-    """Say how a program ended."""
+    """Return how a program ended."""
     if status is None or status >= 0:
         return f"ended with status {status}"
     try:
@@ -273,7 +273,7 @@ def _ending(status: int | None) -> str:
 
 @dataclass(eq=False)
 class _Run(asyncio.SubprocessProtocol):
-    """One run of a program: what it writes, and that nothing of it stays behind."""
+    """One run of a program: collects its output and ends its processes."""
 
     transport: asyncio.SubprocessTransport | None = None
     output: bytearray = field(default_factory=bytearray)
@@ -282,19 +282,19 @@ class _Run(asyncio.SubprocessProtocol):
     exited: asyncio.Event = field(default_factory=asyncio.Event)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def talk(self, question: bytes) -> None:
-        """Give the program its question and wait until it has ended and its output is read."""
+    async def communicate(self, payload: bytes) -> None:
+        """Write the input of the program; wait until it has ended and its output is read."""
         assert self.transport is not None
         stdin: Any = self.transport.get_pipe_transport(0)
-        stdin.write(question)
+        stdin.write(payload)
         stdin.write_eof()
         await self.exited.wait()
         with suppress(TimeoutError):
-            async with asyncio.timeout(LEFT_BEHIND_S):
+            async with asyncio.timeout(CHILDREN_S):
                 await self.closed.wait()
 
     async def end(self) -> None:
-        """Kill what is still there of it, and reap it."""
+        """Kill its remaining processes and reap it."""
         transport = self.transport
         assert transport is not None
         self.kill()
@@ -303,7 +303,7 @@ class _Run(asyncio.SubprocessProtocol):
         transport.close()
 
     def kill(self) -> None:
-        """Kill the program and everything it started."""
+        """Kill the program and its children."""
         assert self.transport is not None
         if hasattr(os, "killpg"):
             with suppress(ProcessLookupError, PermissionError):
@@ -314,30 +314,30 @@ class _Run(asyncio.SubprocessProtocol):
 
     @property
     def status(self) -> int | None:
-        """Its exit status; negative where a signal ended it."""
+        """Its exit status; negative if a signal ended it."""
         assert self.transport is not None
         return self.transport.get_returncode()
 
     def tail(self) -> str:
-        """Return the end of what it wrote to stderr."""
+        """Return the end of its stderr."""
         return clean_text(self.errors.decode("utf-8", "replace"))
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
-        """Keep what it writes, up to the caps."""
+        """Collect output, up to the limits."""
         if fd == 2:
             self.errors += data
-            del self.errors[: max(0, len(self.errors) - MOST_TAIL_BYTES)]
+            del self.errors[: max(0, len(self.errors) - STDERR_TAIL_BYTES)]
         elif not self.too_much:
             self.output += data
-            if len(self.output) > MOST_OUTPUT_BYTES:
+            if len(self.output) > MAX_OUTPUT_BYTES:
                 self.too_much = True
                 self.output.clear()
                 self.kill()
 
     def process_exited(self) -> None:
-        """Its process has ended."""
+        """Note that the process has ended."""
         self.exited.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Its process has ended and every pipe is closed."""
+        """Note that the process has ended and every pipe is closed."""
         self.closed.set()

@@ -1,9 +1,9 @@
-"""H11Transport: HTTP/1.1 for httpx, straight over asyncio, for many calls at once.
+"""H11Transport: an HTTP/1.1 transport for httpx on asyncio, for many concurrent calls.
 
-httpx brings a connection pool whose cost per request grows with the number of connections. This
-transport keeps httpx's interface and does only what asking models takes: HTTP/1.1, TLS, connections
-that are kept. h11 does the protocol. It belongs to one event loop, knows no proxy and sets no limit
-on connections: the engine limits the calls.
+The time that httpx's own pool takes for a request grows with its connections. This transport has
+httpx's interface and supports what calls to models need: HTTP/1.1, TLS and persistent connections.
+h11 implements the protocol. A transport belongs to one event loop, uses no proxy and does not limit
+connections: the engine limits the calls.
 """
 
 import asyncio
@@ -17,21 +17,21 @@ import h11
 import httpx
 
 IDLE_S = 4.0
-"""Seconds an unused connection is kept: less than the 5 s after which common servers close it."""
-MOST_HEAD_BYTES = 256 * 1024
-"""The most a response's headers, or one line of its chunked body, may be."""
+"""Seconds that an idle connection is kept. Common servers close it after 5 s."""
+MAX_HEAD_BYTES = 256 * 1024
+"""Maximum size of the headers of a response, or of one line of its chunked body."""
 _READ_BYTES = 64 * 1024
 _Origin = tuple[str, str, int]
 
 
 class H11Transport(httpx.AsyncBaseTransport):
-    """Sends requests over connections of its own.
+    """Sends requests over its own connections.
 
-    A cancelled or failed call closes its connection; only one whose answer was read to its end is
-    used again.
+    A connection is reused after its response was read to the end. A cancelled or failed call closes
+    its connection.
 
     Args:
-        tls: makes the TLS context, when the first ``https`` address is asked.
+        tls: creates the TLS context, for the first call to an ``https`` address.
     """
 
     def __init__(self, tls: Callable[[], ssl.SSLContext] = httpx.create_ssl_context) -> None:
@@ -41,10 +41,10 @@ class H11Transport(httpx.AsyncBaseTransport):
         self._busy: set[_Connection] = set()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request and return the response with its body still to be read.
+        """Send one request and return the response with an unread body.
 
         Raises:
-            httpx.TransportError: no connection, a time limit, or a reply that is not HTTP.
+            httpx.TransportError: no connection, a timeout, or a reply that is not HTTP.
         """
         timeouts = request.extensions.get("timeout", {})
         connection = self._reused(_origin(request.url))
@@ -67,7 +67,7 @@ class H11Transport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close every connection."""
-        connections = [*self._busy, *(c for kept in self._idle.values() for c in kept)]
+        connections = [*self._busy, *(c for idle in self._idle.values() for c in idle)]
         self._busy.clear()
         self._idle.clear()
         for connection in connections:
@@ -75,8 +75,8 @@ class H11Transport(httpx.AsyncBaseTransport):
         for connection in connections:
             await connection.closed()
 
-    def done_with(self, connection: "_Connection") -> None:
-        """Take a connection back: keep it if its exchange is complete, else close it."""
+    def give_back(self, connection: "_Connection") -> None:
+        """Keep a connection if its exchange is complete, otherwise close it."""
         if connection not in self._busy:
             return
         if not connection.start_over():
@@ -86,10 +86,10 @@ class H11Transport(httpx.AsyncBaseTransport):
         self._idle.setdefault(connection.origin, []).append(connection)
 
     def _reused(self, origin: _Origin) -> "_Connection | None":
-        """Return the connection that was used last; those that are too old are closed."""
-        kept = self._idle.get(origin)
-        while kept:
-            connection = kept.pop()
+        """Return the most recently used connection; close those that are too old."""
+        idle = self._idle.get(origin)
+        while idle:
+            connection = idle.pop()
             if connection.usable():
                 return connection
             connection.close()
@@ -111,20 +111,20 @@ class H11Transport(httpx.AsyncBaseTransport):
                     port,
                     ssl=context,
                     server_hostname=host if context else None,
-                    limit=MOST_HEAD_BYTES,
+                    limit=MAX_HEAD_BYTES,
                 )
         except TimeoutError:
-            waited = "" if limit_s is None else f" within {limit_s:g} s"
-            raise httpx.ConnectTimeout(f"no connection{waited}") from None
+            within = "" if limit_s is None else f" within {limit_s:g} s"
+            raise httpx.ConnectTimeout(f"no connection{within}") from None
         except (OSError, ssl.CertificateError, UnicodeError) as error:
-            words = str(error) or type(error).__name__
-            if "Connect call failed" in words:
-                words = "nobody listens there (is the server running?)"
-            raise httpx.ConnectError(words) from error
+            reason = str(error) or type(error).__name__
+            if "Connect call failed" in reason:
+                reason = "connection refused (is the server running?)"
+            raise httpx.ConnectError(reason) from error
         return _Connection(origin, reader, writer)
 
     def _context(self) -> ssl.SSLContext:
-        """Make the TLS context once: it costs tens of milliseconds."""
+        """Create the TLS context once: it takes tens of milliseconds."""
         if self._tls is None:
             self._tls = self._make_tls()
             self._tls.set_alpn_protocols(["http/1.1"])
@@ -132,7 +132,7 @@ class H11Transport(httpx.AsyncBaseTransport):
 
 
 class _Connection:
-    """One connection to one server, for one exchange after another."""
+    """A connection to a server, for consecutive exchanges."""
 
     def __init__(
         self, origin: _Origin, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -140,11 +140,11 @@ class _Connection:
         self.origin = origin
         self._reader = reader
         self._writer = writer
-        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MOST_HEAD_BYTES)
+        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
         self._idle_since = 0.0
 
     async def send(self, request: httpx.Request, limit_s: float | None) -> None:
-        """Write a request; its headers leave together with the first part of its body."""
+        """Write a request; the headers and the first part of the body are one write."""
         head = _head(request.method, request.url.raw_path, tuple(request.headers.raw))
         data = self._http.send(head) or b""
         assert isinstance(request.stream, httpx.AsyncByteStream)
@@ -159,7 +159,7 @@ class _Connection:
             self._writer.write(data)
 
     async def head(self, limit_s: float | None) -> h11.Response:
-        """Read up to the end of the response's headers."""
+        """Read the headers of the response."""
         while True:
             event = await self._event(limit_s)
             if isinstance(event, h11.Response):
@@ -168,7 +168,7 @@ class _Connection:
                 raise httpx.RemoteProtocolError("the server did not answer with a response")
 
     async def body(self, limit_s: float | None) -> AsyncIterator[bytes]:
-        """Yield the body's parts."""
+        """Yield the parts of the body."""
         while True:
             event = await self._event(limit_s)
             if isinstance(event, h11.Data):
@@ -189,7 +189,7 @@ class _Connection:
             self._http.receive_data(data)
 
     def start_over(self) -> bool:
-        """Make ready for the next exchange; false where there can be none."""
+        """Prepare for the next exchange; return False if there can be none."""
         if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
             return False
         self._http.start_next_cycle()
@@ -197,7 +197,7 @@ class _Connection:
         return True
 
     def usable(self) -> bool:
-        """Whether the server should still be there."""
+        """Return whether the connection can be reused."""
         return (
             monotonic() - self._idle_since < IDLE_S
             and not self._reader.at_eof()
@@ -206,7 +206,7 @@ class _Connection:
         )
 
     def close(self) -> None:
-        """Close at once; what was not written yet is discarded."""
+        """Close at once and discard unwritten data."""
         self._writer.transport.abort()
 
     async def closed(self) -> None:
@@ -216,7 +216,7 @@ class _Connection:
 
 
 class _Body(httpx.AsyncByteStream):
-    """A response's body; gives the connection back when it is closed."""
+    """The body of a response; returns its connection when it is closed."""
 
     def __init__(
         self,
@@ -236,13 +236,13 @@ class _Body(httpx.AsyncByteStream):
                 yield part
 
     async def aclose(self) -> None:
-        """Give the connection back."""
-        self._transport.done_with(self._connection)
+        """Return the connection."""
+        self._transport.give_back(self._connection)
 
 
 @contextmanager
 def _as_httpx_errors(request: httpx.Request) -> Iterator[None]:
-    """Raise the errors of sockets and of the protocol as httpx names them."""
+    """Convert errors of sockets and of the protocol to httpx's errors."""
     try:
         yield
     except httpx.TransportError:
@@ -260,11 +260,11 @@ def _as_httpx_errors(request: httpx.Request) -> Iterator[None]:
 
 @lru_cache(maxsize=256)
 def _head(method: str, target: bytes, headers: tuple[tuple[bytes, bytes], ...]) -> h11.Request:
-    """Make and check a request's head once: those of a model differ in their length alone."""
+    """Create the head of a request, cached: the requests of a model often have equal heads."""
     return h11.Request(method=method, target=target, headers=list(headers))
 
 
 def _origin(url: httpx.URL) -> _Origin:
-    """Return what a connection belongs to."""
+    """Return the scheme, host and port of a URL."""
     port = url.port or (443 if url.scheme == "https" else 80)
     return url.scheme, url.host, port

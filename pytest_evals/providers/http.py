@@ -1,4 +1,4 @@
-"""http: any endpoint that takes a question and gives JSON or text."""
+"""http: any endpoint that returns JSON or text."""
 
 import json
 import secrets
@@ -35,12 +35,12 @@ from pytest_evals.providers.parsing import (
 from pytest_evals.providers.rate_limit_headers import rate_limit
 
 ANSWER_KEYS = ("answer", "text", "output", "response", "content", "message", "result", "completion")
-"""Where an answer is looked for when `answer` does not say it: the first that holds a text."""
+"""Keys of the response text if `answer` is not set: the first with a text counts."""
 _BODYLESS = frozenset({"GET", "HEAD", "DELETE"})
 
 
 def _check_templates(value: Json) -> Json:
-    """Refuse a template whose syntax is wrong, wherever it stands."""
+    """Reject templates with a syntax error anywhere in a value."""
     for text in _texts(value):
         try:
             unknown_variables(text, ())
@@ -50,7 +50,7 @@ def _check_templates(value: Json) -> Json:
 
 
 def _texts(value: Json) -> Iterator[str]:
-    """Yield every text inside a value."""
+    """Yield every text in a value."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
@@ -63,14 +63,14 @@ def _texts(value: Json) -> Iterator[str]:
 
 
 def _check_path(path: str) -> str:
-    """Refuse a JMESPath expression that does not compile."""
+    """Reject an invalid JMESPath expression."""
     import jmespath
 
     try:
         jmespath.compile(path)
     except jmespath.exceptions.JMESPathError as error:
-        first = str(error).splitlines()[0]
-        raise ValueError(f"not a JMESPath expression ({first})") from None
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"not a JMESPath expression ({reason})") from None
     return path
 
 
@@ -79,32 +79,32 @@ Path = Annotated[str, AfterValidator(_check_path)]
 
 
 class HttpOptions(Frozen):
-    """What is sent where, and where the answer stands in what comes back.
+    """Options of the `http` provider.
 
-    ``url``, ``query``, ``headers`` and every text in ``body`` are Jinja2 templates. They know
-    ``input``, the case's variables by their names and together as ``variables``, ``messages``
-    (role and content), ``params``, ``case_id``, ``model``, ``sample`` and ``turn``. A text that is
-    nothing but one expression (``"{{ messages }}"``) becomes that value as JSON: a list stays a
-    list, a number a number. Any other template becomes a text.
+    ``url``, ``query``, ``headers`` and every text in ``body`` are Jinja2 templates. Their variables
+    are ``input``, the case's variables by name and together as ``variables``, ``messages`` (role
+    and content), ``params``, ``case_id``, ``model``, ``sample`` and ``turn``. A text with a single
+    expression (``"{{ messages }}"``) becomes its value as JSON: a list stays a list, a number a
+    number. Any other template becomes text.
     """
 
     url: str = Field(min_length=1)
-    """The endpoint's address."""
+    """The address of the endpoint."""
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
     """GET, POST, PUT, PATCH or DELETE."""
     headers: HeaderTable = Field(default_factory=dict)
     """Headers: ``{name: text}``, or ``{name: {env: VARIABLE, prefix: "Bearer "}}`` for a secret."""
     query: dict[str, Value] = Field(default_factory=dict)
-    """What stands behind ``?`` in the address; secrets as in `headers`."""
+    """Query parameters of the address; secrets as in `headers`."""
     body: Any = None
-    """What is sent: a mapping or list as JSON, a text as it is; by default ``{"input": ...}``, and
-    nothing with GET and DELETE."""
+    """The body: a mapping or list is sent as JSON, a text unchanged. By default ``{"input": ...}``,
+    and nothing with GET and DELETE."""
     answer: Path | None = None
-    """Where the answer stands in the JSON that comes back. By default a body that is no JSON object
-    is the answer itself, and in an object the first of answer, text, output, response, content,
-    message, result and completion that is a text, else all of it."""
+    """The path of the response text. By default the text of an object is the first of answer, text,
+    output, response, content, message, result and completion that is a text, otherwise the whole
+    object. Any other body is the text itself."""
     error: Path | None = None
-    """Where an error stands: when something is found there, there is no answer."""
+    """The path of an error: a value there means that the call failed."""
     usage: dict[
         Literal[
             "input_tokens",
@@ -115,24 +115,24 @@ class HttpOptions(Frozen):
         ],
         Path,
     ] = Field(default_factory=dict)
-    """Where token counts stand, by name: input_tokens, output_tokens, cached_tokens,
+    """The paths of token counts, by name: input_tokens, output_tokens, cached_tokens,
     cache_write_tokens, reasoning_tokens."""
     cost: Path | None = None
-    """Where the cost in USD stands."""
+    """The path of the cost in USD."""
     tool_calls: Path | None = None
-    """Where a list of tool calls stands: names, or mappings with name, arguments, result."""
+    """The path of a list of tool calls: names, or mappings with name, arguments, result."""
     trace: Path | None = None
-    """Where a trace stands: OTLP/JSON (an object with ``resourceSpans``) or a list of spans."""
+    """The path of a trace: OTLP/JSON (an object with ``resourceSpans``) or a list of spans."""
     traceparent: bool = False
-    """Whether each call has a W3C ``traceparent`` header of its own, sampled, whose trace id is
-    kept in the answer's metadata as ``trace_id``: by it the trace is found in your backend."""
+    """Whether to send a W3C ``traceparent`` header with each call. The response's metadata has its
+    trace id as ``trace_id``, which identifies the trace in your backend."""
     metadata: dict[str, Path] = Field(default_factory=dict)
-    """What else is kept, by the name it is kept under."""
+    """Paths of values that are added to the response's metadata, by name."""
 
     @field_validator("url")
     @classmethod
     def _address(cls, value: str) -> str:
-        """Refuse what is no address; a template decides its own host only in full."""
+        """Reject an invalid address, unless a template renders its host."""
         host = (value.partition("://")[2] or value).partition("/")[0]
         if not is_template(host):
             check_url(value)
@@ -140,7 +140,7 @@ class HttpOptions(Frozen):
 
     @model_validator(mode="after")
     def _templates(self) -> "HttpOptions":
-        """Refuse templates whose syntax is wrong."""
+        """Reject templates with a syntax error."""
         _check_templates(
             [self.url, self.body, literal_values(self.headers), literal_values(self.query)]
         )
@@ -148,11 +148,11 @@ class HttpOptions(Frozen):
 
 
 class HttpProvider:
-    """Asks any HTTP endpoint: an application's own API, with its own body and its own answer.
+    """Calls any HTTP endpoint, such as the API of an application.
 
-    The body is templated, and JMESPath expressions say where the answer, the usage, the cost, the
-    tool calls or an error stand. What answers is code that can change unseen, so stored answers are
-    not used again unless the model says ``stored: true``.
+    The body is a template. JMESPath expressions are the paths of the text, the usage, the cost, the
+    tool calls or an error in the response. The code behind the endpoint can change unnoticed, so
+    stored responses are reused only if the model has ``stored: true``.
     """
 
     name: ClassVar[str] = "http"
@@ -170,72 +170,72 @@ class HttpProvider:
         self._context = context
         self._options = HttpOptions.model_validate(model.options)
         self._address = self._options.url.partition("?")[0]
-        self._asked = f"{model.id!r} at {self._address}"
+        self._endpoint = f"{model.id!r} at {self._address}"
 
     @classmethod
     def required_env(cls, model: Model) -> tuple[str, ...]:
-        """Name the variables in headers and query."""
+        """Return the variables in headers and query."""
         options = HttpOptions.model_validate(model.options)
         return env_names(options.headers, options.query)
 
     def host(self) -> str | None:
-        """Return the endpoint's address; None where a template decides it."""
+        """Return the endpoint's address; None if it is a template."""
         return None if is_template(self._address) else self._address
 
     def prepare(self) -> None:
-        """Nothing needs checking: paths and templates were checked with the dataset."""
+        """Do nothing: paths and templates were validated with the dataset."""
 
     def identity(self, request: Request) -> Json:
-        """Return what is sent, rendered, without secrets.
+        """Return the rendered request without secrets.
 
         Raises:
-            AnswerError: of type ``template``: something does not render for this case.
+            AnswerError: of type ``template``: a template fails for this case.
         """
-        known = _variables(request)
+        variables = _variables(request)
         return {
             "method": self._options.method,
-            "url": self._rendered(self._options.url, known),
-            "query": self._table(literal_values(self._options.query), known),
-            "headers": self._table(literal_values(self._options.headers), known),
-            "body": self._body(request, known),
+            "url": self._rendered(self._options.url, variables),
+            "query": self._table(literal_values(self._options.query), variables),
+            "headers": self._table(literal_values(self._options.headers), variables),
+            "body": self._body(request, variables),
         }
 
     async def complete(self, request: Request) -> Response:
-        """Ask once.
+        """Call the endpoint once.
 
         Raises:
-            AnswerError: no answer, with its type.
+            AnswerError: no response; its type says why.
         """
-        options, known = self._options, _variables(request)
-        body = self._body(request, known)
-        raw = b"" if body is None else to_text(body).encode("utf-8", "replace")
+        options, variables = self._options, _variables(request)
+        body = self._body(request, variables)
+        content = b"" if body is None else to_text(body).encode("utf-8", "replace")
         if isinstance(body, dict | list):
-            raw = json.dumps(body).encode("ascii")
-        kind = "text/plain; charset=utf-8" if isinstance(body, str) else "application/json"
-        headers = self._table(options.headers, known)
-        if raw and not any(name.lower() == "content-type" for name in headers):
-            headers["content-type"] = kind
+            content = json.dumps(body).encode("ascii")
+        content_type = "text/plain; charset=utf-8" if isinstance(body, str) else "application/json"
+        headers = self._table(options.headers, variables)
+        if content and not any(name.lower() == "content-type" for name in headers):
+            headers["content-type"] = content_type
         trace_id = secrets.token_hex(16) if options.traceparent else None
         if trace_id is not None:
             headers["traceparent"] = f"00-{trace_id}-{secrets.token_hex(8)}-01"
         call = Call(
             options.method,
-            self._rendered(options.url, known),
+            self._rendered(options.url, variables),
             headers,
-            raw,
-            self._asked,
+            content,
+            self._endpoint,
             request.timeout_s,
-            self._table(options.query, known),
+            self._table(options.query, variables),
         )
         reply = await send(self._context, call)
         response = self._response(self._checked(reply))
         if trace_id is None:
             return response
-        kept = {**response.metadata, "trace_id": trace_id}
-        return response.model_copy(update={"metadata": kept})
+        metadata = {**response.metadata, "trace_id": trace_id}
+        return response.model_copy(update={"metadata": metadata})
 
     async def aclose(self) -> None:
-        """Nothing is held: the connections are the pool's."""
+        """Do nothing: the session's client pool owns the connections."""
 
     def _checked(self, reply: Reply) -> Reply:
         """Return a reply with a status of success.
@@ -253,79 +253,78 @@ class HttpProvider:
                 "invalid_request", error.message, status=error.status, detail=error.detail
             ) from None
 
-    def _rendered(self, text: str, known: Mapping[str, Any]) -> str:
+    def _rendered(self, text: str, variables: Mapping[str, Any]) -> str:
         """Render a template."""
         try:
-            return render(text, known)
+            return render(text, variables)
         except TemplateError as error:
             raise AnswerError("template", f"{self._model.id!r}: {error}") from None
 
-    def _table(self, table: Mapping[str, Value], known: Mapping[str, Any]) -> dict[str, str]:
-        """Render a table's templates, and read its secrets."""
+    def _table(self, table: Mapping[str, Value], variables: Mapping[str, Any]) -> dict[str, str]:
+        """Render the templates of a table and read its secrets."""
         environ = self._context.environ
         return {
             name: value.read(environ)
             if isinstance(value, EnvValue)
-            else _one_line(self._rendered(value, known))
+            else _one_line(self._rendered(value, variables))
             for name, value in table.items()
         }
 
-    def _body(self, request: Request, known: Mapping[str, Any]) -> Json:
-        """Return what is sent; None where nothing is."""
+    def _body(self, request: Request, variables: Mapping[str, Any]) -> Json:
+        """Return the body; None for none."""
         if self._options.body is not None:
             try:
-                return _filled(self._options.body, known)
+                return _render_body(self._options.body, variables)
             except (TemplateError, ValueError) as error:
                 raise AnswerError("template", f"{self._model.id!r}, body: {error}") from None
         return None if self._options.method in _BODYLESS else {"input": to_json(request.input)}
 
     def _response(self, reply: Reply) -> Response:
-        """Read the answer.
+        """Read a reply with a status of success.
 
         Raises:
-            AnswerError: ``malformed``: nothing is where the options say; ``provider``: an error is.
+            AnswerError: ``malformed``: a path has no value; ``provider``: the body has an error.
         """
         body = self._read(reply)
         try:
             self._raise_error(reply, self._at(self._options.error, body))
-            return self._named(reply, body)
+            return self._from_paths(reply, body)
         except ValueError as error:
             text = reply.body[:2000].decode("utf-8", "replace")
             raise AnswerError(
                 "malformed",
-                f"{self._asked} answered, but {error}: {quote(text)}",
+                f"{self._endpoint} answered, but {error}: {quote(text)}",
                 status=reply.status,
                 transient=False,
                 detail=text,
             ) from None
 
-    def _named(self, reply: Reply, body: Json) -> Response:
-        """Take the answer and its kin from where the options say they stand."""
+    def _from_paths(self, reply: Reply, body: Json) -> Response:
+        """Read the response from the paths of the options."""
         options = self._options
-        answer = _usual(body) if options.answer is None else self._at(options.answer, body)
-        if answer is None:
+        text = _default_text(body) if options.answer is None else self._at(options.answer, body)
+        if text is None:
             raise ValueError(f"`answer: {options.answer}` found nothing in it")
-        state = rate_limit(reply.headers)
-        kept = {name: self._at(path, body) for name, path in options.metadata.items()}
+        limits = rate_limit(reply.headers)
+        metadata = {name: self._at(path, body) for name, path in options.metadata.items()}
         counts = {name: self._at(path, body) for name, path in options.usage.items()}
         response = Response(
-            text=to_text(answer),
+            text=to_text(text),
             tool_calls=tool_calls_of(self._at(options.tool_calls, body)),
             usage=usage_of(counts),
             cost_usd=amount(self._at(options.cost, body), "cost"),
             latency_s=reply.latency_s,
             data=None if isinstance(body, str) else body,
-            metadata={**kept, "rate_limit": state} if state else kept,
+            metadata={**metadata, "rate_limit": limits} if limits else metadata,
         )
         return traced(response, self._at(options.trace, body))
 
     def _read(self, reply: Reply) -> Json:
-        """Read the body: JSON where it is JSON or must be, else text."""
-        kind = reply.headers.get("content-type", "")
-        must = "json" in kind or any(
+        """Read the body as JSON if it is or must be JSON, otherwise as text."""
+        must_be_json = "json" in reply.headers.get("content-type", "") or any(
             (self._options.answer, self._options.error, self._options.usage)
         )
-        if must:
+        if must_be_json:
             return reply.json()
         try:
             return parse_json(reply.body)
@@ -333,10 +332,10 @@ class HttpProvider:
             return reply.body.decode("utf-8", "replace")
 
     def _at(self, path: str | None, body: Json) -> Json:
-        """Return what stands at a path; None for nothing.
+        """Return the value at a path; None if there is none.
 
         Raises:
-            ValueError: the path does not fit what came back.
+            ValueError: the path cannot be applied to the body.
         """
         if path is None:
             return None
@@ -345,24 +344,24 @@ class HttpProvider:
         try:
             return jmespath.search(path, body)
         except jmespath.exceptions.JMESPathError as error:
-            raise ValueError(f"`{path}` does not fit what came back ({error})") from None
+            raise ValueError(f"`{path}` does not fit the response ({error})") from None
 
     def _raise_error(self, reply: Reply, error: Json) -> None:
-        """Raise what stands where an error is looked for."""
+        """Raise the error that the body has."""
         if error is None or error is False or error in ("", [], {}):
             return
-        said = error.get("message", error) if isinstance(error, dict) else error
+        message = error.get("message", error) if isinstance(error, dict) else error
         raise AnswerError(
             "provider",
-            f"{self._asked} answered with an error: {quote(to_text(said))}",
+            f"{self._endpoint} answered with an error: {quote(to_text(message))}",
             status=reply.status,
             detail=to_text(error),
         )
 
 
 def _variables(request: Request) -> dict[str, Any]:
-    """Return what templates know."""
-    own = {
+    """Return the variables of templates."""
+    request_variables = {
         "input": request.input,
         "variables": request.variables,
         "messages": [m.model_dump(mode="json", exclude_defaults=True) for m in request.messages],
@@ -372,27 +371,29 @@ def _variables(request: Request) -> dict[str, Any]:
         "sample": request.sample,
         "turn": request.turn,
     }
-    return {**request.variables, **own}
+    return {**request.variables, **request_variables}
 
 
-def _filled(value: Json, known: Mapping[str, Any]) -> Json:
-    """Fill the templates in a body."""
+def _render_body(value: Json, variables: Mapping[str, Any]) -> Json:
+    """Render the templates in a body."""
     if isinstance(value, str):
-        return to_json(evaluate(value, known))
+        return to_json(evaluate(value, variables))
     if isinstance(value, dict):
-        return {render(key, known): _filled(item, known) for key, item in value.items()}
+        return {
+            render(key, variables): _render_body(item, variables) for key, item in value.items()
+        }
     if isinstance(value, list):
-        return [_filled(item, known) for item in value]
+        return [_render_body(item, variables) for item in value]
     return value
 
 
 def _one_line(text: str) -> str:
-    """Take line breaks out of what becomes a header or a part of an address."""
+    """Replace line breaks, which headers and addresses cannot have."""
     return " ".join(text.splitlines())
 
 
-def _usual(body: Json) -> Json:
-    """Return the answer from where it usually stands."""
+def _default_text(body: Json) -> Json:
+    """Return the text under a usual key, otherwise the whole body."""
     if isinstance(body, dict):
         for key in ANSWER_KEYS:
             if isinstance(body.get(key), str):

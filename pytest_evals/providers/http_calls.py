@@ -1,6 +1,6 @@
-"""What an application asks over HTTP, and what comes back, in the forms that are compared and kept.
+"""HTTP calls of an application and their answers, in the forms that are compared and stored.
 
-This module knows HTTP messages and the bodies of model APIs. It sends nothing, and knows nothing of
+This module knows HTTP messages and the bodies of model APIs. It sends nothing and knows nothing of
 trials and stores.
 """
 
@@ -34,12 +34,14 @@ ENDPOINTS = (
     ":streamGenerateContent",
     ":embedContent",
 )
-"""How the addresses of model APIs end: OpenAI and those like it, Anthropic, Ollama, Gemini."""
-MOST_KEPT_BYTES = 16 * 1024 * 1024
-"""Answers that are larger are handed on and not stored."""
+"""Suffixes of the addresses of model APIs: OpenAI-compatible, Anthropic, Ollama, Gemini."""
+MAX_STORED_BYTES = 16 * 1024 * 1024
+"""Larger answers are passed on and not stored."""
 _SECRET_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie"})
 _SECRET_QUERY = re.compile(r"(?i)key|token|secret|sig|password|credential")
-_NOT_ANSWERED = frozenset({"content-encoding", "content-length", "transfer-encoding", "connection"})
+_TRANSFER_HEADERS = frozenset(
+    {"content-encoding", "content-length", "transfer-encoding", "connection"}
+)
 _EVENT_END = re.compile(r"(?<=\n\n)|(?<=\r\n\r\n)|(?<=\r\r)")
 _TEXTUAL = re.compile(r"(?i)^(text/|application/([\w.+-]*\+)?(json|x-ndjson|jsonl|xml)\b)")
 _BOUNDARY = re.compile(rb"(?i)multipart/.*?boundary=\"?([^\";,]+)\"?")
@@ -47,16 +49,16 @@ _BOUNDARY = re.compile(rb"(?i)multipart/.*?boundary=\"?([^\";,]+)\"?")
 
 @dataclass(frozen=True, slots=True)
 class HttpCall:
-    """One request of an application, its body read to the end."""
+    """One request of an application, with its whole body."""
 
     method: str
     url: str
     headers: Mapping[str, str]
-    """By their names in lower case; never part of what is compared or kept."""
+    """By lower-case name; neither compared nor stored."""
     body: bytes = b""
 
-    def place(self) -> str:
-        """Return the address without what could be a secret: user names, keys in the query."""
+    def public_url(self) -> str:
+        """Return the address without secrets: user names, and keys in the query."""
         parts = urlsplit(self.url)
         host = parts.netloc.rpartition("@")[2]
         query = [
@@ -67,7 +69,7 @@ class HttpCall:
         return urlunsplit((parts.scheme, host, parts.path, urlencode(query), ""))
 
     def content(self) -> Json:
-        """Return the body as it is compared: JSON as JSON, anything else by its digest."""
+        """Return the body for comparison: parsed JSON, or the digest of anything else."""
         if not self.body:
             return None
         try:
@@ -79,53 +81,53 @@ class HttpCall:
             return value
         body = self.body
         form = _BOUNDARY.match(self.headers.get("content-type", "").encode("latin-1", "replace"))
-        if form is not None:  # it is drawn anew for each request
+        if form is not None:  # the boundary is random
             body = body.replace(form[1], b"boundary")
         return sha256(body).hexdigest()
 
     def model(self) -> str | None:
-        """Return the name of the model that is asked, where the body or the address says it."""
+        """Return the name of the model from the body or the address; None if neither has it."""
         content = self.content()
-        named = content.get("model") if isinstance(content, dict) else None
-        if isinstance(named, str):
-            return named
-        found = re.search(r"/models/([^/:]+):\w+$", urlsplit(self.url).path)
-        return found[1] if found else None
+        name = content.get("model") if isinstance(content, dict) else None
+        if isinstance(name, str):
+            return name
+        match = re.search(r"/models/([^/:]+):\w+$", urlsplit(self.url).path)
+        return match[1] if match else None
 
     def identity(self) -> dict[str, Json]:
-        """Return what can change the answer: method, address and body; no header."""
+        """Return everything that can change the answer: method, address and body."""
         content = self.content()
         body = content if isinstance(content, dict) else {"content": content}
-        return {"method": self.method.upper(), "url": self.place(), "body": body}
+        return {"method": self.method.upper(), "url": self.public_url(), "body": body}
 
     def secrets(self) -> tuple[str, ...]:
-        """Return the credentials it carries, so that none is kept where a server repeats it."""
-        found = [
+        """Return its credentials, which are removed from answers that repeat them."""
+        values = [
             self.headers[name].rpartition(" ")[2] for name in _SECRET_HEADERS & self.headers.keys()
         ]
         query = parse_qsl(urlsplit(self.url).query)
-        found += [value for name, value in query if _SECRET_QUERY.search(name)]
-        return tuple(value for value in found if len(value) >= 6)
+        values += [value for name, value in query if _SECRET_QUERY.search(name)]
+        return tuple(value for value in values if len(value) >= 6)
 
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """One answer as an application gets it, decoded."""
+    """One answer as an application receives it, decoded."""
 
     status: int
     headers: tuple[tuple[str, str], ...] = (("content-type", "application/json"),)
     body: bytes = b""
-    unkept: str | None = None
-    """Why it is handed on and not stored; None where it is."""
+    not_stored: str | None = None
+    """Why it is passed on without being stored; None if it is stored."""
 
     @property
     def type(self) -> str:
-        """Its content type, without parameters; empty where it says none."""
-        whole = next((value for name, value in self.headers if name.lower() == "content-type"), "")
-        return whole.partition(";")[0].strip().lower()
+        """Its content type without parameters; empty if it has none."""
+        header = next((value for name, value in self.headers if name.lower() == "content-type"), "")
+        return header.partition(";")[0].strip().lower()
 
     def parts(self) -> list[bytes]:
-        """Return the body in the pieces it is handed on in: an event stream event by event."""
+        """Return the body in the parts that are passed on: an event stream by event."""
         if self.type != "text/event-stream":
             return [self.body] if self.body else []
         text = self.body.decode("utf-8", "replace")
@@ -133,29 +135,29 @@ class HttpAnswer:
 
 
 def answer_headers(pairs: Iterator[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Return the headers that still hold for a decoded body."""
-    return tuple((name, value) for name, value in pairs if name.lower() not in _NOT_ANSWERED)
+    """Return the headers that remain valid for a decoded body."""
+    return tuple((name, value) for name, value in pairs if name.lower() not in _TRANSFER_HEADERS)
 
 
 def is_text(content_type: str) -> bool:
-    """Whether an answer of this type is read and kept; audio, images and files are not."""
+    """Return whether answers of this type are stored; audio, images and files are not."""
     return not content_type or _TEXTUAL.match(content_type) is not None
 
 
 @dataclass(slots=True)
-class Reading:
-    """What the body of an answer tells of itself."""
+class AnswerSummary:
+    """Usage, model and completeness of an answer."""
 
     usage: Usage = field(default_factory=Usage)
     model: str | None = None
     fault: str | None = None
-    """Why it is no whole answer though its status says so; None where it is one."""
+    """Why it is incomplete or an error despite its status; None if it is complete."""
 
 
-def kept(answer: HttpAnswer, call: HttpCall) -> Response:
-    """Return the form in which an answer is stored, without the call's own credentials.
+def stored_response(answer: HttpAnswer, call: HttpCall) -> Response:
+    """Return the response that is stored for an answer, without the credentials of the call.
 
-    `Response.data` holds ``status``, ``type`` and the body as ``json``, ``events`` or ``text``.
+    `Response.data` has ``status``, ``type`` and the body as ``json``, ``events`` or ``text``.
     """
     text = answer.body.decode("utf-8", "replace")
     for secret in call.secrets():
@@ -166,15 +168,15 @@ def kept(answer: HttpAnswer, call: HttpCall) -> Response:
     else:
         value = _json(text)
         data.update({"text": text} if value is None else {"json": value})
-    found = read(answer)
-    return Response(data=data, usage=found.usage, model=found.model)
+    summary = read_answer(answer)
+    return Response(data=data, usage=summary.usage, model=summary.model)
 
 
-def replayed(response: Response) -> HttpAnswer:
-    """Return a stored answer as an application gets it.
+def replay_answer(response: Response) -> HttpAnswer:
+    """Return a stored answer as an application receives it.
 
     Raises:
-        StoreError: what is stored is no such answer.
+        StoreError: the stored response is no such answer.
     """
     data = response.data
     status = data.get("status") if isinstance(data, dict) else None
@@ -190,41 +192,41 @@ def replayed(response: Response) -> HttpAnswer:
     return HttpAnswer(status, headers, text.encode("utf-8", "replace"))
 
 
-def read(answer: HttpAnswer) -> Reading:
-    """Read usage and model from an answer of a model API, and whether it is whole."""
-    reading = Reading()
+def read_answer(answer: HttpAnswer) -> AnswerSummary:
+    """Read usage, model and completeness from an answer of a model API."""
+    summary = AnswerSummary()
     if answer.type == "text/event-stream":
-        _read_events(answer.body.decode("utf-8", "replace"), reading)
-        return reading
+        _read_events(answer.body.decode("utf-8", "replace"), summary)
+        return summary
     value = _json(answer.body.decode("utf-8", "replace"))
     if isinstance(value, dict):
-        _note(value, reading)
+        _update(value, summary)
         if value.get("error") and not {"choices", "content", "output"} & value.keys():
-            reading.fault = f"it holds an error: {str(value['error'])[:200]}"
-    return reading
+            summary.fault = f"it holds an error: {str(value['error'])[:200]}"
+    return summary
 
 
-def _read_events(text: str, reading: Reading) -> None:
+def _read_events(text: str, summary: AnswerSummary) -> None:
     """Read an event stream: OpenAI's chat and responses, Anthropic's messages."""
-    kind, ended = "", False
+    first_type, ended = "", False
     for event in _EVENT_END.split(text):
         lines = [line[5:].strip() for line in event.splitlines() if line.startswith("data:")]
-        said = "\n".join(lines)
-        ended = ended or said == "[DONE]"
-        value = _json(said)
+        content = "\n".join(lines)
+        ended = ended or content == "[DONE]"
+        value = _json(content)
         if not isinstance(value, dict):
             continue
-        word = str(value.get("type", ""))
-        if value.get("error") or word in {"error", "response.failed"}:
-            reading.fault = f"its stream holds an error: {said[:200]}"
+        type_ = str(value.get("type", ""))
+        if value.get("error") or type_ in {"error", "response.failed"}:
+            summary.fault = f"its stream holds an error: {content[:200]}"
             return
-        kind = kind or ("choices" if "choices" in value else word)
-        ended = ended or word in _LAST or _finished(value)
+        first_type = first_type or ("choices" if "choices" in value else type_)
+        ended = ended or type_ in _LAST or _finished(value)
         for part in (value, value.get("message"), value.get("response")):
             if isinstance(part, dict):
-                _note(part, reading)
-    if not ended and (kind == "choices" or kind in _FIRST):
-        reading.fault = "its stream broke off before the end"
+                _update(part, summary)
+    if not ended and (first_type == "choices" or first_type in _FIRST):
+        summary.fault = "its stream broke off before the end"
 
 
 _FIRST = frozenset({"message_start", "response.created"})
@@ -232,25 +234,25 @@ _LAST = frozenset({"message_stop", "response.completed", "response.incomplete"})
 
 
 def _finished(value: Mapping[str, Any]) -> bool:
-    """Whether an event of a chat says why the answer ended."""
+    """Return whether an event of a chat has a finish reason."""
     choices = value.get("choices")
     return isinstance(choices, list) and any(
         isinstance(choice, dict) and choice.get("finish_reason") for choice in choices
     )
 
 
-def _note(value: Mapping[str, Any], reading: Reading) -> None:
-    """Take note of the model and the tokens that a part of an answer tells."""
+def _update(value: Mapping[str, Any], summary: AnswerSummary) -> None:
+    """Add the model and the tokens of a part of an answer."""
     if isinstance(value.get("model"), str):
-        reading.model = value["model"]
+        summary.model = value["model"]
     usage = usage_in(value)
-    known = {name: n for name, n in usage.model_dump().items() if n is not None}
-    if known:  # what a stream tells later counts
-        reading.usage = reading.usage.model_copy(update=known)
+    counts = {name: n for name, n in usage.model_dump().items() if n is not None}
+    if counts:  # later parts of a stream take precedence
+        summary.usage = summary.usage.model_copy(update=counts)
 
 
 def _json(text: str) -> Json:
-    """Read JSON that can be kept as such; None for anything else."""
+    """Parse a JSON object or list; return None for anything else."""
     if text.lstrip()[:1] not in {"{", "["}:
         return None
     try:

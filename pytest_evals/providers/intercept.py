@@ -1,8 +1,8 @@
-"""Interception: calls that SDKs make by httpx in this process go by way of the log of their trial.
+"""Interception: the calls that SDKs make with httpx in this process are recorded by trial.
 
-While it is installed, the transports of httpx (and of httpx2, which newer SDKs use) first look
-whether the code they are called by is being recorded. Everything else goes on as it did. Threads
-that recorded code starts belong to its trial.
+While installed, the transports of httpx (and of httpx2, which newer SDKs use) first check whether
+the calling code is recorded. Other calls are unchanged. Threads that recorded code starts belong to
+its trial.
 """
 
 import asyncio
@@ -26,10 +26,10 @@ from pytest_evals.providers.http_calls import (
 from pytest_evals.providers.recording import CallLog, current
 
 _LIBRARIES = ("httpx", "httpx2")
-_LATER = "httpx_aiohttp"
-"""How modules are called that bring a transport for aiohttp; SDKs bring copies of their own."""
+_AIOHTTP_SUFFIX = "httpx_aiohttp"
+"""Suffix of the modules with a transport for aiohttp; SDKs have their own copies."""
 Stray = Callable[[str, str], HttpAnswer | None]
-"""Looks at a call (method and address) of no trial; an answer stands in the place of sending it."""
+"""Checks a call (method and address) outside of trials; an answer replaces sending it."""
 
 _lock = threading.Lock()
 _users: list[Stray] = []
@@ -37,10 +37,10 @@ _undo: dict[tuple[type, str], Any] = {}
 
 
 def install(stray: Stray) -> None:
-    """Put the log in the way of httpx. As many `remove` take it away again.
+    """Patch httpx; each call needs one call of `remove`.
 
     Args:
-        stray: is asked about calls of no trial, as threads make them that were there before.
+        stray: checks calls outside of trials, such as those of threads that existed before.
     """
     with _lock:
         _users.append(stray)
@@ -56,9 +56,11 @@ def install(stray: Stray) -> None:
 
 
 def look_again() -> None:
-    """Put the log in the way of transports that were imported since."""
+    """Patch transports that were imported since `install`."""
     with _lock:
-        names = [name for name in list(sys.modules) if name.endswith(_LATER)] if _users else []
+        names = (
+            [name for name in list(sys.modules) if name.endswith(_AIOHTTP_SUFFIX)] if _users else []
+        )
         for name in names:
             transport = getattr(sys.modules[name], "AiohttpTransport", None)
             if transport is not None and (transport, "handle_async_request") not in _undo:
@@ -71,7 +73,7 @@ def look_again() -> None:
 
 
 def remove(stray: Stray) -> None:
-    """Take the log out of the way, with the last `remove`."""
+    """Restore httpx with the last `remove`."""
     with _lock:
         _users.remove(stray)
         if not _users:
@@ -81,14 +83,14 @@ def remove(stray: Stray) -> None:
 
 
 def _replace(owner: type, name: str, make: Callable[[Any], Any]) -> None:
-    """Replace a method by what is made of it."""
+    """Replace a method with its wrapper."""
     original = getattr(owner, name)
     _undo[owner, name] = original
     setattr(owner, name, functools.wraps(original)(make(original)))
 
 
 def _stray(request: Any) -> HttpAnswer | None:
-    """Ask about a call of no trial. The main thread runs tests, not what is under test."""
+    """Check a call outside of trials. Those of the main thread are the tests' own."""
     if threading.current_thread() is threading.main_thread():
         return None
     answers = (stray(request.method, str(request.url)) for stray in tuple(_users))
@@ -96,7 +98,7 @@ def _stray(request: Any) -> HttpAnswer | None:
 
 
 def _start(original: Any) -> Any:
-    """Make the start of a thread that belongs to the trial whose code starts it."""
+    """Wrap `Thread.start`: the thread belongs to the trial whose code starts it."""
 
     def start(self: threading.Thread) -> None:
         if current() is not None:
@@ -108,7 +110,7 @@ def _start(original: Any) -> Any:
 
 
 def _submit(original: Any) -> Any:
-    """Make the submission of a job that belongs to the trial whose code submits it."""
+    """Wrap `submit` of an executor: the job belongs to the trial whose code submits it."""
 
     def submit(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
         if current() is not None:
@@ -119,7 +121,7 @@ def _submit(original: Any) -> Any:
 
 
 def _sync(library: Any) -> Callable[[Any], Any]:
-    """Make what stands in the place of a transport's ``handle_request``."""
+    """Return the wrapper of a transport's ``handle_request``."""
 
     def make(original: Any) -> Any:
         def handle_request(self: Any, request: Any) -> Any:
@@ -129,13 +131,13 @@ def _sync(library: Any) -> Callable[[Any], Any]:
             if log is None or not log.wants(request.method, str(request.url)):
                 return original(self, request)
             body = request.read()
-            own: list[Any] = []
+            unread: list[Any] = []
 
             def send() -> HttpAnswer:
                 response = original(self, request)
                 answer = _head(response)
-                if answer.unkept is not None:
-                    own.append(response)
+                if answer.not_stored is not None:
+                    unread.append(response)
                     return answer
                 try:
                     return HttpAnswer(answer.status, answer.headers, response.read())
@@ -143,7 +145,7 @@ def _sync(library: Any) -> Callable[[Any], Any]:
                     response.close()
 
             answer = ask_from_thread(log, _call(request, body), send)
-            return _response(library, answer, own)
+            return _response(library, answer, unread)
 
         return handle_request
 
@@ -151,7 +153,7 @@ def _sync(library: Any) -> Callable[[Any], Any]:
 
 
 def _async(library: Any) -> Callable[[Any], Any]:
-    """Make what stands in the place of a transport's ``handle_async_request``."""
+    """Return the wrapper of a transport's ``handle_async_request``."""
 
     def make(original: Any) -> Any:
         async def handle_async_request(self: Any, request: Any) -> Any:
@@ -161,13 +163,13 @@ def _async(library: Any) -> Callable[[Any], Any]:
             if log is None or not log.wants(request.method, str(request.url)):
                 return await original(self, request)
             body = await request.aread()
-            own: list[Any] = []
+            unread: list[Any] = []
 
             async def send() -> HttpAnswer:
                 response = await original(self, request)
                 answer = _head(response)
-                if answer.unkept is not None:
-                    own.append(response)
+                if answer.not_stored is not None:
+                    unread.append(response)
                     return answer
                 try:
                     return HttpAnswer(answer.status, answer.headers, await response.aread())
@@ -175,7 +177,7 @@ def _async(library: Any) -> Callable[[Any], Any]:
                     await response.aclose()
 
             answer = await ask_from_loop(log, _call(request, body), send)
-            return _response(library, answer, own)
+            return _response(library, answer, unread)
 
         return handle_async_request
 
@@ -183,29 +185,31 @@ def _async(library: Any) -> Callable[[Any], Any]:
 
 
 def _call(request: Any, body: bytes) -> HttpCall:
-    """Describe a request of httpx."""
+    """Return the call of an httpx request."""
     headers = {name.lower(): value for name, value in request.headers.items()}
     return HttpCall(request.method, str(request.url), headers, body)
 
 
 def _head(response: Any) -> HttpAnswer:
-    """Describe a response of httpx before its body is read, and say if it will not be."""
-    kind = response.headers.get("content-type", "")
+    """Return the answer of an httpx response without its body, and whether to store it."""
+    content_type = response.headers.get("content-type", "")
     ok = response.status_code < 400
-    unkept = (
-        f"{kind.partition(';')[0]} is handed on as it comes" if not is_text(kind) and ok else None
+    not_stored = (
+        f"{content_type.partition(';')[0]} is passed on as a stream"
+        if not is_text(content_type) and ok
+        else None
     )
     headers = answer_headers(iter(response.headers.multi_items()))
-    return HttpAnswer(response.status_code, headers, unkept=unkept)
+    return HttpAnswer(response.status_code, headers, not_stored=not_stored)
 
 
-def _response(library: Any, answer: HttpAnswer, own: list[Any]) -> Any:
-    """Make httpx's response of an answer; one that was not read is the server's own."""
-    if answer.unkept is not None and own:
-        return own[0]
+def _response(library: Any, answer: HttpAnswer, unread: list[Any]) -> Any:
+    """Return the httpx response of an answer; an unread response is passed on."""
+    if answer.not_stored is not None and unread:
+        return unread[0]
 
     class Parts(library.SyncByteStream, library.AsyncByteStream):  # type: ignore[misc]
-        """The body, in pieces."""
+        """The body, in parts."""
 
         def __iter__(self) -> Iterator[bytes]:
             yield from answer.parts()
@@ -217,51 +221,54 @@ def _response(library: Any, answer: HttpAnswer, own: list[Any]) -> Any:
     return library.Response(answer.status, headers=list(answer.headers), stream=Parts())
 
 
-class _Errand:
-    """A call that is really to be sent: done where the user's code runs, awaited by the log."""
+class _Sending:
+    """A call to send where the user code runs, while the log awaits its answer."""
 
     def __init__(self) -> None:
         self.done: Future[HttpAnswer] = Future()
 
-    def give(self, answer: HttpAnswer) -> None:
-        """Hand over what came back."""
+    def set_answer(self, answer: HttpAnswer) -> None:
+        """Set the answer."""
         if not self.done.cancelled():
             self.done.set_result(answer)
 
-    def fail(self, error: BaseException) -> None:
-        """Hand over why nothing came back."""
+    def set_error(self, error: BaseException) -> None:
+        """Set the exception."""
         if not self.done.cancelled():
             self.done.set_exception(error)
 
 
 def _ask(
-    log: CallLog, call: HttpCall, tell: Callable[["_Errand | None"], None]
+    log: CallLog, call: HttpCall, notify: Callable[["_Sending | None"], None]
 ) -> "Future[HttpAnswer]":
-    """Let the log answer a call; `tell` is given the errand, if there is one, and None at the end.
+    """Let the log answer a call.
 
-    It is called on another thread.
+    Args:
+        log: answers the call on its event loop, in another thread.
+        call: the call.
+        notify: receives the call to send, if the log has no answer, and None at the end.
     """
 
     async def send() -> HttpAnswer:
-        errand = _Errand()
-        tell(errand)
-        return await asyncio.wrap_future(errand.done)
+        sending = _Sending()
+        notify(sending)
+        return await asyncio.wrap_future(sending.done)
 
     future = asyncio.run_coroutine_threadsafe(log.ask(call, send), log.loop)
-    future.add_done_callback(lambda _: tell(None))
+    future.add_done_callback(lambda _: notify(None))
     return future
 
 
 def ask_from_thread(log: CallLog, call: HttpCall, send: Callable[[], HttpAnswer]) -> HttpAnswer:
-    """Let the log answer a call of code that blocks; what must be sent is sent on this thread."""
-    inbox: queue.SimpleQueue[_Errand | None] = queue.SimpleQueue()
+    """Let the log answer a call of blocking code; a call to send is sent on this thread."""
+    inbox: queue.SimpleQueue[_Sending | None] = queue.SimpleQueue()
     future = _ask(log, call, inbox.put)
     try:
-        while (errand := inbox.get()) is not None:
+        while (sending := inbox.get()) is not None:
             try:
-                errand.give(send())
-            except Exception as error:  # noqa: BLE001 - the log hands it back to this very thread
-                errand.fail(error)
+                sending.set_answer(send())
+            except Exception as error:  # noqa: BLE001 - the log raises it in this thread
+                sending.set_error(error)
         return future.result()
     finally:
         future.cancel()
@@ -270,25 +277,25 @@ def ask_from_thread(log: CallLog, call: HttpCall, send: Callable[[], HttpAnswer]
 async def ask_from_loop(
     log: CallLog, call: HttpCall, send: Callable[[], Awaitable[HttpAnswer]]
 ) -> HttpAnswer:
-    """Let the log answer a call of a coroutine; what must be sent is sent on this loop."""
+    """Let the log answer a call of a coroutine; a call to send is sent on this loop."""
     try:
-        here = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
     except RuntimeError:
-        told = "`record_http` knows coroutines of asyncio alone; this code runs under another loop"
-        raise RuntimeError(told) from None
-    inbox: asyncio.Queue[_Errand | None] = asyncio.Queue()
+        message = "`record_http` supports asyncio only; this code runs under another event loop"
+        raise RuntimeError(message) from None
+    inbox: asyncio.Queue[_Sending | None] = asyncio.Queue()
 
-    def tell(errand: _Errand | None) -> None:
-        if not here.is_closed():
-            here.call_soon_threadsafe(inbox.put_nowait, errand)
+    def notify(sending: _Sending | None) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(inbox.put_nowait, sending)
 
-    future = _ask(log, call, tell)
+    future = _ask(log, call, notify)
     try:
-        while (errand := await inbox.get()) is not None:
+        while (sending := await inbox.get()) is not None:
             try:
-                errand.give(await send())
-            except Exception as error:  # noqa: BLE001 - the log hands it back to this very code
-                errand.fail(error)
+                sending.set_answer(await send())
+            except Exception as error:  # noqa: BLE001 - the log raises it in this code
+                sending.set_error(error)
         return future.result()
     finally:
         future.cancel()

@@ -1,9 +1,10 @@
-"""Loopback: a server on this machine through which programs reach their model APIs, recorded.
+"""Loopback: a server on this machine that records the calls of programs to model APIs.
 
-What cannot be intercepted inside this process (programs, other languages, other HTTP clients) is
-led here by the variables from which it reads where its API is. Each run of a program has an address
-of its own, so its calls are told apart; code in this process has one, so it runs one at a time.
-Calls travel on with the application's own key, which is kept nowhere.
+It serves calls that cannot be intercepted in this process: of programs, other languages and other
+HTTP clients. Environment variables with the address of an API redirect them here. Each run of a
+program has a separate address, which identifies its calls. Code in this process shares one address,
+so it runs one trial at a time. Calls are forwarded with the application's API key, which is not
+stored.
 """
 
 import asyncio
@@ -24,9 +25,9 @@ from pytest_evals.providers.http_calls import HttpAnswer, HttpCall, answer_heade
 from pytest_evals.providers.recording import CallLog
 
 CONNECT_S = 15.0
-"""The most seconds that opening a connection to an API may take."""
+"""Seconds within which a connection to an API must open."""
 _READ_BYTES = 64 * 1024
-_HOP = frozenset(
+_HOP_HEADERS = frozenset(
     {
         "accept-encoding",
         "connection",
@@ -42,26 +43,26 @@ _HOP = frozenset(
         "upgrade",
     }
 )
-"""Headers that speak of one connection only."""
+"""Headers of a single connection, which are not forwarded."""
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
 _SHARED = "here"
-"""The name of the address that code in this process has."""
+"""The token of the address for code in this process."""
 
 
 @dataclass(slots=True)
-class _Desk:
-    """Whose calls come by one address, and where they go on to."""
+class _Client:
+    """The log of the calls to one address, and their real APIs."""
 
     log: CallLog | None
     upstreams: dict[str, str]
-    """The beginning of an API's address, by the variable that held it."""
+    """Address prefixes of APIs, by the variable that had them."""
 
 
 class Loopback:
-    """Records the calls that come to it and sends them on.
+    """Records calls and forwards them.
 
     Args:
-        http: sends them on.
+        http: forwards the calls.
     """
 
     def __init__(self, http: HttpClients) -> None:
@@ -70,65 +71,65 @@ class Loopback:
         self._server: asyncio.Server | None = None
         self._starting: asyncio.Task[None] | None = None
         self._connections: set[asyncio.Task[None]] = set()
-        self._desks: dict[str, _Desk] = {}
+        self._clients: dict[str, _Client] = {}
         self._before: dict[str, str | None] = {}
         self._users = 0
 
     @property
     def url(self) -> str:
-        """Its address; bound with the first question for it."""
+        """Its address; the port is bound on the first use."""
         if self._socket is None:
             self._socket = socket.create_server(("127.0.0.1", 0), backlog=256)
         return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
 
     def owns(self, url: str) -> bool:
-        """Whether an address is one of its own."""
+        """Return whether an address belongs to this server."""
         return self._socket is not None and url.startswith(f"{self.url}/")
 
     def open(self, log: CallLog, upstreams: Mapping[str, str]) -> str:
         """Open an address for one log.
 
         Args:
-            log: records what comes.
-            upstreams: where the APIs are, by the variables that hold their addresses.
+            log: records the calls.
+            upstreams: the addresses of the APIs, by variable.
 
         Returns:
-            What tells the address apart.
+            The token that identifies the address.
         """
         token = secrets.token_hex(8)
-        self._desks[token] = _Desk(log, dict(upstreams))
+        self._clients[token] = _Client(log, dict(upstreams))
         return token
 
     def shut(self, token: str) -> None:
         """Close an address."""
-        self._desks.pop(token, None)
+        self._clients.pop(token, None)
 
     def environ(self, token: str, environ: Mapping[str, str]) -> dict[str, str]:
-        """Return the variables that lead to an address, past any proxy.
+        """Return the variables that redirect to an address, bypassing proxies.
 
         Args:
-            token: tells the address apart.
-            environ: the variables there are.
+            token: identifies the address.
+            environ: the current variables.
         """
-        led = {name: f"{self.url}/{token}/{name}" for name in self._desks[token].upstreams}
+        variables = {name: f"{self.url}/{token}/{name}" for name in self._clients[token].upstreams}
         if any(name.lower() in _PROXIES for name in environ):
             for name in ("NO_PROXY", "no_proxy"):
                 before = environ.get(name, "")
-                led[name] = f"{before},127.0.0.1" if before else "127.0.0.1"
-        return led
+                variables[name] = f"{before},127.0.0.1" if before else "127.0.0.1"
+        return variables
 
-    def take_environ(self, upstreams: Mapping[str, str]) -> None:
-        """Lead this process's own code here, until as many calls of `give_environ`.
+    def redirect_environ(self, upstreams: Mapping[str, str]) -> None:
+        """Redirect code in this process; each call needs one call of `restore_environ`.
 
         Raises:
-            AnswerError: of type ``target``: a variable is to lead to two places.
+            AnswerError: of type ``target``: two models have different addresses for a variable.
         """
-        desk = self._desks.setdefault(_SHARED, _Desk(None, {}))
+        client = self._clients.setdefault(_SHARED, _Client(None, {}))
         for name, upstream in upstreams.items():
-            if desk.upstreams.setdefault(name, upstream) != upstream:
+            if client.upstreams.setdefault(name, upstream) != upstream:
                 raise AnswerError(
                     "target",
-                    f"`record_env` of another model says {name} is {desk.upstreams[name]}, this "
+                    f"`record_env` of another model says {name} is {client.upstreams[name]}, this "
                     f"one {upstream}; one process has one environment, so they must agree",
                 )
         self._users += 1
@@ -136,8 +137,8 @@ class Loopback:
             self._before.setdefault(name, os.environ.get(name))
             os.environ[name] = url
 
-    def give_environ(self) -> None:
-        """Put the variables back, with the last user."""
+    def restore_environ(self) -> None:
+        """Restore the variables with the last call."""
         self._users -= 1
         if self._users:
             return
@@ -148,27 +149,27 @@ class Loopback:
                 os.environ[name] = value
         self._before.clear()
 
-    def lead_environ(self, log: CallLog | None) -> None:
-        """Say whose the calls of this process's own code are from now on; None for nobody's."""
-        self._desks[_SHARED].log = log
+    def set_log(self, log: CallLog | None) -> None:
+        """Set the log of the calls of code in this process; None rejects them."""
+        self._clients[_SHARED].log = log
 
     async def serve(self) -> None:
-        """Begin to serve, once."""
+        """Start serving, once."""
         if self._starting is None:
-            # connections must not inherit the trial that happens to come first
+            # connections must not inherit the context of the first trial
             self._starting = asyncio.get_running_loop().create_task(
                 self._serve(), context=contextvars.Context()
             )
         await asyncio.shield(self._starting)
 
     async def _serve(self) -> None:
-        """Begin to serve."""
+        """Start serving."""
         assert self.url
         assert self._socket is not None
         self._server = await asyncio.start_server(self._connected, sock=self._socket)
 
     async def aclose(self) -> None:
-        """Stop serving, and end what is still connected."""
+        """Stop serving and close all connections."""
         if self._server is not None:
             self._server.close()
         tasks = list(self._connections)
@@ -176,10 +177,10 @@ class Loopback:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=1.0)
-        await asyncio.sleep(0)  # transports that were aborted let go of their sockets now
+        await asyncio.sleep(0)  # aborted transports close their sockets in the next step
 
     def release(self) -> None:
-        """Let go of its address, where it did not come to serving."""
+        """Close the socket if serving has not started."""
         if self._socket is not None and self._server is None:
             self._socket.close()
 
@@ -195,40 +196,40 @@ class Loopback:
                 connection.next()
         except (OSError, h11.ProtocolError):
             pass
-        except asyncio.CancelledError:  # its trial has ended, or the session: nobody waits for it
-            connection.over = False
+        except asyncio.CancelledError:  # its trial or the session has ended
+            connection.has_replied = False
         finally:
             self._connections.discard(task)
-            if connection.over:
+            if connection.has_replied:
                 with suppress(OSError):
                     writer.close()
                     await writer.wait_closed()
             writer.transport.abort()
 
     async def _answer(self, call: HttpCall) -> HttpAnswer:
-        """Find out whose a call is and answer it."""
+        """Answer a call by the log of its address."""
         token, _, rest = call.url.removeprefix("/").partition("/")
         variable, slash, rest = rest.partition("/")
-        desk = self._desks.get(token)
-        upstream = None if desk is None else desk.upstreams.get(variable)
-        if desk is None or upstream is None or desk.log is None:
-            return _problem(410, "this address led to a trial that has ended")
-        log, url = desk.log, upstream.rstrip("/") + slash + rest
-        onward = HttpCall(call.method, url, call.headers, call.body)
+        client = self._clients.get(token)
+        upstream = None if client is None else client.upstreams.get(variable)
+        if client is None or upstream is None or client.log is None:
+            return _problem(410, "this address belonged to a trial that has ended")
+        log, url = client.log, upstream.rstrip("/") + slash + rest
+        forwarded = HttpCall(call.method, url, call.headers, call.body)
 
         async def send() -> HttpAnswer:
-            return await self._send(onward)
+            return await self._send(forwarded)
 
         try:
-            if log.wants(onward.method, onward.url):
-                return await log.ask(onward, send)
+            if log.wants(forwarded.method, forwarded.url):
+                return await log.ask(forwarded, send)
             return await send()
         except httpx.HTTPError as error:
             return _problem(502, f"{type(error).__name__}: {error}")
 
     async def _send(self, call: HttpCall) -> HttpAnswer:
-        """Send a call on."""
-        headers = {name: value for name, value in call.headers.items() if name not in _HOP}
+        """Forward a call."""
+        headers = {name: value for name, value in call.headers.items() if name not in _HOP_HEADERS}
         async with self._http.client() as client:
             request = client.build_request(
                 call.method,
@@ -238,33 +239,35 @@ class Loopback:
                 timeout=httpx.Timeout(None, connect=CONNECT_S),
             )
             response = await client.send(request)
-        kind = response.headers.get("content-type", "")
+        content_type = response.headers.get("content-type", "")
         return HttpAnswer(
             response.status_code,
             answer_headers(iter(response.headers.multi_items())),
             response.content,
-            unkept=None if is_text(kind) else f"{kind.partition(';')[0]} is only handed on",
+            not_stored=None
+            if is_text(content_type)
+            else f"{content_type.partition(';')[0]} is passed on only",
         )
 
 
 def _problem(status: int, message: str) -> HttpAnswer:
-    """Make an answer of our own."""
+    """Return an error answer of this server."""
     body = httpx.Response(status, json={"error": {"type": "pytest_evals", "message": message}})
     return HttpAnswer(status, body=body.content)
 
 
 class _Connection:
-    """One connection of an application."""
+    """A connection of an application."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
         self._http = h11.Connection(h11.SERVER)
-        self.over = False
-        """Whether an answer was written that is the last one here."""
+        self.has_replied = False
+        """Whether the answer to the last request was written."""
 
     async def request(self) -> HttpCall | None:
-        """Read the next request, whole; None where there is none any more."""
+        """Read the next whole request; None if the connection has ended."""
         head: h11.Request | None = None
         body = bytearray()
         while True:
@@ -286,28 +289,28 @@ class _Connection:
                 return None
 
     async def reply(self, answer: HttpAnswer) -> None:
-        """Write an answer, an event stream event by event."""
+        """Write an answer; an event stream is written by event."""
         streamed = answer.type == "text/event-stream"
-        own = (
+        length = (
             ("transfer-encoding", "chunked")
             if streamed
             else ("content-length", str(len(answer.body)))
         )
-        dated = [pair for pair in answer.headers if pair[0].lower() not in {"date", "keep-alive"}]
-        head = h11.Response(status_code=answer.status, headers=[*dated, own])
+        headers = [pair for pair in answer.headers if pair[0].lower() not in {"date", "keep-alive"}]
+        head = h11.Response(status_code=answer.status, headers=[*headers, length])
         self._writer.write(self._http.send(head) or b"")
         for part in answer.parts():
             self._writer.write(self._http.send(h11.Data(data=part)) or b"")
             await self._writer.drain()
         self._writer.write(self._http.send(h11.EndOfMessage()) or b"")
         await self._writer.drain()
-        self.over = True
+        self.has_replied = True
 
     def next(self) -> None:
-        """Begin the next exchange, where the connection is kept.
+        """Start the next exchange.
 
         Raises:
-            h11.ProtocolError: it is not.
+            h11.ProtocolError: the connection is not persistent.
         """
         self._http.start_next_cycle()
-        self.over = False
+        self.has_replied = False

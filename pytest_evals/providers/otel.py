@@ -1,12 +1,11 @@
-"""The spans that an application makes while it answers, by OpenTelemetry.
+"""Record the OpenTelemetry spans that an application makes during a call.
 
-Every call has a `Recording`. A span processor of ours hangs on the application's TracerProvider
-(never in its place, and never taking its spans from it) and hands each span, when it starts, to the
-recording that it belongs to: that of its trace, else that of the context it starts in. So trials
-that run at once, in threads or on one loop, do not mix. Where the application sets no provider, one
-of ours stands in until it does.
+Every call has a `Recording`. A span processor is added to the application's TracerProvider, which
+keeps all its spans. It adds each started span to the recording of its trace, otherwise to that of
+its context. Concurrent trials, in threads or on one loop, are therefore separate. If the
+application sets no provider, ours is used until it does.
 
-Nothing of OpenTelemetry is imported unless its SDK is installed (the extra ``otel``).
+OpenTelemetry is imported only if its SDK is installed (the extra ``otel``).
 """
 
 import threading
@@ -23,46 +22,46 @@ from pytest_evals.trace.raw_span import RawSpan
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
-MOST_COLLECTED = 20_000
-"""Spans of one call that are held while it runs; later ones are counted."""
+MAX_COLLECTED = 20_000
+"""Maximum number of spans that are held during a call; further ones are counted."""
 
 _current: ContextVar["Recording | None"] = ContextVar("pytest_evals_recording", default=None)
 _lock = threading.Lock()
 
 
 class Recording:
-    """The spans of one call, as they start."""
+    """The spans that start during one call."""
 
     def __init__(self) -> None:
         self._spans: list[ReadableSpan] = []
         self._lost = 0
         self._open = True
         self.root: str | None = None
-        """The id of the span of ours that the application's are children of."""
+        """The id of our span, the parent of the application's spans."""
         self.note: str | None = None
-        """Why there may be spans that are not seen."""
+        """Why spans may be missing."""
 
     def add(self, span: "ReadableSpan") -> None:
-        """Take a span that has started; nothing once the call is over."""
+        """Add a started span, unless the call is over."""
         with _lock:
-            if self._open and len(self._spans) < MOST_COLLECTED:
+            if self._open and len(self._spans) < MAX_COLLECTED:
                 self._spans.append(span)
             elif self._open:
                 self._lost += 1
 
     def finish(self) -> Converted:
-        """Return the spans as they are now; those that start later are not seen any more."""
+        """Return the spans in their current state and stop recording."""
         with _lock:
             self._open = False
             spans, self._spans = self._spans, []
-        made = convert(map(_raw, spans), root=self.root, lost=self._lost)
+        converted = convert(map(_raw, spans), root=self.root, lost=self._lost)
         if self.note is not None:
-            made.notes.append(self.note)
-        return made
+            converted.notes.append(self.note)
+        return converted
 
 
 def _raw(span: "ReadableSpan") -> RawSpan:
-    """Read a span of the SDK, which may still change in another thread."""
+    """Read a span of the SDK, which another thread may still change."""
     from opentelemetry.trace import StatusCode
 
     assert span.context is not None
@@ -73,7 +72,7 @@ def _raw(span: "ReadableSpan") -> RawSpan:
         name=span.name,
         start_ns=span.start_time or 0,
         end_ns=span.end_time,
-        attributes=_settled(span),
+        attributes=_copy_attributes(span),
         events=[(e.name, e.timestamp, dict(e.attributes or {})) for e in tuple(span.events)],
         failed=status.status_code is StatusCode.ERROR,
         message=status.description or "",
@@ -81,71 +80,71 @@ def _raw(span: "ReadableSpan") -> RawSpan:
     )
 
 
-def _settled(span: "ReadableSpan") -> dict[str, Any]:
-    """Copy a span's attributes, which may be written to meanwhile."""
+def _copy_attributes(span: "ReadableSpan") -> dict[str, Any]:
+    """Copy the attributes of a span, which another thread may change."""
     for _ in range(5):
         try:
             return dict(span.attributes or {})
-        except RuntimeError:  # it changed while it was read
+        except RuntimeError:  # changed during the copy
             continue
     return {}
 
 
 @contextmanager
 def recording() -> Iterator[Recording | None]:
-    """Record the spans of what is called inside, in its threads and tasks too.
+    """Record the spans of the code inside, also in its threads and tasks.
 
-    None where OpenTelemetry's SDK is not installed.
+    Yields None if OpenTelemetry's SDK is not installed.
     """
-    taps = _taps()
-    if taps is None:
+    tracing = _tracing()
+    if tracing is None:
         yield None
         return
     record = Recording()
-    mark = _current.set(record)
+    token = _current.set(record)
     try:
-        with taps.rooted(record):
-            record.note = taps.attach()
+        with tracing.new_root(record):
+            record.note = tracing.attach()
             yield record
-            record.note = record.note or taps.attach()
+            record.note = record.note or tracing.attach()
     finally:
-        _current.reset(mark)
+        _current.reset(token)
 
 
 def installed() -> bool:
-    """Whether OpenTelemetry's SDK can be imported."""
+    """Return whether OpenTelemetry's SDK is installed."""
     try:
         return find_spec("opentelemetry.sdk.trace") is not None
     except (ImportError, ValueError):
         return False
 
 
-_found: "list[_Taps | None]" = []
+_instance: "list[_Tracing | None]" = []
 
 
-def _taps() -> "_Taps | None":
-    """Return what ties us to OpenTelemetry, made once; None where it is not installed."""
+def _tracing() -> "_Tracing | None":
+    """Return the connection to OpenTelemetry, created once; None if it is not installed."""
     with _lock:
-        if not _found:
-            _found.append(_Taps() if installed() else None)
-        return _found[0]
+        if not _instance:
+            _instance.append(_Tracing() if installed() else None)
+        return _instance[0]
 
 
 def ready() -> None:
-    """Import what a first call would have to wait for."""
-    _taps()
+    """Import OpenTelemetry before the first call."""
+    _tracing()
 
 
-def _untapped(provider: object) -> str:
-    """Say why a provider's spans are not seen."""
+def _unsupported(provider: object) -> str:
+    """Return the note on a provider without span processors."""
     return (
         f"the application's TracerProvider is a {type(provider).__qualname__}, which takes no span "
         "processor, so its spans are not seen; expected one of opentelemetry-sdk"
     )
 
 
-class _Taps:
-    """Our processor, and the providers it hangs on."""
+class _Tracing:
+    """Our span processor, and the providers it was added to."""
 
     def __init__(self) -> None:
         self._api = import_module("opentelemetry.trace")
@@ -153,23 +152,23 @@ class _Taps:
         self._sdk = import_module("opentelemetry.sdk.trace")
         self._ids = import_module("opentelemetry.sdk.trace.id_generator").RandomIdGenerator()
         self._traces: dict[int, Recording] = {}
-        self._tapped: list[tuple[Any, str | None]] = []
-        self._tapping = threading.RLock()
+        self._providers: list[tuple[Any, str | None]] = []
+        self._providers_lock = threading.RLock()
         self.processor = self._processor()
         self._watch()
 
     @contextmanager
-    def rooted(self, record: Recording) -> Iterator[None]:
-        """Let what is called inside be one trace: that of the caller, else a new one.
+    def new_root(self, record: Recording) -> Iterator[None]:
+        """Start a new trace for the code inside.
 
-        The span around it is none that anybody exports: it only says that the trace is sampled.
+        Its root is a non-recording span, which is not exported and marks the trace as sampled.
         """
         api, context = self._api, self._context
         trace_id, span_id = self._ids.generate_trace_id(), self._ids.generate_span_id()
         sampled = api.TraceFlags(api.TraceFlags.SAMPLED)
-        around = api.SpanContext(trace_id, span_id, is_remote=True, trace_flags=sampled)
+        root = api.SpanContext(trace_id, span_id, is_remote=True, trace_flags=sampled)
         record.root = f"{span_id:016x}"
-        token = context.attach(api.set_span_in_context(api.NonRecordingSpan(around)))
+        token = context.attach(api.set_span_in_context(api.NonRecordingSpan(root)))
         with _lock:
             self._traces[trace_id] = record
         try:
@@ -180,36 +179,36 @@ class _Taps:
             context.detach(token)
 
     def attach(self) -> str | None:
-        """Hang the processor on the global provider; one of ours where there is none.
+        """Add the processor to the global provider; set ours if there is none.
 
         Returns:
-            Why spans may not be seen; None where they are.
+            Why spans may be missing; None if they are recorded.
         """
         provider = self._api.get_tracer_provider()
         if isinstance(provider, self._api.ProxyTracerProvider):
-            provider = self._stand_in()
+            provider = self._set_provider()
             if provider is None:
                 return None
-        return self._tap(provider)
+        return self._add_processor(provider)
 
-    def _tap(self, provider: Any) -> str | None:
-        """Hang the processor on a provider, once."""
-        with self._tapping:
-            for known, note in self._tapped:
-                if known is provider:
+    def _add_processor(self, provider: Any) -> str | None:
+        """Add the processor to a provider, once."""
+        with self._providers_lock:
+            for earlier, note in self._providers:
+                if earlier is provider:
                     return note
             add = getattr(provider, "add_span_processor", None)
             if add is not None:
                 add(self.processor)
-            note = None if add is not None else _untapped(provider)
-            self._tapped.append((provider, note))
+            note = None if add is not None else _unsupported(provider)
+            self._providers.append((provider, note))
             return note
 
-    def _stand_in(self) -> Any:
-        """Put a provider of ours where none is set, so that the application's still can be.
+    def _set_provider(self) -> Any:
+        """Set our provider if none is set, so that the application can still set its own.
 
-        `set_tracer_provider` would refuse the application's own afterwards, so the variable behind
-        it is set; where a later version has none, there is no stand-in.
+        `set_tracer_provider` accepts one provider only, so its private variable is set. A version
+        without this variable gets no provider.
         """
         if getattr(self._api, "_TRACER_PROVIDER", self) is not None:
             return None
@@ -218,19 +217,19 @@ class _Taps:
         return provider
 
     def _watch(self) -> None:
-        """Hang the processor on the provider that the application sets during a call."""
+        """Add the processor to a provider that the application sets during a call."""
         original = getattr(self._api, "_set_tracer_provider", None)
         if original is None:
             return
 
-        def set_and_tap(*args: Any, **kwargs: Any) -> None:
+        def set_and_attach(*args: Any, **kwargs: Any) -> None:
             original(*args, **kwargs)
             self.attach()
 
-        setattr(self._api, "_set_tracer_provider", set_and_tap)  # noqa: B010 - a private name
+        setattr(self._api, "_set_tracer_provider", set_and_attach)  # noqa: B010 - a private name
 
     def _processor(self) -> Any:
-        """Make the processor: it hands spans to their recordings when they start."""
+        """Create the processor, which adds started spans to their recordings."""
         traces = self._traces
 
         def on_start(_: object, span: Any, *_args: object, **_named: object) -> None:

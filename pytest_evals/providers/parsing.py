@@ -1,9 +1,9 @@
-"""What comes from outside, made plain: JSON that is really JSON, counts, tool calls, answers.
+"""Parse values of servers, programs and user code: JSON, counts, tool calls, responses.
 
-Servers, programs and user code give all shapes of values. Here they become our nouns, or a
-ValueError that says what was found; each provider makes its own `AnswerError` of that.
+A value of any shape becomes one of our nouns, or a ValueError with the invalid value. Each
+provider turns the ValueError into its own `AnswerError`.
 """
-# ruff: noqa: TRY004 - a wrong type is a wrong value here: callers handle one error
+# ruff: noqa: TRY004 - every invalid value is a ValueError, so that callers handle one error
 
 import json
 import math
@@ -19,7 +19,7 @@ from pytest_evals.ground.canonical import Json
 from pytest_evals.message import ToolCall
 
 QUOTE_LIMIT = 300
-"""Characters of foreign text that a message quotes."""
+"""Maximum length of a text that a message quotes."""
 
 RESULT_KEYS = frozenset(
     {
@@ -37,7 +37,7 @@ RESULT_KEYS = frozenset(
         "trace",
     }
 )
-"""The keys by which a mapping says that it is an answer and not merely data."""
+"""The keys of a mapping that is a response and not only data."""
 
 _USAGE_NAMES: Mapping[str, tuple[str, ...]] = {
     "input_tokens": ("input_tokens", "prompt_tokens"),
@@ -56,26 +56,26 @@ def quote(text: str, limit: int = QUOTE_LIMIT) -> str:
 
 
 def parse_json(body: bytes) -> Json:
-    """Read JSON, and nothing else.
+    """Parse strict JSON.
 
     Raises:
-        ValueError: it is not JSON, holds NaN or an infinity, or is nested too deeply.
+        ValueError: it is not JSON, has NaN or an infinity, or is nested too deeply.
     """
     try:
-        value = json.loads(body, parse_constant=_refuse_constant)
+        value = json.loads(body, parse_constant=_reject_constant)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
-    # A lone surrogate is legal in JSON and in no encoded text: it could not be stored or shown.
+    # JSON can have a lone surrogate, which no encoding can store or show.
     return without_surrogates(value) if b"\\ud" in body or b"\\uD" in body else value
 
 
 def clean_text(text: str) -> str:
-    """Put the replacement character in the place of every lone surrogate."""
+    """Replace lone surrogates with the replacement character."""
     return _SURROGATE.sub("\ufffd", text)
 
 
 def without_surrogates(value: Json) -> Json:
-    """Clean every text in a JSON value."""
+    """Replace lone surrogates in every text of a JSON value."""
     if isinstance(value, str):
         return clean_text(value)
     if isinstance(value, dict):
@@ -85,16 +85,16 @@ def without_surrogates(value: Json) -> Json:
     return value
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    """Refuse what Python's reader takes though JSON has no such number."""
+def _reject_constant(name: str) -> NoReturn:
+    """Reject NaN and infinities, which Python's parser accepts."""
     raise ValueError(f"{name} is not JSON")
 
 
 def to_json(value: object) -> Json:
-    """Make a value of user code plain JSON: dataclasses, models, dates, sets and the like too.
+    """Convert a value of user code to JSON: dataclasses, models, dates, sets and so on.
 
     Raises:
-        ValueError: something in it has no JSON form.
+        ValueError: a part of it has no JSON form.
     """
     try:
         plain = to_jsonable_python(value)
@@ -104,7 +104,7 @@ def to_json(value: object) -> Json:
 
 
 def _with_text_keys(value: Json) -> Json:
-    """Make every key of a mapping a text, and every number one that JSON has."""
+    """Convert keys of mappings to text, and NaN and infinities to their names."""
     if isinstance(value, dict):
         return {str(key): _with_text_keys(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -115,18 +115,18 @@ def _with_text_keys(value: Json) -> Json:
 
 
 def to_text(value: Json) -> str:
-    """Write a JSON value as the text of an answer: a text as it is, any other as JSON."""
+    """Return a JSON value as text: a text unchanged, anything else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def count(value: object) -> int | None:
-    """Return a number of tokens; None for what is no such number."""
+    """Return a number of tokens; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return int(value) if 0 <= value < 1e15 and int(value) == value else None
 
 
-def amount(value: object, what: str) -> float | None:
+def amount(value: object, field: str) -> float | None:
     """Return a number of USD or seconds.
 
     Raises:
@@ -135,15 +135,15 @@ def amount(value: object, what: str) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e15:
-        raise ValueError(f"`{what}` is a number of at least 0, found {value!r}")
+        raise ValueError(f"`{field}` is a number of at least 0, found {value!r}")
     return float(value)
 
 
 def usage_of(value: object) -> Usage:
-    """Make a Usage of a mapping; OpenAI's names for the counts are known too.
+    """Return the usage of a mapping, by our names or OpenAI's.
 
     Raises:
-        ValueError: it is no mapping, or a count is not a whole number of at least 0.
+        ValueError: it is not a mapping, or a count is not a whole number of at least 0.
     """
     if value is None:
         return Usage()
@@ -164,13 +164,13 @@ def usage_of(value: object) -> Usage:
 
 
 def tool_calls_of(value: object) -> tuple[ToolCall, ...]:
-    """Make tool calls of a list.
+    """Return the tool calls of a list.
 
     Its entries are names, ``{name, arguments, id, result, error}``, or OpenAI's form
     ``{id, function: {name, arguments}}``.
 
     Raises:
-        ValueError: it is something else.
+        ValueError: it is anything else.
     """
     if value is None:
         return ()
@@ -180,29 +180,29 @@ def tool_calls_of(value: object) -> tuple[ToolCall, ...]:
 
 
 def _tool_call(item: object) -> ToolCall:
-    """Make one tool call."""
+    """Return one tool call."""
     if isinstance(item, ToolCall):
         return item
     if isinstance(item, str) and item:
         return ToolCall(name=item)
     if isinstance(item, Mapping):
         function = item.get("function")
-        own = {**item, **function} if isinstance(function, Mapping) else item
-        if isinstance(own.get("name"), str) and own["name"]:
+        fields = {**item, **function} if isinstance(function, Mapping) else item
+        if isinstance(fields.get("name"), str) and fields["name"]:
             return ToolCall(
-                name=own["name"],
-                arguments=arguments_of(own.get("arguments", own.get("args"))),
-                id=None if own.get("id") is None else str(own["id"]),
-                result=to_json(own.get("result")),
-                captured="result" in own or own.get("error") is not None,
-                error=None if own.get("error") is None else to_text(to_json(own["error"])),
-                duration_s=amount(own.get("duration_s"), "duration_s"),
+                name=fields["name"],
+                arguments=arguments_of(fields.get("arguments", fields.get("args"))),
+                id=None if fields.get("id") is None else str(fields["id"]),
+                result=to_json(fields.get("result")),
+                captured="result" in fields or fields.get("error") is not None,
+                error=None if fields.get("error") is None else to_text(to_json(fields["error"])),
+                duration_s=amount(fields.get("duration_s"), "duration_s"),
             )
     raise ValueError(f"a tool call is a mapping with a `name`, found {quote(str(item))}")
 
 
 def arguments_of(value: object) -> dict[str, Any] | str:
-    """Make a tool's arguments: an object, or the text of one; any other text stays a text."""
+    """Return the arguments of a tool call: an object, or a text that is not one."""
     if value is None or value == "":
         return {}
     if isinstance(value, str):
@@ -216,14 +216,14 @@ def arguments_of(value: object) -> dict[str, Any] | str:
 
 
 def response_of(value: object) -> Response:
-    """Make a Response of what a target gave back.
+    """Return the response that the result of a target means.
 
-    A text is the answer. A mapping whose keys are among `RESULT_KEYS` says each thing by its name;
-    one that has further keys beside ``text`` or ``answer`` is kept whole as the answer's data. Any
-    other JSON value is data, and its JSON is the text.
+    A text is the text of the response. A mapping with keys among `RESULT_KEYS` names the parts of
+    the response; with further keys beside ``text`` or ``answer`` the whole mapping is also its
+    data. Any other JSON value is data, and its JSON is the text.
 
     Raises:
-        ValueError: it has no JSON form, or one of the known keys holds what it cannot.
+        ValueError: it has no JSON form, or a key has an invalid value.
     """
     if isinstance(value, Response):
         return traced(value, value.trace)
@@ -232,29 +232,28 @@ def response_of(value: object) -> Response:
     if isinstance(value, bytes | bytearray | memoryview):
         raise ValueError("bytes are not an answer; decode them to a text")
     if isinstance(value, Mapping) and _is_result(value):
-        return _named(value)
+        return _from_mapping(value)
     plain = to_json(value)
     return Response(text=to_text(plain), data=plain)
 
 
 def _is_result(value: Mapping[Any, Any]) -> bool:
-    """Whether a mapping names the parts of an answer."""
+    """Return whether a mapping names the parts of a response."""
     if "text" in value or "answer" in value:
         return True
     return bool(value) and "tool_calls" in value and value.keys() <= RESULT_KEYS
 
 
-def _named(value: Mapping[Any, Any]) -> Response:
-    """Make a Response of a mapping that names its parts."""
+def _from_mapping(value: Mapping[Any, Any]) -> Response:
+    """Return the response of a mapping that names its parts."""
     text = value.get("text", value.get("answer"))
-    whole = not value.keys() <= RESULT_KEYS
-    if whole:
+    if not value.keys() <= RESULT_KEYS:
         value = {**value, "data": value.get("data", dict(value))}
     data = to_json(value.get("data"))
     if text is not None and not isinstance(text, str):
         text = to_json(text)
         data = text if data is None else data
-    made = Response(
+    response = Response(
         text="" if text is None else clean_text(to_text(text)),
         tool_calls=tool_calls_of(value.get("tool_calls")),
         finish_reason=_optional_text(value, "finish_reason"),
@@ -266,19 +265,19 @@ def _named(value: Mapping[Any, Any]) -> Response:
         data=data,
         metadata=_metadata(value.get("metadata")),
     )
-    return traced(made, value.get("trace"))
+    return traced(response, value.get("trace"))
 
 
 def _optional_text(value: Mapping[Any, Any], key: str) -> str | None:
-    """Return a text that may be missing."""
-    found = value.get(key)
-    if found is not None and not isinstance(found, str):
-        raise ValueError(f"`{key}` is a text, found {found!r}")
-    return found
+    """Return a text; None if it is missing."""
+    text = value.get(key)
+    if text is not None and not isinstance(text, str):
+        raise ValueError(f"`{key}` is a text, found {text!r}")
+    return text
 
 
 def _metadata(value: object) -> dict[str, Any]:
-    """Return metadata as plain JSON."""
+    """Return metadata as JSON."""
     if value is None:
         return {}
     plain = to_json(value)
@@ -288,10 +287,10 @@ def _metadata(value: object) -> dict[str, Any]:
 
 
 def traced(response: Response, trace: object) -> Response:
-    """Return a response with a trace that a target hands over: a list of spans, or OTLP/JSON.
+    """Return a response with the trace that a target returned: a list of spans, or OTLP/JSON.
 
     Raises:
-        ValueError: it is neither, with where and what was found.
+        ValueError: it is neither; says where, and what was found.
     """
     if trace is None or (isinstance(trace, list | tuple) and not trace):
         return response
@@ -301,17 +300,17 @@ def traced(response: Response, trace: object) -> Response:
 
     if isinstance(trace, Mapping) and is_otlp(trace):
         try:
-            whole = [span for one in read(to_json(trace)) for span in one.spans]
+            raw = [span for part in read(to_json(trace)) for span in part.spans]
         except ValueError as error:
             raise ValueError(f"`trace`, as OTLP/JSON: {error}") from None
-        made = convert(whole)
+        converted = convert(raw)
     else:
-        made = bounded(_spans(trace))
-    return attach_trace(response, made.spans, made.notes)
+        converted = bounded(_spans(trace))
+    return attach_trace(response, converted.spans, converted.notes)
 
 
 def _spans(value: object) -> list[Span]:
-    """Return the spans of a trace that a target made itself."""
+    """Return the spans of a list that a target returned."""
     if not isinstance(value, list | tuple):
         raise ValueError(
             "`trace` is a list of spans, or an object with `resourceSpans` (OTLP/JSON), found "
@@ -322,7 +321,7 @@ def _spans(value: object) -> list[Span]:
         try:
             spans.append(item if isinstance(item, Span) else Span.model_validate(to_json(item)))
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(map(str, first["loc"]))
-            raise ValueError(f"`trace[{i}].{where}`: {first['msg']}") from None
+            detail = error.errors(include_url=False)[0]
+            field = ".".join(map(str, detail["loc"]))
+            raise ValueError(f"`trace[{i}].{field}`: {detail['msg']}") from None
     return spans

@@ -1,8 +1,7 @@
-"""Recording: how a provider that runs the user's own code lets its calls to model APIs be recorded.
+"""Recording the calls to model APIs that user code makes.
 
-The engine puts a `CallLog` into the context of each call of the user's code; what intercepts HTTP
-(`intercept`, `loopback`) finds it there. This module knows which calls are meant, and not what
-becomes of them.
+The engine puts a `CallLog` into the context of each call of user code, where `intercept` and
+`loopback` read it. This module selects the calls to record; it does not store them.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -24,11 +23,11 @@ KNOWN_ENV: Mapping[str, str] = {
     "OPENAI_BASE_URL": "https://api.openai.com/v1",
     "ANTHROPIC_BASE_URL": "https://api.anthropic.com",
 }
-"""The variables from which SDKs read where their API is, and where it is if they are not set."""
+"""The variables with the address of an API that SDKs read, and the default addresses."""
 
 
 def _address(value: str) -> str:
-    """Refuse what is no address of an API."""
+    """Reject an invalid API address."""
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
         raise ValueError("expected the beginning of an address, such as https://api.openai.com/v1")
@@ -36,53 +35,54 @@ def _address(value: str) -> str:
 
 
 def _listed(value: object) -> object:
-    """Take one address for a list of one."""
+    """Convert one address to a list."""
     return (value,) if isinstance(value, str) else value
 
 
 Address = Annotated[str, AfterValidator(_address)]
-"""The beginning of an API's addresses."""
+"""A prefix of the addresses of an API."""
 RecordHttp = Annotated[bool | tuple[Address, ...], BeforeValidator(_listed)]
-"""Whether calls to model APIs are recorded, or the beginnings of the addresses that are."""
+"""Whether to record calls to model APIs, or the address prefixes to record."""
 RecordEnv = dict[str, Address]
-"""Environment variables that hold the address of an API, and where that API is."""
+"""Environment variables with the address of an API, and the real address."""
 
 
 class RecordOptions(Frozen):
-    """Which of an application's own calls are recorded."""
+    """Which calls of an application are recorded."""
 
     http: RecordHttp = False
     env: RecordEnv = Field(default_factory=dict)
 
     @classmethod
     def of(cls, model: Model) -> "RecordOptions | None":
-        """Read a model's ``record_http`` and ``record_env``; None where nothing is recorded."""
+        """Read a model's ``record_http`` and ``record_env``; None if nothing is recorded."""
         http, env = model.options.get("record_http", False), model.options.get("record_env") or {}
         if not http and not env:
             return None
         return cls.model_validate({"http": http or True, "env": env})
 
     def wants(self, method: str, url: str) -> bool:
-        """Whether a call is recorded.
+        """Return whether to record a call.
 
-        With True those whose address ends as those of model APIs do; with addresses, whatever goes
-        there.
+        True selects POST calls to the endpoints of model APIs; addresses select all calls below.
         """
         if self.http is True:
             from pytest_evals.providers.http_calls import ENDPOINTS
 
             path = urlsplit(url).path.rstrip("/")
             return method.upper() == "POST" and path.endswith(ENDPOINTS)
-        beginnings = self.http or ()
-        return any(url == one or url.startswith((f"{one}/", f"{one}?")) for one in beginnings)
+        prefixes = self.http or ()
+        return any(
+            url == prefix or url.startswith((f"{prefix}/", f"{prefix}?")) for prefix in prefixes
+        )
 
 
 Send = Callable[[], "Awaitable[HttpAnswer]"]
-"""Really sends a call, once."""
+"""Sends a call to the real server, once."""
 
 
 class CallLog(Protocol):
-    """Who records the calls that the user's code makes for one answer."""
+    """Records the calls that user code makes for one response."""
 
     @property
     def loop(self) -> "asyncio.AbstractEventLoop":
@@ -90,19 +90,19 @@ class CallLog(Protocol):
         ...
 
     def wants(self, method: str, url: str) -> bool:
-        """Whether a call is recorded."""
+        """Return whether to record a call."""
         ...
 
     async def ask(self, call: "HttpCall", send: Send) -> "HttpAnswer":
-        """Return the stored answer to a call; else send it and store what comes back.
+        """Return the stored answer to a call; otherwise send it and store the answer.
 
         Raises:
-            Exception: what `send` raised.
+            Exception: the one that `send` raised.
         """
         ...
 
     async def environ(self, environ: Mapping[str, str]) -> Mapping[str, str]:
-        """Return the variables that lead a program here, which would have this environment."""
+        """Return the variables that redirect a program with this environment to the recorder."""
         ...
 
 
@@ -110,21 +110,21 @@ _log: ContextVar[CallLog | None] = ContextVar("evals_calls", default=None)
 
 
 def current() -> CallLog | None:
-    """Return who records the calls of this context; None where nobody does."""
+    """Return the log of this context; None if its calls are not recorded."""
     return _log.get()
 
 
 def enter(log: CallLog | None) -> Any:
-    """Let a log record the calls of this context; returns what `leave` needs."""
+    """Record the calls of this context in a log; return the token for `leave`."""
     return _log.set(log)
 
 
 def leave(token: Any) -> None:
-    """Let the log of before record again."""
+    """Restore the log of before `enter`."""
     _log.reset(token)
 
 
 async def environ_here(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """Return a program's environment: calls that are recorded are led to where that is done."""
+    """Return the environment of a program, with recorded calls redirected."""
     log = _log.get()
     return environ if log is None else {**environ, **await log.environ(environ)}

@@ -1,4 +1,4 @@
-"""script: plays the recorded answers that stand in each case. It calls nothing and needs no key."""
+"""script: plays the recorded responses in each case. It calls nothing and needs no API key."""
 
 from collections.abc import Iterator
 from typing import ClassVar
@@ -21,19 +21,19 @@ from pytest_evals.script import (
 
 
 class ScriptOptions(Frozen):
-    """No options: the answers stand in the cases."""
+    """No options: the responses are in the cases."""
 
 
 class ScriptProvider:
-    """Plays recorded answers.
+    """Plays recorded responses.
 
-    Each user message is answered by the events up to and including the next ``chat_response``; the
-    ``tool_call`` events before it are the calls it made on the way, and an ``error`` event is
-    raised as the provider's error, once, never tried again.
+    Each user message is answered by the events up to the next ``chat_response``. The ``tool_call``
+    events before it are its tool calls. An ``error`` event is raised as the provider's error, which
+    is not retried.
 
-    A script that ends too early is an error (``script_exhausted``), one that was recorded from
-    another model too (``script_mismatch``); events left over at the end are a fault of the trial,
-    unless the script says ``allow_unused: true``.
+    It is an error if the script ends too early (``script_exhausted``) or was recorded from another
+    model (``script_mismatch``). Unused events at the end are a fault of the trial,
+    unless the script has ``allow_unused: true``.
     """
 
     name: ClassVar[str] = "script"
@@ -48,18 +48,18 @@ class ScriptProvider:
 
     @classmethod
     def required_env(cls, model: Model) -> tuple[str, ...]:  # noqa: ARG003 - the Protocol's
-        """No key is needed."""
+        """Return nothing: no API key is needed."""
         return ()
 
     def host(self) -> str | None:
-        """No server is called."""
+        """Return None: no server is called."""
         return None
 
     def prepare(self) -> None:
-        """Nothing needs checking: the dataset was checked when it was collected."""
+        """Do nothing: the script was validated with the dataset."""
 
     def identity(self, request: Request) -> Json:
-        """Return what decides the answer: the events, and the turn."""
+        """Return the events and the turn."""
         events = request.script and request.script.events(request.model_id, request.sample)
         return {
             "events": [event.model_dump(mode="json") for event in events or ()],
@@ -87,15 +87,19 @@ class ScriptProvider:
             raise AnswerError(last.error_type, last.message, transient=False)
         if not isinstance(last, ChatResponseEvent):
             raise _exhausted(request, events, played)
-        left = [event for turn in turns[request.turn + 1 :] for event in turn]
+        unused = [event for turn in turns[request.turn + 1 :] for event in turn]
         is_last = request.turn == request.turns - 1
-        return _response(played, left if is_last and not script.allow_unused else [])
+        return _response(played, unused if is_last and not script.allow_unused else [])
 
     async def aclose(self) -> None:
-        """Nothing is held."""
+        """Do nothing."""
 
     def _script(self, request: Request) -> Script:
-        """Return the case's script, if it is meant for this model."""
+        """Return the case's script.
+
+        Raises:
+            AnswerError: it has none, or one of another model.
+        """
         model, script = self._model, request.script
         if script is None:
             raise AnswerError(
@@ -113,7 +117,7 @@ class ScriptProvider:
 
 
 def _turns(events: Events) -> Iterator[Events]:
-    """Split a script into turns; the last one lacks its end where the script does."""
+    """Split a script into turns; the last one may be incomplete."""
     turn: list[ScriptEvent] = []
     for event in events:
         turn.append(event)
@@ -125,7 +129,7 @@ def _turns(events: Events) -> Iterator[Events]:
 
 
 def _exhausted(request: Request, events: Events, played: Events) -> AnswerError:
-    """Say that, and where, the script ended too early."""
+    """Return the error of a script that ends too early; says where."""
     message = f"message {request.turn + 1} of {request.turns}"
     if played:
         calls = ", ".join(_named(event) for event in played)
@@ -140,8 +144,8 @@ def _exhausted(request: Request, events: Events, played: Events) -> AnswerError:
     )
 
 
-def _response(played: Events, left: list[ScriptEvent]) -> Response:
-    """Make the answer of one turn."""
+def _response(played: Events, unused: list[ScriptEvent]) -> Response:
+    """Return the response of one turn."""
     *calls, answer = played
     assert isinstance(answer, ChatResponseEvent)
     usage = _usage(answer.tokens)
@@ -166,39 +170,39 @@ def _response(played: Events, left: list[ScriptEvent]) -> Response:
         usage=usage,
         latency_s=answer.latency_s,
         trace=answer.trace,
-        faults=_faults(left),
+        faults=_faults(unused),
     )
 
 
 def _usage(tokens: ScriptTokens) -> Usage:
-    """Count an event's tokens."""
-    taken, given = tokens.prompt_tokens, tokens.completion_tokens
+    """Return the usage of an event."""
+    inputs, outputs = tokens.prompt_tokens, tokens.completion_tokens
     if tokens.total_tokens is not None:
-        # A total alone still counts against limits; which side it stands on is then unknown.
-        if given is None:
-            given = max(0, tokens.total_tokens - (taken or 0))
-        elif taken is None:
-            taken = max(0, tokens.total_tokens - given)
+        # A total alone still counts against limits, as output.
+        if outputs is None:
+            outputs = max(0, tokens.total_tokens - (inputs or 0))
+        elif inputs is None:
+            inputs = max(0, tokens.total_tokens - outputs)
     return Usage(
-        input_tokens=taken,
-        output_tokens=given,
+        input_tokens=inputs,
+        output_tokens=outputs,
         cached_tokens=tokens.cache_read_tokens,
         cache_write_tokens=tokens.cache_creation_tokens,
         reasoning_tokens=tokens.thinking_tokens,
     )
 
 
-def _faults(left: list[ScriptEvent]) -> tuple[str, ...]:
-    """Name the events that were never played."""
-    if not left:
+def _faults(unused: list[ScriptEvent]) -> tuple[str, ...]:
+    """Name the events that were not played."""
+    if not unused:
         return ()
-    events = "1 event of the script was" if len(left) == 1 else f"{len(left)} events were"
-    names = ", ".join(_named(event) for event in left[:5]) + (", …" if len(left) > 5 else "")
+    events = "1 event of the script was" if len(unused) == 1 else f"{len(unused)} events were"
+    names = ", ".join(_named(event) for event in unused[:5]) + (", …" if len(unused) > 5 else "")
     return (f"{events} left over at the end: {names}",)
 
 
 def _named(event: ScriptEvent) -> str:
-    """Name an event."""
+    """Return a short name of an event."""
     if isinstance(event, ToolCallEvent):
         return f"tool_call {event.name}"
     if isinstance(event, ErrorEvent):

@@ -131,7 +131,7 @@ def test_a_program_that_does_not_read(bench, question):
 
 def test_too_much_output(bench, program, monkeypatch):
     """A program that writes without end is killed, and that is said."""
-    monkeypatch.setattr("pytest_evals.providers.command.MOST_OUTPUT_BYTES", 1024 * 1024)
+    monkeypatch.setattr("pytest_evals.providers.command.MAX_OUTPUT_BYTES", 1024 * 1024)
     command = program("while True: print('x' * 100_000)")
     began = monotonic()
     error = bench.refusal("command", command=command)

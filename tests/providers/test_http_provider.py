@@ -167,7 +167,7 @@ def test_error_in_the_body(bench, server, url):
         ({"usage": {"input_tokens": "answer"}}, "whole number"),
         ({"cost": "answer"}, "`cost` is a number"),
         ({"tool_calls": "answer"}, "`tool_calls` is a list"),
-        ({"answer": "sum(answer)"}, "does not fit what came back"),
+        ({"answer": "sum(answer)"}, "does not fit the response"),
     ],
 )
 def test_paths_that_do_not_fit(bench, url, options, said):

@@ -1,4 +1,4 @@
-"""HttpCall and HttpAnswer: what is compared, what is kept, and what comes back."""
+"""HttpCall and HttpAnswer: what is compared, what is stored_response, and what comes back."""
 
 import json
 
@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 
 from pytest_evals.exchange import Response, Usage
 from pytest_evals.ground.canonical import digest
-from pytest_evals.providers.http_calls import HttpAnswer, HttpCall, kept, read, replayed
+from pytest_evals.providers.http_calls import (
+    HttpAnswer,
+    HttpCall,
+    read_answer,
+    replay_answer,
+    stored_response,
+)
 from pytest_evals.providers.recording import RecordOptions
 
 VALUES = st.recursive(
@@ -53,8 +59,8 @@ def test_other_bodies_are_other_questions(a, b):
 def test_a_json_answer_comes_back_as_it_was(value, status):
     """Through the store's own JSON too."""
     answer = HttpAnswer(status, body=json.dumps(value).encode())
-    stored = Response.model_validate_json(kept(answer, call()).model_dump_json())
-    back = replayed(stored)
+    stored = Response.model_validate_json(stored_response(answer, call()).model_dump_json())
+    back = replay_answer(stored)
     assert (status, "application/json") == (back.status, back.type)
     assert value == json.loads(back.body)
 
@@ -64,7 +70,7 @@ def test_a_stream_or_a_text_comes_back_byte_by_byte(text):
     """Whatever stands in it, well-formed or not."""
     for kind in ("text/event-stream", "text/plain", "application/x-ndjson", "application/json"):
         answer = HttpAnswer(200, (("content-type", kind),), f"data {text}".encode())
-        assert answer.body == replayed(kept(answer, call())).body
+        assert answer.body == replay_answer(stored_response(answer, call())).body
         assert answer.body == b"".join(answer.parts())
 
 
@@ -92,7 +98,7 @@ def test_a_body_that_is_no_json_to_keep_is_compared_as_bytes(body):
 def test_an_address_without_its_secrets():
     """Keys in the query and names before the host are neither compared nor kept."""
     url = "https://me:pw@h.example/v1/x?api-version=2&key=K1&sig=abcdefgh#part"
-    assert "https://h.example/v1/x?api-version=2" == call(url=url).place()
+    assert "https://h.example/v1/x?api-version=2" == call(url=url).public_url()
     assert "abcdefgh" in call(url=url).secrets()
 
 
@@ -100,7 +106,9 @@ def test_a_key_that_a_server_repeats_is_not_kept():
     """Neither the whole header nor the key in it."""
     asked = call(authorization="Bearer abc-123-def", x_api_key="other-key-1")
     answer = HttpAnswer(200, body=b'{"echo": "Bearer abc-123-def", "k": ["other-key-1"]}')
-    assert {"echo": "Bearer [redacted]", "k": ["[redacted]"]} == kept(answer, asked).data["json"]
+    assert {"echo": "Bearer [redacted]", "k": ["[redacted]"]} == stored_response(
+        answer, asked
+    ).data["json"]
 
 
 CHAT = {"model": "m", "choices": [{"delta": {"content": "x"}, "finish_reason": None}]}
@@ -148,7 +156,7 @@ COMPLETED = {
 )  # fmt: skip
 def test_tokens_are_read_and_half_an_answer_is_none(answer, usage, whole):
     """OpenAI's chat and responses, Anthropic's messages, Gemini; streams that end too early."""
-    reading = read(answer)
+    reading = read_answer(answer)
     assert (usage, whole) == (reading.usage, reading.fault is None)
 
 

@@ -119,7 +119,7 @@ def test_audio_is_handed_on_and_said_not_to_be_stored(dataset, evals, api):
     result = evals(data)
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(
-        ["*'app': POST */v1/audio/speech: audio/mpeg is handed on*not stored*"]
+        ["*'app': POST */v1/audio/speech: audio/mpeg is passed on*not stored*"]
     )
     evals(data, REPLAY).assert_outcomes(errors=1)
     assert 1 == len(api.asked)
