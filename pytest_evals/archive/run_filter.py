@@ -1,4 +1,4 @@
-"""Which stored runs are meant: by dataset, status, model, tag, commit, score and time."""
+"""Which stored runs match: by dataset, status, model, tag, commit, score and time."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
-    """What a run must be to be meant; None does not matter."""
+class RunFilter:
+    """The properties of the runs that match; None accepts every run."""
 
     dataset: str | None = None
     status: "RunStatus | None" = None
     model: str | None = None
-    """A model's id that it asked; scores are then this model's."""
+    """The id of a model that the run called; scores are then this model's."""
     tag: str | None = None
     """A tag that one of its trials has."""
     commit: str | None = None
@@ -33,15 +33,29 @@ class Filter:
 
     @property
     def deep(self) -> bool:
-        """Whether it asks for more than the store's own index knows."""
+        """Whether matching needs more than the index of the store."""
         return any(
             value is not None
             for name in ("model", "tag", "commit", "since", "until", "min_score", "max_score")
             for value in (getattr(self, name),)
         )
 
+    def page(self, store: "RunStore", *, limit: int, offset: int) -> "tuple[int, list[Run]]":
+        """Return how many runs match, and one page of them, newest first.
+
+        Raises:
+            StoreError: a record cannot be read.
+        """
+        if not self.deep:
+            total = store.count(dataset=self.dataset, status=self.status)
+            return total, store.runs(
+                dataset=self.dataset, status=self.status, limit=limit, offset=offset
+            )
+        runs = list(self.runs(store))
+        return len(runs), runs[offset : offset + limit]
+
     def runs(self, store: "RunStore") -> "Iterator[Run]":
-        """Yield the runs that are meant, newest first.
+        """Yield the runs that match, newest first.
 
         Raises:
             StoreError: a record cannot be read.
@@ -51,7 +65,7 @@ class Filter:
                 yield run
 
     def _of_record(self, run: "Run") -> bool:
-        """Whether its own record fits."""
+        """Whether the record of a run matches."""
         if self.since is not None and run.started_at < self.since:
             return False
         if self.until is not None and run.started_at > self.until:
@@ -60,7 +74,7 @@ class Filter:
         return self.commit is None or (bool(commit) and commit.startswith(self.commit))
 
     def _of_trials(self, store: "RunStore", run: "Run") -> bool:
-        """Whether its trials fit; their records are read for a tag alone."""
+        """Whether its trials match; their records are read only for a tag."""
         if self.model is not None or self.min_score is not None or self.max_score is not None:
             rows = [
                 row
@@ -79,6 +93,7 @@ class Filter:
         )
 
     def _in_range(self, scores: list[float]) -> bool:
+        """Whether the mean score is within the limits."""
         if self.min_score is None and self.max_score is None:
             return True
         if not scores:

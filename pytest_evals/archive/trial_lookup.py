@@ -2,29 +2,31 @@
 
 from collections.abc import Sequence
 
+from pytest_evals.ground.errors import StoreError, suggest
 
-def find_trial(wanted: str, trials: Sequence[str], run_id: str) -> str:
-    """Return the node id that is meant.
+_SHOWN = 5
+
+
+def find_trial(text: str, trials: Sequence[str], run_id: str) -> str:
+    """Return the node id that a text names.
 
     Args:
-        wanted: a node id, the name behind its ``::``, or a part that no other id has.
+        text: a node id, the name after its ``::``, or a part that no other id has.
         trials: the node ids of the run.
         run_id: the run, for the message.
 
     Raises:
-        StoreError: none or several are meant.
+        StoreError: no trial matches, or several do.
     """
-    from pytest_evals.ground.errors import StoreError, suggest
-
-    named = [name for name in trials if wanted in {name, name.partition("::")[2]}]
-    found = named or [name for name in trials if wanted and wanted in name]
-    if len(found) == 1:
-        return found[0]
-    if not found:
+    exact = [name for name in trials if text in {name, name.partition("::")[2]}]
+    matches = exact or [name for name in trials if text and text in name]
+    if len(matches) == 1:
+        return matches[0]
+    if not matches:
         names = [name.partition("::")[2] or name for name in trials]
-        raise StoreError(f"run {run_id} has no trial {wanted!r}.{suggest(wanted, names, limit=5)}")
-    more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+        raise StoreError(f"run {run_id} has no trial {text!r}.{suggest(text, names, limit=_SHOWN)}")
+    more = f" and {len(matches) - _SHOWN} more" if len(matches) > _SHOWN else ""
     raise StoreError(
-        f"{wanted!r} is part of {len(found)} trials of run {run_id}: {', '.join(found[:5])}{more}; "
-        "write more of the one you mean"
+        f"{text!r} is part of {len(matches)} trials of run {run_id}: "
+        f"{', '.join(matches[:_SHOWN])}{more}; write more of the name"
     )

@@ -14,7 +14,7 @@ from pytest_evals.storage.base import HumanScore
 from pytest_evals.trace.text import lines
 
 
-def describe(attempts: Sequence[TrialResult], labels: Sequence[HumanScore]) -> Iterator[str]:
+def describe_trial(attempts: Sequence[TrialResult], labels: Sequence[HumanScore]) -> Iterator[str]:
     """Yield the lines that tell a trial; they are not harmless yet.
 
     Args:

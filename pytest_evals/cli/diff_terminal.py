@@ -1,16 +1,12 @@
-"""A diff on a terminal: the verdicts first, then the cases by what they did, then the rest."""
+"""A diff on a terminal: the verdicts, then the changed cases by class, then the counts."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pytest_evals.cli.output import Paper, say
-from pytest_evals.comparison.changes_text import TITLES, counts, facts, headline, where_of
+from pytest_evals.comparison.changes_text import TITLES, counts_text, facts, headline, verdict_scope
 from pytest_evals.comparison.text_changes import Part, lines_changed, words_changed
-from pytest_evals.ground.plain_text import (
-    counted,
-    neutral,
-    shorten,
-)
+from pytest_evals.ground.plain_text import counted, neutral, shorten
 
 if TYPE_CHECKING:
     from pytest_evals.comparison.changes import DatasetChanges, RunChanges
@@ -25,7 +21,7 @@ _COLORS = {
     "added_failing": "red",
     "fixed": "green",
 }
-_WORDS = {
+_VERDICT_STYLES = {
     "passed": ("green",),
     "failed": ("red", "bold"),
     "incomplete": ("red", "bold"),
@@ -35,39 +31,40 @@ _WORDS = {
 _LABEL = 13
 
 
-def tell(paper: Paper, found: "RunChanges", *, limit: int) -> None:
-    """Print all that changed.
+def print_changes(paper: Paper, run_changes: "RunChanges", *, limit: int) -> None:
+    """Print the diffs of a run.
 
     Args:
-        paper: what it is printed on.
-        found: the diffs.
-        limit: cases of each kind; 0 is all.
+        paper: where they are printed.
+        run_changes: the diffs.
+        limit: cases of each class; 0 is all.
     """
-    for i, one in enumerate(found.changes):
+    for i, changes in enumerate(run_changes.changes):
         if i:
             paper.say()
-        paper.sentence(f"{one.info.name}: run {found.run.id} against {one.diff.baseline}", "bold")
-        _verdicts(paper, one)
-        _entries(paper, one, limit)
-        _explored(paper, one)
+        heading = f"{changes.info.name}: run {run_changes.run.id} against {changes.diff.baseline}"
+        paper.sentence(heading, "bold")
+        _verdicts(paper, changes)
+        _entries(paper, changes, limit)
+        _exploratory(paper, changes)
         paper.say()
-        paper.sentence(counts(one) + ".")
-    for name, why in found.failures:
+        paper.sentence(counts_text(changes) + ".")
+    for name, reason in run_changes.failures:
         paper.say()
-        paper.sentence(f"{name} was not compared: {why}", "red")
+        paper.sentence(f"{name} was not compared: {reason}", "red")
 
 
-def _verdicts(paper: Paper, one: "DatasetChanges") -> None:
-    names = {verdict.gate for verdict in one.verdicts}
-    for verdict in one.verdicts:
+def _verdicts(paper: Paper, changes: "DatasetChanges") -> None:
+    """Print the verdicts of the comparisons."""
+    names = {verdict.gate for verdict in changes.verdicts}
+    for verdict in changes.verdicts:
         gate = f" ({verdict.gate})" if len(names) > 1 else ""
-        styles = ("red", "bold") if verdict.blocking else _WORDS[verdict.verdict]
-        paper.sentence(
-            f"{where_of(verdict)}{gate}: {verdict.sentence}", *styles, indent=2, first="*"
-        )
+        styles = ("red", "bold") if verdict.blocking else _VERDICT_STYLES[verdict.verdict]
+        text = f"{verdict_scope(verdict)}{gate}: {verdict.sentence}"
+        paper.sentence(text, *styles, indent=2, first="*")
         for note in verdict.notes:
             paper.sentence(note, indent=4)
-    if not one.declared:
+    if not changes.declared:
         paper.sentence(
             "The dataset's gates declare no comparison; this is `no regressions` of every model.",
             "dim",
@@ -75,38 +72,40 @@ def _verdicts(paper: Paper, one: "DatasetChanges") -> None:
         )
 
 
-def _entries(paper: Paper, one: "DatasetChanges", limit: int) -> None:
-    by_kind: dict[str, list[DiffEntry]] = {}
-    for entry in one.diff.entries:
-        by_kind.setdefault(entry.kind, []).append(entry)
-    for kind, entries in by_kind.items():
+def _entries(paper: Paper, changes: "DatasetChanges", limit: int) -> None:
+    """Print the changed cases, class by class."""
+    by_class: dict[str, list[DiffEntry]] = {}
+    for entry in changes.diff.entries:
+        by_class.setdefault(entry.kind, []).append(entry)
+    for name, entries in by_class.items():
         shown = entries if not limit else entries[:limit]
         paper.say()
-        styles = (_COLORS[kind], "bold") if kind in _COLORS else ("bold",)
-        paper.say(f"{TITLES.get(kind, kind)}: {len(entries):,}", *styles)
+        styles = (_COLORS[name], "bold") if name in _COLORS else ("bold",)
+        paper.say(f"{TITLES.get(name, name)}: {len(entries):,}", *styles)
         for entry in shown:
             paper.sentence(headline(entry), indent=2)
-            if kind not in _BRIEF:
-                _details(paper, one, entry)
+            if name not in _BRIEF:
+                _details(paper, changes, entry)
         if len(shown) < len(entries):
             paper.say(f"  and {len(entries) - len(shown):,} more (--limit 0 shows all)", "dim")
 
 
-def _details(paper: Paper, one: "DatasetChanges", entry: "DiffEntry") -> None:
-    _answer(paper, one, entry)
+def _details(paper: Paper, changes: "DatasetChanges", entry: "DiffEntry") -> None:
+    """Print the answer of a case, and what else changed."""
+    _answer(paper, changes, entry)
     for label, text in facts(entry):
         paper.sentence(text, indent=_LABEL, first=f"    {label}")
 
 
-def _answer(paper: Paper, one: "DatasetChanges", entry: "DiffEntry") -> None:
-    """Print how the answer changed: line by line where there are several, else word by word."""
-    before, now = one.answers(entry)
+def _answer(paper: Paper, changes: "DatasetChanges", entry: "DiffEntry") -> None:
+    """Print how the answer changed: by lines if it has several, else by words."""
+    before, now = changes.answers(entry)
     if before is None or now is None:
         shown = now if now is not None else before
         if shown is not None:
-            word = "answer" if now is not None else "was"
-            room = (paper.width or 200) - _LABEL
-            paper.say(f"    {word.ljust(_LABEL - 4)}{shorten(shown, room)}")
+            label = "answer" if now is not None else "was"
+            width = (paper.width or 200) - _LABEL
+            paper.say(f"    {label.ljust(_LABEL - 4)}{shorten(shown, width)}")
         return
     if before == now:
         return
@@ -116,23 +115,22 @@ def _answer(paper: Paper, one: "DatasetChanges", entry: "DiffEntry") -> None:
             styles = ("red",) if mark == "-" else ("green",) if mark == "+" else ()
             paper.say(f"      {mark} {shorten(line, (paper.width or 200) - 8)}", *styles)
         return
-
-    for i, parts in enumerate(_fitted(paper, words_changed(before, now))):
+    for i, parts in enumerate(_wrapped(paper, words_changed(before, now))):
         label = "    answer   " if not i else " " * _LABEL
         say(label + paper.changed(parts))
 
 
-def _fitted(paper: Paper, parts: Sequence[Part]) -> list[list[Part]]:
-    """Break changed words into lines that fit; marks without colours take room too."""
-    room = 10_000 if paper.width is None else max(24, paper.width - _LABEL)
+def _wrapped(paper: Paper, parts: Sequence[Part]) -> list[list[Part]]:
+    """Break changed words into lines; without colours the marks take width too."""
+    width = 10_000 if paper.width is None else max(24, paper.width - _LABEL)
     lines: list[list[Part]] = [[]]
     used = 0
     for mark, text in parts:
         extra = 0 if paper.color or mark == " " else 4
         for word in _pieces(text):
-            if used and used + len(word.rstrip()) + extra > room:
-                before, ending = lines[-1][-1]
-                lines[-1][-1] = (before, ending.rstrip())
+            if used and used + len(word.rstrip()) + extra > width:
+                last_mark, ending = lines[-1][-1]
+                lines[-1][-1] = (last_mark, ending.rstrip())
                 lines.append([(mark, word.lstrip())])
                 used = len(word.lstrip()) + extra
             elif lines[-1] and lines[-1][-1][0] == mark:
@@ -145,27 +143,28 @@ def _fitted(paper: Paper, parts: Sequence[Part]) -> list[list[Part]]:
 
 
 def _pieces(text: str) -> list[str]:
-    """Split a text behind its spaces."""
-    found, start = [], 0
+    """Split a text after its spaces."""
+    pieces, start = [], 0
     for i, character in enumerate(text):
         if character == " " and i + 1 < len(text) and text[i + 1] != " ":
-            found.append(text[start : i + 1])
+            pieces.append(text[start : i + 1])
             start = i + 1
-    return [*found, text[start:]]
+    return [*pieces, text[start:]]
 
 
-def _explored(paper: Paper, one: "DatasetChanges") -> None:
-    """Print the comparisons that nobody declared and that moved."""
-    moved = [
+def _exploratory(paper: Paper, changes: "DatasetChanges") -> None:
+    """Print the significant comparisons that no gate declares."""
+    tests = [
         test
-        for test in one.diff.tests
+        for test in changes.diff.tests
         if test.gate is None and (test.result.verdict == "regressed" or test.result.improved)
     ]
-    if not moved:
+    if not tests:
         return
     paper.say()
-    paper.say(f"slices that moved (never blocking): {counted(len(moved), 'comparison')}", "bold")
-    for test in moved:
+    title = f"slices that changed (never blocking): {counted(len(tests), 'comparison')}"
+    paper.say(title, "bold")
+    for test in tests:
         part = "" if test.slice is None else f", {test.slice}"
         of = "" if test.of is None else f" of {test.of}"
         paper.sentence(f"{neutral(test.model)}{part}{of}: {test.result.sentence}", indent=2)

@@ -12,22 +12,23 @@ from pytest_evals.verdict.gate.spec import GateVerdict
 
 @dataclass(frozen=True, slots=True)
 class AnswerTexts:
-    """The whole answers of a run, where there are only their beginnings in a diff."""
+    """The full answers of a run; a diff holds only their beginnings."""
 
-    store: "RunStore"
-    run: "Run | None" = None
-    """None where the baseline is a file, which keeps beginnings alone."""
-    table: "TrialTable | None" = None
+    store: RunStore
+    run: Run | None = None
+    """None if the baseline is a file, which stores only beginnings."""
+    table: TrialTable | None = None
+    """The run's trials of the dataset; None without a run."""
 
-    def whole(self, entry: "DiffEntry", beginning: str) -> str:
-        """Return the answer that begins so; the beginning itself where that is all there is."""
+    def full_text(self, entry: DiffEntry, beginning: str) -> str:
+        """Return the answer with this beginning; the beginning itself if no more is stored."""
         if self.run is None or self.table is None:
             return beginning
-        for one in self.table.cases(entry.model).get(entry.case, ()):
-            if one.answer == beginning:
-                found = self.store.attempts(self.run.id, one.id)
-                whole = found[-1].answer if found else None
-                return beginning if whole is None else whole
+        for trial in self.table.cases(entry.model).get(entry.case, ()):
+            if trial.answer == beginning:
+                attempts = self.store.attempts(self.run.id, trial.id)
+                answer = attempts[-1].answer if attempts else None
+                return beginning if answer is None else answer
         return beginning
 
 
@@ -35,38 +36,38 @@ class AnswerTexts:
 class DatasetChanges:
     """One dataset's diff."""
 
-    info: "DatasetInfo"
-    diff: "Diff"
-    verdicts: "Sequence[GateVerdict]"
-    """Of the declared comparisons."""
+    info: DatasetInfo
+    diff: Diff
+    verdicts: Sequence[GateVerdict]
+    """The verdicts of the comparisons."""
     declared: bool
-    """Whether the dataset's gates declare them."""
+    """Whether the dataset's gates declare these comparisons."""
     before: AnswerTexts
     now: AnswerTexts
 
     @property
     def blocking(self) -> bool:
-        """Whether something regressed, or could not be told."""
+        """Whether a comparison fails the command."""
         return any(verdict.blocking for verdict in self.verdicts)
 
-    def answers(self, entry: "DiffEntry") -> tuple[str | None, str | None]:
-        """Return a case's answers before and now: whole where both are stored."""
+    def answers(self, entry: DiffEntry) -> tuple[str | None, str | None]:
+        """Return a case's answers before and now, in full if both are stored."""
         before, now = entry.answer_before, entry.answer
         if before is None or now is None or self.before.run is None:
             return before, now
-        return self.before.whole(entry, before), self.now.whole(entry, now)
+        return self.before.full_text(entry, before), self.now.full_text(entry, now)
 
 
 @dataclass(slots=True)
 class RunChanges:
-    """What became of all datasets."""
+    """The diffs of a run, one per dataset."""
 
-    run: "Run"
+    run: Run
     changes: list[DatasetChanges] = field(default_factory=list)
     failures: list[tuple[str, str]] = field(default_factory=list)
-    """(dataset, why it could not be compared)."""
+    """Datasets that could not be compared, each with the reason."""
 
     @property
     def status(self) -> int:
-        """The exit status."""
-        return int(bool(self.failures) or any(one.blocking for one in self.changes))
+        """The exit status: 1 if a comparison fails or could not be made."""
+        return int(bool(self.failures) or any(changes.blocking for changes in self.changes))

@@ -1,8 +1,8 @@
-"""Two models on the same cases: paired, tested and said in words. Pure."""
+"""Two models on the same cases: paired and tested. Pure."""
 
 from collections.abc import Mapping, Sequence
 
-from pytest_evals.comparison.row import PASSES, Answer, Plan, Question
+from pytest_evals.comparison.row import PASSES, ComparisonPlan, ComparisonRow, Measure
 from pytest_evals.comparison.side import Pair, Side
 from pytest_evals.ground.errors import SettingsError, suggest
 from pytest_evals.metrics.trial_stats import TrialStats
@@ -11,14 +11,17 @@ from pytest_evals.stats.corrections import Correction
 from pytest_evals.stats.rows import Dropped
 from pytest_evals.verdict.diff import edited_parts
 
-_WHY = {"case": "its question or reference answer differs", "scorers": "its assertions differ"}
+_REASONS = {"case": "its input or reference answer differs", "scorers": "its assertions differ"}
+
+Numbers = Mapping[str, list[float]]
+"""The numbers of a model's samples, by case."""
 
 
-def questions(sides: Sequence[Side], of: str | None, by: str | None) -> list[Question]:
-    """Return what is compared: the whole, then its slices or each scorer.
+def measures_of(sides: Sequence[Side], of: str | None, by: str | None) -> list[Measure]:
+    """Return the measures: the whole, then its slices or each scorer.
 
     Args:
-        sides: who is compared.
+        sides: the models that are compared.
         of: ``pass@1``, ``score`` or a scorer; None is ``pass@1``.
         by: ``tag``, ``case``, ``scorer`` or a metadata key; None is the whole alone.
 
@@ -31,125 +34,127 @@ def questions(sides: Sequence[Side], of: str | None, by: str | None) -> list[Que
             f"--of {of}: no scorer of these runs is called {of!r}."
             f"{suggest(of, [PASSES, 'score', *scorers])}"
         )
-    whole = Question(of or PASSES)
+    whole = Measure(of or PASSES)
     if by is None:
         return [whole]
     if by == "scorer":
         if of is not None:
             raise SettingsError("--group-by scorer compares every scorer; drop --of")
-        return [whole, *(Question(name) for name in scorers)]
-    parts = sorted({str(s): s for side in sides for s in side.table.slices(by)}.items())
-    if not parts:
-        keys = {key for side in sides for one in side.table for key in one.metadata}
+        return [whole, *(Measure(name) for name in scorers)]
+    slices = sorted({str(part): part for side in sides for part in side.table.slices(by)}.items())
+    if not slices:
+        keys = {key for side in sides for trial in side.table for key in trial.metadata}
         raise SettingsError(
             f"--group-by {by}: no case has a {by}.{suggest(by, ['tag', 'case', 'scorer', *keys])}"
         )
-    return [whole, *(Question(whole.of, part) for _, part in parts)]
+    return [whole, *(Measure(whole.of, part) for _, part in slices)]
 
 
-def answers(
-    plans: Sequence[Plan], *, correction: Correction = "holm", confidence: float = 0.95
-) -> list[Answer]:
-    """Compare each candidate with its reference by each question; one family of p-values.
+def compare_pairs(
+    plans: Sequence[ComparisonPlan], *, correction: Correction = "holm", confidence: float = 0.95
+) -> list[ComparisonRow]:
+    """Compare each candidate with its reference by each measure.
 
     Args:
-        plans: all that is shown.
-        correction: of the p-values over all of it.
-        confidence: of the intervals, inside (0, 1).
+        plans: everything that is shown together; its p-values are one family.
+        correction: corrects the p-values for the size of the family.
+        confidence: of the intervals, between 0 and 1 (exclusive).
     """
-    rows: dict[str, tuple[Numbers, Numbers]] = {}
-    keys: list[tuple[str, Pair, Question, tuple[Dropped, ...]]] = []
+    numbers: dict[str, tuple[Numbers, Numbers]] = {}
+    keys: list[tuple[str, Pair, Measure, tuple[Dropped, ...]]] = []
     for plan in plans:
         for pair in plan.pairs:
-            for question in plan.asked:
-                one, two, dropped = _paired(*pair, question)
-                if one or dropped or question.part is None:
-                    rows[str(len(keys))] = (one, two)
-                    keys.append((plan.dataset, pair, question, dropped))
-    results = compare(rows, confidence=confidence, correction=correction)
+            for measure in plan.measures:
+                reference, candidate, dropped = _pair_numbers(*pair, measure)
+                if reference or dropped or measure.part is None:
+                    numbers[str(len(keys))] = (reference, candidate)
+                    keys.append((plan.dataset, pair, measure, dropped))
+    results = compare(numbers, confidence=confidence, correction=correction)
     return [
-        Answer(
+        ComparisonRow(
             dataset=dataset,
             reference=pair[0],
             candidate=pair[1],
-            question=question,
+            measure=measure,
             result=result,
-            before=_mean(rows[result.name][0]),
-            now=_mean(rows[result.name][1]),
+            reference_mean=_mean(numbers[result.name][0]),
+            candidate_mean=_mean(numbers[result.name][1]),
             dropped=dropped,
-            rate=question.of == PASSES or _is_rate(rows[result.name]),
+            is_rate=measure.of == PASSES or _is_rate(numbers[result.name]),
         )
-        for (dataset, pair, question, dropped), result in zip(keys, results, strict=True)
+        for (dataset, pair, measure, dropped), result in zip(keys, results, strict=True)
     ]
 
 
-Numbers = Mapping[str, list[float]]
-"""The numbers of a model's samples, by case."""
-
-
-def _paired(
-    reference: Side, candidate: Side, question: Question
+def _pair_numbers(
+    reference: Side, candidate: Side, measure: Measure
 ) -> tuple[Numbers, Numbers, tuple[Dropped, ...]]:
-    """Return the numbers of the cases that can be compared, and why others cannot."""
-    one, two = (_numbers(side, question) for side in (reference, candidate))
+    """Return both sides' numbers of the comparable cases, and why the other cases are dropped."""
+    both = _numbers(reference, measure), _numbers(candidate, measure)
     dropped = []
-    for case in sorted(one.keys() | two.keys()):
-        why = _why_not(case, reference, candidate, (one, two), question)
-        if why is not None:
-            dropped.append(Dropped(case, why))
-    left_out = {item.case for item in dropped}
-    kept = ({c: x for c, x in side.items() if c not in left_out} for side in (one, two))
-    return next(kept), next(kept), tuple(dropped)
+    for case in sorted(both[0].keys() | both[1].keys()):
+        reason = _drop_reason(case, (reference, candidate), both, measure)
+        if reason is not None:
+            dropped.append(Dropped(case, reason))
+    left_out = {drop.case for drop in dropped}
+    paired = [
+        {case: values for case, values in numbers.items() if case not in left_out}
+        for numbers in both
+    ]
+    return paired[0], paired[1], tuple(dropped)
 
 
-def _numbers(side: Side, question: Question) -> dict[str, list[float]]:
-    """Return a model's numbers by case; a case in which nothing was scored has none."""
+def _numbers(side: Side, measure: Measure) -> dict[str, list[float]]:
+    """Return a model's numbers by case; empty for a case without a scored trial."""
     return {
-        case: [x for one in cell if one.scored and (x := _number(one, question.of)) is not None]
-        for case, cell in side.table.cases(side.model, question.part).items()
+        case: [
+            number
+            for trial in cell
+            if trial.scored and (number := _number(trial, measure.of)) is not None
+        ]
+        for case, cell in side.table.cases(side.model, measure.part).items()
     }
 
 
-def _number(one: TrialStats, of: str) -> float | None:
+def _number(trial: TrialStats, of: str) -> float | None:
+    """Return a trial's number by a measure; None if it has none."""
     if of == PASSES:
-        return float(one.passed)
-    return one.score if of == "score" else one.number(of)
+        return float(trial.passed)
+    return trial.score if of == "score" else trial.number(of)
 
 
-def _why_not(
-    case: str,
-    reference: Side,
-    candidate: Side,
-    numbers: tuple[Numbers, Numbers],
-    question: Question,
+def _drop_reason(
+    case: str, pair: Pair, both: tuple[Numbers, Numbers], measure: Measure
 ) -> str | None:
-    """Say why a case cannot be compared; None where it can."""
-    for side, own in zip((reference, candidate), numbers, strict=True):
-        if case not in own:
-            return f"not asked of {side.label}"
-    edited = _edited(case, reference, candidate)
+    """Return why a case cannot be compared; None if it can."""
+    for side, numbers in zip(pair, both, strict=True):
+        if case not in numbers:
+            return f"not run by {side.label}"
+    edited = _edited(case, *pair)
     if edited:
         return edited
-    for side, own in zip((reference, candidate), numbers, strict=True):
-        if not own[case]:
+    for side, numbers in zip(pair, both, strict=True):
+        if not numbers[case]:
             if case not in side.lines:
                 return f"{side.label} has no scored answer"
-            return f"{question.of} says nothing of {side.label}"
+            return f"{measure.of} has no value for {side.label}"
     return None
 
 
 def _edited(case: str, reference: Side, candidate: Side) -> str:
-    one, two = reference.lines.get(case), candidate.lines.get(case)
-    if one is None or two is None:
+    """Return what of a case's definition differs between two sides; empty if nothing does."""
+    lines = reference.lines.get(case), candidate.lines.get(case)
+    if lines[0] is None or lines[1] is None:
         return ""
-    return ", ".join(_WHY[name] for name in edited_parts(one, two))
+    return ", ".join(_REASONS[name] for name in edited_parts(lines[0], lines[1]))
 
 
 def _mean(cases: Numbers) -> float | None:
-    means = [sum(xs) / len(xs) for xs in cases.values()]
+    """Return the mean over cases of the means of their samples; None without cases."""
+    means = [sum(values) / len(values) for values in cases.values()]
     return sum(means) / len(means) if means else None
 
 
-def _is_rate(sides: tuple[Numbers, Numbers]) -> bool:
-    """Whether every number is 0 or 1: verdicts."""
-    return all(x in {0.0, 1.0} for side in sides for xs in side.values() for x in xs)
+def _is_rate(both: tuple[Numbers, Numbers]) -> bool:
+    """Whether every number is 0 or 1, so that the means are rates."""
+    return all(x in {0.0, 1.0} for numbers in both for values in numbers.values() for x in values)

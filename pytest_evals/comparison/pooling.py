@@ -1,4 +1,4 @@
-"""The samples of several runs of a dataset together. Pure."""
+"""The samples of several runs of a dataset, pooled. Pure."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,50 +8,55 @@ from pytest_evals.metrics.trial_stats import TrialStats
 from pytest_evals.metrics.trial_table import TrialTable
 
 
-def alike(table: TrialTable, newest: TrialTable) -> tuple[TrialTable, list[str]]:
-    """Return a table without the cases that another one defines otherwise, and their ids.
+def drop_edited_cases(table: TrialTable, newest: TrialTable) -> tuple[TrialTable, list[str]]:
+    """Return a table without the cases that a newer run defines differently, and their ids.
 
     Args:
         table: the trials of a run.
-        newest: of the run whose questions and assertions hold.
+        newest: the trials of the run whose definitions of cases count.
     """
-    defined = {one.case: (one.case_digest, one.scorers_digest) for one in newest}
-    kept, edited = TrialTable(table.dataset), dict[str, None]()
-    for one in table:
-        known = defined.get(one.case)
-        if known is None or _same(known, (one.case_digest, one.scorers_digest)):
-            kept.add(one)
+    definitions = {trial.case: _definition(trial) for trial in newest}
+    unchanged, edited = TrialTable(table.dataset), dict[str, None]()
+    for trial in table:
+        definition = definitions.get(trial.case)
+        if definition is None or _is_same(definition, _definition(trial)):
+            unchanged.add(trial)
         else:
-            edited[one.case] = None
-    return kept, list(edited)
+            edited[trial.case] = None
+    return unchanged, list(edited)
 
 
-def _same(known: tuple[str, str], found: tuple[str, str]) -> bool:
-    """Whether two definitions agree; what is unknown agrees with everything."""
-    return all(not a or not b or a == b for a, b in zip(known, found, strict=True))
+def _definition(trial: TrialStats) -> tuple[str, str]:
+    """Return the digests of a trial's case and scorers."""
+    return trial.case_digest, trial.scorers_digest
 
 
-def pooled(dataset: str, tables: Sequence[TrialTable]) -> TrialTable:
-    """Return all draws of several runs as one table, the samples numbered anew.
+def _is_same(one_definition: tuple[str, str], other: tuple[str, str]) -> bool:
+    """Whether two definitions agree; an unknown digest agrees with every other."""
+    return all(not a or not b or a == b for a, b in zip(one_definition, other, strict=True))
 
-    A draw that several runs used (a stored answer, a recorded one) is one draw: of equal draws as
-    many count as the run has that has most of them.
+
+def pool_tables(dataset: str, tables: Sequence[TrialTable]) -> TrialTable:
+    """Return the draws of several runs as one table, with new sample numbers.
+
+    Several runs can use one draw (a stored answer, a recorded one). It counts as often as in the
+    run that has it most often.
 
     Args:
         dataset: the dataset's name.
         tables: the runs' trials.
     """
-    whole = TrialTable(dataset)
     cells: dict[tuple[str, str], list[TrialStats]] = {}
     for table in tables:
-        here: Counter[tuple[str, str, str]] = Counter()
-        for one in table:
-            known = cells.setdefault((one.model, one.case), [])
-            here[one.model, one.case, one.draw] += 1
-            has = sum(before.draw == one.draw for before in known)
-            if not one.draw or here[one.model, one.case, one.draw] > has:
-                known.append(one)
+        counts: Counter[tuple[str, str, str]] = Counter()
+        for trial in table:
+            cell = cells.setdefault((trial.model, trial.case), [])
+            counts[trial.model, trial.case, trial.draw] += 1
+            pooled = sum(earlier.draw == trial.draw for earlier in cell)
+            if not trial.draw or counts[trial.model, trial.case, trial.draw] > pooled:
+                cell.append(trial)
+    whole = TrialTable(dataset)
     for cell in cells.values():
-        for i, one in enumerate(cell):
-            whole.add(replace(one, sample=i))
+        for sample, trial in enumerate(cell):
+            whole.add(replace(trial, sample=sample))
     return whole

@@ -1,4 +1,4 @@
-"""One comparison of two models: what is measured, and the outcome. Nouns alone."""
+"""One comparison of two models: the measure, and the outcome. Nouns alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,50 +9,51 @@ from pytest_evals.stats.compare import Comparison
 from pytest_evals.stats.rows import Dropped
 
 PASSES = "pass@1"
-"""What is compared unless a scorer is named: what became of the trials."""
+"""The measure that needs no scorer: the share of samples that pass."""
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Measure:
     """What is compared, and on which cases."""
 
     of: str = PASSES
     """``pass@1``, ``score``, or a scorer's name."""
     part: Slice | None = None
-    """None is all cases."""
+    """The cases; None is all of them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ComparisonPlan:
+    """The comparisons in one dataset: each pair by each measure."""
+
+    dataset: str
+    pairs: Sequence[Pair]
+    measures: Sequence[Measure]
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonRow:
     """One comparison."""
 
     dataset: str
     reference: Side
     candidate: Side
-    question: Question
+    measure: Measure
     result: Comparison
-    before: float | None
+    """The paired test."""
+    reference_mean: float | None
     """The reference's mean over the compared cases; None without any."""
-    now: float | None
-    """The candidate's."""
+    candidate_mean: float | None
+    """The candidate's mean over the compared cases; None without any."""
     dropped: tuple[Dropped, ...]
-    """Cases that could not be compared, and why."""
-    rate: bool
-    """Whether the numbers are shares of passes (else scores)."""
+    """Cases that could not be compared, each with the reason."""
+    is_rate: bool
+    """Whether the numbers are pass rates; else they are scores."""
 
     @property
     def word(self) -> str:
-        """``better``, ``worse``, ``same`` where no compared case differs, or ``unclear``."""
+        """``better``, ``worse``, ``same`` if no compared case differs, or ``unclear``."""
         if self.result.told and self.result.change:
             return "better" if self.result.change > 0 else "worse"
-        differ = self.result.better + self.result.worse
-        return "unclear" if differ or not self.result.cases else "same"
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is compared in one dataset."""
-
-    dataset: str
-    pairs: Sequence[Pair]
-    asked: Sequence[Question]
+        differing = self.result.better + self.result.worse
+        return "unclear" if differing or not self.result.cases else "same"

@@ -2,87 +2,81 @@
 
 from collections.abc import Iterator, Sequence
 
-from pytest_evals.comparison.row import Answer
+from pytest_evals.comparison.numbers import p_value, points
+from pytest_evals.comparison.row import PASSES, ComparisonRow
+from pytest_evals.ground.plain_text import counted, listed
 
 
-def sentence(one: "Answer") -> str:
-    """Say one comparison in words."""
-    from pytest_evals.comparison.numbers import points
-    from pytest_evals.ground.plain_text import counted
-
-    result, unit = one.result, " points" if one.rate else ""
-    who = f"{one.candidate.label} and {one.reference.label}"
-    where = "" if one.question.part is None else f" on {one.question.part}"
-    where += "" if one.question.of == "pass@1" else f" in {one.question.of}"
+def row_sentence(row: ComparisonRow) -> str:
+    """Write one comparison in words."""
+    result = row.result
+    both = f"{row.candidate.label} and {row.reference.label}"
+    scope = "" if row.measure.part is None else f" on {row.measure.part}"
+    scope += "" if row.measure.of == PASSES else f" in {row.measure.of}"
     if not result.cases:
-        return f"{who}{where}: no case was scored on both sides."
+        return f"{both}{scope}: no case was scored on both sides."
     cases = counted(result.cases, "case")
-    if one.word == "same":
+    if row.word == "same":
         of = "any of " if result.cases > 1 else ""
-        return f"{who}{where}: no difference on {of}{cases}.{_few(one)}"
-    if one.word != "unclear":
-        change = points(abs(result.change or 0), rate=one.rate).removeprefix("+")
-        return (
-            f"{one.candidate.label} is {one.word} than {one.reference.label}{where} by "
-            f"{change}{unit} (95 % interval {points(result.low, rate=one.rate)} to "
-            f"{points(result.high, rate=one.rate)}; {_p(one)})."
+        return f"{both}{scope}: no difference on {of}{cases}.{_too_few(row)}"
+    if row.word != "unclear":
+        interval = (
+            f"{points(result.low, rate=row.is_rate)} to {points(result.high, rate=row.is_rate)}"
         )
-    said = f"{who}{where} cannot be told apart by {cases}: "
-    said += f"{result.better} better, {result.worse} worse, {_p(one)}."
-    said += _few(one)
-    if result.smallest is not None and (not one.rate or result.smallest <= 1):
-        size = points(result.smallest, rate=one.rate).removeprefix("+")
-        said += f" The smallest difference these cases could have shown is {size}{unit}."
-    return said
+        return (
+            f"{row.candidate.label} is {row.word} than {row.reference.label}{scope} by "
+            f"{_size(row, abs(result.change or 0))} (95 % interval {interval}; {_p_text(row)})."
+        )
+    sentence = (
+        f"{both}{scope}: the difference is not statistically significant ({cases}: "
+        f"{result.better} better, {result.worse} worse, {_p_text(row)}).{_too_few(row)}"
+    )
+    if result.smallest is not None and (not row.is_rate or result.smallest <= 1):
+        sentence += f" Minimum detectable effect: {_size(row, result.smallest)}."
+    return sentence
 
 
-def _p(one: "Answer") -> str:
-    from pytest_evals.comparison.numbers import p_value
+def _size(row: ComparisonRow, change: float) -> str:
+    """Write the size of a change, with its unit."""
+    number = points(change, rate=row.is_rate).removeprefix("+")
+    return f"{number} points" if row.is_rate else number
 
-    text = p_value(one.result.p_adjusted)
+
+def _p_text(row: ComparisonRow) -> str:
+    """Write the corrected p-value."""
+    text = p_value(row.result.p_adjusted)
     return f"p < {text[1:]}" if text.startswith("<") else f"p = {text}"
 
 
-def _few(one: "Answer") -> str:
-    """Say that too few cases differ for any test, where that is so."""
-    result = one.result
+def _too_few(row: ComparisonRow) -> str:
+    """Return a sentence if too few cases changed for any test; else nothing."""
+    result = row.result
     if not result.too_few:
         return ""
-    differ = result.better + result.worse
-    told = (
-        "no case differs"
-        if not differ
-        else "1 case differs"
-        if differ == 1
-        else (f"{differ} cases differ")
-    )
     return (
-        f" Too few discordant pairs: {told}, and {result.changes_needed} must, all to one side, "
-        "before noise is ruled out."
+        f" Not enough changed cases: {result.better + result.worse} changed, at least "
+        f"{result.changes_needed} needed, all to one side."
     )
 
 
-def notes(found: "Sequence[Answer]") -> Iterator[str]:
-    """Yield what else a reader should know: the cases left out, and errors."""
-    from pytest_evals.ground.plain_text import counted
-
-    said = set()
-    for one in found:
-        if one.question.part is not None:
+def row_notes(rows: Sequence[ComparisonRow]) -> Iterator[str]:
+    """Yield the cases that were left out, and the trials without a score."""
+    notes = set()
+    for row in rows:
+        if row.measure.part is not None:
             continue
-        reasons: dict[str, list[str]] = {}
-        for item in one.dropped:
-            reasons.setdefault(item.reason, []).append(item.case)
-        for reason, cases in reasons.items():
-            shown = ", ".join(cases[:5]) + (f" and {len(cases) - 5} more" if cases[5:] else "")
-            said.add(f"not compared: {shown} ({reason})")
-        for side in (one.reference, one.candidate):
+        by_reason: dict[str, list[str]] = {}
+        for dropped in row.dropped:
+            by_reason.setdefault(dropped.reason, []).append(dropped.case)
+        notes |= {
+            f"not compared: {listed(cases)} ({reason})" for reason, cases in by_reason.items()
+        }
+        for side in (row.reference, row.candidate):
             trials = side.table.trials(side.model)
-            silent = sum(not trial.scored and not trial.unneeded for trial in trials)
-            if silent:
-                said.add(
-                    f"{side.label}: {silent} of {counted(len(trials), 'trial')} have no answer or "
-                    "no score and are left out; if these are the hard ones, it looks better than "
-                    "it is"
+            unscored = sum(not trial.scored and not trial.unneeded for trial in trials)
+            if unscored:
+                notes.add(
+                    f"{side.label}: {unscored} of {counted(len(trials), 'trial')} have no answer "
+                    "or no score and are left out; if they are the hard ones, its mean is too high"
                 )
-    yield from sorted(said)
+    yield from sorted(notes)

@@ -12,24 +12,24 @@ from pytest_evals.verdict.baseline import BaselineLine
 class Side:
     """A model of a run, in one dataset."""
 
-    run: "Run"
+    run: Run
     model: str
-    table: "TrialTable"
+    """The model's id."""
+    table: TrialTable
     """The run's trials of the dataset."""
-    lines: "Mapping[str, BaselineLine]"
-    """The model's cases with what was asked, by case."""
+    lines: Mapping[str, BaselineLine]
+    """The model's cases with their definitions, by case."""
     label: str = ""
-    """The shortest name that tells it from the others."""
+    """The shortest name that distinguishes it from the other sides."""
 
     @property
     def name(self) -> str:
-        """The run and the model, as the command line takes them."""
+        """The run and the model, as the command line reads them."""
         return f"{self.run.id}:{self.model}"
 
 
 Pair = tuple[Side, Side]
 """A reference and a candidate."""
 
-
-Operand = tuple["Run", str | None]
-"""A run, and the model that was named with it; None is all of its models."""
+Operand = tuple[Run, str | None]
+"""A run and a model of it, as the user named them; None is all of its models."""

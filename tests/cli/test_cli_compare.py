@@ -44,9 +44,12 @@ def test_the_models_of_a_run(evals_cli):
         "       cases   mean    ref  change    95% interval     p  +/-",
         f"small      9  81.5%  77.8%    +3.7  {MINUS}50.0 to +50.0  1.00  2/2",
     ]
-    assert "* small and large cannot be told apart by 9 cases: 2 better, 2 worse, p = 1.00." in out
-    assert "Too few discordant pairs: 4 cases differ, and 6 must, all to one side" in out
-    assert re.search(r"The smallest difference these cases could have shown is [\d.]+ points", out)
+    assert (
+        "* small and large: the difference is not statistically significant (9 cases: 2 better, 2 worse, p = 1.00)."
+        in out
+    )
+    assert "Not enough changed cases: 4 changed, at least 6 needed, all to one side." in out
+    assert re.search(r"Minimum detectable effect: [\d.]+ points", out)
 
 
 def test_what_is_left_out_is_named(evals_cli):
@@ -178,7 +181,7 @@ def test_markdown(evals_cli):
     assert status == 0
     assert out.startswith("### `support`, against `large`\n\n|  | cases | mean | ref |")
     assert f"| `small` | 9 | 81.5% | 77.8% | +3.7 | {MINUS}50.0 to +50.0 | 1.00 | 2/2 |" in out
-    assert "- small and large cannot be told apart by 9 cases" in out
+    assert "- small and large: the difference is not statistically significant (9 cases" in out
 
 
 def test_it_fits_the_terminal(evals_cli, monkeypatch, ids):
@@ -192,7 +195,7 @@ def test_it_fits_the_terminal(evals_cli, monkeypatch, ids):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["latest", "latest"], "latest is named twice"),
+        (["latest", "latest"], "latest is given twice"),
         (["lates"], "holds no run 'lates'. Did you mean 'latest'?"),
         (["latest:larg"], "no trial of a model 'larg' in dataset 'support'. Did you mean 'large'?"),
         (["latest", "--of", "contain"], "no scorer of these runs is called 'contain'. Did you "),
@@ -260,8 +263,8 @@ def test_a_scorer_that_says_nothing_of_a_case(own_project, evals_cli, monkeypatc
     assert (status, row["cases"]) == (0, 9)
     assert {item["case"]: item["reason"] for item in row["dropped"]} == {
         "case-1": f"{new.id} has no scored answer",
-        "case-2": f"contains says nothing of {new.id}",
-        "case-4": f"not asked of {new.id}",
+        "case-2": f"contains has no value for {new.id}",
+        "case-4": f"not run by {new.id}",
     }
     _, out, _ = evals_cli("compare", run.id, new.id, "--dataset", "live", "--json")
     assert json.loads(out)["rows"][0]["cases"] == 10

@@ -54,12 +54,12 @@ def test_what_a_baseline_names_stays(store, evals_cli):
     status, out, _ = evals_cli("prune", "--keep", "1")
     assert status == 0
     assert f"{first} stays: baselines/live.jsonl holds samples of it" in out
-    assert out.splitlines()[-1] == "1 run would go; --yes takes them out"
+    assert out.splitlines()[-1] == "1 run to remove; --yes removes them"
     assert ids(store) == [first, second, third]
     before = counts(store)
     status, out, _ = evals_cli("prune", "--keep", "1", "--yes")
     assert status == 0
-    assert out.splitlines()[-1].startswith("1 run taken out, ")
+    assert out.splitlines()[-1].startswith("1 run removed, ")
     assert ids(store) == [first, third]
     after = counts(store)
     assert after["runs"] == 2
@@ -163,6 +163,6 @@ def test_which_are_old(store, evals_cli, words, gone):
 def test_what_is_not_right(evals_cli):
     """It must be said which runs; a dataset that nobody ran is an error with a suggestion."""
     status, _, err = evals_cli("prune")
-    assert (status, "say which: --keep N" in err) == (4, True)
+    assert (status, "name the runs: --keep N" in err) == (4, True)
     status, _, err = evals_cli("prune", "--keep", "1", "--dataset", "suport")
     assert (status, "Did you mean 'support'?" in err) == (1, True)

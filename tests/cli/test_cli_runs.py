@@ -62,7 +62,7 @@ def test_runs_are_listed_newest_first(command) -> None:
         (["--status", "interrupted"], ["20261122-060000-77aa", "1 run"]),
         (["--limit", "1"], ["20261122-060000-77aa", "1 to 1 of 2 runs"]),
         (["--limit", "1", "--offset", "1"], ["20261121-051500-3f9a", "2 to 2 of 2 runs"]),
-        (["--offset", "7"], ["none of 2 runs: --offset 7 leaves out all of them"]),
+        (["--offset", "7"], ["none of 2 runs: --offset 7 skips all of them"]),
     ],
 )
 def test_filters(command, words, expected) -> None:

@@ -69,8 +69,8 @@ def test_a_score_is_added_to_a_trial(score, store):
         (("refund",), "a score needs --rater, --name, --label or --value"),
         (("refund", "--rater", "b", "--name", "n"), "a score needs --label or --value"),
         (("nope", "--rater", "b", "--name", "n", "--label", "x"), "has no trial 'nope'"),
-        ((), "say what is to be done"),
-        (("refund", "--export", "x.csv"), "say what is to be done"),
+        ((), "name one of"),
+        (("refund", "--export", "x.csv"), "name one of"),
         (("--export", "x.txt"), "--export writes .csv or .jsonl"),
         (("--template", "--import", "x.csv"), "--template belongs to --export"),
         (("--import", "gone.csv"), "the labels cannot be read: No such file"),
@@ -96,7 +96,7 @@ def test_an_export_can_be_imported_elsewhere_and_again(score, store, tmp_path, s
     score(RUN, "refund", "--rater", "=cmd()", "--name", "n", "--value", "0.5", "--note", '-1, "x"')
     assert score(RUN, "--export", str(file))[0] == 0
     assert score(RUN, "--import", str(file))[:2] == (
-        0, f"0 scores added to run {RUN}, 2 were there already\n",
+        0, f"0 scores added to run {RUN}, 2 were stored already\n",
     )  # fmt: skip
     rows = read_labels(file)
     assert {(row.trial, row.answer, row.rater, row.value, row.note) for row in rows} == {

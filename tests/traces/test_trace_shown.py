@@ -1,6 +1,6 @@
 """Traces in the HTML page's details and in what `pytest-evals show` prints."""
 
-from pytest_evals.archive.trial_text import describe
+from pytest_evals.archive.trial_text import describe_trial
 from pytest_evals.exchange import Exchange, Request, Response
 from pytest_evals.ground.plain_text import neutral
 from pytest_evals.reporters.htmlparts.detail import TrialDetail
@@ -52,7 +52,7 @@ def test_the_drawer_has_the_tree():
 
 def test_show_prints_the_tree():
     """A line a span, indented, with the notes behind them, and nothing that acts on a terminal."""
-    lines = [neutral(line) for line in describe([trial()], [])]
+    lines = [neutral(line) for line in describe_trial([trial()], [])]
     begin = lines.index("trace, 5 spans")
     told = "\n".join(lines[begin:])
     assert "    top [agent_turn]  " in lines[begin + 1]

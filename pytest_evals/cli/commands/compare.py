@@ -11,24 +11,24 @@ from pytest_evals.cli.stores import open_runs
 
 if TYPE_CHECKING:
     from pytest_evals.archive.stored_tables import StoredTables
-    from pytest_evals.comparison.row import Answer
+    from pytest_evals.comparison.row import ComparisonRow
     from pytest_evals.comparison.side import Operand
     from pytest_evals.stats.corrections import Correction
 
 _EPILOG = """\
 examples:
-  pytest-evals compare latest                    the models with the first one
+  pytest-evals compare latest                    each model with the first
   pytest-evals compare latest --group-by tag     the same, also for each tag
   pytest-evals compare latest:gpt latest:claude  two models of a run
   pytest-evals compare 20261120-1702 latest      two runs, model by model
   pytest-evals compare latest --of helpful --md  by a scorer, as Markdown
 
-The first one named is the reference. Each case counts once, by the mean of its samples; what only
-one side scored, and what was edited between the runs, is left out and named. The test draws signs
-for the changes of the cases (exact up to 13 cases), and its interval agrees with it. The p-values
-of all rows shown are corrected together.
+The first operand is the reference. Each case counts once, by the mean of its samples. Cases that
+only one side scored, or that were edited between the runs, are left out and listed. The test is a
+sign-flip test over cases (exact up to 13 cases), and its interval agrees with it. The p-values of
+all rows are corrected together.
 
-exit status: 0 when something was compared, 1 when there is no such thing, 4 for usage."""
+exit status: 0 when something was compared, 1 when a run or model does not exist, 4 for usage."""
 
 _CORRECTIONS: "dict[str, Correction]" = {"holm": "holm", "bh": "benjamini-hochberg", "none": "none"}
 _TITLES = {"holm": "Holm", "bh": "Benjamini-Hochberg", "none": "not corrected"}
@@ -41,7 +41,7 @@ class CompareCommand:
     help = "compare models, within a run or across runs"
     description = (
         "Compare models on the same cases, within a stored run or across runs: which "
-        "is better, by how much, and how surely."
+        "is better, by how much, and with which significance."
     )
     epilog = _EPILOG
 
@@ -51,8 +51,7 @@ class CompareCommand:
             "words",
             nargs="+",
             metavar="RUN[:MODEL]",
-            help="a run's id, the beginning of one, or `latest`; with a model's id, that model "
-            "alone",
+            help="a run's id or its beginning, or `latest`; with :MODEL only that model",
         )
         add_store(parser)
         parser.add_argument("--dataset", metavar="NAME", help="only this dataset of the runs")
@@ -77,192 +76,207 @@ class CompareCommand:
         parser.add_argument(
             "--all-pairs",
             action="store_true",
-            help="compare each with each, not all with the first",
+            help="compare every pair, instead of each model with the first",
         )
         add_output(parser, markdown=True)
 
     def run(self, args: argparse.Namespace) -> int:
         """Print the comparisons."""
         from pytest_evals.archive.stored_tables import StoredTables
-        from pytest_evals.comparison.operands import named, shared_datasets
+        from pytest_evals.comparison.operands import parse_operands, shared_datasets
 
         store = open_runs(args)
         try:
-            meant = named(store, args.words)
-            found = _compared(
-                args, StoredTables(store), meant, shared_datasets(meant, args.dataset)
-            )
+            operands = parse_operands(store, args.words)
+            datasets = shared_datasets(operands, args.dataset)
+            comparisons = _compare(args, StoredTables(store), operands, datasets)
         finally:
             store.close()
         if args.json:
-            say_json(_json(args, found))
+            say_json(_json(args, comparisons))
         elif args.md:
-            say(_markdown(args, found))
+            say(_markdown(args, comparisons))
         else:
-            _tell(Paper.of(args), args, found)
+            _print(Paper.of(args), args, comparisons)
         return 0
 
 
 @dataclass(slots=True)
-class _Found:
-    """What was compared."""
+class _Comparisons:
+    """All comparisons of a command line."""
 
-    answers: "list[Answer]"
+    rows: "list[ComparisonRow]"
     left_out: list[str]
-    """Datasets that could not be compared, and why."""
+    """Datasets that could not be compared, each with the reason."""
+
+    def groups(self) -> "list[list[ComparisonRow]]":
+        """Return the rows by dataset and reference."""
+        groups: dict[tuple[str, str], list[ComparisonRow]] = {}
+        for row in self.rows:
+            groups.setdefault((row.dataset, row.reference.name), []).append(row)
+        return list(groups.values())
 
 
-def _compared(
-    args: argparse.Namespace, runs: "StoredTables", meant: "Sequence[Operand]", names: Sequence[str]
-) -> _Found:
-    """Compare in all datasets; together they are one family.
+def _compare(
+    args: argparse.Namespace,
+    tables: "StoredTables",
+    operands: "Sequence[Operand]",
+    datasets: Sequence[str],
+) -> _Comparisons:
+    """Compare in all datasets; the p-values of all rows are one family.
 
     Raises:
-        StoreError: a model is not there, or nothing can be compared in any dataset.
+        StoreError: a model is missing, or no dataset can be compared.
         SettingsError: there is no such scorer or key.
     """
-    from pytest_evals.comparison.operands import pairs
-    from pytest_evals.comparison.pairing import answers, questions
-    from pytest_evals.comparison.row import Plan
+    from pytest_evals.comparison.operands import pair_operands
+    from pytest_evals.comparison.pairing import compare_pairs, measures_of
+    from pytest_evals.comparison.row import ComparisonPlan
     from pytest_evals.ground.errors import EvalsError
 
-    plans: list[Plan] = []
+    plans: list[ComparisonPlan] = []
     failures: dict[str, EvalsError] = {}
-    for name in names:
+    for name in datasets:
         try:
-            both = pairs(runs, meant, name, every=args.all_pairs)
-            asked = questions([side for pair in both for side in pair], args.of, args.group_by)
+            pairs = pair_operands(tables, operands, name, all_pairs=args.all_pairs)
+            sides = [side for pair in pairs for side in pair]
+            plans.append(ComparisonPlan(name, pairs, measures_of(sides, args.of, args.group_by)))
         except EvalsError as error:
             failures[name] = error
-            continue
-        plans.append(Plan(name, both, asked))
     if not plans:
         raise next(iter(failures.values()))
     left_out = [f"{name} is left out: {error}" for name, error in failures.items()]
-    return _Found(answers(plans, correction=_CORRECTIONS[args.correction]), left_out)
+    return _Comparisons(compare_pairs(plans, correction=_CORRECTIONS[args.correction]), left_out)
 
 
-def _head(one: "Answer") -> str:
-    """Say who is compared with whom."""
-    model = f", {one.reference.model}" if one.reference.label == one.reference.run.id else ""
-    return f"{one.dataset}{model}: {one.reference.label} is the reference, paired by case"
+def _heading(row: "ComparisonRow") -> str:
+    """Return the heading of a group."""
+    model = f", {row.reference.model}" if row.reference.label == row.reference.run.id else ""
+    return f"{row.dataset}{model}: {row.reference.label} is the reference, paired by case"
 
 
-def _groups(found: "Sequence[Answer]") -> "list[list[Answer]]":
-    """Return the comparisons by dataset and reference."""
-    groups: dict[tuple[str, str], list[Answer]] = {}
-    for one in found:
-        groups.setdefault((one.dataset, one.reference.name), []).append(one)
-    return list(groups.values())
-
-
-def _what(one: "Answer", args: argparse.Namespace) -> str:
-    """Return what a row is about: a slice, a scorer, or the whole."""
-    if args.group_by != "scorer" and one.question.part is None:
+def _scope(row: "ComparisonRow", args: argparse.Namespace) -> str:
+    """Return what a row is about: a slice, a scorer, or all cases."""
+    if args.group_by != "scorer" and row.measure.part is None:
         return "(all)"
-    return one.question.part.value if one.question.part is not None else one.question.of
+    return row.measure.part.value if row.measure.part is not None else row.measure.of
 
 
 def _titles(args: argparse.Namespace) -> list[str]:
-    what = [args.group_by] if args.group_by else []
-    return ["", *what, "cases", "mean", "ref", "change", "95% interval", "p", "+/-"]
+    """Return the titles of the columns."""
+    scope = [args.group_by] if args.group_by else []
+    return ["", *scope, "cases", "mean", "ref", "change", "95% interval", "p", "+/-"]
 
 
-def _cells(one: "Answer", args: argparse.Namespace) -> list[str]:
-    """Return a comparison's cells."""
+def _cells(row: "ComparisonRow", args: argparse.Namespace) -> list[str]:
+    """Return the cells of a row."""
     from pytest_evals.comparison.numbers import level, p_value, points
 
-    result = one.result
-    low, high = (points(x, rate=one.rate) for x in (result.low, result.high))
+    result = row.result
+    low, high = (points(x, rate=row.is_rate) for x in (result.low, result.high))
     return [
-        one.candidate.label,
-        *([_what(one, args)] if args.group_by else []),
+        row.candidate.label,
+        *([_scope(row, args)] if args.group_by else []),
         f"{result.cases:,}",
-        level(one.now, rate=one.rate),
-        level(one.before, rate=one.rate),
-        points(result.change, rate=one.rate),
-        f"{low} to {high}" if result.low is not None and one.word != "same" else "-",
+        level(row.candidate_mean, rate=row.is_rate),
+        level(row.reference_mean, rate=row.is_rate),
+        points(result.change, rate=row.is_rate),
+        f"{low} to {high}" if result.low is not None and row.word != "same" else "-",
         p_value(result.p_adjusted) if result.cases else "-",
         f"{result.better}/{result.worse}",
     ]
 
 
-def _tell(paper: "Paper", args: argparse.Namespace, found: _Found) -> None:
-    from pytest_evals.comparison.sentences import notes, sentence
+def _is_worth_a_sentence(row: "ComparisonRow") -> bool:
+    """Whether a row is about all cases, or significant."""
+    return row.measure.part is None or row.result.told
+
+
+def _print(paper: Paper, args: argparse.Namespace, comparisons: _Comparisons) -> None:
+    """Print tables, sentences and notes."""
+    from pytest_evals.comparison.sentences import row_notes, row_sentence
 
     colors = {"better": ("green",), "worse": ("red",)}
-    for i, group in enumerate(_groups(found.answers)):
+    titles = _titles(args)
+    align = "<<" + ">" * (len(titles) - 2) if args.group_by else "<" + ">" * (len(titles) - 1)
+    for i, rows in enumerate(comparisons.groups()):
         if i:
             paper.say()
-        paper.sentence(_head(group[0]), "bold")
-        titles = _titles(args)
-        align = "<<" + ">" * (len(titles) - 2) if args.group_by else "<" + ">" * (len(titles) - 1)
-        paper.table(titles, [_cells(one, args) for one in group], align)
+        paper.sentence(_heading(rows[0]), "bold")
+        paper.table(titles, [_cells(row, args) for row in rows], align)
         paper.say()
-        for one in group:
-            if one.question.part is None or one.result.told:
-                paper.sentence(sentence(one), *colors.get(one.word, ()), indent=2, first="*")
-        for note in notes(group):
+        for row in filter(_is_worth_a_sentence, rows):
+            paper.sentence(row_sentence(row), *colors.get(row.word, ()), indent=2, first="*")
+        for note in row_notes(rows):
             paper.sentence(note, "dim", indent=2)
-    told = [*found.left_out, *_corrected(args, found)]
-    if told:
+    footer = [*comparisons.left_out, *_correction_note(args, comparisons)]
+    if footer:
         paper.say()
-    for text in told:
+    for text in footer:
         paper.sentence(text, "dim")
 
 
-def _corrected(args: argparse.Namespace, found: _Found) -> list[str]:
-    """Say how p was corrected, where there are several."""
-    rows = len(found.answers)
+def _correction_note(args: argparse.Namespace, comparisons: _Comparisons) -> list[str]:
+    """Return a note on the correction of p, for several rows."""
+    rows = len(comparisons.rows)
     return [f"p is corrected over {rows} rows: {_TITLES[args.correction]}"] if rows > 1 else []
 
 
-def _markdown(args: argparse.Namespace, found: _Found) -> str:
-    from pytest_evals.comparison.sentences import notes, sentence
+def _markdown(args: argparse.Namespace, comparisons: _Comparisons) -> str:
+    """Return the comparisons as Markdown."""
+    from pytest_evals.comparison.sentences import row_notes, row_sentence
     from pytest_evals.reporters.markup import code, prose
     from pytest_evals.reporters.mdtables import table_head, table_row
 
     parts = []
-    for group in _groups(found.answers):
-        titles = _titles(args)
-        names = 2 if args.group_by else 1
+    titles = _titles(args)
+    names = 2 if args.group_by else 1
+    for rows in comparisons.groups():
         lines = [table_head(titles, len(titles) - names)]
-        for one in group:
-            cells = _cells(one, args)
+        for row in rows:
+            cells = _cells(row, args)
             lines.append(table_row([*map(code, cells[:names]), *cells[names:]]))
-        parts.append(f"### {code(group[0].dataset)}, against {code(group[0].reference.label)}")
+        parts.append(f"### {code(rows[0].dataset)}, against {code(rows[0].reference.label)}")
         parts.append("\n".join(lines))
-        told = [sentence(o) for o in group if o.question.part is None or o.result.told]
-        parts.append("\n".join(f"- {prose(text)}" for text in (*told, *notes(group))))
-    parts += [f"{prose(text)}." for text in (*found.left_out, *_corrected(args, found))]
+        sentences = [row_sentence(row) for row in filter(_is_worth_a_sentence, rows)]
+        parts.append("\n".join(f"- {prose(text)}" for text in (*sentences, *row_notes(rows))))
+    footer = (*comparisons.left_out, *_correction_note(args, comparisons))
+    parts += [f"{prose(text)}." for text in footer]
     return "\n\n".join(parts)
 
 
-def _json(args: argparse.Namespace, found: _Found) -> dict[str, Any]:
+def _json(args: argparse.Namespace, comparisons: _Comparisons) -> dict[str, Any]:
+    """Return the comparisons as a JSON value."""
+    from pytest_evals.comparison.sentences import row_notes
+
+    return {
+        "schema": 1,
+        "correction": args.correction,
+        "rows": [_json_row(row) for row in comparisons.rows],
+        "notes": [*row_notes(comparisons.rows), *comparisons.left_out],
+    }
+
+
+def _json_row(row: "ComparisonRow") -> dict[str, Any]:
+    """Return a row as a JSON value."""
     from dataclasses import asdict
 
-    from pytest_evals.comparison.sentences import notes, sentence
+    from pytest_evals.comparison.sentences import row_sentence
 
-    rows = []
-    for one in found.answers:
-        numbers = asdict(one.result)
-        for left_out in ("name", "dropped"):
-            del numbers[left_out]
-        rows.append(
-            {
-                "dataset": one.dataset,
-                "reference": {"run": one.reference.run.id, "model": one.reference.model},
-                "candidate": {"run": one.candidate.run.id, "model": one.candidate.model},
-                "of": one.question.of,
-                "slice": one.question.part and one.question.part.model_dump(),
-                "verdict": one.word,
-                "reference_mean": one.before,
-                "candidate_mean": one.now,
-                **numbers,
-                "too_few_discordant_pairs": one.result.too_few,
-                "dropped": [{"case": d.case, "reason": d.reason} for d in one.dropped],
-                "sentence": sentence(one),
-            }
-        )
-    told = [*notes(found.answers), *found.left_out]
-    return {"schema": 1, "correction": args.correction, "rows": rows, "notes": told}
+    numbers = asdict(row.result)
+    for name in ("name", "dropped"):
+        del numbers[name]
+    return {
+        "dataset": row.dataset,
+        "reference": {"run": row.reference.run.id, "model": row.reference.model},
+        "candidate": {"run": row.candidate.run.id, "model": row.candidate.model},
+        "of": row.measure.of,
+        "slice": row.measure.part and row.measure.part.model_dump(),
+        "verdict": row.word,
+        "reference_mean": row.reference_mean,
+        "candidate_mean": row.candidate_mean,
+        **numbers,
+        "too_few_discordant_pairs": row.result.too_few,
+        "dropped": [{"case": drop.case, "reason": drop.reason} for drop in row.dropped],
+        "sentence": row_sentence(row),
+    }

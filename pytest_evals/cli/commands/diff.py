@@ -91,13 +91,13 @@ class DiffCommand:
             if args.json:
                 say_json(_json(found))
             elif args.md:
-                from pytest_evals.cli.diff_markdown import markdown
+                from pytest_evals.cli.diff_markdown import changes_markdown
 
-                say(markdown(found, limit=args.limit))
+                say(changes_markdown(found, limit=args.limit))
             else:
-                from pytest_evals.cli.diff_terminal import tell
+                from pytest_evals.cli.diff_terminal import print_changes
 
-                tell(Paper.of(args), found, limit=args.limit)
+                print_changes(Paper.of(args), found, limit=args.limit)
             return found.status
         finally:
             store.close()

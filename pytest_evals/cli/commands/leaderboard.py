@@ -19,11 +19,12 @@ examples:
   pytest-evals leaderboard support --run 20261120-1702 --run latest
   pytest-evals leaderboard support --run 20261120-1702 --run latest --by run
 
-A row that lacks a score that others have has no rank: leaving out what is hard must not help.
---renormalise ranks it by what it has. `*` marks the front: no other row is as good and cheaper, or
-better and as cheap. p is the paired test against the first row, corrected over all rows (Holm).
+A row that lacks a score of other rows has no rank, so that skipping hard cases cannot help.
+--renormalise ranks it by the scores that it has. `*` marks the Pareto front: no other row is as
+good and cheaper, or better and as cheap. p is the paired test against the first row, corrected over
+all rows (Holm).
 
-exit status: 0 when something was ranked, 1 when there is no such thing, 4 for usage."""
+exit status: 0 when something was ranked, 1 when a run or dataset does not exist, 4 for usage."""
 
 
 class LeaderboardCommand:
@@ -33,7 +34,7 @@ class LeaderboardCommand:
     help = "rank the models of a dataset"
     description = (
         "Rank the models (or runs) of a dataset by their weighted scores, with n, "
-        "interval, cost and latency in every row; ties, overlaps and what is incomplete are said."
+        "interval, cost and latency in every row, and notes on ties, overlaps and gaps."
     )
     epilog = _EPILOG
 
@@ -45,7 +46,7 @@ class LeaderboardCommand:
             action="append",
             dest="runs",
             metavar="RUN",
-            help="a run's id, the beginning of one, or `latest`; may be given several times "
+            help="a run's id or its beginning, or `latest`; repeatable "
             "(default: the dataset's last complete run)",
         )
         parser.add_argument(
@@ -77,39 +78,46 @@ class LeaderboardCommand:
         from pytest_evals.comparison.entrants import entrants_of, find_dataset, ranked_runs, ties_of
         from pytest_evals.metrics.rank import rank_entrants
 
-        wanted = weights(args.weights, args.usage_error)
+        weight_by_name = weights(args.weights, args.usage_error)
         store = open_runs(args)
         try:
-            name = find_dataset(store, args.dataset)
-            meant = ranked_runs(store, name, args.runs or [])
-            entrants, notes = entrants_of(StoredTables(store), meant, name, by=args.by)
+            dataset = find_dataset(store, args.dataset)
+            runs = ranked_runs(store, dataset, args.runs or [])
+            entrants, notes = entrants_of(StoredTables(store), runs, dataset, by=args.by)
         finally:
             store.close()
-        board = rank_entrants(name, entrants, wanted or None, renormalise=args.renormalise)
+        board = rank_entrants(
+            dataset, entrants, weight_by_name or None, renormalise=args.renormalise
+        )
         notes += ties_of(board)
         if args.json:
             say_json(
                 {
                     "schema": 1,
-                    "runs": [run.id for run in meant],
+                    "runs": [run.id for run in runs],
                     **board.model_dump(mode="json"),
                     "notes": [*board.notes, *notes],
                 }
             )
         elif args.md:
-            say(_markdown(board, meant, notes))
+            say(_markdown(board, runs, notes))
         else:
-            _tell(Paper.of(args), board, meant, notes)
+            _print(Paper.of(args), board, runs, notes)
         return 0
 
 
+_WORD_TITLES = {"#", "value", "95% interval", "n", "errors", "cost", "latency", "p"}
+"""Titles of columns that are words, not names of scorers."""
+
+
 def _titles(board: "Leaderboard") -> list[str]:
+    """Return the titles of the columns."""
     value = "value" if len(board.weights) > 1 else next(iter(board.weights))
     return ["#", "", value, "95% interval", "n", "errors", "cost", "latency", "p", ""]
 
 
 def _cells(row: "LeaderboardRow") -> list[str]:
-    """Return a row's cells."""
+    """Return the cells of a row."""
     from pytest_evals.comparison.numbers import p_value
     from pytest_evals.ground.plain_text import UNKNOWN, format_cost, format_seconds
 
@@ -131,21 +139,22 @@ def _cells(row: "LeaderboardRow") -> list[str]:
 
 
 def _number(value: float | None) -> str:
+    """Write a value; a dash for none."""
     return "-" if value is None else f"{value:.3f}"
 
 
 def _parts(board: "Leaderboard") -> tuple[list[str], list[list[str]]]:
-    """Return the table of the weighted scores: its head and its rows."""
-    head = ["", *(f"{name} ({share:.0%})" for name, share in board.weights.items())]
+    """Return the table of the weighted scores: its titles and its rows."""
+    titles = ["", *(f"{name} ({share:.0%})" for name, share in board.weights.items())]
     rows = [
         [row.name, *(_number(row.parts[name].value) for name in board.weights)]
         for row in board.rows
     ]
-    return head, rows
+    return titles, rows
 
 
-def _brief(board: "Leaderboard", notes: list[str]) -> "tuple[Leaderboard, list[str]]":
-    """Call rows that are a run and a model by the model and the end of the run's id."""
+def _shorten_names(board: "Leaderboard", notes: list[str]) -> "tuple[Leaderboard, list[str]]":
+    """Replace names of the form run:model by the model and the end of the run's id."""
     names = {}
     for row in board.rows:
         run_id, colon, model = row.name.partition(":")
@@ -154,46 +163,44 @@ def _brief(board: "Leaderboard", notes: list[str]) -> "tuple[Leaderboard, list[s
     if len(set(names.values())) < len(board.rows):
         return board, notes
     text = board.model_dump_json()
-    for name, brief in names.items():
-        text = text.replace(name, brief)
-        notes = [note.replace(name, brief) for note in notes]
+    for name, short in names.items():
+        text = text.replace(name, short)
+        notes = [note.replace(name, short) for note in notes]
     return type(board).model_validate_json(text), notes
 
 
-def _tell(
-    paper: "Paper", board: "Leaderboard", meant: "Sequence[Run]", notes: Sequence[str]
-) -> None:
-    head = f"{board.dataset}: run{'s' * (len(meant) > 1)} {', '.join(its.id for its in meant)}"
-    board, told = _brief(board, [head, *board.notes, *notes])
-    paper.sentence(told[0], "bold")
+def _print(paper: Paper, board: "Leaderboard", runs: "Sequence[Run]", notes: Sequence[str]) -> None:
+    """Print the tables, then the notes."""
+    ids = ", ".join(run.id for run in runs)
+    heading = f"{board.dataset}: run{'s' * (len(runs) > 1)} {ids}"
+    board, lines = _shorten_names(board, [heading, *board.notes, *notes])
+    paper.sentence(lines[0], "bold")
     paper.table(_titles(board), [_cells(row) for row in board.rows], "><" + ">" * 8)
     paper.sentence("cost and latency are means of a trial; * is on the cost-quality front", "dim")
     if len(board.weights) > 1:
         titles, rows = _parts(board)
         paper.say()
         paper.table(titles, rows, "<" + ">" * len(board.weights))
-    if told[1:]:
+    if lines[1:]:
         paper.say()
-    for note in told[1:]:
+    for note in lines[1:]:
         paper.sentence(note, indent=2, first="*")
 
 
-def _markdown(board: "Leaderboard", meant: "Sequence[Run]", notes: Sequence[str]) -> str:
+def _markdown(board: "Leaderboard", runs: "Sequence[Run]", notes: Sequence[str]) -> str:
+    """Return the leaderboard as Markdown."""
     from pytest_evals.reporters.markup import code, prose
     from pytest_evals.reporters.mdtables import table_head, table_row
 
-    titles = _titles(board)
-    lines = [table_head([code(t) if t and t not in _PLAIN else t for t in titles], len(titles) - 2)]
-    for one in board.rows:
-        rank, name, *cells, front = _cells(one)
+    titles = [code(it) if it and it not in _WORD_TITLES else it for it in _titles(board)]
+    lines = [table_head(titles, len(titles) - 2)]
+    for row in board.rows:
+        rank, name, *cells, front = _cells(row)
         lines.append(table_row([rank, code(name), *cells, "✓" if front else ""]))
     if len(board.weights) > 1:
         names, rows = _parts(board)
         lines += ["", table_head(["", *map(code, names[1:])], len(names) - 1)]
         lines += [table_row([code(cells[0]), *cells[1:]]) for cells in rows]
-    ids = ", ".join(code(its.id) for its in meant)
-    told = "\n".join(f"- {prose(note)}" for note in (*board.notes, *notes))
-    return f"### {code(board.dataset)}, {ids}\n\n" + "\n".join(lines) + f"\n\n{told}".rstrip()
-
-
-_PLAIN = {"#", "value", "95% interval", "n", "errors", "cost", "latency", "p"}
+    ids = ", ".join(code(run.id) for run in runs)
+    bullets = "\n".join(f"- {prose(note)}" for note in (*board.notes, *notes))
+    return f"### {code(board.dataset)}, {ids}\n\n" + "\n".join(lines) + f"\n\n{bullets}".rstrip()

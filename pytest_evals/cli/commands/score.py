@@ -1,4 +1,4 @@
-"""``pytest-evals score RUN …``: what people say of a run's trials, given, imported or exported."""
+"""``pytest-evals score RUN …``: people's scores of a run's trials, added, imported or exported."""
 
 import argparse
 import sys
@@ -11,6 +11,7 @@ from pytest_evals.cli.output import say, say_json
 from pytest_evals.cli.stores import open_runs
 
 if TYPE_CHECKING:
+    from pytest_evals.archive.human_scores import LabelDefaults
     from pytest_evals.storage.base import HumanScore
     from pytest_evals.storage.sqlite import SqliteRunStore
 
@@ -21,7 +22,7 @@ examples:
   pytest-evals score latest --export labels.csv --template
   pytest-evals score latest --import labels.csv
 
-exit status: 0, or 1 where something could not be taken; 4 for usage."""
+exit status: 0, or 1 if a score is not valid; 4 for usage."""
 
 
 class ScoreCommand:
@@ -30,9 +31,9 @@ class ScoreCommand:
     name = "score"
     help = "add a person's score to a trial; import and export such scores"
     description = (
-        "Say what a person thinks of a trial (a label, a value, or both), import such "
-        "scores from a file, or export all of a run with the questions and answers. The latest of "
-        "a rater counts; all are kept."
+        "Add a person's score to a trial (a label, a value, or both), import scores from a "
+        "file, or export all scores of a run with inputs and answers. The latest score of a rater "
+        "counts; all are stored."
     )
     epilog = _EPILOG
 
@@ -41,15 +42,17 @@ class ScoreCommand:
         add_run(parser)
         add_trial(parser)
         add_store(parser)
-        parser.add_argument("--rater", metavar="WHO", help="who says it")
+        parser.add_argument("--rater", metavar="WHO", help="the person")
         parser.add_argument(
-            "--name", metavar="JUDGE", help="what is judged: a judge's or a metric's name"
+            "--name", metavar="JUDGE", help="the judge or metric that the score is for"
         )
         parser.add_argument(
             "--label", metavar="WORD", help="pass, fail, or one of the judge's labels"
         )
-        parser.add_argument("--value", type=_number, metavar="X", help="on the judge's own scale")
-        parser.add_argument("--note", default="", metavar="TEXT", help="why")
+        parser.add_argument(
+            "--value", type=_number, metavar="X", help="a value on the judge's scale"
+        )
+        parser.add_argument("--note", default="", metavar="TEXT", help="the reason")
         parser.add_argument(
             "--import", dest="source", type=Path, metavar="FILE", help="read scores: .csv or .jsonl"
         )
@@ -58,29 +61,29 @@ class ScoreCommand:
             dest="target",
             type=Path,
             metavar="FILE",
-            help="write all scores with their questions and answers: .csv or .jsonl",
+            help="write all scores with inputs and answers: .csv or .jsonl",
         )
         parser.add_argument(
             "--template",
             action="store_true",
-            help="with --export: also the trials that nobody has scored yet, to be filled in",
+            help="with --export: also an empty row for each trial without a score",
         )
         add_json(parser)
 
     def run(self, args: argparse.Namespace) -> int:
-        """Do what is asked."""
+        """Add a score, or import or export scores."""
         from pytest_evals.ground.errors import SettingsError
 
-        ways = [args.trial is not None, args.source is not None, args.target is not None]
-        if sum(ways) != 1:
-            raise SettingsError("say what is to be done: a TRIAL to score, --import or --export")
+        actions = [args.trial is not None, args.source is not None, args.target is not None]
+        if sum(actions) != 1:
+            raise SettingsError("name one of: a TRIAL to score, --import or --export")
         if args.template and args.target is None:
             raise SettingsError("--template belongs to --export")
         store = open_runs(args, write=args.target is None)
         try:
             run_id = store.run(args.run_id).id
             if args.trial is not None:
-                return _one(store, run_id, args)
+                return _add_score(store, run_id, args)
             return _import(store, run_id, args) if args.source else _export(store, run_id, args)
         finally:
             store.close()
@@ -99,11 +102,11 @@ def _number(text: str) -> float:
     return value
 
 
-def _one(store: "SqliteRunStore", run_id: str, args: argparse.Namespace) -> int:
-    """Keep one score.
+def _add_score(store: "SqliteRunStore", run_id: str, args: argparse.Namespace) -> int:
+    """Add one score.
 
     Raises:
-        SettingsError: who says what is not said.
+        SettingsError: the rater, the name or the score is missing.
     """
     from pytest_evals.archive.trial_lookup import find_trial
     from pytest_evals.ground.errors import SettingsError
@@ -126,64 +129,79 @@ def _one(store: "SqliteRunStore", run_id: str, args: argparse.Namespace) -> int:
     )
     store.label(run_id, trial, score)
     if args.json:
-        given = score.model_dump(mode="json")
-        say_json({"schema": 1, "run": run_id, "trial": trial, "score": given})
+        added = score.model_dump(mode="json")
+        say_json({"schema": 1, "run": run_id, "trial": trial, "score": added})
         return 0
-    told = " ".join(str(part) for part in (args.label, args.value) if part is not None)
-    say(neutral(f"{trial}: {args.name} {told} by {args.rater}", lines=False))
+    values = " ".join(str(value) for value in (args.label, args.value) if value is not None)
+    say(neutral(f"{trial}: {args.name} {values} by {args.rater}", lines=False))
     return 0
 
 
+def _defaults(args: argparse.Namespace) -> "LabelDefaults":
+    """Return what the command line fills in for rows."""
+    from pytest_evals.archive.human_scores import LabelDefaults
+
+    return LabelDefaults(name=args.name, rater=args.rater)
+
+
 def _import(store: "SqliteRunStore", run_id: str, args: argparse.Namespace) -> int:
-    """Keep the scores of a file: all of them or, where a row is wrong, none.
+    """Add the scores of a file: all of them or, if a row is not valid, none.
 
     Raises:
-        DatasetError: rows that are not right.
+        DatasetError: the rows that are not valid.
     """
     from pytest_evals.archive.human_scores import score_identity, score_of_row
     from pytest_evals.ground.errors import DatasetError, Position, Problem
     from pytest_evals.storage.labels import read_labels
 
     trials = {row.trial: row for row in store.rows(run_id)}
-    known = {(t, s) for t, s in ((t, score_identity(s)) for t, s in store.labels(run_id))}
+    stored = {(trial, score_identity(score)) for trial, score in store.labels(run_id)}
     now = time()
     problems: list[Problem] = []
-    kept: list[tuple[str, HumanScore]] = []
+    scores: list[tuple[str, HumanScore]] = []
     for i, row in enumerate(read_labels(args.source)):
         try:
-            # A moment apart, so that of equal raters the later row counts.
-            kept.append(score_of_row(row, trials, args, now + i * 1e-6))
+            # Ascending times, so that the last of several rows of one rater counts.
+            scores.append(score_of_row(row, trials, _defaults(args), now + i * 1e-6))
         except ValueError as error:
             problems.append(Problem(Position(str(args.source), row.line), str(error)))
     if problems:
         raise DatasetError(problems)
-    new = [(trial, score) for trial, score in kept if (trial, score_identity(score)) not in known]
+    new = [
+        (trial, score) for trial, score in scores if (trial, score_identity(score)) not in stored
+    ]
     for trial, score in new:
         store.label(run_id, trial, score)
+    duplicates = len(scores) - len(new)
     if args.json:
-        there = len(kept) - len(new)
-        say_json({"schema": 1, "run": run_id, "added": len(new), "there_already": there})
+        say_json({"schema": 1, "run": run_id, "added": len(new), "there_already": duplicates})
         return 0
-    again = f", {len(kept) - len(new)} were there already" if len(new) < len(kept) else ""
+    again = f", {duplicates} were stored already" if duplicates else ""
     say(f"{len(new)} scores added to run {run_id}{again}")
     return 0
 
 
 def _export(store: "SqliteRunStore", run_id: str, args: argparse.Namespace) -> int:
-    """Write the scores of a run with what was asked and answered."""
+    """Write the scores of a run with their inputs and answers."""
     from pytest_evals.archive.human_scores import rows_of_trial
     from pytest_evals.ground.errors import SettingsError
     from pytest_evals.storage.labels import SUFFIXES, write_labels
 
     if args.target.suffix.lower() not in SUFFIXES:
         raise SettingsError(f"--export writes {' or '.join(SUFFIXES)}, found {args.target.name!r}")
-    said: dict[str, list[HumanScore]] = {}
+    scores: dict[str, list[HumanScore]] = {}
     for trial, score in store.labels(run_id):
         if args.name in {None, score.name}:
-            said.setdefault(trial, []).append(score)
-    rows = [row for result in store.results(run_id) for row in rows_of_trial(result, said, args)]
+            scores.setdefault(trial, []).append(score)
+    rows = [
+        row
+        for result in store.results(run_id)
+        for row in rows_of_trial(
+            result, scores.get(result.id, []), _defaults(args), template=args.template
+        )
+    ]
     if not rows:
-        print(f"run {run_id} has no scores of people", file=sys.stderr)  # noqa: T201 - its voice
+        print(f"run {run_id} has no scores of people", file=sys.stderr)  # noqa: T201 - error output
         return 1
     write_labels(args.target, rows)
     if args.json:

@@ -1,4 +1,4 @@
-"""``pytest-evals show RUN [TRIAL]``: one run with its trials, or one trial whole."""
+"""``pytest-evals show RUN [TRIAL]``: one run with its trials, or one trial in full."""
 
 import argparse
 import sys
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from pytest_evals.storage.base import TrialRow
     from pytest_evals.storage.sqlite import SqliteRunStore
 
-WORDS = {"skipped": "not run", "errored": "error"}
-"""Outcomes that people know by another word."""
+_OUTCOMES = {"skipped": "not run", "errored": "error"}
+"""Words for outcomes that differ from their names."""
 
 _COLORS = {"passed": "green", "failed": "red", "error": "red", "not run": "yellow"}
 _HEADER = ("trial", "outcome", "score", "latency", "tokens", "cost", "error")
@@ -30,7 +30,7 @@ examples:
   pytest-evals show latest refund-window
   pytest-evals show latest refund-window --transcript
 
-exit status: 0, or 1 where there is no such run or trial; 4 for usage."""
+exit status: 0, or 1 if the run or trial does not exist; 4 for usage."""
 
 
 class ShowCommand:
@@ -39,8 +39,8 @@ class ShowCommand:
     name = "show"
     help = "show a stored run, or one of its trials"
     description = (
-        "Show a stored run with its trials, or one trial: its questions, answers, "
-        "scores with their reasons, tokens, cost and attempts."
+        "Show a stored run with its trials, or one trial: inputs, answers, scores with "
+        "reasons, tokens, cost and attempts."
     )
     epilog = _EPILOG
 
@@ -51,69 +51,69 @@ class ShowCommand:
         parser.add_argument(
             "--transcript",
             action="store_true",
-            help="of a trial the conversation alone: who said what, with the calls of tools",
+            help="only the conversation of a trial: messages and tool calls",
         )
         add_store(parser)
         parser.add_argument("--failed", action="store_true", help="only trials that did not pass")
-        parser.add_argument("--limit", type=number, metavar="N", help="at most so many trials")
+        parser.add_argument("--limit", type=number, metavar="N", help="at most N trials")
         parser.add_argument(
-            "--offset", type=number, default=0, metavar="N", help="leave out the first N trials"
+            "--offset", type=number, default=0, metavar="N", help="skip the first N trials"
         )
         add_json(parser)
 
     def run(self, args: argparse.Namespace) -> int:
-        """Print a run or a trial; 1 where there is no such thing."""
+        """Print a run or a trial; 1 if it does not exist."""
         if args.transcript and args.trial is None:
             args.usage_error("--transcript needs a TRIAL")
         store = open_runs(args)
         try:
-            found = store.run(args.run_id)
+            run = store.run(args.run_id)
             if args.trial is not None:
-                return _show_trial(store, found, args)
+                return _show_trial(store, run, args)
             if args.json:
-                return _print_json(store, found, args)
-            return _show_run(store, found, args)
+                return _print_json(store, run, args)
+            return _show_run(store, run, args)
         finally:
             store.close()
 
 
-def _show_run(store: "SqliteRunStore", found: "Run", args: argparse.Namespace) -> int:
-    """Print the run_header and the table of trials."""
+def _show_run(store: "SqliteRunStore", run: "Run", args: argparse.Namespace) -> int:
+    """Print the header and the table of trials."""
     from pytest_evals.ground.plain_text import table
 
-    print_header(found)
-    rows = list(_chosen(store, found, args))
+    print_header(run)
+    rows = list(_selected_rows(store, run, args))
     shown = rows[args.offset : None if args.limit is None else args.offset + args.limit]
     say()
-    one_file = len({row.trial.partition("::")[0] for row in rows}) == 1
-    cells = [_cells(row, short=one_file) for row in shown]
+    is_one_file = len({row.trial.partition("::")[0] for row in rows}) == 1
+    cells = [_cells(row, short=is_one_file) for row in shown]
     lines = table(_HEADER, cells, width=width(), align=_ALIGN) if shown else []
     for i, line in enumerate(lines):
-        word = cells[i - 1][1] if i else ""
+        outcome = cells[i - 1][1] if i else ""
         say(
-            line.replace(f" {word} ", f" {color(word, _COLORS[word])} ", 1)
-            if word in _COLORS
+            line.replace(f" {outcome} ", f" {color(outcome, _COLORS[outcome])} ", 1)
+            if outcome in _COLORS
             else color(line, "bold")
             if not i
             else line
         )
-    what = "trials that did not pass" if args.failed else "trials"
-    say(f"{len(rows)} {what}" if len(shown) == len(rows) else f"{len(shown)} of {len(rows)} {what}")
+    noun = "trials that did not pass" if args.failed else "trials"
+    say(f"{len(rows)} {noun}" if len(shown) == len(rows) else f"{len(shown)} of {len(rows)} {noun}")
     return 0
 
 
-def _chosen(
-    store: "SqliteRunStore", found: "Run", args: argparse.Namespace
+def _selected_rows(
+    store: "SqliteRunStore", run: "Run", args: argparse.Namespace
 ) -> Iterator["TrialRow"]:
-    """Yield the trials that are asked for."""
-    return (row for row in store.rows(found.id) if not args.failed or row.outcome != "passed")
+    """Yield the trials that the options select."""
+    return (row for row in store.rows(run.id) if not args.failed or row.outcome != "passed")
 
 
-def _word(row: "TrialRow") -> str:
+def _outcome(row: "TrialRow") -> str:
     """Return the word for a trial's outcome."""
     if row.error == "not_needed":
         return "not needed"
-    return "tolerated" if row.tolerated else WORDS.get(row.outcome, row.outcome)
+    return "tolerated" if row.tolerated else _OUTCOMES.get(row.outcome, row.outcome)
 
 
 def _cells(row: "TrialRow", *, short: bool) -> list[str]:
@@ -122,7 +122,7 @@ def _cells(row: "TrialRow", *, short: bool) -> list[str]:
 
     return [
         row.trial.partition("::")[2] or row.trial if short else row.trial,
-        _word(row),
+        _outcome(row),
         "-" if row.score is None else f"{row.score:.2f}",
         format_seconds(row.latency_s),
         format_count(row.tokens),
@@ -131,45 +131,45 @@ def _cells(row: "TrialRow", *, short: bool) -> list[str]:
     ]
 
 
-def _print_json(store: "SqliteRunStore", found: "Run", args: argparse.Namespace) -> int:
-    """Print a run and its trials as one JSON value, a trial at a time: a run may be large."""
+def _print_json(store: "SqliteRunStore", run: "Run", args: argparse.Namespace) -> int:
+    """Print a run and its trials as one JSON value, trial by trial because a run can be large."""
     import json
 
     from pytest_evals.reporters.shape import trial_json
 
-    whole = json.dumps({"schema": 1, "run": found.model_dump(mode="json"), "trials": []}, indent=2)
-    begun, _, end = whole.rpartition("[]")
-    wanted = [row.trial for row in _chosen(store, found, args)]
+    empty = json.dumps({"schema": 1, "run": run.model_dump(mode="json"), "trials": []}, indent=2)
+    start, _, end = empty.rpartition("[]")
+    trials = [row.trial for row in _selected_rows(store, run, args)]
     last = None if args.limit is None else args.offset + args.limit
-    left = set(wanted[args.offset : last])
-    sys.stdout.write(f"{begun}[")
+    shown = set(trials[args.offset : last])
+    sys.stdout.write(f"{start}[")
     separator = ""
-    for result in store.results(found.id):
-        if result.id in left:
+    for result in store.results(run.id):
+        if result.id in shown:
             sys.stdout.write(f"{separator}\n    {json.dumps(trial_json(result))}")
             separator = ","
     sys.stdout.write(f"\n  ]{end}\n")
     return 0
 
 
-def _show_trial(store: "SqliteRunStore", found: "Run", args: argparse.Namespace) -> int:
+def _show_trial(store: "SqliteRunStore", run: "Run", args: argparse.Namespace) -> int:
     """Print one trial."""
     from pytest_evals.archive.trial_lookup import find_trial
-    from pytest_evals.archive.trial_text import describe
+    from pytest_evals.archive.trial_text import describe_trial
     from pytest_evals.ground.plain_text import neutral
     from pytest_evals.reporters.shape import trial_json
     from pytest_evals.reporters.transcript import transcript
 
-    trial = find_trial(args.trial, [row.trial for row in store.rows(found.id)], found.id)
-    attempts = store.attempts(found.id, trial)
-    labels = [score for name, score in store.labels(found.id) if name == trial]
+    trial = find_trial(args.trial, [row.trial for row in store.rows(run.id)], run.id)
+    attempts = store.attempts(run.id, trial)
+    labels = [score for name, score in store.labels(run.id) if name == trial]
     if args.json:
-        told = trial_json(attempts[-1], whole=True)
-        told["earlier_attempts"] = [trial_json(result, whole=True) for result in attempts[:-1]]
-        told["labels"] = [score.model_dump(mode="json") for score in labels]
-        say_json({"schema": 1, "run": found.id, "trial": told})
+        value = trial_json(attempts[-1], whole=True)
+        value["earlier_attempts"] = [trial_json(result, whole=True) for result in attempts[:-1]]
+        value["labels"] = [score.model_dump(mode="json") for score in labels]
+        say_json({"schema": 1, "run": run.id, "trial": value})
         return 0
-    lines = transcript(attempts[-1]) if args.transcript else describe(attempts, labels)
+    lines = transcript(attempts[-1]) if args.transcript else describe_trial(attempts, labels)
     for line in lines:
         say(neutral(line))
     return 0
