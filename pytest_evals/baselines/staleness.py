@@ -115,7 +115,7 @@ def _changed_parts(
     scorers = scorers_digest(dataset, case, registry.scorers_of(dataset, case))
     changed = []
     if any(line.digests.case not in {"", case.digest} for line in lines):
-        changed.append("question or reference answer")
+        changed.append("input or reference answer")
     if any(line.digests.scorers not in {"", scorers} for line in lines):
         changed.append("assertions")
     return changed

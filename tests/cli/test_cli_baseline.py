@@ -148,7 +148,7 @@ def test_check_says_what_is_stale(evals_cli):
         "baselines/plain.jsonl: whole, 1 line",
         "  every case of plain.evals.yaml has its line, and none is stale",
         "baselines/support.jsonl: whole, 20 lines",
-        "  stale: return-8 (its question or reference answer changed)",
+        "  stale: return-8 (its input or reference answer changed)",
         "  not in the dataset: return-9",
         "  without a line: new",
     ]
@@ -274,4 +274,4 @@ def test_scripts_are_answers(here, evals_cli):
     write(here, now=True)
     _, out, _ = evals_cli("baseline", "check", "baselines/support.jsonl", "--json")
     (told,) = json.loads(out)["baselines"]
-    assert told["edited"] == {"return-8": "question or reference answer"}
+    assert told["edited"] == {"return-8": "input or reference answer"}

@@ -29,7 +29,7 @@ def test_against_the_committed_baseline(evals_cli):
     assert status == 1
     lines = out.splitlines()
     assert re.fullmatch(r"support: run \S+ against baselines/support\.jsonl", lines[0])
-    assert lines[1].startswith("* large: REGRESSED: passes of return-2, return-5 became fails")
+    assert lines[1].startswith("* large: REGRESSED: return-2, return-5 pass less often than in the baseline;")
     titles = [line for line in lines if re.match(r"[a-z].*: \d+$", line)]
     assert titles == [
         "regressed: 2",
@@ -154,7 +154,7 @@ def test_markdown(evals_cli):
     """Answers stand in fenced diffs, names in code; nothing of a model can act."""
     status, out, _ = evals_cli("diff", "latest", "--md", "--dataset", "support")
     assert status == 1
-    assert "- ❌ `large`, `no regressions`: REGRESSED: passes of return-2" in out
+    assert "- ❌ `large`, `no regressions`: REGRESSED: return-2, return-5 pass less often" in out
     assert "#### Regressed: 2\n\n`return-2[large]` passed 3/3, now 0/3 (blocks)" in out
     assert "```diff\n- You have 30 days.\n+ You have 14 days.\n! scores: contains 1 -> 0\n" in out
     assert not {"\x1b", "\u202e"} & set(out)

@@ -27,7 +27,7 @@ def edited_parts(before: BaselineLine, now: BaselineLine) -> tuple[str, ...]:
     )
 
 
-_EDITED = {"case": "its question or reference answer changed", "scorers": "its assertions changed"}
+_EDITED = {"case": "its input or reference answer changed", "scorers": "its assertions changed"}
 
 
 def build_row(declared: ComparisonSpec, baseline: Baseline, run: RunSide) -> Row:
