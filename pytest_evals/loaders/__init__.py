@@ -1,1 +1,1 @@
-"""Loaders: from a file to a Dataset. `base` is the Protocol; each format is a file."""
+"""Loaders: read a file as a Dataset. `base` has the Protocol; each format is a module."""

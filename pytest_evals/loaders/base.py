@@ -1,4 +1,4 @@
-"""Loader: from the text of a file to plain data that knows where every value stands."""
+"""Loader: parse the text of a file to plain data with the position of every value."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,33 +10,33 @@ from pytest_evals.ground.canonical import Json
 from pytest_evals.ground.errors import Position, Problem
 
 Loc = tuple[str | int, ...]
-"""The way to a value from the root: keys and indices, ``("cases", 3, "scorers", 0, "regex")``."""
+"""The location of a value: keys and indices, ``("cases", 3, "scorers", 0, "regex")``."""
 
 MAX_DEPTH = 100
-"""How many lists and mappings may stand in one another, in any format."""
+"""The maximum nesting of lists and mappings, in any format."""
 
 
 class Locator(Protocol):
-    """Knows where every value of a document stands."""
+    """Returns the position of a value in a document."""
 
     def __call__(self, loc: Loc, *, key: bool = False) -> Position:
-        """Return where a value begins; of the deepest part of the way that exists.
+        """Return the position of a value, or of its deepest existing parent.
 
         Args:
-            loc: the way to the value.
-            key: whether the place of its key in its mapping is wanted instead.
+            loc: the location of the value.
+            key: whether to return the position of its key instead.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A parsed file: its data and where everything in it stands."""
+    """A parsed file: its data and the positions of its values."""
 
     data: Json
     where: Locator
     problems: tuple[Problem, ...] = ()
-    """What is wrong with the file although its data can be read (a key that stands twice)."""
+    """Problems of a file whose data can be read, such as duplicate keys."""
 
 
 class Loader(Protocol):
@@ -44,22 +44,22 @@ class Loader(Protocol):
 
     name: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]]
-    """File name endings, with the dot, lower case."""
+    """File name suffixes in lower case, with the dot."""
 
     def parse(self, content: bytes, path: str) -> Document:
         """Parse a file.
 
         Raises:
-            DatasetError: it cannot be read at all: every problem found, with its position.
+            DatasetError: it cannot be parsed; holds every problem with its position.
         """
         ...
 
 
 class Checker(Protocol):
-    """Knows what is registered; finds what is wrong with a Dataset that it cannot know itself."""
+    """The registry as loaders see it: the registered names, and checks that need them."""
 
     def check(self, dataset: Dataset) -> Iterable[tuple[Loc, str]]:
-        """Return every problem as the way to it and a message."""
+        """Return every problem of a dataset: its location and a message."""
         ...
 
     def names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -67,18 +67,18 @@ class Checker(Protocol):
         ...
 
     def loader(self, suffix: str) -> type[Loader] | None:
-        """Return the loader of files whose names end so; None where there is none."""
+        """Return the loader for a file name suffix; None without one."""
         ...
 
     def suffixes(self) -> tuple[str, ...]:
-        """Return the endings of the names of files that can be loaded."""
+        """Return the file name suffixes that can be loaded."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class LoadContext:
-    """What loading needs besides the file."""
+    """The context of loading."""
 
     rootdir: Path
-    """``file://`` and ``$include`` stay below it; paths are shown relative to it."""
+    """``file://`` and ``$include`` must stay below it; messages show paths relative to it."""
     checker: Checker

@@ -1,7 +1,7 @@
-"""From a file to a Dataset, or to everything that is wrong with it.
+"""Load a file as a Dataset, or report every problem of the file.
 
-Knows the form of a dataset file; the formats are the loaders', and whether scorers and providers
-exist is for the checker of the context to say.
+This module knows the keys of a dataset file. Loaders know the formats; the checker of the context
+knows which scorers and providers exist.
 """
 
 import gc
@@ -28,22 +28,22 @@ from pytest_evals.loaders.text import show
 from pytest_evals.model import Model
 
 DATASET_KEYS = (*(name for name in Dataset.model_fields if name != "path"), "defaults")
-"""The keys of a dataset file; ``x-`` and what follows is the user's own (a home for anchors)."""
+"""The keys of a dataset file; keys with the prefix ``x-`` are free, for example for anchors."""
 _READ_APART = frozenset({"models", "prompt", "scorers", "cases", "defaults"})
 _AT_KEY = ("unknown key", "no scorer is called")
-"""How messages of the checker begin that speak of a key, not of its value."""
+"""The prefixes of checker messages about a key instead of its value."""
 
 
 def load(path: Path, context: LoadContext) -> Dataset:
     """Load a dataset.
 
     Args:
-        path: a YAML, JSON, JSON lines or CSV file. The last two are rows of cases; the first row of
-            JSON lines may be ``{"$dataset": {...}}`` with the other keys of a dataset.
+        path: a YAML, JSON, JSON Lines or CSV file. JSON Lines and CSV are rows of cases; the first
+            row of JSON Lines may be ``{"$dataset": {...}}`` with the other keys of a dataset.
         context: the rootdir and the checker.
 
     Raises:
-        DatasetError: every problem of the file and of those it includes.
+        DatasetError: holds every problem of the file and of included files.
     """
     with _gc_paused():
         return _Build(path, context).dataset()
@@ -51,10 +51,10 @@ def load(path: Path, context: LoadContext) -> Dataset:
 
 @contextmanager
 def _gc_paused() -> Iterator[None]:
-    """Pause the cyclic garbage collector.
+    """Disable the garbage collector.
 
-    Loading makes many objects and no garbage, and the collector's rounds over what is kept took
-    most of the time (YAML: 0.55 s of 0.67 s for 10,000 cases).
+    Loading creates many objects and no garbage; collection took most of the time (YAML: 0.55 s of
+    0.67 s for 10,000 cases).
     """
     was_on = gc.isenabled()
     gc.disable()
@@ -67,25 +67,25 @@ def _gc_paused() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Where in a file the dataset's own keys are, and where its cases."""
+    """The locations of the dataset keys and of the cases in a file."""
 
     document: Document
     keys: dict[str, Json]
-    """Without the cases."""
+    """The dataset keys without `cases`."""
     at: Loc
-    """The way to the keys."""
+    """The location of the keys."""
     cases: Loc
-    """The way to the cases."""
+    """The location of the cases."""
     first: int = 0
-    """The number of the first row that is a case."""
+    """The index of the first row with a case."""
 
     def place(self, *loc: str | int) -> Loc:
-        """Return the way to a value of the dataset as it was written."""
+        """Return the location of a value of the dataset as written."""
         return (*self.at, *written_loc(self.keys, loc))
 
 
 class _Build:
-    """One loading."""
+    """One load of a dataset."""
 
     def __init__(self, path: Path, context: LoadContext) -> None:
         self._path = path
@@ -94,13 +94,13 @@ class _Build:
         self._shown = self._files.shown(path)
         self._report = Report(self._shown)
         self._doubtful = False
-        """Whether what the checker says of whole cases may only follow from another mistake."""
+        """Whether checker messages about whole cases may be a consequence of another problem."""
 
     def dataset(self) -> Dataset:
         """Return the dataset.
 
         Raises:
-            DatasetError: everything that is wrong.
+            DatasetError: holds every problem.
         """
         document = self._files.parse(self._path)
         self._report.extend(document.problems)
@@ -127,16 +127,16 @@ class _Build:
         return dataset
 
     def _written(self, document: Document) -> _Layout:
-        """Find the dataset's own keys and its cases.
+        """Find the dataset keys and the cases.
 
         Raises:
-            DatasetError: there are no cases to be found.
+            DatasetError: there are no cases.
         """
         data = document.data
         if isinstance(data, list) and is_rows(self._path):
             return self._in_rows(document, data)
         if data is None:
-            self._fail(document, (), "the file holds no data: there is nothing to test")
+            self._fail(document, (), "the file has no data: there is nothing to test")
         if not isinstance(data, dict):
             self._fail(document, (), f"expected a mapping with `cases`, found {show(data)}")
         if "cases" not in data:
@@ -148,17 +148,19 @@ class _Build:
         return _Layout(document, keys, (), ("cases",))
 
     def _in_rows(self, document: Document, rows: list[Json]) -> _Layout:
-        """Find the dataset's own keys in the first row, where it has any.
+        """Find the dataset keys in the first row, if it has any.
 
         Raises:
-            DatasetError: there are no cases to be found.
+            DatasetError: there are no cases.
         """
         written = _Layout(document, {}, (), ())
         head = rows[0] if rows else None
         if isinstance(head, dict) and HEADER in head:
             keys = head[HEADER]
             if len(head) > 1 or not isinstance(keys, dict):
-                self._fail(document, (0,), f"`{HEADER}` stands alone, with a mapping")
+                self._fail(
+                    document, (0,), f"`{HEADER}` must be the only key of its row, with a mapping"
+                )
             if "cases" in keys:
                 self._fail(document, (0, HEADER, "cases"), "the cases are the rows below this one")
             written = _Layout(document, keys, (0, HEADER), (), 1)
@@ -167,12 +169,12 @@ class _Build:
         return written
 
     def _fail(self, document: Document, loc: Loc, message: str) -> NoReturn:
-        """Stop, with what was found so far."""
+        """Raise an error with all problems so far."""
         self._report.at(document, loc, message)
         raise self._report.error()
 
     def _check_keys(self, written: _Layout) -> None:
-        """Report unknown keys of the dataset."""
+        """Report unknown dataset keys."""
         for key in written.keys:
             if key not in DATASET_KEYS and key != "$schema" and not key.startswith("x-"):
                 self._doubtful = True
@@ -181,7 +183,7 @@ class _Build:
                 )
 
     def _defaults(self, written: _Layout) -> Defaults:
-        """Return what every case has."""
+        """Return the defaults of all cases."""
         raw = written.keys.get("defaults", {})
         try:
             defaults = Defaults.model_validate(raw)
@@ -194,7 +196,7 @@ class _Build:
         return defaults
 
     def _models(self, written: _Layout) -> dict[int, Model]:
-        """Return the models that are right, by their numbers in the file."""
+        """Return the valid models, by their indices in the file."""
         _, providers = self._checker.names()
         models: dict[int, Model] = {}
         for i in range(self._length(written, "models", "models")):
@@ -207,7 +209,7 @@ class _Build:
         return models
 
     def _scorers(self, written: _Layout, reader: CaseReader) -> dict[int, ScorerSpec]:
-        """Return the dataset's assertions that are right, by their numbers in the file."""
+        """Return the valid scorers of the dataset, by their indices in the file."""
         scorers: dict[int, ScorerSpec] = {}
         for i in range(self._length(written, "scorers", "scorers")):
             loc = (*written.at, "scorers", i)
@@ -219,7 +221,7 @@ class _Build:
         return scorers
 
     def _length(self, written: _Layout, key: str, things: str) -> int:
-        """Return the length of a list; 0 where it is missing or, which is reported, no list."""
+        """Return the length of a list; 0 if it is missing. Report any other type."""
         raw = written.keys.get(key, [])
         if isinstance(raw, list):
             return len(raw)
@@ -241,7 +243,7 @@ class _Build:
         return prompt
 
     def _plain_values(self, written: _Layout) -> Dataset:
-        """Return the dataset with what is a plain value in it."""
+        """Return the dataset with its plain values only."""
         stem = self._path.name.removesuffix(self._path.suffix).removesuffix(".evals")
         fallback = {
             "name": re.sub(r'^\.+|[/\\:*?"<>|]', "", stem) or "dataset",
@@ -265,13 +267,13 @@ class _Build:
     def _check(
         self, dataset: Dataset, written: _Layout, reader: CaseReader, numbers: dict[str, list[int]]
     ) -> None:
-        """Report what only the checker can see.
+        """Report the problems that the checker finds.
 
         Args:
-            dataset: what could be made of the file.
-            written: the file.
-            reader: knows where each case was written.
-            numbers: for models and scorers, the number in the file of each that is in the dataset.
+            dataset: the valid parts of the dataset.
+            written: the layout of the file.
+            reader: has the origin of each case.
+            numbers: for models and scorers, their indices in the file.
         """
         for loc, message in self._checker.check(dataset):
             key = message.startswith(_AT_KEY)
@@ -283,5 +285,5 @@ class _Build:
                 self._report.at(document, (*origin, *inner), message, key=key)
                 continue
             if len(loc) > 1 and loc[0] in numbers and isinstance(loc[1], int):
-                loc = (loc[0], numbers[str(loc[0])][loc[1]], *loc[2:])  # noqa: PLW2901 - its place
+                loc = (loc[0], numbers[str(loc[0])][loc[1]], *loc[2:])  # noqa: PLW2901 - the location in the file
             self._report.at(written.document, written.place(*loc), message, key=key)

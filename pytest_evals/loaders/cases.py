@@ -1,7 +1,7 @@
-"""The cases of a dataset: each row made a Case, and where each was written remembered.
+"""The cases of a dataset: convert each row to a Case, and record its origin.
 
-Rows come from the dataset's own list and from the files that it includes. One bad row hides no
-other.
+Rows come from the list of the dataset and from included files. An invalid row does not hide
+problems of other rows.
 """
 
 from collections.abc import Iterator
@@ -25,23 +25,23 @@ from pytest_evals.message import Message
 
 CASE_KEYS = tuple(name for name in Case.model_fields if name != "source")
 HEADER = "$dataset"
-"""The key of a row that holds the other keys of its dataset."""
+"""The key of the row with the other keys of the dataset."""
 _INCLUDE = "$include"
 _NO_ID = "case"
-"""Stands for an id until it can be derived."""
+"""A placeholder until the id is derived."""
 
 Row = tuple[Json, Document, Loc]
-"""What is written, in which file, and where in it."""
+"""The raw case, its file, and its location there."""
 
 _validate = Case.__pydantic_validator__.validate_python
 
 
 class CaseReader:
-    """Makes the cases of one dataset.
+    """Reads the cases of one dataset.
 
     Attributes:
-        cases: those that are right, in order.
-        origins: for each of them, its file and the way to it there.
+        cases: the valid cases, in order.
+        origins: the file and location of each of them.
     """
 
     def __init__(self, files: Files, report: Report, defaults: Defaults) -> None:
@@ -54,16 +54,16 @@ class CaseReader:
         self._seen: dict[str, int] = {}
         self._specs: dict[bytes, ScorerSpec] = {}
         self._written: dict[tuple[str, ...], set[str]] = {}
-        """Which fields were written, by their keys."""
+        """Sets of written fields, by the keys of a row."""
 
     def read(self, document: Document, loc: Loc, path: Path, *, first: int = 0) -> None:
-        """Add the cases that are written at a place: a list, or the path of a file.
+        """Add the cases at a location: a list, or the path of a file.
 
         Args:
             document: the file.
-            loc: the way to the cases in it.
-            path: the file's path, for the files named in it.
-            first: the number of the first row that is a case.
+            loc: the location of the cases.
+            path: the path of the file; included files are relative to it.
+            first: the index of the first row with a case.
         """
         written = document.data
         for step in loc:
@@ -75,7 +75,7 @@ class CaseReader:
     def _rows(
         self, document: Document, loc: Loc, chain: tuple[Path, ...], written: Json
     ) -> Iterator[Row]:
-        """Yield the rows of a list, those of included files in their place."""
+        """Yield the rows of a list, with the rows of included files in their place."""
         if isinstance(written, str):
             yield from self._included(document, loc, chain, written)
             return
@@ -94,7 +94,7 @@ class CaseReader:
                     self._report.at(
                         document,
                         row_loc,
-                        f"`{_INCLUDE}` stands alone, with the path of a file of cases",
+                        f"`{_INCLUDE}` must be the only key, with the path of a file of cases",
                     )
                     continue
                 yield from self._included(document, (*row_loc, _INCLUDE), chain, target)
@@ -104,7 +104,7 @@ class CaseReader:
     def _included(
         self, document: Document, loc: Loc, chain: tuple[Path, ...], written: str
     ) -> Iterator[Row]:
-        """Yield the rows of a file that is named at a place."""
+        """Yield the rows of an included file."""
         try:
             path = self._files.beside(chain[-1], written)
             if path.resolve() in [other.resolve() for other in chain]:
@@ -120,15 +120,15 @@ class CaseReader:
         self._report.extend(inner.problems)
         if not isinstance(inner.data, list):
             self._report.at(
-                inner, (), f"an included file is a list of cases, found {show(inner.data)}"
+                inner, (), f"an included file must be a list of cases, found {show(inner.data)}"
             )
         elif not inner.data and not inner.problems:
-            self._report.at(document, loc, f"{written!r} holds no cases")
+            self._report.at(document, loc, f"{written!r} has no cases")
         else:
             yield from self._rows(inner, (), (*chain, path), inner.data)
 
     def _add(self, raw: Json, document: Document, loc: Loc) -> None:
-        """Make a case of a row, or report what is wrong with it."""
+        """Convert a row to a case, or report its problems."""
         if type(raw) is not dict:
             self._report.at(
                 document, loc, f"expected a case (a mapping with `id`, `input`), found {show(raw)}"
@@ -136,7 +136,7 @@ class CaseReader:
             return
         if HEADER in raw:
             self._report.at(
-                document, loc, f"`{HEADER}` stands in the first row of a dataset, and nowhere else"
+                document, loc, f"`{HEADER}` is only allowed in the first row of a dataset"
             )
             return
         place = document.where(loc)
@@ -162,14 +162,14 @@ class CaseReader:
         except ValidationError as error:
             self._report.findings(document, loc, _findings(error, raw))
             return
-        # Which fields were written is a set of 200 bytes a case: cases with equal keys share one.
+        # Share the set of written fields between cases with equal keys: saves 200 bytes a case.
         written = self._written.setdefault(tuple(fields), case.model_fields_set)
         object.__setattr__(case, "__pydantic_fields_set__", written)
         if right:
             self._register(case if named else _with_id(case), document, loc, named=named)
 
     def _register(self, case: Case, document: Document, loc: Loc, *, named: bool) -> None:
-        """Add a case, if its id is new."""
+        """Add a case; report a duplicate id."""
         first = self._seen.setdefault(case.id, len(self.cases))
         if first == len(self.cases):
             self.cases.append(case)
@@ -177,14 +177,14 @@ class CaseReader:
             return
         other = self.cases[first].source
         if named:
-            message = f"id {clip(case.id)} stands twice, first in {other}; ids are unique"
+            message = f"duplicate id {clip(case.id)}, first in {other}; ids must be unique"
             self._report.at(document, (*loc, "id"), message)
         else:
-            message = f"this case asks the same as the one in {other}; give both an `id`"
+            message = f"this case has the same content as the one in {other}; give both an `id`"
             self._report.at(document, loc, message)
 
     def scorer(self, document: Document, loc: Loc, raw: Json) -> ScorerSpec | None:
-        """Return the assertion that is written at a place, equal ones once; None if it is wrong."""
+        """Return the scorer at a location, shared between equal ones; None if it is invalid."""
         key = key_of(raw, 2)
         spec = self._specs.get(key)
         if spec is not None:
@@ -204,7 +204,7 @@ class CaseReader:
         return spec
 
     def _apply_defaults(self, fields: dict[str, Any]) -> None:
-        """Add the defaults to a row: tags and mappings are joined, the row's own values win."""
+        """Add the defaults to a row: tags and mappings are merged, the values of the row win."""
         defaults = self._defaults
         if defaults.tags:
             written = fields.get("tags", ())
@@ -224,7 +224,7 @@ class CaseReader:
 
 
 def _findings(error: ValidationError, raw: dict[str, Json]) -> list[Finding]:
-    """Say what is wrong with a row, its chat messages one by one."""
+    """Return the problems of a row; those of its chat messages one by one."""
     findings: list[Finding] = []
     for finding in explain(error, raw, Case, allowed=CASE_KEYS):
         if finding.loc != ("input",) or not isinstance(raw["input"], list):
@@ -246,12 +246,12 @@ def _findings(error: ValidationError, raw: dict[str, Json]) -> list[Finding]:
 
 
 def _with_id(case: Case) -> Case:
-    """Give a case an id made of what it asks, which other cases do not change."""
+    """Return the case with an id that is derived from its content."""
     return case.model_copy(update={"id": f"{slug(_input_text(case))}-{case.digest[:6]}"})
 
 
 def _input_text(case: Case) -> str:
-    """Return the text of a case's question."""
+    """Return the input of a case as a text."""
     if case.turns:
         return case.turns[0]
     if isinstance(case.input, str):

@@ -1,9 +1,9 @@
-"""CSV: a row is a case, a column one of its keys, named in the first line.
+"""CSV: each row is a case; the first line names the columns, which are keys of a case.
 
-A column is ``input``, ``expected``, ``metadata.topic``, ``variables.city``; a suffix gives its
-type: ``expected:int``, ``:float``, ``:bool``, ``:json``, ``:list``. Without one it is a text, but
-for the keys of a case that cannot be (``tags``, ``samples``, ``turns``, ``scorers``, ...). An empty
-cell is no value. A ``.tsv`` file has tabs for commas.
+Columns are ``input``, ``expected``, ``metadata.topic``, ``variables.city``; a suffix sets the type:
+``expected:int``, ``:float``, ``:bool``, ``:json``, ``:list``. The default type is text, except for
+keys that cannot be a text (``tags``, ``samples``, ``turns``, ``scorers``, ...). An empty cell has
+no value. A ``.tsv`` file has tabs instead of commas.
 """
 
 import csv
@@ -32,10 +32,10 @@ class CsvLoader:
     suffixes: ClassVar[tuple[str, ...]] = (".csv", ".tsv")
 
     def parse(self, content: bytes, path: str) -> Document:
-        """Parse a file: its data is a list of cases.
+        """Parse a file to a list of cases.
 
         Raises:
-            DatasetError: it is not CSV, or no row can be read.
+            DatasetError: it is not CSV, or no row can be parsed.
         """
         text = decode(content, path)
         reading = _Reading(text, path, "\t" if path.lower().endswith(".tsv") else ",")
@@ -47,17 +47,17 @@ class CsvLoader:
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """A column: where its values go and how they are read."""
+    """A column: the key of its values and their parser."""
 
     key: str
-    """The case's key."""
+    """The key of the case."""
     inner: str | None
-    """The key in that, for ``metadata.x``."""
+    """The inner key, for ``metadata.x``."""
     read: Callable[[str], Json]
 
 
 class _Reading:
-    """One reading of a file, which then knows where its values stand."""
+    """One parse of a file, with the positions of its values."""
 
     def __init__(self, text: str, path: str, delimiter: str) -> None:
         self._text = text
@@ -75,7 +75,7 @@ class _Reading:
         """Yield each row as a case.
 
         Raises:
-            DatasetError: the quoting is broken, so that what follows cannot be told.
+            DatasetError: the quoting is broken, so the following rows are unknown.
         """
         for number, (start, cells) in enumerate(self._records()):
             if number == 0:
@@ -89,7 +89,7 @@ class _Reading:
                     Problem(
                         Position(self._path, start + 1, 1),
                         f"found {_count(cells)}, expected {len(self._columns)} as in the first "
-                        f"line; a cell that holds {self._delimiter!r} or a line break is quoted",
+                        f"line; quote a cell that contains {self._delimiter!r} or a line break",
                     )
                 )
                 continue
@@ -97,10 +97,10 @@ class _Reading:
             yield self._case(start, cells)
 
     def _records(self) -> Iterator[tuple[int, list[str]]]:
-        """Yield each record that is not blank and the 0-based line where it begins."""
+        """Yield each record that is not blank, with its first line (0-based)."""
         lines = (f"{line}\n" for line in self._text.split("\n"))
         reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
-        # The limit is the module's: lifted only while this file is read.
+        # The limit is global to the module: raise it only while this file is parsed.
         limit = csv.field_size_limit(max(csv.field_size_limit(), len(self._text)))
         start = 0
         records: list[tuple[int, list[str]]] = []
@@ -115,8 +115,8 @@ class _Reading:
                     *self.problems,
                     Problem(
                         Position(self._path, start + 1, 1),
-                        f"not CSV: {error}; a quoted cell ends with its quote, and a quote inside "
-                        "it is written twice",
+                        f"not CSV: {error}; close each quoted cell, and double a quote inside of "
+                        "it",
                     ),
                 ]
             ) from None
@@ -125,7 +125,7 @@ class _Reading:
         return iter(records)
 
     def _column(self, header: str, index: int) -> _Column | None:
-        """Return what a header names; None where it names nothing, which is a problem."""
+        """Parse a header; report an invalid one and return None."""
         name, colon, type_name = header.strip().rpartition(":")
         if not colon:
             name, type_name = header.strip(), ""
@@ -148,31 +148,31 @@ class _Reading:
         return _Column(key, inner or None, read)
 
     def _unknown(self, header: str, name: str) -> str:
-        """Word an unknown column."""
+        """Return the message for an unknown column."""
         if not name:
             return "found a column without a name"
         hint = suggest(name, _KEYS)
         return (
-            f"unknown column {clip(header)}.{hint} What is only kept is `metadata.<name>`, what "
-            "the prompt uses is `variables.<name>`"
+            f"unknown column {clip(header)}.{hint} Use `metadata.<name>` for extra fields, and "
+            "`variables.<name>` for the variables of the prompt"
         )
 
     def _check_delimiter(self, cells: list[str]) -> None:
-        """Refuse a file whose cells are not separated as they should be.
+        """Reject a file with another delimiter.
 
         Raises:
-            DatasetError: the first line is one cell, and has another separator in it.
+            DatasetError: the first line is one cell that contains another delimiter.
         """
         for other in ";\t,|":
             if len(cells) == 1 and other != self._delimiter and other in cells[0]:
                 raise DatasetError.at(
                     Position(self._path, self._header + 1, 1),
-                    f"found the one column {clip(cells[0])}; separate cells by "
-                    f"{self._delimiter!r}, not by {other!r}",
+                    f"found a single column {clip(cells[0])}; separate cells with "
+                    f"{self._delimiter!r}, not with {other!r}",
                 )
 
     def _check_duplicates(self, cells: list[str]) -> None:
-        """Report columns that stand twice."""
+        """Report duplicate columns."""
         seen: dict[tuple[str, str | None], int] = {}
         for i, column in enumerate(self._columns):
             if column is None:
@@ -181,15 +181,15 @@ class _Reading:
             if first != i:
                 self._report_column(
                     i,
-                    f"column {clip(cells[i])} stands twice: columns {first + 1} and {i + 1}",
+                    f"duplicate column {clip(cells[i])}: columns {first + 1} and {i + 1}",
                 )
 
     def _report_column(self, index: int, message: str) -> None:
-        """Add a problem with a column."""
+        """Report a problem with a column."""
         self.problems.append(Problem(self._cell(self._header, index), message))
 
     def _case(self, start: int, cells: list[str]) -> dict[str, Json]:
-        """Make a case of a row."""
+        """Convert a row to a case."""
         case: dict[str, Json] = {}
         for i, (column, cell) in enumerate(zip(self._columns, cells, strict=True)):
             if column is None or not cell:
@@ -206,7 +206,7 @@ class _Reading:
         return case
 
     def __call__(self, loc: Loc, *, key: bool = False) -> Position:
-        """Return where a value begins; the place of a key is its column in the first line."""
+        """Return the position of a value; that of a key is its column in the first line."""
         row = loc[0] if loc else -1
         if not isinstance(row, int) or not 0 <= row < len(self._starts):
             return Position(self._path, 1, 1)
@@ -218,11 +218,11 @@ class _Reading:
         return Position(self._path, self._starts[row] + 1, 1)
 
     def _cell(self, line: int, index: int) -> Position:
-        """Return where a cell begins, by reading its record again.
+        """Return the position of a cell, by parsing its record again.
 
         Args:
-            line: the 0-based line where the record begins.
-            index: the cell's number in it.
+            line: the first line of the record (0-based).
+            index: the index of the cell.
         """
         offset = self._lines.start(line)
         quote = re.compile(r'"[^"]*(?:""[^"]*)*"')
@@ -234,19 +234,19 @@ class _Reading:
 
 
 def _count(cells: list[str]) -> str:
-    """Say how many cells there are."""
+    """Return the number of cells as words."""
     return "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
 
 
 def _int(cell: str) -> Json:
-    """Read a whole number."""
+    """Parse a whole number."""
     if not re.fullmatch(r"\s*[-+]?[0-9]{1,4000}\s*", cell):
         raise ValueError(f"expected a whole number, found {clip(cell)}")
     return int(cell)
 
 
 def _float(cell: str) -> Json:
-    """Read a number."""
+    """Parse a number."""
     try:
         number = float(cell.replace("_", "?"))
     except ValueError:
@@ -257,7 +257,7 @@ def _float(cell: str) -> Json:
 
 
 def _bool(cell: str) -> Json:
-    """Read a truth value."""
+    """Parse a boolean."""
     truth = _TRUTHS.get(cell.strip().casefold())
     if truth is None:
         raise ValueError(f"expected true or false (or yes, no, 1, 0), found {clip(cell)}")
@@ -265,7 +265,7 @@ def _bool(cell: str) -> Json:
 
 
 def _json(cell: str) -> Json:
-    """Read JSON."""
+    """Parse JSON."""
     text = JsonText(cell, "")
     try:
         data = text.parse(StrictDecoder())
@@ -277,7 +277,7 @@ def _json(cell: str) -> Json:
 
 
 def _in_cell(problems: tuple[Problem, ...]) -> str:
-    """Word problems with a JSON cell, whose places count from its own beginning."""
+    """Return the problems of a JSON cell, with positions inside of the cell."""
     return "; ".join(
         f"{problem.message} (character {problem.where.column} of the cell's line "
         f"{problem.where.line})"
@@ -286,14 +286,14 @@ def _in_cell(problems: tuple[Problem, ...]) -> str:
 
 
 def _list(cell: str) -> Json:
-    """Read texts that are separated by commas or semicolons, or a JSON list."""
+    """Parse texts separated by commas or semicolons, or a JSON list."""
     if cell.lstrip().startswith("["):
         return _json(cell)
     return [item.strip() for item in re.split("[,;]", cell) if item.strip()]
 
 
 def _words(cell: str) -> Json:
-    """Read words that are separated by spaces, commas or semicolons, or a JSON list."""
+    """Parse words separated by spaces, commas or semicolons, or a JSON list."""
     if cell.lstrip().startswith("["):
         return _json(cell)
     return [word for word in re.split(r"[\s,;]+", cell) if word]
@@ -316,4 +316,4 @@ _DEFAULT_TYPES: dict[str, Callable[[str], Json]] = {
     "expect": _json,
     "tools": _json,
 }
-"""How columns are read that cannot be texts."""
+"""The parsers of columns that cannot be texts."""

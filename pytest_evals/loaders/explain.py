@@ -1,7 +1,7 @@
-"""Problems of validation in the words of the file: where, what was found, what was expected.
+"""Convert validation errors to findings about the file: location, found value, expected value.
 
-Turns what pydantic says of a noun into what a person wrote: the shorthands are undone, the branches
-of a union are told as one expectation, an unknown key gets a suggestion.
+Locations are mapped back through shorthands, the branches of a union become one expectation, and
+unknown keys get a suggestion.
 """
 
 import re
@@ -44,13 +44,13 @@ _BOUNDS = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One problem in what was written."""
+    """One problem of a written value."""
 
     loc: Loc
-    """The way to it in the data as it was written."""
+    """Its location in the data as written."""
     message: str
     at_key: bool = False
-    """Whether the key is wrong and not its value."""
+    """Whether the key is invalid and not its value."""
 
 
 def explain(
@@ -60,12 +60,12 @@ def explain(
     *,
     allowed: Iterable[str] | None = None,
 ) -> list[Finding]:
-    """Return what is wrong with what was written.
+    """Return the problems of a written value.
 
     Args:
-        error: what validation found.
-        raw: what was written.
-        noun: what it should have become.
+        error: the validation error.
+        raw: the written value.
+        noun: the model that validated it.
         allowed: the keys allowed at the top level, if they differ from the fields of the noun.
     """
     findings: list[Finding] = []
@@ -93,7 +93,7 @@ def explain(
     for loc, expected in expectations.items():
         deeper = [*expectations, *(finding.loc for finding in findings)]
         if any(len(other) > len(loc) and other[: len(loc)] == loc for other in deeper):
-            continue  # the branch of a union that was not meant
+            continue  # another branch of a union
         actual = show(value_at(raw, loc))
         words = " or ".join(dict.fromkeys(expected))
         key = f"`{loc[-1]}`: " if loc and isinstance(loc[-1], str) else ""
@@ -104,23 +104,23 @@ def explain(
 
 
 def unknown_key(key: object, allowed: Iterable[str]) -> str:
-    """Word an unknown key."""
+    """Return the message for an unknown key."""
     return f"unknown key {clip(str(key))}.{suggest(str(key), allowed)}"
 
 
 def written_loc(raw: Json, loc: Iterable[str | int]) -> Loc:
-    """Return the way to a value as it was written: without the steps that shorthands left out.
+    """Return the location of a value as written, without steps that a shorthand omits.
 
     Args:
-        raw: what was written.
-        loc: the way in what it stands for, as validation or the registry names it.
+        raw: the written value.
+        loc: the location in the long form, from validation or the registry.
     """
     written: list[str | int] = []
     steps = list(loc)
     value = raw
     for i, step in enumerate(steps):
         if isinstance(value, list) and isinstance(step, int):
-            # One list of events stands for a list of such lists.
+            # One list of events is a shorthand for a list of such lists.
             skipped = (
                 i + 1 < len(steps)
                 and isinstance(steps[i + 1], int)
@@ -142,14 +142,14 @@ def written_loc(raw: Json, loc: Iterable[str | int]) -> Loc:
 
 
 def value_at(raw: Json, loc: Loc) -> Json:
-    """Return the value at the end of a way that exists."""
+    """Return the value at an existing location."""
     for step in loc:
         raw = raw[step]
     return raw
 
 
 def keys_at(noun: type[BaseModel], loc: Loc) -> tuple[str, ...]:
-    """Return the keys that may be written beside the last step of a way."""
+    """Return the keys that are allowed beside the last step of a location."""
     nouns: list[type[BaseModel]] = [noun]
     for step in loc[:-1]:
         if not isinstance(step, str):
@@ -164,13 +164,13 @@ def keys_at(noun: type[BaseModel], loc: Loc) -> tuple[str, ...]:
 
 
 def _tags(noun: type[BaseModel]) -> tuple[Any, ...]:
-    """Return the values of a noun's `kind`, where it has one."""
+    """Return the possible values of `kind` in a model; empty without one."""
     field = noun.model_fields.get("kind")
     return get_args(field.annotation) if field is not None else ()
 
 
 def _nouns_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    """Yield the nouns that an annotation speaks of."""
+    """Yield the models in an annotation."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     if get_origin(annotation) is not Literal:
@@ -179,7 +179,7 @@ def _nouns_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def _expected(detail: Mapping[str, Any]) -> str:
-    """Say what a value should have been."""
+    """Return the expected value in words."""
     error_type, context = detail["type"], detail.get("ctx", {})
     if error_type in _BOUNDS:
         name, words = _BOUNDS[error_type]
@@ -192,18 +192,18 @@ def _expected(detail: Mapping[str, Any]) -> str:
 
 
 def _words_of(detail: Mapping[str, Any]) -> list[str]:
-    """Return the words of which one was expected."""
+    """Return the allowed words."""
     return re.findall("'([^']*)'", detail["ctx"]["expected"])
 
 
 def _unknown_word(detail: Mapping[str, Any]) -> str:
-    """Word a text that is none of those expected."""
+    """Return the message for a word that is not allowed."""
     word = detail["input"]
     return f"`{detail['loc'][-1]}`: unknown {clip(word)}.{suggest(word, _words_of(detail))}"
 
 
 def _other(detail: Mapping[str, Any]) -> str:
-    """Word what has no expectation of its own."""
+    """Return the message for any other error."""
     error_type, context = detail["type"], detail.get("ctx", {})
     if error_type == "union_tag_invalid":
         names = [name.strip("' ") for name in context["expected_tags"].split(",")]
@@ -218,7 +218,7 @@ def _other(detail: Mapping[str, Any]) -> str:
 
 
 def _hint(raw: Json, loc: Loc, expected: str) -> str:
-    """Say what to write where a value only needs quotes."""
+    """Return a hint if the value only needs quotes or a list."""
     value = value_at(raw, loc)
     if "a text" in expected and isinstance(value, int | float):
         written = str(value).lower() if isinstance(value, bool) else value

@@ -1,6 +1,6 @@
-"""The files of a dataset: found beside it, kept below the rootdir, read and parsed.
+"""The files of a dataset: find them beside it and below the rootdir, read and parse them.
 
-Knows paths and which loader reads which ending, nothing of what stands in a dataset.
+This module knows paths and the loader of each suffix, and nothing of the content of a dataset.
 """
 
 import os
@@ -11,20 +11,20 @@ from pytest_evals.ground.errors import DatasetError, EvalsError, Position, sugge
 from pytest_evals.loaders.base import Checker, Document, Loader
 
 _WHOLE = frozenset({".yaml", ".yml", ".json"})
-"""Endings of files that hold a dataset as one mapping; a list in any other is rows of cases."""
+"""Suffixes of files with a dataset as one mapping; a list in any other file is rows of cases."""
 
 
 class BadReferenceError(EvalsError):
-    """A file that a dataset names cannot be used; says why, and where it was looked for."""
+    """A file that a dataset names cannot be used; says why, and where it was expected."""
 
 
 class Files:
     """The files below one rootdir.
 
     Args:
-        rootdir: what is named in a dataset stays below it, links followed; shown paths are relative
-            to it.
-        formats: knows the loader of each ending.
+        rootdir: files must stay below it, after resolving links; messages show paths relative to
+            it.
+        formats: has the loader of each suffix.
     """
 
     def __init__(self, rootdir: Path, formats: Checker) -> None:
@@ -33,7 +33,7 @@ class Files:
         self._real = rootdir.resolve()
 
     def shown(self, path: Path) -> str:
-        """Return how a path is shown: relative to the rootdir where it lies below it."""
+        """Return a path for messages: relative to the rootdir if it is below it."""
         path = path.absolute()
         for root in (self._rootdir, self._real):
             if path.is_relative_to(root):
@@ -41,28 +41,28 @@ class Files:
         return path.as_posix()
 
     def beside(self, dataset: Path, written: str) -> Path:
-        """Return the file that a dataset names, relative to the dataset.
+        """Return the path of a file that a dataset names, relative to the dataset.
 
         Raises:
-            BadReferenceError: there is no such file, or it lies outside the rootdir.
+            BadReferenceError: the file does not exist, or is outside of the rootdir.
         """
         name = written.removeprefix("file://")
         if not name or "\0" in name:
-            raise BadReferenceError(f"{written!r} names no file")
+            raise BadReferenceError(f"{written!r} is not the name of a file")
         try:
             path = dataset.parent / name
             real = path.resolve()
             plain = Path(os.path.normpath(path))
-            if plain.resolve() == real:  # else a link stands before a `..`
+            if plain.resolve() == real:  # otherwise there is a link before a `..`
                 path = plain
             if not real.is_relative_to(self._real):
                 raise BadReferenceError(
-                    f"{written!r} leads outside the rootdir; move the file below {self._rootdir}"
+                    f"{written!r} is outside of the rootdir; move the file below {self._rootdir}"
                 )
             if not path.exists():
                 near = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
                 raise BadReferenceError(
-                    f"there is no file {self.shown(path)!r} (named {written!r} relative to this "
+                    f"file {self.shown(path)!r} does not exist (named {written!r} relative to this "
                     f"file).{suggest(path.name, near)}"
                 )
         except (OSError, RuntimeError) as error:
@@ -73,7 +73,7 @@ class Files:
         """Return the content of a file.
 
         Raises:
-            DatasetError: it is not there, is no file, or cannot be read.
+            DatasetError: it does not exist, is not a file, or cannot be read.
         """
         where = Position(self.shown(path))
         try:
@@ -84,7 +84,7 @@ class Files:
                 raise DatasetError.at(where, "found a device or pipe, expected a file")
             return path.read_bytes()
         except FileNotFoundError:
-            raise DatasetError.at(where, "there is no such file") from None
+            raise DatasetError.at(where, "the file does not exist") from None
         except OSError as error:
             raise DatasetError.at(where, f"cannot be read: {error.strerror or error}") from None
 
@@ -92,13 +92,13 @@ class Files:
         """Return a parsed file.
 
         Raises:
-            DatasetError: it cannot be read, or no loader reads files of this name.
+            DatasetError: it cannot be read or parsed, or there is no loader for its suffix.
         """
         content = self.read(path)
         return self._loader(path).parse(content, self.shown(path))
 
     def _loader(self, path: Path) -> Loader:
-        """Make the loader for a file by its name's ending.
+        """Return the loader for the suffix of a file.
 
         Raises:
             DatasetError: there is none.
@@ -107,12 +107,12 @@ class Files:
         if loader is None:
             raise DatasetError.at(
                 Position(self.shown(path)),
-                f"found a file whose name ends in {path.suffix or 'nothing'!r}, expected one of "
+                f"found a file with the suffix {path.suffix or 'nothing'!r}, expected one of "
                 f"{', '.join(self._formats.suffixes())}",
             )
         return loader()
 
 
 def is_rows(path: Path) -> bool:
-    """Whether a list in a file is its cases, one a row."""
+    """Whether a list in a file is its cases, one in each row."""
     return path.suffix.lower() not in _WHOLE

@@ -1,4 +1,4 @@
-"""JSON: one value a file."""
+"""JSON: one value in a file."""
 
 from typing import ClassVar
 

@@ -1,4 +1,4 @@
-"""JSON lines: one JSON value a line, each a case; blank lines are passed over."""
+"""JSON Lines: one JSON value in each line, each a case; blank lines are skipped."""
 
 from typing import ClassVar
 
@@ -9,20 +9,20 @@ from pytest_evals.loaders.jsontext import JsonText, StrictDecoder
 from pytest_evals.loaders.text import decode
 
 MAX_UNREADABLE = 20
-"""After so many lines that are not JSON, the others are only counted."""
+"""The maximum number of invalid lines that are reported; more are counted."""
 
 
 class JsonlLoader:
-    """Reads JSON lines files."""
+    """Reads JSON Lines files."""
 
     name: ClassVar[str] = "jsonl"
     suffixes: ClassVar[tuple[str, ...]] = (".jsonl", ".ndjson")
 
     def parse(self, content: bytes, path: str) -> Document:
-        """Parse a file: its data is the list of the lines' values.
+        """Parse a file to the list of the values of its lines.
 
         Raises:
-            DatasetError: no line can be read.
+            DatasetError: no line can be parsed.
         """
         reading = _Reading(decode(content, path), path)
         rows = reading.rows()
@@ -36,19 +36,19 @@ class JsonlLoader:
 
 
 class _Reading:
-    """One reading of a file, which then knows where its values stand."""
+    """One parse of a file, with the positions of its values."""
 
     def __init__(self, text: str, path: str) -> None:
-        # Not splitlines: a text may hold U+2028 and its kin, which end no line of JSON lines.
+        # Not splitlines: U+2028 and similar characters do not end a line in JSON Lines.
         self._lines = text.split("\n")
         self._path = path
         self._numbers: list[int] = []
-        """The line of each row."""
+        """The line number of each row."""
         self.problems: list[Problem] = []
         self.unreadable = 0
 
     def rows(self) -> list[Json]:
-        """Return the values of the lines that can be read."""
+        """Return the values of the valid lines."""
         rows: list[Json] = []
         numbers = self._numbers
         strict = StrictDecoder()
@@ -83,7 +83,7 @@ class _Reading:
                 self.problems.extend(error.problems)
 
     def why_nothing(self) -> list[Problem]:
-        """Return why no line can be read: perhaps the file is one JSON value."""
+        """Return why no line is valid: possibly the file is one JSON value."""
         if not self.unreadable:
             return self.problems
         try:
@@ -93,13 +93,13 @@ class _Reading:
         return [
             Problem(
                 Position(self._path, 1),
-                "found one JSON value over several lines, expected one value a line; "
-                "name the file .json, or write each case on its own line",
+                "found one JSON value over several lines, expected one value in each line; "
+                "rename the file to .json, or write each case on one line",
             )
         ]
 
     def __call__(self, loc: Loc, *, key: bool = False) -> Position:
-        """Return where a value, or its key, begins."""
+        """Return the position of a value or its key."""
         row = loc[0] if loc else 0
         if not isinstance(row, int) or row >= len(self._numbers):
             return Position(self._path, 1, 1)

@@ -1,7 +1,7 @@
-"""A JSON text: its data, read strictly, and the places of its values, sought only when wanted.
+"""A JSON text: parsed strictly; the positions of its values are computed on demand.
 
-What JSON readers let pass without a word is a problem here: a key that stands twice, NaN, a number
-that is infinite, half a character.
+Duplicate keys, NaN, infinite numbers and lone surrogates are problems here, although JSON parsers
+accept them.
 """
 
 import json
@@ -23,11 +23,11 @@ _skip: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # t
 
 
 class StrictDecoder:
-    """Reads JSON texts, and notes whether the last one needs a closer look."""
+    """Parses JSON texts, and records whether the last one is suspicious."""
 
     def __init__(self) -> None:
         self.suspicious = False
-        """Whether something was read that JSON readers should not let pass."""
+        """Whether the last text contains something that strict JSON does not allow."""
         self._decode = json.JSONDecoder(
             object_pairs_hook=self._object,
             parse_constant=self._constant,
@@ -35,7 +35,7 @@ class StrictDecoder:
         ).decode
 
     def __call__(self, text: str) -> Json:
-        """Return the data of a text.
+        """Parse a text.
 
         Raises:
             ValueError: it is not JSON (a `json.JSONDecodeError`), or a number has too many digits.
@@ -48,18 +48,18 @@ class StrictDecoder:
         return data
 
     def _object(self, pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-        """Make an object."""
+        """Build an object; a duplicate key is suspicious."""
         made = dict(pairs)
         if len(made) != len(pairs):
             self.suspicious = True
         return made
 
     def _constant(self, name: str) -> Json:
-        """Note NaN or an infinity."""
+        """Return None for NaN or an infinity, which is suspicious."""
         self.suspicious = True
 
     def _float(self, written: str) -> float | None:
-        """Read a number with a fraction or an exponent."""
+        """Parse a number with a fraction or an exponent; an infinite one is suspicious."""
         number = float(written)
         if isfinite(number):
             return number
@@ -71,9 +71,9 @@ class JsonText:
     """One JSON value in a file.
 
     Args:
-        text: its text.
+        text: the JSON text.
         path: the file.
-        first: the line of the file in which the text begins.
+        first: the first line of the text in the file.
     """
 
     def __init__(self, text: str, path: str, *, first: int = 1) -> None:
@@ -83,10 +83,10 @@ class JsonText:
         self.problems: list[Problem] = []
 
     def parse(self, decode: StrictDecoder) -> Json:
-        """Return the data; what is wrong although it can be read goes to `problems`.
+        """Parse the text; add problems that do not prevent parsing to `problems`.
 
         Raises:
-            DatasetError: it cannot be read.
+            DatasetError: it cannot be parsed.
         """
         try:
             data = decode(self._text)
@@ -103,7 +103,7 @@ class JsonText:
         return data
 
     def __call__(self, loc: Loc, *, key: bool = False) -> Position:
-        """Return where a value, or its key, begins."""
+        """Return the position of a value or its key."""
         offset = place = self._space(0)
         for i, step in enumerate(loc):
             child = self._children(offset).get(step)
@@ -114,19 +114,19 @@ class JsonText:
         return self._lines.at(place)
 
     def _space(self, offset: int) -> int:
-        """Return where the white space ends."""
+        """Return the end of the whitespace at an offset."""
         match = _SPACE.match(self._text, offset)
         return match.end() if match else offset
 
     def _children(self, offset: int) -> dict[str | int, tuple[int, int]]:
-        """Return where the keys and values of the container at an offset begin."""
+        """Return the offsets of the keys and values in the container at an offset; cached."""
         places = self._places.get(offset)
         if places is None:
             places = self._places[offset] = dict(self._read_children(offset))
         return places
 
     def _read_children(self, offset: int) -> Iterator[tuple[str | int, tuple[int, int]]]:
-        """Yield each child's key and places; values are passed over at the speed of C."""
+        """Yield the key and offsets of each child; the C scanner skips the values."""
         text, space = self._text, self._space
         if text[offset] not in "{[":
             return
@@ -147,9 +147,9 @@ class JsonText:
             index += 1
 
     def _faults(self) -> Iterator[Problem]:
-        """Yield what is wrong, token by token; ends where the nesting is too deep."""
+        """Yield the problems, token by token; stop if the nesting is too deep."""
         keys: list[dict[str, int] | None] = []
-        """For each open object, where its keys stand; None for a list."""
+        """For each open container, the offsets of its keys; None for a list."""
         key_comes = False
         for match in _TOKEN.finditer(self._text):
             part, offset = match.group(), match.start()
@@ -173,11 +173,12 @@ class JsonText:
     def _text_faults(
         self, token: str, offset: int, siblings: dict[str, int] | None
     ) -> Iterator[Problem]:
-        """Yield what is wrong with a text; `siblings` where it is a key."""
+        """Yield the problems of a string; a key has `siblings`."""
         text = json.loads(token)
         if "\\u" in token and has_lone_surrogate(text):
             yield Problem(
-                self._lines.at(offset), "found half a character (a surrogate); write it whole"
+                self._lines.at(offset),
+                "found half a character (a lone surrogate); write the whole character",
             )
         if siblings is None:
             return
@@ -186,11 +187,11 @@ class JsonText:
             line = self._lines.at(first).line
             yield Problem(
                 self._lines.at(offset),
-                f"key {clip(text)} stands twice in this mapping, first in line {line}",
+                f"duplicate key {clip(text)} in this mapping, first in line {line}",
             )
 
     def _number_faults(self, token: str, offset: int) -> Iterator[Problem]:
-        """Yield what is wrong with a number."""
+        """Yield the problems of a number."""
         try:
             number: Any = json.loads(token)
         except ValueError:
@@ -203,13 +204,13 @@ class JsonText:
 
 
 def _syntax(error: json.JSONDecodeError) -> str:
-    """Word a syntax error."""
+    """Return the message for a syntax error."""
     hint = ""
     rest = error.doc[error.pos : error.pos + 1]
     if "property name" in error.msg or "trailing comma" in error.msg:
-        hint = "; keys are in double quotes, and no comma stands before a closing bracket"
+        hint = "; keys need double quotes, and a comma before a closing bracket is not allowed"
     elif error.msg == "Expecting value" and rest in {"'", "]", "}"}:
-        hint = "; texts are in double quotes, and no comma stands before a closing bracket"
+        hint = "; texts need double quotes, and a comma before a closing bracket is not allowed"
     elif "control character" in error.msg:
         hint = "; write a line break in a text as \\n"
     actual = f", found {rest!r}" if rest else ", found the end of the text"

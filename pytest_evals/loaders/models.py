@@ -1,4 +1,4 @@
-"""The models of a dataset: ``provider:model``, or a mapping whose own keys the provider knows."""
+"""The models of a dataset: ``provider:model``, or a mapping with options of the provider."""
 
 from collections.abc import Iterable
 
@@ -16,15 +16,15 @@ from pytest_evals.model import MODEL_FIELDS, Model
 def read_model(
     document: Document, loc: Loc, *, providers: Iterable[str], report: Report
 ) -> Model | None:
-    """Return the model that is written at a place; None where it is not right.
+    """Return the model at a location; None if it is invalid.
 
-    Whether there is such a provider, and whether it knows the keys, is the registry's to say.
+    The registry checks the provider and its options.
 
     Args:
         document: the file.
-        loc: the way to the model.
-        providers: names for suggestions.
-        report: where problems go.
+        loc: the location of the model.
+        providers: the names of all providers, for suggestions.
+        report: collects the problems.
     """
     raw = value_at(document.data, loc)
     if isinstance(raw, str) and raw.strip() == raw and raw:
@@ -55,15 +55,15 @@ def read_model(
         report.at(
             document,
             (*loc, "id"),
-            f"a model's id is part of test names: not empty, without [ ] and `::`, found "
-            f"{clip(model.id)}; give it another `id`",
+            f"the id of a model is part of test names: it must not be empty or contain [ ] or "
+            f"`::`, found {clip(model.id)}; set another `id`",
         )
         return None
     return model
 
 
 def _no_provider(raw: dict[str, Json], providers: Iterable[str]) -> str:
-    """Word a model that does not say who answers."""
+    """Return the message for a model without a provider."""
     names = tuple(providers)
     shorthand = raw.get("model")
     if isinstance(shorthand, str) and shorthand.partition(":")[0] in names:

@@ -23,25 +23,25 @@ class PromptReader:
     """Reads the prompt of one dataset."""
 
     def __init__(self, path: Path, files: Files, report: Report) -> None:
-        """Begin.
+        """Create a reader.
 
         Args:
-            path: the dataset's file.
-            files: where named files are found.
-            report: where problems go.
+            path: the file of the dataset.
+            files: finds and reads named files.
+            report: collects the problems.
         """
         self._path = path
         self._files = files
         self._report = report
 
     def read(self, document: Document, loc: Loc, raw: Json) -> Prompt | None:
-        """Return the prompt that is written at a place; None where it is not right."""
+        """Return the prompt at a location; None if it is invalid."""
         if isinstance(raw, str) and raw.startswith(_SCHEME):
             return self._from_file(document, loc, raw)
         return self._prompt(document, loc, raw, self._path)
 
     def _from_file(self, document: Document, loc: Loc, written: str) -> Prompt | None:
-        """Read a prompt that stands in a file of its own."""
+        """Read a prompt from a separate file."""
         try:
             path = self._files.beside(self._path, written)
             if path.suffix.lower() in MESSAGE_SUFFIXES:
@@ -56,7 +56,7 @@ class PromptReader:
         return None
 
     def _prompt(self, document: Document, loc: Loc, raw: Json, path: Path) -> Prompt | None:
-        """Make a prompt of a text or of messages."""
+        """Build a prompt from a text or messages."""
         if isinstance(raw, dict) and raw.keys() == {"messages"}:
             loc, raw = (*loc, "messages"), raw["messages"]
         if not isinstance(raw, str | list) or not raw:
@@ -79,7 +79,7 @@ class PromptReader:
             return None
 
     def _message(self, document: Document, loc: Loc, raw: Json, path: Path) -> Json:
-        """Return a message with the text of the file that it names, where it names one."""
+        """Return a message; a file name in its content is replaced by the text of the file."""
         content: Any = raw.get("content") if isinstance(raw, dict) else None
         if not isinstance(content, str) or not content.startswith(_SCHEME):
             return raw
@@ -95,12 +95,12 @@ class PromptReader:
         """Return the text of a file.
 
         Raises:
-            BadReferenceError: its name is not that of a text.
+            BadReferenceError: its suffix is not that of a text.
             DatasetError: it cannot be read.
         """
         if path.suffix.lower() not in TEXT_SUFFIXES:
             raise BadReferenceError(
-                f"{path.name!r} is no prompt: its name ends in {path.suffix or 'nothing'!r}, "
+                f"{path.name!r} is not a prompt: its suffix is {path.suffix or 'nothing'!r}, "
                 f"expected one of {', '.join((*TEXT_SUFFIXES, *MESSAGE_SUFFIXES))}"
             )
         return decode(self._files.read(path), self._files.shown(path))

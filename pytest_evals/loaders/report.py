@@ -1,4 +1,4 @@
-"""The problems of one loading, gathered from all its files."""
+"""The problems of one load, collected from all its files."""
 
 from collections.abc import Iterable
 
@@ -8,35 +8,35 @@ from pytest_evals.loaders.explain import Finding
 
 
 class Report:
-    """Gathers problems; those of the dataset's own file come first, then by place."""
+    """Collects problems; those of the main file come first, then by position."""
 
     def __init__(self, main: str) -> None:
-        """Begin.
+        """Create an empty report.
 
         Args:
-            main: the dataset's file, as it is shown.
+            main: the path of the dataset in messages.
         """
         self._main = main
         self._problems: list[Problem] = []
 
     def at(self, document: Document, loc: Loc, message: str, *, key: bool = False) -> None:
-        """Add a problem with a value, or with its key."""
+        """Add a problem of a value, or of its key."""
         self._problems.append(Problem(document.where(loc, key=key), message))
 
     def findings(self, document: Document, prefix: Loc, findings: Iterable[Finding]) -> None:
-        """Add what validation found in the value at a place."""
+        """Add the findings of validation in the value at a location."""
         for finding in findings:
             self.at(document, (*prefix, *finding.loc), finding.message, key=finding.at_key)
 
     def extend(self, problems: Iterable[Problem]) -> None:
-        """Add problems that know their places."""
+        """Add problems with positions."""
         self._problems.extend(problems)
 
     def __len__(self) -> int:
         return len(self._problems)
 
     def error(self) -> DatasetError:
-        """Return the error that holds all problems, in the order of the files."""
+        """Return the error with all problems, in the order of the files."""
         return DatasetError(
             sorted(
                 dict.fromkeys(self._problems),

@@ -1,8 +1,8 @@
-"""The JSON Schema of a dataset file, for editors: completion, hovers, red lines while typing.
+"""The JSON Schema of a dataset file, for editors: completion, descriptions, errors while typing.
 
-It is made of the nouns, with their docstrings as descriptions, plus what only a file has: the
-shorthands. The loader knows more (ids that stand twice, files that are missing), and takes a number
-written as a text. Scorers and providers are given as classes.
+It is built from the models and their docstrings, plus the shorthands of the file format. The loader
+checks more (duplicate ids, missing files), and accepts numbers that are written as strings.
+Scorers and providers are passed as classes.
 """
 
 import re
@@ -22,22 +22,22 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 class ScorerClass(Protocol):
-    """What is asked of a scorer's class."""
+    """The part of a scorer class that the schema needs."""
 
     shorthand: ClassVar[str | None]
 
     @classmethod
     def model_json_schema(cls) -> Schema:
-        """Return the schema of its options."""
+        """Return the schema of the options."""
         ...
 
 
 class ProviderClass(Protocol):
-    """What is asked of a provider's class."""
+    """The part of a provider class that the schema needs."""
 
     @property
-    def Options(self) -> type[BaseModel]:  # noqa: N802 - the provider's own word
-        """The keys of a model that only this provider knows."""
+    def Options(self) -> type[BaseModel]:  # noqa: N802 - the name in Provider
+        """The model keys that belong to this provider."""
         ...
 
 
@@ -47,8 +47,8 @@ def dataset_schema(
     """Return the JSON Schema (draft 2020-12) of the YAML and JSON form of a dataset.
 
     Args:
-        scorers: every scorer's class by its name.
-        providers: every provider's class by its name.
+        scorers: the classes of all scorers, by name.
+        providers: the classes of all providers, by name.
     """
     nouns: list[tuple[type[BaseModel], Any]] = [(Dataset, "validation"), (Defaults, "validation")]
     _, generated = models_json_schema(nouns)
@@ -79,7 +79,7 @@ def dataset_schema(
 
 
 def _dataset(schema: Schema) -> Schema:
-    """Give the dataset's schema its file form."""
+    """Convert the schema of a dataset to its file format."""
     properties = schema["properties"]
     del properties["path"]
     properties["models"]["items"] = _ref("Model")
@@ -87,19 +87,22 @@ def _dataset(schema: Schema) -> Schema:
     properties["prompt"] = _ref("Prompt")
     properties["cases"] = _ref("Cases")
     properties["defaults"] = _ref("Defaults")
-    properties["$schema"] = {"type": "string", "description": "Where this schema is, for editors."}
+    properties["$schema"] = {
+        "type": "string",
+        "description": "The location of this schema, for editors.",
+    }
     return {
         "description": schema["description"],
         "type": "object",
         "properties": properties,
-        "patternProperties": {"^x-": {"description": "Yours: a home for YAML anchors."}},
+        "patternProperties": {"^x-": {"description": "Free keys, for example for YAML anchors."}},
         "required": ["cases"],
         "additionalProperties": False,
     }
 
 
 def _case(schema: Schema) -> Schema:
-    """Give a case's schema its file form."""
+    """Convert the schema of a case to its file format."""
     properties = schema["properties"]
     del properties["source"]
     del schema["required"]
@@ -115,7 +118,7 @@ def _case(schema: Schema) -> Schema:
     properties["scorers"]["items"] = _ref("Scorer")
     properties["script"]["anyOf"][0] = _ref("Script")
     schema["not"] = {
-        "description": "A case asks an input or turns, never both.",
+        "description": "A case has either an input or turns.",
         "required": ["input", "turns"],
         "properties": {"input": {"not": {"type": "null"}}, "turns": {"minItems": 1}},
     }
@@ -123,9 +126,9 @@ def _case(schema: Schema) -> Schema:
 
 
 def _cases() -> Schema:
-    """Return the schema of the cases: a file, or a list."""
+    """Return the schema of the cases: a file or a list."""
     return {
-        "description": "The cases: a list, or the path of a file of them (CSV, JSON lines, ...).",
+        "description": "The cases: a list, or the path of a file (CSV, JSON Lines, ...).",
         "anyOf": [
             {"type": "string", "minLength": 1},
             {
@@ -154,7 +157,7 @@ def _prompt(schema: Schema) -> Schema:
     messages = {"type": "array", "items": _ref("Message"), "minItems": 1}
     return {
         "title": "Prompt",
-        "description": f"A Jinja2 template, messages of such, or `file://` and a path. "
+        "description": f"A Jinja2 template, messages with templates, or `file://` and a path. "
         f"{schema['description']}",
         "anyOf": [
             {"type": "string", "minLength": 1},
@@ -170,7 +173,7 @@ def _prompt(schema: Schema) -> Schema:
 
 
 def _script() -> Schema:
-    """Return the schema of recorded answers, in their short forms and the long one."""
+    """Return the schema of scripted responses, in short and long form."""
     events = {"type": "array", "items": _ref("ScriptEvent")}
     samples = {"type": "array", "items": events}
     either = {"anyOf": [events, samples]}
@@ -184,17 +187,17 @@ def _script() -> Schema:
         },
         "source_model": {
             "type": ["string", "null"],
-            "description": "Where the events were recorded from: another model is refused.",
+            "description": "The model of the recorded events; any other is rejected.",
         },
         "allow_unused": {
             "type": "boolean",
-            "description": "Whether events may be left over at the end of the conversation.",
+            "description": "Whether unused events are allowed at the end of the conversation.",
         },
     }
     return {
         "title": "Script",
-        "description": "Recorded answers: events, a list of events for each sample, either by "
-        "model id, or the long form.",
+        "description": "Scripted responses: events, or a list of events for each sample; either of "
+        "them by model id; or the long form.",
         "anyOf": [
             events,
             samples,
@@ -214,7 +217,7 @@ def _script() -> Schema:
 
 
 def _add_scorers(defs: Schema, scorers: Mapping[str, ScorerClass], common: Schema) -> None:
-    """Add the schema of an assertion: a name, a shorthand, or the long form."""
+    """Add the schema of a scorer: a name, a shorthand, or the long form."""
     defs["ScorerKeys"] = {"properties": common}
     shared = _refs("ScorerKeys", common)
     bare: list[str] = []
@@ -254,7 +257,7 @@ def _add_scorers(defs: Schema, scorers: Mapping[str, ScorerClass], common: Schem
 
 
 def _argument(cls: ScorerClass, refs: Schema, options: Schema) -> Schema:
-    """Return what may stand behind a scorer's name: the shorthand's value, or its options.
+    """Return the schema of the value of a scorer name: the shorthand value, or its options.
 
     Args:
         cls: the scorer.
@@ -282,13 +285,13 @@ def _argument(cls: ScorerClass, refs: Schema, options: Schema) -> Schema:
 
 
 def _alias(cls: ScorerClass, field: str) -> str:
-    """Return how an option is written."""
+    """Return the name of an option in files."""
     fields: Mapping[str, Any] = getattr(cls, "model_fields", {})
     return (fields[field].alias or field) if field in fields else field
 
 
 def _admits_mapping(schema: Schema) -> bool:
-    """Whether a mapping may be a value."""
+    """Whether a schema accepts a mapping."""
     if "$ref" in schema:
         return True
     if "anyOf" in schema:
@@ -328,7 +331,7 @@ def _add_models(defs: Schema, providers: Mapping[str, ProviderClass], model: Sch
 
 
 def _options(defs: Schema, prefix: str, cls: Any) -> Schema:
-    """Return the schema of a class's fields; what it refers to goes to the definitions."""
+    """Return the schema of the fields of a class; add its references to the definitions."""
     template = f"#/$defs/{prefix}.{{model}}"
     schema: Schema = _tidy(cls.model_json_schema(ref_template=template))
     for name, inner in schema.pop("$defs", {}).items():
@@ -340,21 +343,21 @@ def _options(defs: Schema, prefix: str, cls: Any) -> Schema:
 
 
 def _ref(name: str) -> Schema:
-    """Refer to a definition."""
+    """Return a reference to a definition."""
     return {"$ref": f"#/$defs/{name}"}
 
 
 def _refs(name: str, properties: Schema) -> Schema:
-    """Refer to each property of a definition."""
+    """Return a reference to each property of a definition."""
     return {key: {"$ref": f"#/$defs/{name}/properties/{key}"} for key in properties}
 
 
 def _tidy(schema: Any, *, named: bool = False) -> Any:
-    """Leave out what says nothing: titles made of names, defaults of None, marks of reST.
+    """Remove generated titles, defaults of None, and reST markup.
 
     Args:
-        schema: what pydantic made.
-        named: whether its keys are names of the user's, not words of JSON Schema.
+        schema: the schema from pydantic.
+        named: whether its keys are names of properties, and not keywords of JSON Schema.
     """
     if isinstance(schema, list):
         return [_tidy(item) for item in schema]

@@ -1,6 +1,6 @@
-"""The text of a file and the places in it; and how a value is shown to a person.
+"""Decode files, compute positions, and format values for messages.
 
-Knows bytes and characters, nothing of formats or of datasets.
+This module knows bytes and characters, and nothing of formats or datasets.
 """
 
 import codecs
@@ -20,7 +20,7 @@ _OTHER_ENCODINGS = (
 
 
 def decode(content: bytes, path: str) -> str:
-    """Return the text of a file, which is UTF-8, with or without a byte order mark.
+    """Decode a file as UTF-8, with or without a byte order mark.
 
     Raises:
         DatasetError: it is empty, binary, or in another encoding.
@@ -51,7 +51,7 @@ def decode(content: bytes, path: str) -> str:
 
 
 def _byte_position(content: bytes, offset: int, path: str) -> Position:
-    """Return the place of a byte; what stands before it in its line may be no UTF-8 either."""
+    """Return the position of a byte; the rest of its line may be invalid UTF-8 too."""
     before = content[:offset]
     line_start = before.rfind(b"\n") + 1
     column = len(before[line_start:].decode("utf-8", errors="replace")) + 1
@@ -59,17 +59,17 @@ def _byte_position(content: bytes, offset: int, path: str) -> Position:
 
 
 class Lines:
-    """Turns offsets in a text into lines and columns."""
+    """Converts offsets in a text to lines and columns."""
 
     def __init__(self, text: str, path: str, *, first: int = 1) -> None:
-        """Prepare; the first line of the text is the file's line `first`."""
+        """Index a text; its first line is the line `first` of the file."""
         self._text = text
         self._path = path
         self._first = first
 
     @cached_property
     def _starts(self) -> list[int]:
-        """Where each line begins."""
+        """The offset of each line."""
         starts = [0]
         find, end = self._text.find, -1
         while (end := find("\n", end + 1)) >= 0:
@@ -77,17 +77,17 @@ class Lines:
         return starts
 
     def start(self, line: int) -> int:
-        """Return the offset at which a line, 0-based, begins."""
+        """Return the offset of a line (0-based)."""
         return self._starts[line]
 
     def at(self, offset: int) -> Position:
-        """Return the place of a character."""
+        """Return the position of an offset."""
         line = bisect_right(self._starts, offset) - 1
         return Position(self._path, line + self._first, offset - self._starts[line] + 1)
 
 
 def too_deep(data: Json) -> bool:
-    """Whether more lists and mappings stand in one another than `MAX_DEPTH`."""
+    """Whether lists and mappings are nested deeper than `MAX_DEPTH`."""
     level = [data] if isinstance(data, dict | list) else []
     for _ in range(MAX_DEPTH):
         level = [
@@ -105,7 +105,7 @@ TOO_DEEP = f"found more than {MAX_DEPTH} lists and mappings in one another; flat
 
 
 def has_lone_surrogate(text: str) -> bool:
-    """Whether a text has half a character, which no encoding can write."""
+    """Whether a text contains a lone surrogate, which cannot be encoded."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -114,7 +114,7 @@ def has_lone_surrogate(text: str) -> bool:
 
 
 def kind_name(value: object) -> str:
-    """Name a value's kind in plain words."""
+    """Return the type of a value in plain words."""
     if value is None:
         return "nothing (null)"
     if isinstance(value, bool):
@@ -134,7 +134,7 @@ _KIND_NAMES: tuple[tuple[type | tuple[type, ...], str], ...] = (
 
 
 def show(value: object, *, limit: int = 60) -> str:
-    """Show a value that was found: its kind where that helps, and its beginning."""
+    """Format a value for a message: its type and its beginning."""
     if isinstance(value, str):
         return f"the text {clip(value, limit=limit)}"
     if isinstance(value, dict) and value:
@@ -150,5 +150,5 @@ def show(value: object, *, limit: int = 60) -> str:
 
 
 def clip(text: str, *, limit: int = 60) -> str:
-    """Quote a text's beginning on one line."""
+    """Quote the beginning of a text on one line."""
     return repr(text) if len(text) <= limit else f"{text[: limit - 3]!r}..."

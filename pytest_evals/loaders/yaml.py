@@ -1,8 +1,8 @@
-"""YAML, by the core schema of YAML 1.2: ``Yes``, ``1:30`` and ``2024-01-01`` are texts.
+"""YAML with the core schema of YAML 1.2: ``Yes``, ``1:30`` and ``2024-01-01`` are texts.
 
-One thing is stricter: a number with leading zeros (``012``, a code more often than a count) stays a
-text too. The data is built from the parser's events and not from its nodes, because the parser
-composes nodes recursively in C, where a deeply nested file ends the process.
+One rule is stricter: a number with leading zeros (``012``, usually a code) is a text too. The data
+is built from parser events and not from nodes: libyaml composes nodes recursively in C, where a
+deeply nested file crashes the process.
 """
 
 import re
@@ -18,7 +18,7 @@ from pytest_evals.loaders.base import MAX_DEPTH, Document, Loc
 from pytest_evals.loaders.text import TOO_DEEP, Lines, clip, decode, has_lone_surrogate, kind_name
 
 MAX_ALIASED = 1_000_000
-"""How many values a file's aliases may stand for, all together."""
+"""The maximum number of values that all aliases of a file may expand to."""
 
 _CONSTANTS = {
     "": None,
@@ -38,43 +38,43 @@ _BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _MAY_BE_OTHER = frozenset("~nNtTfF-+.0123456789")
-"""First characters of plain scalars that may be something else than a text."""
+"""First characters of plain scalars that may be something other than a text."""
 
 LIBYAML_DEPTH = "exceeded maximum nesting depth"
-"""How libyaml's error begins for a text that is nested more than 1,000 deep."""
+"""The error of newer versions of libyaml for a text that is nested more than 1,000 deep."""
 
 _CORE = "tag:yaml.org,2002:"
 _SCALAR_TAGS = {f"{_CORE}{name}": name for name in ("null", "bool", "int", "float")}
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _BREAKS_OF_1_1 = "\x85\u2028\u2029"
 _HINTS = (
-    ("mapping values are not allowed", "quote a text that holds `: `, or check the indentation"),
+    ("mapping values are not allowed", "quote a text that contains `: `, or check the indentation"),
     ("cannot start any token", "quote a text that begins with this character; indent with spaces"),
     ("tab character", "indent with spaces, not with tabs"),
     (
         "could not find expected ':'",
-        "a key needs `: ` behind it; a text of several lines needs `|`",
+        "a key needs `: ` after it; a text of several lines needs `|`",
     ),
     ("did not find expected key", "check the indentation of this line and the quotes before it"),
     ("did not find expected '-' indicator", "check the indentation of this line"),
     ("unexpected end of stream", "a quote or bracket is not closed"),
-    ("unknown escape character", "use single quotes, in which a backslash is just a backslash"),
+    ("unknown escape character", "use single quotes, where a backslash has no meaning"),
     (
         "invalid Unicode character escape",
-        "write the character itself; surrogate pairs are for JSON",
+        "write the character itself; surrogate pairs are only valid in JSON",
     ),
 )
 
 
 class _Absent:
-    """What stands for a key where there is none."""
+    """A marker for a missing or unusable key."""
 
 
 _NO_KEY, _MERGE, _DROP = _Absent(), _Absent(), _Absent()
-"""The mapping waits for its next key; the value is to be merged; the value has no right key."""
+"""The next event is a key; the value is merged; the value has an invalid key."""
 _Mark = tuple[int, int]
 _Marks = dict[str | int, tuple[_Mark, _Mark]]
-"""Of a container's children: where the key and where the value begins, 0-based."""
+"""The positions (0-based) of the key and the value of each child of a container."""
 
 
 class YamlLoader:
@@ -87,7 +87,7 @@ class YamlLoader:
         """Parse a file.
 
         Raises:
-            DatasetError: it is not one YAML document.
+            DatasetError: it is not a single YAML document.
         """
         text = _Text(decode(content, path), path)
         builder = _Builder(text, everywhere=False)
@@ -100,20 +100,20 @@ class YamlLoader:
 
 
 class _LocationsNeededError(Exception):
-    """A problem was found whose message needs the place of a deep value."""
+    """The message of a problem needs the position of a deeply nested value."""
 
 
 class _Text:
-    """A text for the parser, in which only the line breaks of YAML 1.2 are line breaks."""
+    """A text for the parser, where only the line breaks of YAML 1.2 are line breaks."""
 
     def __init__(self, text: str, path: str) -> None:
         self.path = path
         self.text = text
         self._back: dict[int, str] = {}
         self.escapes = _FastParser is None and "\\u" in text
-        """Whether an escape may have made half a character, which libyaml refuses by itself."""
+        """Whether an escape may create a lone surrogate, which libyaml rejects itself."""
         self.altered = self.escapes
-        """Whether a scalar may not be taken as the parser gives it."""
+        """Whether scalars from the parser need restoring."""
         if not text.isascii() and any(mark in text for mark in _BREAKS_OF_1_1):
             free = (c for c in map(chr, range(0xE000, 0xF8FF)) if c not in text)
             stand_ins = dict(zip(_BREAKS_OF_1_1, free, strict=False))
@@ -122,24 +122,24 @@ class _Text:
             self.altered = True
 
     def restored(self, value: str) -> str:
-        """Put back into a scalar what the parser would have taken for line breaks."""
+        """Restore in a scalar the characters that the parser would treat as line breaks."""
         return value.translate(self._back) if self._back else value
 
     def before(self, offset: int) -> "_Text":
-        """Return the text that ends before an offset."""
+        """Return the text before an offset."""
         return _Text(self.restored(self.text[:offset]), self.path)
 
     def parser(self) -> Any:
-        """Make an event parser: libyaml's where it is built in, else the one in Python."""
+        """Return an event parser: that of libyaml if available, else the one in Python."""
         return (_FastParser or _SlowParser)(self.text)
 
     def position(self, mark: Any) -> Position:
-        """Return the place of a parser's mark."""
+        """Return the position of a parser mark."""
         return Position(self.path, mark.line + 1, mark.column + 1)
 
 
 class _SlowParser(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser):
-    """PyYAML's own parser, without what makes objects."""
+    """The Python parser of PyYAML, without object construction."""
 
     def __init__(self, text: str) -> None:
         yaml.reader.Reader.__init__(self, text)
@@ -148,7 +148,7 @@ class _SlowParser(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser):
 
 
 def _fast_parser() -> Callable[[str], Any] | None:
-    """Return libyaml's parser; None where PyYAML was built without it."""
+    """Return the parser of libyaml; None if PyYAML was built without it."""
     try:
         from yaml.cyaml import CParser  # type: ignore[attr-defined]
     except ImportError:
@@ -160,18 +160,18 @@ _FastParser = _fast_parser()
 
 
 class _Frame:
-    """A list or mapping that is being read."""
+    """A list or mapping that is being built."""
 
     __slots__ = ("before", "container", "key", "key_mark", "marks", "merges", "start")
 
     def __init__(self, container: Any, start: Any, before: int, marks: _Marks | None) -> None:
         self.container = container
         self.start = start
-        """The event that began it; None of what holds the document's value."""
+        """Its start event; None for the container of the document value."""
         self.before = before
-        """How many values were read before it."""
+        """The number of values before it."""
         self.marks = marks
-        """None where places are not kept."""
+        """None if positions are not recorded."""
         self.key: Any = _NO_KEY
         self.key_mark: Any = None
         self.merges: list[tuple[Json, Any]] = []
@@ -181,9 +181,9 @@ class _Builder:
     """Builds plain data from events.
 
     Args:
-        text: what is parsed.
-        everywhere: whether the place of every value is kept; else only of those one and two steps
-            below the root, which is where the cases are.
+        text: the text to parse.
+        everywhere: whether to record the position of every value; otherwise only those of the two
+            levels below the root, which contain the cases.
     """
 
     def __init__(self, text: _Text, *, everywhere: bool) -> None:
@@ -191,22 +191,22 @@ class _Builder:
         self.everywhere = everywhere
         self.problems: list[Problem] = []
         self.start: _Mark = (0, 0)
-        """Where the document's value begins."""
+        """The position of the document value."""
         self.marks: dict[int, _Marks] = {}
-        """By the identity of the container."""
+        """The positions of children, by the id of the container."""
         self._dropped: list[Json] = []
-        """Containers that are not in the data: kept alive, so that identities stay unique."""
+        """Containers outside of the data: kept alive, so that ids stay unique."""
         self._anchors: dict[str, tuple[Json, int]] = {}
-        """Values and how many values they hold, themselves included."""
+        """Anchored values with the number of values in them, including themselves."""
         self._open_anchors: set[str] = set()
         self._count = 0
         self._aliased = 0
 
     def build(self) -> Json:
-        """Return the data of the one document.
+        """Return the data of the document.
 
         Raises:
-            DatasetError: the text is not YAML, or holds something other than one document.
+            DatasetError: the text is not YAML, or not a single document.
         """
         try:
             return self._stream()
@@ -261,9 +261,9 @@ class _Builder:
         return data
 
     def _document(self, get: Callable[[], Any]) -> Json:  # noqa: C901, PLR0912 - see below
-        """Build one document's data with a stack of our own.
+        """Build the data of one document with an explicit stack.
 
-        What is done for each scalar stands in the one loop: calls would double the time it takes.
+        The work for each scalar is inlined in the loop: function calls would double the time.
         """
         scalar, alias = events.ScalarEvent, events.AliasEvent
         starts = (events.MappingStartEvent, events.SequenceStartEvent)
@@ -317,7 +317,7 @@ class _Builder:
                 frame.key = _NO_KEY
 
     def _opened(self, event: Any, depth: int) -> "_Frame":
-        """Begin a list or mapping."""
+        """Start a list or mapping."""
         is_map = isinstance(event, events.MappingStartEvent)
         if depth > MAX_DEPTH:
             self._report(event.start_mark, TOO_DEEP)
@@ -345,10 +345,13 @@ class _Builder:
             self._anchors[anchor] = (frame.container, self._count - frame.before)
 
     def _scalar(self, event: Any) -> Json:
-        """Return the value of a scalar that has a tag or an anchor, or needs restoring."""
+        """Return the value of a scalar with a tag or an anchor, or one that needs restoring."""
         value: Json = self._text.restored(event.value)
         if self._text.escapes and has_lone_surrogate(value):
-            self._report(event.start_mark, "found half a character (a surrogate); write it whole")
+            self._report(
+                event.start_mark,
+                "found half a character (a lone surrogate); write the whole character",
+            )
             value = value.encode(errors="replace").decode()
         if event.tag is None:
             if event.implicit[0]:
@@ -372,11 +375,11 @@ class _Builder:
             "float": type(value) in {int, float},
         }
         if not fits[name]:
-            self._report(event.start_mark, f"found {clip(text)}, which is not what !!{name} says")
+            self._report(event.start_mark, f"found {clip(text)}, which is not a valid !!{name}")
         return float(value) if name == "float" and type(value) is int else value
 
     def _resolved(self, text: str, mark: Any) -> Json:
-        """Return what a plain scalar means by the core schema."""
+        """Return the value of a plain scalar by the core schema."""
         if text in _CONSTANTS:
             return _CONSTANTS[text]
         problem = f"found {clip(text)}, expected a finite number; quote it if it is a text"
@@ -397,7 +400,7 @@ class _Builder:
         return text
 
     def _key(self, event: Any, value: Json, frame: "_Frame") -> "str | _Absent":
-        """Return the key of a mapping where it is not simply a new text."""
+        """Return the key of a mapping if it is not simply a new text."""
         mark = frame.key_mark
         if isinstance(value, dict | list):
             self._report(mark, f"a key must be a text, found {kind_name(value)}")
@@ -418,19 +421,17 @@ class _Builder:
             if frame.marks is None:
                 raise _LocationsNeededError
             line = frame.marks[value][0][0] + 1
-            self._report(
-                mark, f"key {clip(value)} stands twice in this mapping, first in line {line}"
-            )
+            self._report(mark, f"duplicate key {clip(value)} in this mapping, first in line {line}")
         return str(value)
 
     def _alias(self, event: Any) -> Json:
-        """Return the value that an alias stands for."""
+        """Return the value of an alias."""
         name = event.anchor
         if name in self._open_anchors:
-            self._report(event.start_mark, f"`*{name}` stands inside `&{name}`: it has no end")
+            self._report(event.start_mark, f"`*{name}` is inside of `&{name}`: it has no end")
             return None
         if name not in self._anchors:
-            self._report(event.start_mark, f"found `*{name}`, but no `&{name}` stands before it")
+            self._report(event.start_mark, f"found `*{name}`, but there is no `&{name}` before it")
             return None
         value, size = self._anchors[name]
         self._count += size
@@ -438,17 +439,17 @@ class _Builder:
         if self._aliased > MAX_ALIASED:
             self._report(
                 event.start_mark,
-                f"the aliases up to `*{name}` stand for more than {MAX_ALIASED:,} values; "
-                "write less with anchors",
+                f"the aliases up to `*{name}` expand to more than {MAX_ALIASED:,} values; "
+                "use fewer aliases",
             )
             raise DatasetError(self.problems)
         return value
 
     def _merge(self, frame: "_Frame") -> None:
-        """Add what ``<<`` brings: the mapping's own keys win, then those of the first merged."""
+        """Merge the mappings of ``<<``: own keys win, then those of the first merged mapping."""
         marks = frame.marks
         if marks is not None and not self.everywhere:
-            # The places of what is merged are not known in this reading: have them read again.
+            # Merged values have no positions in this pass; a second pass records them.
             del self.marks[id(frame.container)]
             marks = None
         for value, mark in frame.merges:
@@ -456,7 +457,7 @@ class _Builder:
                 if not isinstance(source, dict):
                     self._report(
                         mark,
-                        f"`<<` takes a mapping or a list of mappings, found {kind_name(source)}",
+                        f"`<<` needs a mapping or a list of mappings, found {kind_name(source)}",
                     )
                     continue
                 for key, item in source.items():
@@ -466,9 +467,9 @@ class _Builder:
                             marks[key] = self.marks[id(source)][key]
 
     def _bad_tag(self, event: Any) -> None:
-        """Report a tag that means nothing here."""
+        """Report a tag that is not supported."""
         tag = event.tag.replace(_CORE, "!!")
-        self._report(event.start_mark, f"found the tag {clip(tag)}; tags are not used here")
+        self._report(event.start_mark, f"found the tag {clip(tag)}; tags are not supported")
 
     def _report(self, mark: Any, message: str) -> None:
         """Add a problem."""
@@ -477,7 +478,7 @@ class _Builder:
 
 
 class _Locations:
-    """Finds values; reads the text a second time when the place of a deep one is first wanted."""
+    """Finds positions; parses the text again for the first position of a deeply nested value."""
 
     def __init__(self, text: _Text, data: Json, builder: _Builder) -> None:
         self._text = text
@@ -487,7 +488,7 @@ class _Locations:
         self._whole = builder.everywhere
 
     def __call__(self, loc: Loc, *, key: bool = False) -> Position:
-        """Return where a value, or its key, begins."""
+        """Return the position of a value or its key."""
         value, place = self._data, self._start
         for i, step in enumerate(loc):
             marks = self._marks.get(id(value))
@@ -502,7 +503,7 @@ class _Locations:
         return Position(self._text.path, place[0] + 1, place[1] + 1)
 
     def _read_again(self) -> None:
-        """Note the place of every value."""
+        """Parse again and record the position of every value."""
         builder = _Builder(self._text, everywhere=True)
         self._data = builder.build()
         self._marks = builder.marks
@@ -510,7 +511,7 @@ class _Locations:
 
 
 def _syntax(error: yaml.MarkedYAMLError) -> str:
-    """Word a syntax error."""
+    """Return the message for a syntax error."""
     problem = error.problem or "it cannot be read"
     context = f" {error.context}" if error.context else ""
     if error.context_mark is not None and error.context:
@@ -520,5 +521,5 @@ def _syntax(error: yaml.MarkedYAMLError) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Quote a scalar as YAML would be written."""
+    """Return a text as a YAML scalar in double quotes."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

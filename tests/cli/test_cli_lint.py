@@ -92,7 +92,7 @@ def test_the_rootdir_bounds_what_is_included(here, capsys):
     assert main(["lint", "sub/d.yaml"]) == 0
     assert main(["lint", "--rootdir", "sub", "sub/d.yaml"]) == 1
     assert capsys.readouterr().out.startswith(
-        "d.yaml:3:8: '../cases.csv' leads outside the rootdir"
+        "d.yaml:3:8: '../cases.csv' is outside of the rootdir"
     )
 
 

@@ -81,9 +81,9 @@ def test_a_cell_is_read_by_its_column(column, cell, value):
             "expected:json",
             "{a}",
             (
-                "not JSON: expecting property name enclosed in double quotes, found 'a'; keys are in "
-                "double quotes, and no comma stands before a closing bracket (character 2 of the "
-                "cell's line 1)"
+                "not JSON: expecting property name enclosed in double quotes, found 'a'; keys need "
+                "double quotes, and a comma before a closing bracket is not allowed (character 2 of "
+                "the cell's line 1)"
             ),
         ),
         (
@@ -105,8 +105,9 @@ def test_a_cell_of_another_type_is_named_at_its_place(column, cell, message):
         (
             "id,inptu",
             (
-                "f.csv:1:4: unknown column 'inptu'. Did you mean 'input'? What is only kept is "
-                "`metadata.<name>`, what the prompt uses is `variables.<name>`"
+                "f.csv:1:4: unknown column 'inptu'. Did you mean 'input'? Use "
+                "`metadata.<name>` for extra fields, and `variables.<name>` for the variables of "
+                "the prompt"
             ),
         ),
         (
@@ -117,15 +118,15 @@ def test_a_cell_of_another_type_is_named_at_its_place(column, cell, message):
             ),
         ),
         ("id,metadata", "f.csv:1:4: column 'metadata' needs a name: `metadata.<name>`"),
-        ("id,input,id", "f.csv:1:10: column 'id' stands twice: columns 1 and 3"),
+        ("id,input,id", "f.csv:1:10: duplicate column 'id': columns 1 and 3"),
         (
             "id,metadata.a,metadata.a:int",
-            "f.csv:1:15: column 'metadata.a:int' stands twice: columns 2 and 3",
+            "f.csv:1:15: duplicate column 'metadata.a:int': columns 2 and 3",
         ),
         ("id,,input", "f.csv:1:4: found a column without a name"),
         (
             "id;input",
-            "f.csv:1:1: found the one column 'id;input'; separate cells by ',', not by ';'",
+            "f.csv:1:1: found a single column 'id;input'; separate cells with ',', not with ';'",
         ),
     ],
 )
@@ -140,11 +141,11 @@ def test_rows_of_another_length_are_named():
     assert problems("id,input\na,b,c\nd,e\nf\n") == [
         (
             "f.csv:2:1: found 3 cells, expected 2 as in the first line; "
-            "a cell that holds ',' or a line break is quoted"
+            "quote a cell that contains ',' or a line break"
         ),
         (
             "f.csv:4:1: found 1 cell, expected 2 as in the first line; "
-            "a cell that holds ',' or a line break is quoted"
+            "quote a cell that contains ',' or a line break"
         ),
     ]
 

@@ -35,8 +35,8 @@ def test_a_key_that_stands_twice_names_both_lines():
     """At any depth, also where a text looks like a key."""
     text = '{"a": 1,\n "b": [{"x": "x", "y": 2,\n "x": 3}],\n "a": 4}'
     assert problems(parse, text) == [
-        "f.json:3:2: key 'x' stands twice in this mapping, first in line 2",
-        "f.json:4:2: key 'a' stands twice in this mapping, first in line 1",
+        "f.json:3:2: duplicate key 'x' in this mapping, first in line 2",
+        "f.json:4:2: duplicate key 'a' in this mapping, first in line 1",
     ]
     assert parse(text).data == {"a": 4, "b": [{"x": 3, "y": 2}]}
 
@@ -47,7 +47,7 @@ def test_a_key_that_stands_twice_names_both_lines():
         ("NaN", "found 'NaN', expected a finite number"),
         ("-Infinity", "found '-Infinity', expected a finite number"),
         ("1e999", "found '1e999', expected a finite number"),
-        ('"\\ud83d"', "found half a character (a surrogate); write it whole"),
+        ('"\\ud83d"', "found half a character (a lone surrogate); write the whole character"),
         ("9" * 5000, "found a number of 5000 digits; make it a text"),
     ],
 )
@@ -71,7 +71,7 @@ def test_a_pair_of_surrogates_is_one_character():
             "f.json:2:1: not JSON: expecting property name enclosed in double quotes, found '}'",
         ),
         ("{'a': 1}", "f.json:1:2: not JSON: expecting property name enclosed in double quotes"),
-        ("{\"a\": 'b'}", 'f.json:1:7: not JSON: expecting value, found "\'"; texts are in double'),
+        ("{\"a\": 'b'}", 'f.json:1:7: not JSON: expecting value, found "\'"; texts need double'),
         ('{"a": 1} x', "f.json:1:10: not JSON: extra data, found 'x'"),
         ('{"a": ', "f.json:1:7: not JSON: expecting value, found the end of the text"),
         ('{"a": "b\nc"}', "f.json:1:9: not JSON: invalid control character"),
@@ -161,10 +161,10 @@ def test_lines_that_are_no_json_hide_no_others():
     assert document.data == [{"id": 1}, {"id": 3}, {"id": 4}]
     assert [str(problem) for problem in document.problems] == [
         (
-            "f.jsonl:2:8: not JSON: expecting value, found '}'; texts are in double quotes, and no "
-            "comma stands before a closing bracket"
+            "f.jsonl:2:8: not JSON: expecting value, found '}'; texts need double quotes, and a "
+            "comma before a closing bracket is not allowed"
         ),
-        "f.jsonl:4:11: key 'id' stands twice in this mapping, first in line 4",
+        "f.jsonl:4:11: duplicate key 'id' in this mapping, first in line 4",
         "f.jsonl:5:2: not JSON: expecting value, found the end of the text",
     ]
     assert str(document.where((2, "id"))) == "f.jsonl:6:8"
@@ -197,8 +197,8 @@ def test_one_json_value_over_several_lines_is_recognised():
     """The file is JSON under the wrong name."""
     assert problems(rows, json.dumps([{"id": "a"}], indent=2)) == [
         (
-            "f.jsonl:1: found one JSON value over several lines, expected one value a line; "
-            "name the file .json, or write each case on its own line"
+            "f.jsonl:1: found one JSON value over several lines, expected one value in each line; "
+            "rename the file to .json, or write each case on one line"
         )
     ]
 

@@ -57,8 +57,8 @@ import pytest
         (
             "models: [{provider: openai, id: 'a[b]'}]",
             (
-                "1:33: a model's id is part of test names: not empty, without [ ] and `::`, found "
-                "'a[b]'; give it another `id`"
+                "1:33: the id of a model is part of test names: it must not be empty or contain "
+                "[ ] or `::`, found 'a[b]'; set another `id`"
             ),
         ),
         (
@@ -83,13 +83,13 @@ import pytest
         (
             "prompt: file://p.md",
             (
-                "1:9: there is no file 'p.md' (named 'file://p.md' relative to this file). Known: "
+                "1:9: file 'p.md' does not exist (named 'file://p.md' relative to this file). Known: "
                 "d.yaml."
             ),
         ),
-        ("prompt: file:///etc/passwd", "1:9: 'file:///etc/passwd' leads outside the rootdir; "),
-        ("prompt: file://../x.md", "1:9: 'file://../x.md' leads outside the rootdir; "),
-        ("prompt: file://", "1:9: 'file://' names no file"),
+        ("prompt: file:///etc/passwd", "1:9: 'file:///etc/passwd' is outside of the rootdir; "),
+        ("prompt: file://../x.md", "1:9: 'file://../x.md' is outside of the rootdir; "),
+        ("prompt: file://", "1:9: 'file://' is not the name of a file"),
         ("prompt: file://d.yaml", "1:1: expected a prompt (a text, a list of messages"),
         ("scorers: {a: 1}", "1:10: `scorers`: expected a list of scorers, found a mapping with"),
         (
@@ -197,12 +197,18 @@ def test_problems_of_the_dataset_itself(folder, line, expected):
             "{input: x, script: {events: [], samples: []}}",
             "2:22: give `events` (every sample) or `samples` (one list for each sample)",
         ),
-        ("{$include: a, id: b}", "2:3: `$include` stands alone, with the path of a file of cases"),
-        ("{$include: 5}", "2:3: `$include` stands alone, with the path of a file of cases"),
-        ("{$include: no.csv}", "2:14: there is no file 'no.csv' (named 'no.csv' relative to thi"),
-        ("{$include: ../no.csv}", "2:14: '../no.csv' leads outside the rootdir; move the file b"),
+        (
+            "{$include: a, id: b}",
+            "2:3: `$include` must be the only key, with the path of a file of cases",
+        ),
+        ("{$include: 5}", "2:3: `$include` must be the only key, with the path of a file of cases"),
+        (
+            "{$include: no.csv}",
+            "2:14: file 'no.csv' does not exist (named 'no.csv' relative to thi",
+        ),
+        ("{$include: ../no.csv}", "2:14: '../no.csv' is outside of the rootdir; move the file b"),
         ("{$include: d.yaml}", "2:14: 'd.yaml' includes itself: d.yaml -> d.yaml"),
-        ("{$dataset: {}}", "2:3: `$dataset` stands in the first row of a dataset, and nowhere"),
+        ("{$dataset: {}}", "2:3: `$dataset` is only allowed in the first row of a dataset"),
     ],
 )
 def test_problems_of_a_case(folder, case, expected):
@@ -227,11 +233,11 @@ def test_all_problems_come_at_once_in_the_order_of_the_file(folder):
         "samples: 1\nsamples: 0\ncases:\n- {id: a,      inptu: x}\n"
         "- {scorers: [contans: x], id: b}\n- {id: b}\n",
     ) == [
-        "d.yaml:2:1: key 'samples' stands twice in this mapping, first in line 1",
+        "d.yaml:2:1: duplicate key 'samples' in this mapping, first in line 1",
         "d.yaml:2:10: `samples`: expected a number >= 1 or a mapping, found the number 0",
         "d.yaml:4:16: unknown key 'inptu'. Did you mean 'input'?",
         "d.yaml:5:14: no scorer is called 'contans'",
-        "d.yaml:6:8: id 'b' stands twice, first in d.yaml:5; ids are unique",
+        "d.yaml:6:8: duplicate id 'b', first in d.yaml:5; ids must be unique",
     ]
 
 
@@ -306,7 +312,7 @@ def test_consequences_of_another_mistake_are_not_told(folder):
 def test_cases_that_ask_the_same_without_ids_are_named(folder):
     """Their derived ids would be one."""
     assert folder.problems("d.jsonl", '{"input": "a"}\n{"input": "b"}\n{"input": "a"}\n') == [
-        "d.jsonl:3:1: this case asks the same as the one in d.jsonl:1; give both an `id`"
+        "d.jsonl:3:1: this case has the same content as the one in d.jsonl:1; give both an `id`"
     ]
 
 
@@ -314,7 +320,7 @@ def test_ids_that_stand_twice_name_both_files(folder):
     """Across an include too."""
     folder.write("more.csv", "id,input\na,x\n")
     assert (folder.problems("d.yaml", "cases:\n- {id: a, input: x}\n- $include: more.csv\n")) == [
-        "more.csv:2:1: id 'a' stands twice, first in d.yaml:2; ids are unique"
+        "more.csv:2:1: duplicate id 'a', first in d.yaml:2; ids must be unique"
     ]
 
 
@@ -338,11 +344,11 @@ def test_included_files_hold_a_list_of_cases(folder):
         "cases:\n- $include: map.yaml\n- $include: none.json\n- $include: bad.json\n"
         "- $include: x.toml\n",
     ) == [
-        "d.yaml:3:13: 'none.json' holds no cases",
+        "d.yaml:3:13: 'none.json' has no cases",
         "bad.json:1:2: not JSON: expecting value, found ','",
-        "map.yaml:1:1: an included file is a list of cases, found a mapping with 'cases'",
+        "map.yaml:1:1: an included file must be a list of cases, found a mapping with 'cases'",
         (
-            "x.toml: found a file whose name ends in '.toml', expected one of .yaml, .yml, .json, "
+            "x.toml: found a file with the suffix '.toml', expected one of .yaml, .yml, .json, "
             ".jsonl, .ndjson, .csv, .tsv"
         ),
     ]
@@ -357,7 +363,7 @@ def test_problems_of_a_prompt_file_are_in_that_file(folder):
         "p.yaml:3:9: `role`: unknown 'usr'. Did you mean 'user'?",
     ]
     assert [
-        problem.startswith("p.yaml:4:12: there is no file 'no.md'")
+        problem.startswith("p.yaml:4:12: file 'no.md' does not exist")
         for problem in problems
         if "no.md" in problem
     ] == [True]
@@ -369,7 +375,7 @@ def test_links_that_leave_the_rootdir_are_refused(folder, tmp_path_factory):
     outside.write_text("secret")
     (folder.path / "p.txt").symlink_to(outside)
     (problem,) = folder.problems("d.yaml", "prompt: file://p.txt\ncases: [{id: a}]\n")
-    assert problem.startswith("d.yaml:1:9: 'file://p.txt' leads outside the rootdir")
+    assert problem.startswith("d.yaml:1:9: 'file://p.txt' is outside of the rootdir")
 
 
 @pytest.mark.parametrize(
@@ -378,7 +384,7 @@ def test_links_that_leave_the_rootdir_are_refused(folder, tmp_path_factory):
         ("d.yaml", "cases: []", "d.yaml:1:8: there are no cases: there is nothing to test"),
         ("d.yaml", "cases:", "d.yaml:1:7: there are no cases: there is nothing to test"),
         ("d.yaml", "name: x", "d.yaml:1:1: `cases` is missing: there is nothing to test"),
-        ("d.yaml", "# x", "d.yaml:1:1: the file holds no data: there is nothing to test"),
+        ("d.yaml", "# x", "d.yaml:1:1: the file has no data: there is nothing to test"),
         ("d.yaml", "- a", "d.yaml:1:1: expected a mapping with `cases`, found a list of 1"),
         ("d.yaml", "just text", "d.yaml:1:1: expected a mapping with `cases`, found the text"),
         ("d.json", "[]", "d.json:1:1: expected a mapping with `cases`, found an empty list"),
@@ -393,7 +399,7 @@ def test_links_that_leave_the_rootdir_are_refused(folder, tmp_path_factory):
         (
             "d.jsonl",
             '{"$dataset": {}, "id": "a"}\n{"id": "b"}',
-            "d.jsonl:1:1: `$dataset` stands alone, with a mapping",
+            "d.jsonl:1:1: `$dataset` must be the only key of its row, with a mapping",
         ),
     ],
 )

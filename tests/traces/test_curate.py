@@ -360,7 +360,7 @@ def test_from_a_run_to_a_case_that_passes(folder):
     )
     assert "more.evals.yaml: 1 case added\n\nstatus 0" in made
     again = folder.cli("curate", "latest", "refund", "--tools", "-o", "more.evals.yaml")
-    assert "id 'refund-app-0' stands twice, first in more.evals.yaml:9; ids are unique" in again
+    assert "duplicate id 'refund-app-0', first in more.evals.yaml:9; ids must be unique" in again
     assert again.endswith("status 1")
     wrong = folder.cli(
         "curate",
