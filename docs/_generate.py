@@ -1,4 +1,4 @@
-"""Write the pages made of the code: ``python docs/_generate.py``.
+"""Write the pages that come from the code: ``python docs/_generate.py``.
 
 ``reference/options.md`` comes from the table of options, ``reference/providers.md`` from the
 providers, ``reference/cli.md`` from the parser of the command line, ``reference/hooks.md`` from the
@@ -34,15 +34,15 @@ OPTIONS_HEAD = f"""\
 
 {GENERATED}
 
-`--evals` turns evals on: they can cost money, so they are opt in. What is collected is pytest's own
-argument (`pytest --evals my.evals.yaml`); without one, files whose names fit `evals_files`
-(`{" ".join(FILES_DEFAULT)}`).
+`--evals` turns evals on: they can cost money, so they are opt-in. The dataset is pytest's own argument
+(`pytest --evals my.evals.yaml`); without one, files with names that match `evals_files`
+(`{" ".join(FILES_DEFAULT)}`) are collected.
 
-Where an option is given in several places, the first of these counts: command line, environment, ini
-file. A row has its names for the command line, the ini file and the environment. Ini options stand
-where pytest's own do: in `pytest.ini`, or under `[tool.pytest.ini_options]` in `pyproject.toml`.
-TIME is seconds, or a number with `s`, `m` or `h`; a PATH begins at pytest's rootdir. A list has an
-entry a line in the ini file, and commas in the environment.
+If an option is set in several places, the first of these counts: command line, environment, ini file. A row has
+the names for the command line, the ini file and the environment. Ini options belong in pytest's own file:
+`pytest.ini`, or `[tool.pytest.ini_options]` in `pyproject.toml`. TIME is seconds, or a number with `s`, `m` or
+`h`; a PATH is relative to pytest's rootdir. A list has one entry per line in the ini file, and commas in the
+environment.
 
 | names | default | what it does |
 |---|---|---|
@@ -53,10 +53,9 @@ PROVIDERS_HEAD = f"""\
 
 {GENERATED}
 
-A model is who is asked: an entry of a dataset's `models`, or `--evals-model`. Written short it is
-`provider:model` (`openai:gpt-4.1-mini`), written long a mapping with a `provider`. No key ever
-stands in a file: `api_key_env` and `{{env: NAME}}` name environment variables, and all that are
-missing are told at once, before the first call.
+A model is an entry of a dataset's `models`, or of `--evals-model`. The short form is `provider:model`
+(`openai:gpt-4.1-mini`), the long form a mapping with a `provider`. API keys are never in a file: `api_key_env` and
+`{{env: NAME}}` name environment variables. All missing variables are reported at once, before the first call.
 
 ## Keys of every model
 
@@ -109,7 +108,7 @@ def _provider(name: str, cls: type[Provider]) -> str:
 
 
 _NOT_NEEDED = {(Model, "id"): "`provider:model`"}
-"""Fields that a file need not give, though the noun has them always."""
+"""Fields that are optional in a file, although the noun always has them."""
 
 
 def _rows(noun: type[BaseModel], order: list[str] | None = None) -> list[str]:
@@ -118,7 +117,7 @@ def _rows(noun: type[BaseModel], order: list[str] | None = None) -> list[str]:
     for field in order or noun.model_fields:
         info = noun.model_fields[field]
         given = (
-            _NOT_NEEDED.get((noun, field), "needed")
+            _NOT_NEEDED.get((noun, field), "required")
             if info.is_required()
             else _default(info.get_default(call_default_factory=True))
         )
@@ -136,7 +135,7 @@ def _default(value: object) -> str:
 
 
 def _cell(text: str) -> str:
-    """Make a text safe in a table's cell: no bar that ends it, no `<` that begins a tag."""
+    """Escape a text for a table's cell: no `|` that ends it, no `<` that begins a tag."""
     line = " ".join(text.split()).replace("``", "`").replace("|", "\\|")
     parts = line.split("`")
     parts[::2] = [part.replace("<", "&lt;") for part in parts[::2]]
@@ -148,10 +147,10 @@ CLI_HEAD = f"""\
 
 {GENERATED}
 
-`pytest-evals` works with dataset files and with what sessions have stored. It asks nobody anything,
-but for `calibrate`. RUN is a run's id, the beginning of one, or `latest`. Every list is made for a
-terminal; `--json` prints the same for programs, in ASCII. What models have said is made harmless
-before it is printed. Colours are used on a terminal unless `NO_COLOR` is set, or as `--color` says.
+`pytest-evals` works with dataset files and with stored runs. Only `calibrate` and `rescore` can call models. RUN is
+a run's id, the beginning of one, or `latest`. Lists are formatted for a terminal; `--json` prints the same for
+programs, in ASCII. Control characters in the output of models are escaped before it is printed. Colours are used on
+a terminal unless `NO_COLOR` is set, or as `--color` says.
 
 ## An example
 
@@ -276,31 +275,31 @@ HOOKS_HEAD = f"""\
 
 {GENERATED}
 
-What a plugin can bring, be told of, and add. A plugin is
+A plugin can register providers, scorers, loaders, reporters and stores, observe trials, and add to reports. A plugin
+is
 
-- a `conftest.py`, for a project of its own,
-- a module that is named with `-p my_package.my_plugin`,
-- a package with an entry point in the group `pytest_evals`. It is loaded with `--evals` alone, and by
-  the [command line](cli.md), which knows no `conftest.py`. `-p no:NAME` turns it off,
-- a pytest plugin (group `pytest11`), which the command line does not know.
+- a `conftest.py`, for one project,
+- a module named with `-p my_package.my_plugin`,
+- a package with an entry point in the group `pytest_evals`. It is loaded only with `--evals`, and by the
+  [command line](cli.md), which reads no `conftest.py`. `-p no:NAME` disables it,
+- a pytest plugin (group `pytest11`), which the command line does not load.
 
-[Write a plugin](../how-to/write-a-plugin.md) shows one step by step. What this package brings itself
-comes in by the same hooks. A plugin whose functions run where this package may not be installed marks
-them with `@pytest.hookimpl(optionalhook=True)`.
+[Write a plugin](../how-to/write-a-plugin.md) shows one step by step. The built-in members are registered by the same
+hooks. A plugin that also runs without this package marks its functions with
+`@pytest.hookimpl(optionalhook=True)`.
 
 The rules of all hooks:
 
-- Each implementation is called by itself. What goes wrong is told with the plugin's name; nothing
-  that was paid for is lost by it.
-- An argument that is not needed may be left out.
-- Two plugins that bring one name are an error that names both.
-- A `conftest.py` of a folder below is found when that folder is collected: it can bring providers,
-  scorers and loaders for the datasets there, secrets, and be called around trials. What is asked of
-  where the session is (reporters, shared stores, verdicts, sections of reports) is asked of plugins
-  that there are when it begins.
-- With `-n`, every worker loads plugins like a session of its own. Each hook says where it is called.
-- `--evals-confirm` asks again from where the session is, and `pytest-evals calibrate` and
-  `pytest-evals rescore` ask from the command line: plugins of entry points are known there.
+- Implementations are called separately. An exception is reported with the plugin's name, and no paid response is
+  lost.
+- An implementation may omit arguments that it does not need.
+- Two plugins that register the same name are an error that names both.
+- The `conftest.py` of a subfolder is loaded when that folder is collected. It can register providers, scorers and
+  loaders for the datasets there, add secrets, and wrap trials. Hooks of the whole session (reporters, shared stores,
+  verdicts, sections of reports) are called on the plugins that exist when it begins.
+- With `-n`, every worker loads plugins like a separate session. Each hook documents where it is called.
+- `--evals-confirm` calls models from the controller; `pytest-evals calibrate` and `pytest-evals rescore` call them from
+  the command line, where only plugins with entry points are loaded.
 
 | hook | in short |
 |---|---|
@@ -313,7 +312,7 @@ def hooks_page() -> str:
         f"| [`{name}`](#{name}) | {_cell(_first(_hook_words(spec)[0]))} |\n"
         for name, spec in hooks().items()
     )
-    return HOOKS_HEAD + "".join([*rows, *(_hook(*one) for one in hooks().items())])
+    return HOOKS_HEAD + "".join([*rows, *(_hook(name, spec) for name, spec in hooks().items())])
 
 
 def _hook(name: str, spec: Callable[..., object]) -> str:
@@ -336,8 +335,8 @@ def _hook_words(spec: Callable[..., object]) -> tuple[str, str, str, str]:
     doc, _, returns = doc.partition("\n\nReturns:\n")
     doc, _, arguments = doc.partition("\n\nArgs:\n")
     listed = "\n".join(
-        f"- `{name}`: {' '.join(said.split())}"
-        for name, said in re.findall(r"^    (\w+): (.*(?:\n     .*)*)", arguments, re.MULTILINE)
+        f"- `{name}`: {' '.join(meaning.split())}"
+        for name, meaning in re.findall(r"^    (\w+): (.*(?:\n     .*)*)", arguments, re.MULTILINE)
     )
     plain = " ".join(returns.split())
     doc, listed, plain = (part.replace("``", "`") for part in (doc, listed, plain))

@@ -36,38 +36,39 @@ def page() -> str:
 
 
 def _noun(name: str, noun: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what the page says of one noun."""
+    """Yield the section of one noun."""
     yield f"\n## {name}\n\n"
-    if told := noun.get("description"):
-        yield f"{_words(told)}\n\n"
-    keys = {key: one for key, one in noun.get("properties", {}).items() if key != "$schema"}
+    if description := noun.get("description"):
+        yield f"{_words(description)}\n\n"
+    keys = {key: schema for key, schema in noun.get("properties", {}).items() if key != "$schema"}
     if not keys:
         yield f"It is {_type(noun)}.\n"
         return
     needed = noun.get("required", ())
     yield "| key | type | what it is | default |\n|---|---|---|---|\n"
-    for key, one in keys.items():
-        default = "needed" if key in needed else _default(one)
-        yield f"| `{key}` | {_type(one)} | {_words(one.get('description', ''))} | {default} |\n"
+    for key, schema in keys.items():
+        default = "required" if key in needed else _default(schema)
+        meaning = _words(schema.get("description", ""))
+        yield f"| `{key}` | {_type(schema)} | {meaning} | {default} |\n"
 
 
-def _type(one: Mapping[str, Any]) -> str:
+def _type(schema: Mapping[str, Any]) -> str:
     """Write a type in words."""
-    if "$ref" in one:
-        return _named(one["$ref"].rpartition("/")[2])
+    if "$ref" in schema:
+        return _named(schema["$ref"].rpartition("/")[2])
     for several in ("anyOf", "oneOf"):
-        if several in one:
-            words = [_type(part) for part in one[several]]
+        if several in schema:
+            words = [_type(part) for part in schema[several]]
             return " or ".join(dict.fromkeys(word for word in words if word != "null"))
-    if "const" in one or "enum" in one:
-        values = one.get("enum", [one.get("const")])
+    if "const" in schema or "enum" in schema:
+        values = schema.get("enum", [schema.get("const")])
         return " or ".join(f"`{value}`" for value in values)
-    kind = one.get("type", "anything")
-    if isinstance(kind, list):
-        return " or ".join(word for word in map(_kind, kind) if word != "null")
-    if kind == "array" and isinstance(one.get("items"), dict):
-        return f"list of {_type(one['items'])}"
-    return _kind(kind) + _range(one)
+    name = schema.get("type", "anything")
+    if isinstance(name, list):
+        return " or ".join(word for word in map(_plain_name, name) if word != "null")
+    if name == "array" and isinstance(schema.get("items"), dict):
+        return f"list of {_type(schema['items'])}"
+    return _plain_name(name) + _range(schema)
 
 
 def _named(name: str) -> str:
@@ -79,24 +80,24 @@ def _named(name: str) -> str:
     return f"[`{member.partition('.')[0]}`]({place}.md#{member.partition('.')[0]})"
 
 
-def _kind(kind: str) -> str:
+def _plain_name(name: str) -> str:
     """Write a JSON type as YAML's users call it."""
     words = {"string": "text", "object": "mapping", "array": "list", "boolean": "true or false"}
-    return {**words, "integer": "whole number"}.get(kind, kind)
+    return {**words, "integer": "whole number"}.get(name, name)
 
 
-def _range(one: Mapping[str, Any]) -> str:
+def _range(schema: Mapping[str, Any]) -> str:
     """Write the bounds of a number."""
     names = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-    bounds = [f"{sign} {one[name]:g}" for name, sign in names.items() if name in one]
+    bounds = [f"{sign} {schema[name]:g}" for name, sign in names.items() if name in schema]
     return f" {', '.join(bounds)}".replace("<", "&lt;") if bounds else ""
 
 
-def _default(one: Mapping[str, Any]) -> str:
+def _default(schema: Mapping[str, Any]) -> str:
     """Write a default; nothing for what is empty."""
-    value = one.get("default")
+    value = schema.get("default")
     if isinstance(value, dict):
-        return ""  # that noun's own table tells it
+        return ""  # that noun's own table has it
     return f"`{json.dumps(value)}`" if isinstance(value, bool | int | float) or value else ""
 
 

@@ -1,8 +1,8 @@
-"""How Sphinx makes the site of these pages: ``tox -e docs``.
+"""Configuration of Sphinx, which builds the site: ``tox -e docs``.
 
-The pages are plain Markdown, readable as they stand. What a site needs besides is derived here: the
-navigation from the lists of `index.md`, the captions of files from the words behind a block's
-language. Everything a page shows is in the site's own folder: it works from ``file://``.
+The pages are plain Markdown. The rest is derived here: the navigation from the lists of `index.md`,
+the captions of files from the words after a block's language. The site is self-contained and works
+from ``file://``.
 """
 
 import re
@@ -49,10 +49,10 @@ def navigation(index: str) -> str:
     groups: dict[str, list[str]] = {}
     caption = ""
     for line in index.splitlines():
-        if found := _GROUP.match(line):
-            caption = found[1]
-        elif found := _ENTRY.match(line):
-            groups.setdefault(caption, []).append(found[1])
+        if group := _GROUP.match(line):
+            caption = group[1]
+        elif entry := _ENTRY.match(line):
+            groups.setdefault(caption, []).append(entry[1])
     return "".join(
         f"\n```{{toctree}}\n:hidden:\n:caption: {name}\n\n{chr(10).join(pages)}\n```\n"
         for name, pages in groups.items()
@@ -69,17 +69,17 @@ def _with_caption(block: "re.Match[str]") -> str:
     language, added, name, text = block.groups()
     if "." not in name:
         return f"```{language}\n{text}```"
-    told = f"{name} (added at its end)" if added else name
-    return f"```{{code-block}} {language}\n:caption: {told}\n\n{text}```"
+    title = f"{name} (added at its end)" if added else name
+    return f"```{{code-block}} {language}\n:caption: {title}\n\n{text}```"
 
 
 def without_folders(text: str, home: Path) -> str:
-    """Leave the words of links to folders: a site cannot show these, as a repository does."""
+    """Replace links to folders by their text: a site cannot show folders, unlike a repository."""
     return _FOLDER.sub(lambda link: link[1] if (home / link[2]).is_dir() else link[0], text)
 
 
 def _read(app: "Sphinx", page: str, source: list[str]) -> None:
-    """Derive what the site needs from a page as it was read."""
+    """Add navigation and captions to the source of a page."""
     source[0] = without_folders(source[0], (Path(app.srcdir) / page).parent)
     if page == "index":
         source[0] += navigation(source[0])
@@ -87,6 +87,6 @@ def _read(app: "Sphinx", page: str, source: list[str]) -> None:
 
 
 def setup(app: "Sphinx") -> dict[str, bool]:
-    """Hear of each page that is read."""
+    """Connect to the reading of pages."""
     app.connect("source-read", _read)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
