@@ -49,8 +49,10 @@ def import_bundle(
     """
     from pytest_evals.archive.bundle_reader import checked
     from pytest_evals.report import redact_value
+    from pytest_evals.session.redaction import add_run_secrets
 
     bundle = checked(taken.path)
+    add_run_secrets(redactor, bundle.run)
     its = redact_value(bundle.run, redactor)
     taken.run = its.id
     here = _here(store, its.id)

@@ -12,6 +12,7 @@ from pytest_evals.registry import Registry
 from pytest_evals.report import Report, redact_report
 from pytest_evals.result import TrialResult
 from pytest_evals.run_record import DatasetInfo, Run
+from pytest_evals.session.redaction import add_run_secrets
 from pytest_evals.stats.rows import Rules
 from pytest_evals.storage.base import RunStore
 from pytest_evals.storage.baseline_file import NamedBaseline, find_baseline
@@ -52,7 +53,9 @@ class Stored:
         }
         known = certificates_of(run, self.rootdir)
         report = Report(run, judgements, lambda: self._trials(run), known)
-        return redact_report(report, redactor())
+        clean = redactor()
+        add_run_secrets(clean, run)
+        return redact_report(report, clean)
 
     def _trials(self, run: Run) -> Iterable[TrialResult]:
         """Yield a run's trials; those of a store stand in the order in which they ended."""

@@ -113,6 +113,7 @@ class ModelRoutes:
                 cannot be imported, programs that do not exist.
         """
         routes = self._routes_of(trials)
+        self._register_keys(routes)
         problems = [*self._missing_keys(routes), *self._missing_prices(routes)]
         for route in routes:
             runs_in_replay = route.provider.recorded or not route.is_stored
@@ -143,6 +144,13 @@ class ModelRoutes:
                     route = self.route(trial, judge)
                     routes[id(route)] = route
         return list(routes.values())
+
+    def _register_keys(self, routes: Iterable[Route]) -> None:
+        """Register the API keys of all routes for redaction, before any call can return one."""
+        names = sorted({name for route in routes for name in route.required_env})
+        keys = [self._deps.environ[name] for name in names if name in self._deps.environ]
+        if keys:
+            self._deps.redactor.add_secrets(keys, ())
 
     def _missing_keys(self, routes: Iterable[Route]) -> list[str]:
         """Name every environment variable that is not set, with the models that need it."""

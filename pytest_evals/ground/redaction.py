@@ -2,16 +2,16 @@
 
 It removes
 
-- the values of known secrets, also as escaped in JSON or a URL and in base64, alone or as part of a
-  longer base64 text such as HTTP Basic credentials. Values under `MIN_SECRET_LENGTH` characters
-  are ignored: they would match by chance (a password "on", a key "1234");
+- the values of known secrets, also as escaped in JSON or a URL, in hexadecimal and in base64, alone
+  or as part of a longer base64 text such as HTTP Basic credentials. Values under
+  `MIN_SECRET_LENGTH` characters are ignored: they would match by chance (a password "on");
 - texts in the form of a credential: API keys of well-known providers, bearer tokens, private keys,
   passwords in URLs, the values of ``Authorization``, ``x-api-key`` and similar headers;
 - the matches of the user's patterns.
 
 Each becomes ``[redacted]``. In JSON only strings and numbers equal to a secret change, so the text
-stays valid. A single word ("authorization", "sk-") is not a credential. This module knows texts. It
-knows neither where secrets come from nor where texts are written.
+stays valid. A single word ("authorization", "sk-") is not a credential. This module knows texts
+and the way options name their secrets. It does not know where texts are written.
 """
 
 import base64
@@ -30,6 +30,12 @@ MIN_SECRET_LENGTH = 6
 
 _SECRET_NAME_PARTS = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
 """A variable is secret if its name contains one of these."""
+
+_SECRET_ITEM_PARTS = (*_SECRET_NAME_PARTS, "AUTH", "COOKIE")
+"""A header, query parameter or program variable is secret if its name contains one of these."""
+
+_SECRET_TABLES = frozenset({"headers", "query", "env"})
+"""Options that are tables of values, some of which are secrets."""
 
 _HEADERS = frozenset(
     {
@@ -92,6 +98,41 @@ def secrets_in(environ: Mapping[str, str]) -> list[str]:
     ]
 
 
+def declared_secrets(options: object, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield the secrets that options declare.
+
+    Options name an environment variable by a key that ends in ``_env`` or by ``{env: NAME}``. A
+    literal value is a secret if it is in a table `headers`, `query` or `env` under a name such as
+    ``authorization`` or ``x-api-key``.
+
+    Args:
+        options: options of a model, judge or scorer, as JSON.
+        environ: the environment.
+    """
+    if isinstance(options, list | tuple):
+        for item in options:
+            yield from declared_secrets(item, environ)
+    if not isinstance(options, dict):
+        return
+    for key, value in options.items():
+        if isinstance(value, str):
+            if key == "env" or str(key).endswith("_env"):
+                yield environ.get(value, "")
+        elif key in _SECRET_TABLES and isinstance(value, dict):
+            yield from _literal_secrets(value)
+        yield from declared_secrets(value, environ)
+
+
+def _literal_secrets(table: Mapping[str, object]) -> Iterator[str]:
+    """Yield the literal secrets in a table of headers, query parameters or variables."""
+    for name, value in table.items():
+        upper = str(name).upper()
+        is_secret = upper.lower() in _HEADERS or any(part in upper for part in _SECRET_ITEM_PARTS)
+        if is_secret and isinstance(value, str) and "{{" not in value:
+            yield value
+            yield _SCHEME.sub("", value, count=1)
+
+
 class Redactor:
     """Removes secrets from texts.
 
@@ -121,7 +162,7 @@ class Redactor:
             secrets: secret values; those under `MIN_SECRET_LENGTH` characters are ignored.
             patterns: compiled patterns, none of which matches the empty text.
         """
-        self._values |= {s for s in secrets if len(s) >= MIN_SECRET_LENGTH}
+        self._values |= {s for s in map(str.strip, secrets) if len(s) >= MIN_SECRET_LENGTH}
         forms = sorted({f for s in self._values for f in _encodings(s)}, key=lambda f: (-len(f), f))
         self._forms = tuple(forms)
         self._secret_pattern = re.compile("|".join(map(re.escape, forms))) if forms else None
@@ -238,11 +279,12 @@ def _is_credential(header: str, value: str) -> bool:
 
 
 def _encodings(secret: str) -> Iterator[str]:
-    """Yield the forms in which a secret can be written: raw, JSON, URL and base64."""
+    """Yield the forms in which a secret can be written: raw, JSON, URL, hexadecimal, base64."""
     yield secret
     for escaped in (json.dumps(secret), json.dumps(secret, ensure_ascii=False)):
-        yield escaped[1:-1]
-        yield json.dumps(escaped)[3:-3]
+        for text in (escaped, escaped.replace("/", "\\/")):  # some servers escape slashes too
+            yield text[1:-1]
+            yield json.dumps(text)[3:-3]
     for quoted in (quote(secret, safe=""), quote(secret), quote_plus(secret)):
         yield quoted
         yield re.sub("%[0-9A-F]{2}", lambda match: match.group().lower(), quoted)
@@ -256,6 +298,8 @@ def _encodings(secret: str) -> Iterator[str]:
         if len(core) >= 2 * MIN_SECRET_LENGTH:  # shorter ones match by chance
             yield core
             yield core.replace("+", "-").replace("/", "_")
+    yield raw.hex()
+    yield raw.hex().upper()
     if len(raw) * 8 // 6 < 2 * MIN_SECRET_LENGTH:
         yield base64.b64encode(raw).decode()
 

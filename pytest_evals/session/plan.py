@@ -12,6 +12,7 @@ from pytest_evals.loaders.base import LoadContext
 from pytest_evals.loaders.build import load
 from pytest_evals.matrix import Matrix
 from pytest_evals.run_record import DatasetInfo
+from pytest_evals.session.redaction import add_dataset_secrets
 from pytest_evals.session.state import SessionState
 
 
@@ -57,6 +58,7 @@ class Plan:
             SettingsError: a selected model does not exist, or there are no models.
         """
         state, settings = self._state, self._state.settings
+        add_dataset_secrets(state.redactor, dataset)
         if settings.sanity:
             from pytest_evals.session.sanity import sanity_matrix
 

@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pytest_evals.ground.errors import SettingsError
-from pytest_evals.ground.redaction import MARK, Redactor
+from pytest_evals.ground.redaction import MARK, Redactor, declared_secrets
 
 SECRET = 'p"ä/ss+w&rd\\ 1'
 JSON = st.recursive(
@@ -247,3 +247,32 @@ def test_it_is_quick_where_there_is_nothing() -> None:
         redactor.redact(text)
         took.append(time.perf_counter() - begun)
     assert sorted(took)[20] < 0.0002
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"api_key_env": "A"}, {"aaaaaa"}),
+        ({"token_env": "A", "url": "x"}, {"aaaaaa"}),
+        ({"headers": {"x-team": {"env": "A", "prefix": "Bearer "}}}, {"aaaaaa"}),
+        ([{"model": {"options": {"query": {"who": {"env": "A"}}}}}], {"aaaaaa"}),
+        ({"headers": {"Authorization": "Bearer literal"}}, {"Bearer literal", "literal"}),
+        ({"headers": {"cookie": "c=1"}, "env": {"MY_TOKEN": "t1"}}, {"c=1", "t1"}),
+        ({"headers": {"x-api-key": "{{ key }}", "accept": "text/html"}}, set()),
+        ({"record_env": {"BASE_URL": "http://x"}, "max_tokens": 3, "api_key_env": "UNSET"}, set()),
+        ("text", set()),
+        (None, set()),
+    ],
+)
+def test_secrets_that_options_declare(options, expected):
+    """Variables named by an option, and literal values of secret headers; nothing else."""
+    assert set(declared_secrets(options, {"A": "aaaaaa"})) - {""} == expected
+
+
+@pytest.mark.parametrize("secret", ["abc/def+47", 'p"ä/ss+w&rd\\ 1'])
+def test_hexadecimal_and_escaped_slashes(secret):
+    """Forms in which servers and programs print a value."""
+    redactor = Redactor([f"  {secret}\n"], ())
+    escaped = json.dumps(secret)[1:-1].replace("/", "\\/")
+    for form in (secret.encode().hex(), secret.encode().hex().upper(), escaped):
+        assert redactor.redact(f"it is {form}.") == f"it is {MARK}."

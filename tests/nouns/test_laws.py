@@ -32,7 +32,7 @@ MODULES = (
     "message",
     "model",
     "result",
-    "run",
+    "run_record",
     "score",
     "script",
     "shard",

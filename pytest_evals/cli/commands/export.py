@@ -121,13 +121,16 @@ def _bundle(args: argparse.Namespace) -> int:
     from pytest_evals.cli.host import redactor
     from pytest_evals.ground.errors import SettingsError
     from pytest_evals.responses.sqlite import SqliteResponseStore
+    from pytest_evals.session.redaction import add_run_secrets
 
     if args.baseline is not None:
         raise SettingsError("a bundle holds the run as it is: leave --baseline to reports")
     store = open_runs(args)
     answers = SqliteResponseStore(store.path, write=False) if args.answers else None
     try:
-        lines = encoded(stored_lines(store, store.run(args.run_id), answers), redactor())
+        run, clean = store.run(args.run_id), redactor()
+        add_run_secrets(clean, run)
+        lines = encoded(stored_lines(store, run, answers), clean)
         if args.output == "-":
             for line in lines:
                 sys.stdout.write(line)  # in ASCII

@@ -80,6 +80,7 @@ class RescoreCommand:
         from pytest_evals.cli.derived_run import Bars
         from pytest_evals.cli.host import redactor
         from pytest_evals.registry import Registry
+        from pytest_evals.session.redaction import add_dataset_secrets, add_run_secrets
 
         store = open_runs(args, write=True)
         try:
@@ -90,7 +91,11 @@ class RescoreCommand:
             bars = Bars(rootdir, args.baseline, args.strict, store)
             new = _begun(its, parts)
             found = {part.info.name: bars.found(new, part.info) for part in parts}
-            asked = _Asked(args, known, redactor(), found, bars)
+            clean = redactor()
+            add_run_secrets(clean, its)
+            for dataset in {t.dataset.path: t.dataset for p in parts for t in p.trials}.values():
+                add_dataset_secrets(clean, dataset)
+            asked = _Asked(args, known, clean, found, bars)
             sealed = _scored(store, new, parts, asked)
         finally:
             store.close()
