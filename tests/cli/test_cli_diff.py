@@ -29,7 +29,9 @@ def test_against_the_committed_baseline(evals_cli):
     assert status == 1
     lines = out.splitlines()
     assert re.fullmatch(r"support: run \S+ against baselines/support\.jsonl", lines[0])
-    assert lines[1].startswith("* large: REGRESSED: return-2, return-5 pass less often than in the baseline;")
+    assert lines[1].startswith(
+        "* large: REGRESSED: return-2, return-5 pass less often than in the baseline;"
+    )
     titles = [line for line in lines if re.match(r"[a-z].*: \d+$", line)]
     assert titles == [
         "regressed: 2",
