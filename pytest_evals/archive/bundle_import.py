@@ -1,5 +1,6 @@
 """A bundle taken into a store, whole or not at all."""
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -48,11 +49,13 @@ def import_bundle(
         StoreError: it is not right, or the store holds another run of its id.
     """
     from pytest_evals.archive.bundle_reader import checked
+    from pytest_evals.ground.redaction import declared_secrets
     from pytest_evals.report import redact_value
-    from pytest_evals.session.redaction import add_run_secrets
 
     bundle = checked(taken.path)
-    add_run_secrets(redactor, bundle.run)
+    models = [model for info in bundle.run.datasets for model in info.models]
+    options = [(model.options, model.params) for model in models]
+    redactor.add_secrets(declared_secrets(options, os.environ), ())
     its = redact_value(bundle.run, redactor)
     taken.run = its.id
     here = _here(store, its.id)
