@@ -133,7 +133,7 @@ class StoredAnswers:
         try:
             await self.write(answer)
         except StoreError as error:
-            self.notes.add(f"answers are not being stored: {error}")
+            self.notes.add(f"responses are not stored: {error}")
             return
         if self.mode == "refresh":
             self._refreshed.add(identity.key)

@@ -69,7 +69,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def _add(group: pytest.OptionGroup, parser: pytest.Parser, name: str, **attrs: object) -> None:
-    """Add an option; where another plugin has taken its name, say whose it is."""
+    """Add an option; if another plugin has taken its name, name that plugin."""
     owner = option_group_with(parser, name, other_than=group)
     if owner is not None:
         raise pytest.UsageError(
@@ -96,7 +96,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Let go of the store."""
+    """Close the session."""
     if config.getoption("evals", False):
         from pytest_evals.plugin.composition import end
 
@@ -104,7 +104,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 class _Inert:
-    """What the plugin does without ``--evals``: it skips marked evals and gives one hint."""
+    """The plugin without ``--evals``: it skips marked evals and displays one hint."""
 
     def __init__(self) -> None:
         self.hints: list[str] = []
@@ -122,18 +122,18 @@ class _Inert:
             skip = pytest.mark.skip(reason="an eval: runs only with --evals")
             for item in marked:
                 item.add_marker(skip)
-            told = "1 eval was" if len(marked) == 1 else f"{len(marked)} evals were"
+            count = "1 eval was" if len(marked) == 1 else f"{len(marked)} evals were"
             them = "it" if len(marked) == 1 else "them"
-            self.hints.append(f"{told} skipped: run {them} with --evals")
+            self.hints.append(f"{count} skipped: run {them} with --evals")
 
     def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
-        """Give the hint."""
+        """Display the hint."""
         for hint in self.hints:
             terminalreporter.write_line(f"pytest-evals-matrix: {hint}")
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Say what evals will do, where they are on."""
+    """Return the header lines; none without ``--evals``."""
     if not config.getoption("evals"):
         return []
     from pytest_evals.plugin.composition import header

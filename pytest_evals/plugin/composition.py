@@ -120,7 +120,7 @@ def _begin_main(config: pytest.Config, session: Session) -> Host:
     controller = _make_controller(config, session, ledger)
     # They receive each trial in this order, after the ledger and before the store.
     observers: tuple[TrialObserver | None, ...] = (tables, controller, reports)
-    recording = RunRecorder(session, ledger, [one for one in observers if one is not None])
+    recording = RunRecorder(session, ledger, [o for o in observers if o is not None])
     live = _make_live_line(config, session)
     _register_items(config, session, recording, latest=latest, live=live)
     register = _registrar(config)
@@ -250,7 +250,7 @@ def header(config: pytest.Config) -> list[str]:
     settings = state.settings
     shown = " ".join(f"{k}={v}" for k, v in settings.shown().items() if k != "model")
     store = "" if settings.responses == "off" else f", store {settings.store}"
-    lines = [f"evals: run {state.run_id}, answers {settings.responses}{store}"]
+    lines = [f"evals: run {state.run_id}, responses {settings.responses}{store}"]
     if shown:
         lines.append(f"evals settings: {shown}")
     return lines

@@ -200,5 +200,5 @@ def text_of(verdict: "GateVerdict") -> str:
     """Return a verdict as text: its sentence, its notes, and the failing cases."""
     lines = [verdict.sentence, *verdict.notes]
     if verdict.behind:
-        lines.append("cases behind it: " + ", ".join(verdict.behind))
+        lines.append("failing cases: " + ", ".join(verdict.behind))
     return neutral("\n".join(lines))

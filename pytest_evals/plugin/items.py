@@ -94,7 +94,7 @@ def problems_text(error: DatasetError, place: str) -> str:
     """Return all problems of a dataset, and their number."""
     count = len(error.problems)
     problems = "1 problem" if count == 1 else f"{count} problems"
-    return f"{error}\n\n{problems}; nothing of {place} was run."
+    return f"{error}\n\n{problems}; no trial of {place} was run."
 
 
 def tag_markers(config: pytest.Config, tags: set[str]) -> dict[str, pytest.MarkDecorator]:

@@ -30,6 +30,6 @@ class LatePlugins:
         """Say what plugins have added."""
         return [
             f"evals plugin {neutral(plugin)}: "
-            + ", ".join(f"{kind} {', '.join(names)}" for kind, names in kinds.items())
-            for plugin, kinds in self._state.registry.brought().items()
+            + ", ".join(f"{noun} {', '.join(names)}" for noun, names in families.items())
+            for plugin, families in self._state.registry.brought().items()
         ]

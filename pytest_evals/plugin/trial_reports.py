@@ -86,7 +86,7 @@ class TrialReports:
             return result
         path, line, _ = item.reportinfo()
         report.outcome = "skipped"
-        reason = f"tolerated, the gates decide: {headline(result)}"
+        reason = f"failed (tolerated by a gate): {headline(result)}"
         report.longrepr = (str(path), (line or 0) + 1, reason)
         wire.write_word(report, "tolerated")
         return result.model_copy(update={"tolerated": True})

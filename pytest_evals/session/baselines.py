@@ -106,16 +106,16 @@ def read_baseline(settings: Settings, info: DatasetInfo, run_id: str) -> Dataset
     target = dataset_baseline(info, settings.rootdir, read=read)
     committed, path = target.old, target.path
     if settings.baseline is not None:
-        found = find_baseline(
+        named = find_baseline(
             settings.baseline,
             rootdir=settings.rootdir,
             dataset=info.name,
             dataset_path=settings.rootdir / info.path,
             run=_run_reader(settings, info.name, run_id),
         )
-        return DatasetBaseline(gates, found, committed, path)
+        return DatasetBaseline(gates, named, committed, path)
     if settings.reset_baseline:
-        return DatasetBaseline(gates, None, committed, path, "this run begins the baseline anew")
+        return DatasetBaseline(gates, None, committed, path, "this run starts a new baseline")
     if committed is None:
         reason = "this run writes the first baseline" if writes else None
         return DatasetBaseline(gates, None, None, path, reason)

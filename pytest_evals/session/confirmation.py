@@ -1,4 +1,4 @@
-"""Confirmation: cases that look broken against the baseline run again, before the verdict.
+"""Confirmation: cases that fail against the baseline run again, before the verdict.
 
 Runs after the last trial, never in a worker. These trials decide breaks alone: they are not trials
 of the run, and reach no table, metric or baseline.
@@ -68,11 +68,11 @@ class Confirmer:
         try:
             trials = list(_trials(self._matrix(info), confirmation))
             cases = _count_cases(confirmation)
-            self._announce(f"asking {cases} again, {len(trials)} trials, before the verdict")
+            self._announce(f"confirming {cases} with {len(trials)} more trials, before the verdict")
             engine = self._engines.for_confirmation(self._settings_left(), self._used())
             engine.prepare(trials)
         except EvalsError as error:
-            self._notes.add(f"cases that look broken could not be asked again: {error}")
+            self._notes.add(f"failing cases could not be confirmed: {error}")
             return []
         engine.start()
         try:

@@ -14,7 +14,7 @@ class DatasetBaseline:
 
     gates: tuple[GateSpec, ...]
     """The dataset's gates."""
-    found: NamedBaseline | None
+    named: NamedBaseline | None
     """The baseline with its name; None if there is none."""
     committed: Baseline | None
     """The dataset's committed baseline file as it is now. This run may update it."""
@@ -26,9 +26,9 @@ class DatasetBaseline:
     @property
     def baseline(self) -> Baseline | None:
         """The baseline; None if there is none."""
-        return None if self.found is None else self.found.baseline
+        return None if self.named is None else self.named.baseline
 
     @property
     def name(self) -> str:
         """The baseline's name in reports; empty if there is none."""
-        return "" if self.found is None else self.found.name
+        return "" if self.named is None else self.named.name

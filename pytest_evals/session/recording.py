@@ -89,7 +89,7 @@ class RunRecorder:
             self._store.begin(redact_value(run, self._state.redactor))
             self._writer = TrialWriter(self._store, run.id)
         except StoreError as error:
-            self._notes.add(f"this run is not being kept: {error}")
+            self._notes.add(f"this run is not saved: {error}")
             self._store = None
 
     def add(self, result: TrialResult, record: str, worker: str = "") -> None:
@@ -131,7 +131,7 @@ class RunRecorder:
             try:
                 self._store.seal(redact_value(run, self._state.redactor))
             except StoreError as error:
-                self._notes.add(f"the run could not be sealed: {error}")
+                self._notes.add(f"the end of this run could not be saved: {error}")
         return run
 
     def _finish_writing(self) -> None:
@@ -140,7 +140,7 @@ class RunRecorder:
             try:
                 self._writer.close()
             except StoreError as error:
-                self._notes.add(f"this run is not being kept any further: {error}")
+                self._notes.add(f"this run is no longer saved: {error}")
                 self._store = None
 
     def close(self) -> list[StoreError]:

@@ -69,7 +69,7 @@ class Reports:
             self._records.seek(self._end)
             self._records.write(text)
         except OSError as error:
-            self._write_error = f"trials could not be kept for it: {error.strerror}"
+            self._write_error = f"its trials could not be buffered: {error.strerror}"
             return
         self._offsets[result.id] = (self._end, len(text))
         self._end += len(text)

@@ -88,7 +88,8 @@ class SourceLoader:
                 f"that returns one of the last two; found {type(dataset).__name__}",
             )
         cases = _made_cases(tuple(dataset), source.where)
-        return Dataset(name=source.name, path=source.path, cases=cases)
+        fields = {"name": source.name, "path": source.path, "cases": cases}
+        return _validated(fields, source.where)
 
     def _load_file(self, source: DatasetSource, file: Path) -> Dataset:
         """Load a dataset: from the folder of the code, else from the rootdir."""

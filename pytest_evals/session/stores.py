@@ -50,7 +50,7 @@ class Stores:
         try:
             store = SqliteRunStore(self._state.settings.store_path)
         except StoreError as error:
-            self._notes.add(f"this run is not being kept: {error}")
+            self._notes.add(f"this run is not saved: {error}")
             return None
         self._open.append(store)
         return store
@@ -145,7 +145,7 @@ class Stores:
             if replay and settings.cassette is None and settings.shared is None:
                 raise
             if not replay:
-                self._notes.add(f"answers are not being stored: {error}")
+                self._notes.add(f"responses are not stored: {error}")
         try:
             return None if replay else _ReadOnly(settings.store_path)
         except StoreError:

@@ -59,13 +59,13 @@ def evaluate_recorded(
     """
     judgements = {}
     for info in run.datasets:
-        found = baselines.get(info.name)
+        baseline = baselines.get(info.name)
         judgements[info.name] = evaluate(
             EvaluationInput(
                 tables[info.name],
                 info,
-                baseline=None if found is None else found.baseline,
-                baseline_name="" if found is None else found.name,
+                baseline=None if baseline is None else baseline.baseline,
+                baseline_name="" if baseline is None else baseline.name,
                 rules=Rules(strict=strict),
                 replayed=is_replayed(run),
             )
@@ -118,7 +118,7 @@ class SessionVerdicts:
         bench = self._bench(info, table, baseline)
         # The verdict of a test function on an answer is known only after it ran.
         never = settings.confirm == 0 or settings.from_run is not None or "::" in info.path
-        confirms = baseline.found is not None and not never and not stopped
+        confirms = baseline.baseline is not None and not never and not stopped
         confirm = (lambda cells: self._confirmer.run(info, cells)) if confirms else None
         judgement = with_notes(self._state, self._notes, evaluate(bench, confirm))
         lines = [*judge_lines(judgement, bench.judges, verbose=self._verbose)]
@@ -147,4 +147,4 @@ class SessionVerdicts:
 def _diff_line(dataset: str, diff: Diff) -> str:
     """Return the number of cases in each class of a diff, as one line."""
     counts = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in diff.counts.items())
-    return f"{dataset} against {diff.baseline}: {counts or 'nothing in common'}"
+    return f"{dataset} against {diff.baseline}: {counts or 'no cases in common'}"

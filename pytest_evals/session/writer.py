@@ -48,4 +48,4 @@ class TrialWriter:
         self._reported = True
         if isinstance(self.error, StoreError):
             raise self.error
-        raise StoreError(f"trials could not be kept: {self.error!r}") from self.error
+        raise StoreError(f"trials could not be saved: {self.error!r}") from self.error

@@ -79,7 +79,7 @@ def test_ctrl_c_tells_what_is_missing_and_keeps_what_was_answered(server, ask, b
     server.wait_for(lambda seen: sum(seen["answered"].values()) >= 8)
     assert session.end(signal.SIGINT) == pytest.ExitCode.INTERRUPTED
     assert "KeyboardInterrupt" in session.output
-    assert "kept: pytest-evals show" in session.output
+    assert "run saved: pytest-evals show" in session.output
     answered = set(server.seen()["answered"])
     kept = {case.replace("c", "q") for case in answers(stored)}
     assert kept <= answered
@@ -94,7 +94,7 @@ def test_sigterm_is_heard_like_ctrl_c(server, ask, begin, stored):
     server.wait_for(lambda seen: sum(seen["answered"].values()) >= 8)
     assert session.end(signal.SIGTERM) == pytest.ExitCode.INTERRUPTED
     assert "SIGTERM" in session.output
-    assert "kept: pytest-evals show" in session.output
+    assert "run saved: pytest-evals show" in session.output
     assert stored("select sealed, status from runs") == [(1, "interrupted")]
 
 

@@ -22,7 +22,7 @@ def test_auto_asks_once_and_then_never_again(server, ask, evals):
     result = evals(name)
     result.assert_outcomes(passed=5)
     assert server.total() == 0
-    result.stdout.fnmatch_lines(["5 stored answers; run * kept*"])
+    result.stdout.fnmatch_lines(["5 stored responses; run saved: *"])
 
 
 def test_what_cannot_change_the_answer_asks_nothing(server, ask, evals, pytester):
@@ -83,7 +83,7 @@ def test_equal_questions_of_one_session_are_asked_once(server, ask, evals, recor
     assert server.asked() == {"same": 1}
     sources = [record["exchanges"][0].get("source") for record in records().values()]
     assert sources.count("stored") == 11
-    result.stdout.fnmatch_lines(["1 calls ($0.01*), 11 stored answers; run *"])
+    result.stdout.fnmatch_lines(["1 calls ($0.01*), 11 stored responses; run *"])
 
 
 def test_equal_questions_that_fail_are_asked_once_too(server, ask, evals):

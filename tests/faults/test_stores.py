@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-NOTE = "*answers are not being stored*"
+NOTE = "*responses are not stored*"
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_a_corrupt_store_costs_no_answer(damage, server, ask, evals, pytester):
     (folder / "evals.sqlite").write_bytes(damage)
     result = evals(ask(4))
     result.assert_outcomes(passed=4)
-    result.stdout.fnmatch_lines_random([NOTE, "*this run is not being kept*"])
+    result.stdout.fnmatch_lines_random([NOTE, "*this run is not saved*"])
     assert (folder / "evals.sqlite").read_bytes() == damage
 
 

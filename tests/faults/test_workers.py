@@ -53,7 +53,7 @@ def test_what_a_worker_could_not_store_is_told(server, ask, evals_process, pytes
     pytester.path.joinpath(".evals/evals.sqlite").write_text("this is no database, but text")
     result = evals_process("-n", "2", ask(6))
     result.assert_outcomes(passed=6)
-    assert result.stdout.str().count("answers are not being stored") == 1
+    assert result.stdout.str().count("responses are not stored") == 1
     assert server.total() == 6
 
 

@@ -286,7 +286,7 @@ def test_reruns_are_of_ordinary_tests_alone_and_it_is_said(session):
     """A trial that fails is one sample."""
     done = session([named("pytest-rerunfailures")])
     assert re.search(r", 1 rerun\b", done.output), done.output
-    assert "--reruns leaves evals alone" in done.output
+    assert "--reruns does not apply to evals" in done.output
 
 
 def test_a_tag_of_a_case_is_no_mark_for_reruns(session):

@@ -71,7 +71,7 @@ def test_broken_cases_are_confirmed(workers, with_baseline, shop, evals_process,
     assert calls == {i: 3 + again if i < 3 else 3 for i in range(60)}
     result.stdout.fnmatch_lines(
         [
-            f"evals: asking 3 cases again, {3 * again} trials, before the verdict",
+            f"evals: confirming 3 cases with {3 * again} more trials, before the verdict",
             f"REGRESSED: c00, c01, c02 passed all 3 baseline samples and failed all {3 + again} *",
         ]
     )
@@ -146,4 +146,4 @@ def test_a_budget_covers_them_too(with_baseline, shop, evals, asked):
         shop(3, model={"price": {"input": 0, "output": 0}}),
     )
     assert 180 < asked().total() <= 185
-    result.stdout.fnmatch_lines(["evals: asking 3 cases again, 15 trials, before the verdict"])
+    result.stdout.fnmatch_lines(["evals: confirming 3 cases with 15 more trials, before the verdict"])

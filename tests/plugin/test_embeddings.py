@@ -98,7 +98,7 @@ def test_answers_near_the_reference_pass(days, evals, server):
     result = evals(days())
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(
-        ["*FAIL  embedding_similarity 0 (bar: >= 0.8)", "*0.000 from 'You have 30 days.'"]
+        ["*FAIL  embedding_similarity 0 (required: >= 0.8)", "*0.000 from 'You have 30 days.'"]
     )
     asked = sorted(body["input"] for body in server.bodies)
     assert ["Never anything.", "You have 30 days.", "You have thirty days."] == asked
@@ -109,7 +109,7 @@ def test_answers_near_the_reference_pass(days, evals, server):
 def test_they_are_stored_and_priced(days, evals, server):
     """10 tokens at 100 USD a million each; the second run asks nothing."""
     evals(days()).stdout.fnmatch_lines(["3 calls ($0.003*), 1 stored answer*"])
-    evals(days()).stdout.fnmatch_lines(["4 stored answers; run *"])
+    evals(days()).stdout.fnmatch_lines(["4 stored responses; run *"])
     assert 3 == len(server.bodies)
 
 

@@ -92,7 +92,7 @@ def test_three_broken_cases_of_sixty(shop, evals_process, samples, word):
     result.stdout.fnmatch_lines([f"decision: {word}"])
     assert (1 if word == "reject" else 0) == result.ret
     if word == "reject":
-        result.stdout.fnmatch_lines(["cases behind it: c00, c01, c02"])
+        result.stdout.fnmatch_lines(["failing cases: c00, c01, c02"])
     else:
         assert 1 == result.parseoutcomes()["inconclusive"]
         assert 1 == evals_process(name, "--evals-responses=off", "--evals-strict").ret
@@ -136,7 +136,7 @@ def test_a_baseline_may_be_kept_anywhere(source, shop, evals, evals_process, pyt
     options = ["-n", "2"] if workers else []
     result = run_it(*options, shop(3, ["no regressions"], 5, 20), "--evals-baseline", named)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["cases behind it: c00, c01, c02"])
+    result.stdout.fnmatch_lines(["failing cases: c00, c01, c02"])
 
 
 @pytest.mark.parametrize(

@@ -159,7 +159,7 @@ def test_the_header_says_what_will_run(support, evals):
     result = evals(support)
     result.stdout.fnmatch_lines(
         [
-            "evals: run *, answers auto, store .evals/evals.sqlite",
+            "evals: run *, responses auto, store .evals/evals.sqlite",
             "evals: support: 3 cases x 2 models (good, bad) x 1 sample = 6 trials",
         ]
     )
@@ -184,15 +184,15 @@ def test_quiet_prints_no_block(support, evals):
 
 
 def test_a_failure_shows_everything_a_reader_needs(support, evals):
-    """Question, answer, scores with reasons, the line of the case and the command to rerun."""
+    """Input, output, scores with reasons, the line of the case and the command to rerun."""
     result = evals("-k", "window and bad", support)
     result.stdout.fnmatch_lines(
         [
             "case    window   support.evals.yaml:7",
             "model   bad (script)*sample 0",
-            "question",
+            "input",
             "    How long do I have?",
-            "answer",
+            "output",
             "    No idea.",
             "scores",
             "    FAIL  contains*",

@@ -61,8 +61,8 @@ def test_the_summary_lists_them(shop, evals):
     evals("--evals-sanity", shop).stdout.fnmatch_lines(
         [
             "*cases that pass on a wrong answer*",
-            "shop.yaml::polite: an empty answer, the question as the answer, another case's answer",
-            "shop.yaml::days: the question as the answer",
+            "shop.yaml::polite: an empty answer, the input as the answer, another case's answer",
+            "shop.yaml::days: the input as the answer",
         ]
     )
 

@@ -49,7 +49,7 @@ def test_unchecked_scores_count_at_the_end(refunds, write, evals, trials):
     result = evals("test_a.py", "-k", "window-good")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
-        ["question", "    How long do I have?", "*FAIL  contains", "*FAIL  thankful"]
+        ["input", "    How long do I have?", "*FAIL  contains", "*FAIL  thankful"]
     )
     result.stdout.no_fnmatch_line("*outcome.py*")
     (one,) = trials().values()

@@ -219,7 +219,7 @@ def test_sanity_leaves_them_out(refunds, write, evals, pytester):
     path.write_text(path.read_text() + "scorers: [{contains: days}]\n")
     write("test_a.py", GATED)
     result = evals("--evals-sanity", "test_a.py", refunds)
-    result.stdout.fnmatch_lines(["*sanity: 1 evals in Python were left out*"])
+    result.stdout.fnmatch_lines(["*sanity: 1 evals in Python were deselected*"])
 
 
 def test_two_of_one_name(refunds, write, evals):

@@ -31,8 +31,8 @@ def test_a_store_that_cannot_be_opened_is_noted(make_session, tmp_path):
     assert session.stores.open_runs() is None
     assert session.stores.answers({"d"}) is None
     run, answers = session.notes
-    assert run.startswith("this run is not being kept: ")
-    assert answers.startswith("answers are not being stored: ")
+    assert run.startswith("this run is not saved: ")
+    assert answers.startswith("responses are not stored: ")
 
 
 def test_a_replay_needs_a_store(make_session, tmp_path):

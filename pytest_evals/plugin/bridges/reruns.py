@@ -10,9 +10,9 @@ from pytest_evals.plugin.compat import run_item
 from pytest_evals.plugin.items import EvalItem, is_marked
 
 NOTE = (
-    "--reruns leaves evals alone: a trial is one sample, and an answer asked again until it passes "
-    "says nothing. Transient faults are tried again anyway (evals_max_retries); for more answers "
-    "give --evals-samples"
+    "--reruns does not apply to evals: a trial is one sample, and repeating it until it passes "
+    "measures nothing. Transient errors are retried anyway (evals_max_retries); for more samples "
+    "use --evals-samples"
 )
 
 

@@ -53,7 +53,7 @@ def interrupts(announce: Callable[[str], None]) -> Iterator[Interrupts]:
 
     def on_sigterm(_: int, __: FrameType | None) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one ends the process at once
-        announce("this session was ended by SIGTERM; the next one asks only what is missing")
+        announce("this session was ended by SIGTERM; the next one makes only the missing calls")
         raise state.note("SIGTERM")
 
     before = {}

@@ -1,5 +1,5 @@
 """Evals written in Python: test functions marked with ``evals``, and the fixtures they use.
 
-`plan` reads a mark, `collect` makes the items, `turn` is what is known of an item while it runs,
-`handles` what a test is given of it, `outcome` what became of it, `fixtures` the fixtures.
+`marks` reads a mark, `collect` makes the items, `running_test` is the state of a test while it
+runs, `handles` and `ask` are what a test uses, `outcome` makes its record, `fixtures` the fixtures.
 """

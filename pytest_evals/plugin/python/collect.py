@@ -196,7 +196,7 @@ class Collection:
             config.hook.pytest_deselected(items=marked)
             items[:] = [item for item in items if item not in marked]
             self._session.notes.add(
-                f"sanity: {len(marked)} evals in Python were left out: a sanity run checks the "
+                f"sanity: {len(marked)} evals in Python were deselected: a sanity run checks the "
                 "scorers of datasets, not the code of tests"
             )
 

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def _evals_trial(request: pytest.FixtureRequest) -> Any:
-    """Which trial this is: what makes an item of each."""
+    """The number of this test's trial, by which each trial becomes an item."""
     return request.param
 
 
 @pytest.fixture
 def case(request: pytest.FixtureRequest) -> "Case":
-    """The case of the dataset that this test is about (a `Case`)."""
+    """The case of this trial (a `Case`)."""
     from pytest_evals.plugin.python.running_test import running_test
 
     return running_test(request, "case").case
@@ -29,7 +29,7 @@ def case(request: pytest.FixtureRequest) -> "Case":
 
 @pytest.fixture
 def model(request: pytest.FixtureRequest) -> "Model":
-    """The model that is asked (a `Model`)."""
+    """The model of this trial (a `Model`)."""
     from pytest_evals.plugin.python.running_test import running_test
 
     return running_test(request, "model").trial.model
@@ -45,17 +45,17 @@ def sample(request: pytest.FixtureRequest) -> int:
 
 @pytest.fixture
 def evals_target() -> Callable[..., Any] | None:
-    """Override it to say how a case is answered: return an agent, an app or a chain to call.
+    """Override it to call your own code: return an agent, an app or a chain.
 
     It is called as ``target(input)`` or ``target(input, context)``, as the targets of
-    ``provider: python`` are, sync or async. By default the model is asked.
+    ``provider: python`` are, sync or async. By default the model is called.
     """
     return None
 
 
 @pytest.fixture
 def response(request: pytest.FixtureRequest, evals_target: Callable[..., Any] | None) -> "Response":
-    """The answer (a `Response`): of `evals_target`, else of the model, asked ahead of the test."""
+    """The answer (a `Response`): of `evals_target`, else of the model, called ahead of the test."""
     from pytest_evals.plugin.python.answer import answer_of
     from pytest_evals.plugin.python.running_test import running_test
 
@@ -82,7 +82,7 @@ def judge(request: pytest.FixtureRequest) -> "EvalJudge":
 
 @pytest.fixture
 def ask(request: pytest.FixtureRequest) -> "EvalAsk":
-    """Asks any model: ``ask("openai:gpt-4.1-mini", "...")`` (an `EvalAsk`)."""
+    """Calls any model: ``ask("openai:gpt-4.1-mini", "...")`` (an `EvalAsk`)."""
     from pytest_evals.plugin.python.ask import EvalAsk
     from pytest_evals.plugin.python.running_test import running_test
 

@@ -1,4 +1,4 @@
-"""What a marked test is given besides its case and answer: `trial` and `judge`.
+"""The handles `trial` and `judge` of a marked test.
 
 The classes are public, for annotations; tests get them from the fixtures of these names.
 """
@@ -30,7 +30,7 @@ _NONE: Any = object()
 
 
 class EvalTrial(Handle):
-    """One sample of one case under one model: what the test says of it is recorded here.
+    """One sample of one case with one model: the test scores and records it here.
 
     The fixture `trial`.
     """
@@ -40,17 +40,17 @@ class EvalTrial(Handle):
 
     @property
     def id(self) -> str:
-        """The node id, under which it is stored and reported."""
+        """The node id, by which it is stored and reported."""
         return self._test.trial.id
 
     @property
     def case(self) -> Case:
-        """What is asked."""
+        """The case."""
         return self._test.case
 
     @property
     def model(self) -> Model:
-        """Who is asked."""
+        """The model."""
         return self._test.trial.model
 
     @property
@@ -60,7 +60,7 @@ class EvalTrial(Handle):
 
     @property
     def answer(self) -> str:
-        """The text that is scored: the last of `answered`, else `response`, else of `ask`.
+        """The text to score: of the last `answered`, else of `response`, else of `ask`.
 
         Raises:
             EvalsError: there is no answer yet.
@@ -70,25 +70,24 @@ class EvalTrial(Handle):
 
     @property
     def scores(self) -> tuple[Score | ScoreError, ...]:
-        """The scores so far: of the dataset's own scorers, then what the test scored."""
+        """The scores so far: those of the dataset's scorers, then those of the test."""
         return self._test.all_scores
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:
-        """The questions and answers that are scored, in order; empty before there are any."""
+        """The calls to score, in order; empty before the first answer."""
         return self._test.answers
 
     def answered(self, value: object, *, latency_s: float | None = None) -> Response:
-        """Say what the test's own code answered; from now on that is what is scored and recorded.
+        """Set the answer of the test's own code: it is scored and recorded from now on.
 
         Args:
             value: a text, a mapping (``text``, ``tool_calls``, ``usage``, ``cost_usd``, ...), any
                 other JSON value, or a `Response`.
-            latency_s: how long it took, in seconds; by default the time since the body of the test
-                began.
+            latency_s: its latency in seconds; by default the time since the test's body began.
 
         Raises:
-            EvalsError: it is no answer.
+            EvalsError: it is not a valid answer.
         """
         from pytest_evals.providers.parsing import response_of
 
@@ -101,8 +100,8 @@ class EvalTrial(Handle):
         asked = [e.response for e in test.asked if e.response is not None]
         if response.latency_s is None:
             took = monotonic() - test.began if latency_s is None else latency_s
-            # What `ask` took is counted with its own exchanges.
-            took = max(0.0, took - sum(one.latency_s or 0.0 for one in asked))
+            # The latency of `ask` is counted with its own exchanges.
+            took = max(0.0, took - sum(other.latency_s or 0.0 for other in asked))
             response = response.model_copy(update={"latency_s": took})
         cost = response.usage.cost(test.trial.model.price)
         if response.cost_usd is not None:
@@ -129,16 +128,15 @@ class EvalTrial(Handle):
         advisory: bool = False,
         **options: Any,
     ) -> Pending[Score]:
-        """Score the answer by any scorer that datasets know, and record what it says.
+        """Score the answer by any scorer of datasets, and record the score.
 
         Args:
             name: the scorer (``contains``), or a whole assertion as a dataset writes it
                 (``{"not": {"contains": "sorry"}}``).
             argument: the shorthand's value: ``trial.score("contains", "30 days")``.
-            answer: scores this instead: a text, a mapping or a `Response`.
-            check: whether a score that fails ends the test at once. Else the test goes on, and
-                fails when it has ended.
-            advisory: only records it: the score passes and fails nothing.
+            answer: is scored instead: a text, a mapping or a `Response`.
+            check: whether a failing score ends the test at once; else the test fails at its end.
+            advisory: whether the score is recorded but not counted.
             options: the long form's keys, and `weight`, `threshold`, `metric`, `transform`.
 
         Returns:
@@ -159,14 +157,14 @@ class EvalTrial(Handle):
     score_async = awaiting(begin_score)
 
     def record(self, name: str, value: float, *, reason: str = "") -> None:
-        """Record a number or a yes or no, for metrics and gates (``mean(steps) <= 5``).
+        """Record a number or a boolean, for metrics and gates (``mean(steps) <= 5``).
 
-        It passes and fails nothing by itself. Recorded again under the same name, the last counts.
+        It fails nothing by itself. Of several records with one name the last one counts.
 
         Args:
-            name: what metrics call it: letters, digits and . _ -
+            name: its name in metrics: letters, digits and . _ -
             value: a finite number, or True or False.
-            reason: why it is so, for reports.
+            reason: its explanation, for reports.
 
         Raises:
             EvalsError: the name or the value cannot be recorded.
@@ -189,14 +187,14 @@ class EvalTrial(Handle):
         self._test.scores[:] = [*kept, score]
 
     def log(self, *values: object) -> None:
-        """Keep a line with the trial's record, as `print` would write it."""
+        """Add a line to the trial's record, as `print` formats it."""
         self._test.log.append(" ".join(map(str, values)))
 
     def _bound(self, spec: ScorerSpec) -> Bound:
-        """Make the scorer of an assertion.
+        """Return the scorer of an assertion.
 
         Raises:
-            EvalsError: it is unknown, or not written right.
+            EvalsError: it is unknown or invalid.
         """
         __tracebackhide__ = True
         test = self._test
@@ -237,21 +235,20 @@ class EvalJudge(Handle):
 
         Args:
             rubric: what a good answer is: ``judge("polite?", min_score=0.8)``.
-            min_score: the least score that passes, above 0 and at most 1, whatever the scale.
-            model: who judges; by default the dataset's judge `default`, the mark's `judge`, or
-                ``--evals-judge``.
+            min_score: the required score, above 0 and at most 1, whatever the scale.
+            model: the judge's model; by default that of the dataset's judge `default`, the mark's
+                `judge`, or ``--evals-judge``.
             use: the name of one of the dataset's `judges`, instead of a rubric.
-            metric: what metrics call it; by default made of the rubric's words, or `use`.
-            answer: judges this instead.
-            check: whether a score that fails ends the test at once; else it fails when it has
-                ended.
-            advisory: only records it.
+            metric: its name in metrics; by default the rubric as a slug, or `use`.
+            answer: is scored instead.
+            check: whether a failing score ends the test at once; else the test fails at its end.
+            advisory: whether the score is recorded but not counted.
             options: any other option of the `judge` scorer (``scale``, ``repeats``, ``panel``).
 
         Raises:
             AssertionError: it fails, and `check` is on.
-            ScoringError: the judge gave no verdict that can be read.
-            EvalsError: no model to judge, an unknown option, or no answer yet.
+            ScoringError: the judge returned no readable verdict.
+            EvalsError: there is no model for the judge, an unknown option, or no answer yet.
         """
         __tracebackhide__ = True
         given = _judge_options(rubric, min_score, model, use, metric, options)
@@ -263,30 +260,30 @@ class EvalJudge(Handle):
 
 
 def _spec(name: str | Mapping[str, Any], argument: Any, options: dict[str, Any]) -> ScorerSpec:
-    """Make an assertion of the arguments of `trial.score`.
+    """Return the assertion of the arguments of `trial.score`.
 
     Raises:
-        EvalsError: they do not go together.
+        EvalsError: they contradict each other.
     """
     __tracebackhide__ = True
     options = {key: written_model(v) if isinstance(v, Model) else v for key, v in options.items()}
-    told: Any
+    spec: Any
     if not isinstance(name, str):
         if argument is not _NONE:
             raise EvalsError("trial.score: a whole assertion takes no second argument")
-        told = {**name, **options}
+        spec = {**name, **options}
     elif argument is _NONE:
-        told = {"type": name, **options} if options else name
+        spec = {"type": name, **options} if options else name
     elif options.keys() - COMMON_SCORER_KEYS:
-        own = ", ".join(sorted(options.keys() - COMMON_SCORER_KEYS))
+        names = ", ".join(sorted(options.keys() - COMMON_SCORER_KEYS))
         raise EvalsError(
             f"trial.score({name!r}, ...): give either the one value of the short form, or options "
-            f"by their names; found a value and {own}"
+            f"by their names; found a value and {names}"
         )
     else:
-        told = {name: argument, **options}
+        spec = {name: argument, **options}
     try:
-        return ScorerSpec.model_validate(told)
+        return ScorerSpec.model_validate(spec)
     except ValueError as error:
         first = str(error).splitlines()
         raise EvalsError(f"trial.score: {first[-1].strip() if first else error}") from None
@@ -313,7 +310,7 @@ def _judge_options(
 
 
 def _conversation(test: RunningTest, answer: object = None) -> tuple[Exchange, ...]:
-    """Return what is scored.
+    """Return the conversation to score.
 
     Raises:
         EvalsError: there is no answer.
@@ -336,7 +333,7 @@ def _conversation(test: RunningTest, answer: object = None) -> tuple[Exchange, .
 
 
 def _request(test: RunningTest) -> Request:
-    """Return the question that the case asks, as far as it asks one."""
+    """Return the request of the case, as far as it defines one."""
     try:
         messages = first_messages(test.trial)
     except AnswerError:
@@ -355,7 +352,7 @@ def _keep(
 
     Raises:
         ScoringError: it could not be scored.
-        WrongAnswer: it fails, and is to be checked.
+        WrongAnswer: it fails, and `check` is on.
     """
     __tracebackhide__ = True
     (score,), judged = scored

@@ -1,6 +1,6 @@
-"""What became of a marked test: from how its phases ended to the record of its trial.
+"""The outcome of a marked test: how its phases ended -> the record of its trial.
 
-pytest shows a failure as it shows any; what is decided here is whether it was a wrong answer.
+pytest displays the failure; this module decides whether it is a wrong answer or an error.
 """
 
 import re
@@ -25,22 +25,22 @@ from pytest_evals.score import Score, ScoreError
 from pytest_evals.scorers.base import ScoringError
 
 ASSERTION = "assert"
-"""The name of the score that tells what the test's own assertions say."""
+"""The name of the score of the test's own assertions."""
 
 
 class Unmet(WrongAnswer):
-    """Scores that fail the trial though the body of the test went through."""
+    """Scores fail the trial although the body of the test passed."""
 
 
 def close(test: RunningTest, *, passed: bool) -> None:
-    """Let the dataset's scorers speak of an answer that the test gave, and count all scores.
+    """Run the dataset's scorers on an answer of the test, and evaluate all scores.
 
     Args:
         test: the test, whose body has ended.
-        passed: whether it went through; else the scores are only recorded.
+        passed: whether the body passed; else the scores are only recorded.
 
     Raises:
-        EvalsError: the dataset has scorers, and there is no answer that they could score.
+        EvalsError: the dataset has scorers, and there is no answer to score.
         ScoringError: a scorer could not score.
         Unmet: a score fails the trial.
     """
@@ -69,12 +69,12 @@ def close(test: RunningTest, *, passed: bool) -> None:
 
 
 def ended(test: RunningTest, when: str, error: BaseException | None) -> TrialResult | None:
-    """Return the trial's record where this phase of the test ends it; None where it goes on.
+    """Return the trial's record if this phase of the test ends it; None if it goes on.
 
     Args:
         test: the test.
         when: ``setup`` or ``call``.
-        error: what ended the phase; None where it went through.
+        error: the exception that ended the phase; None if it passed.
     """
     if test.ended or (when == "setup" and error is None) or when not in {"setup", "call"}:
         return None
@@ -82,14 +82,14 @@ def ended(test: RunningTest, when: str, error: BaseException | None) -> TrialRes
     outcome, info = _outcome(test, when, error)
     scores = test.all_scores
     if when == "call" and outcome in {Outcome.PASSED, Outcome.FAILED}:
-        scores += _assertion(scores, error, ours=test.failed_by_score)
+        scores += _assertion(scores, error, by_score=test.failed_by_score)
     return _record(test, outcome, info, scores)
 
 
 def _outcome(
     test: RunningTest, when: str, error: BaseException | None
 ) -> tuple[Outcome, ErrorInfo | None]:
-    """Say what became of the trial, and why where that is no verdict on an answer."""
+    """Return the outcome, and the error if it is no verdict on an answer."""
     if error is None:
         return Outcome.PASSED, None
     if isinstance(error, NoAnswer) and test.result is not None:
@@ -100,16 +100,17 @@ def _outcome(
         if test.not_run is not None:
             skipped = test.result is not None and test.result.outcome is Outcome.SKIPPED
             return Outcome.SKIPPED, test.result.error if skipped and test.result else test.not_run
-        # Left out by whoever wrote the test: nothing is missing, and gates judge the rest.
-        told = shorten(neutral(str(error)), 200) or "no reason given"
-        return Outcome.SKIPPED, ErrorInfo(type="not_needed", message=f"skipped by the test: {told}")
+        # The author skips it: no trial is missing, and gates evaluate the rest.
+        reason = shorten(neutral(str(error)), 200) or "no reason given"
+        message = f"skipped by the test: {reason}"
+        return Outcome.SKIPPED, ErrorInfo(type="not_needed", message=message)
     if when == "call" and is_wrong_answer(error):
         return Outcome.FAILED, None
     return Outcome.ERRORED, _info(when, error)
 
 
 def is_wrong_answer(error: BaseException) -> bool:
-    """Whether what a test raised says that the answer is wrong; else something broke."""
+    """Whether an exception of a test means a wrong answer; else it is an error."""
     if isinstance(error, BaseExceptionGroup):
         return all(map(is_wrong_answer, error.exceptions))
     if isinstance(error, NoAnswer) or "from pytest-timeout" in str(error):
@@ -118,57 +119,57 @@ def is_wrong_answer(error: BaseException) -> bool:
 
 
 def _info(when: str, error: BaseException) -> ErrorInfo:
-    """Make the error of what broke."""
+    """Return the error of an exception that is no verdict on an answer."""
     if isinstance(error, AnswerError):
         return ErrorInfo.of(error)
     if isinstance(error, ScoringError):
         return ErrorInfo(type="internal", message=error.message, detail=error.detail)
     if isinstance(error, NoAnswer):
         return ErrorInfo(type="target", message=str(error))
-    said = " ".join(str(error).split())[:500]
+    text = " ".join(str(error).split())[:500]
     if isinstance(error, EvalsError):
-        return ErrorInfo(type="target", message=said)
+        return ErrorInfo(type="target", message=text)
     part = "a fixture of the test" if when == "setup" else "the test"
     return ErrorInfo(
-        type="timeout" if "from pytest-timeout" in said else "target",
-        message=f"{part} raised {type(error).__name__}{': ' if said else ''}{said}",
+        type="timeout" if "from pytest-timeout" in text else "target",
+        message=f"{part} raised {type(error).__name__}{': ' if text else ''}{text}",
         detail=_detail(error),
     )
 
 
 def _detail(error: BaseException) -> str | None:
-    """Return the traceback of what a test raised, from the first frame that is not pytest's.
+    """Return the traceback of an exception, from the first frame of the test.
 
-    Without columns: to underline them Python parses, as another thread may do.
+    Without columns: to underline them Python parses, and another thread may parse too.
     """
     frames = []
     for frame, line in traceback.walk_tb(error.__traceback__):
         file, name = frame.f_code.co_filename, frame.f_code.co_name
         frames.append((file, line, name, getline(file, line)))
-    ours = list(dropwhile(lambda frame: _MACHINERY.search(frame[0]) is not None, frames))
-    if not ours:
+    test_frames = list(dropwhile(lambda frame: _MACHINERY.search(frame[0]) is not None, frames))
+    if not test_frames:
         return None
-    shown = "".join(traceback.StackSummary.from_list(ours).format())
+    shown = "".join(traceback.StackSummary.from_list(test_frames).format())
     ended = "".join(traceback.format_exception_only(error))
     return f"Traceback (most recent call last):\n{shown}{ended}".rstrip()
 
 
 _MACHINERY = re.compile(r"[/\\](_pytest|pluggy|pytest_evals|asyncio|anyio|pytest_asyncio)[/\\]")
-"""Files whose frames stand before those of a test."""
+"""Files whose frames come before those of a test."""
 
 
 def _assertion(
-    scores: tuple[AnyScore, ...], error: BaseException | None, *, ours: bool
+    scores: tuple[AnyScore, ...], error: BaseException | None, *, by_score: bool
 ) -> tuple[Score, ...]:
     """Return the score of the test's own assertions.
 
-    One that failed is told always; that all hold is told where no other score says so.
+    A failed assertion always has a score; passed ones have a score if no other score passed.
     """
-    if error is not None and not ours:
-        # pytest's words on an assertion: what follows are the values in it, and a diff of them.
+    if error is not None and not by_score:
+        # pytest's text of an assertion goes on with the values in it, and a diff of them.
         first = str(error).strip().partition("\n\n")[0].partition("\n +  where ")[0]
-        told = shorten(neutral(" ".join(first.split())), 500) or type(error).__name__
-        return (Score(name=ASSERTION, type=ASSERTION, value=0.0, passed=False, reason=told),)
+        reason = shorten(neutral(" ".join(first.split())), 500) or type(error).__name__
+        return (Score(name=ASSERTION, type=ASSERTION, value=0.0, passed=False, reason=reason),)
     voted = any(isinstance(s, Score) and not s.advisory and s.passed is not None for s in scores)
     if error is not None or voted:
         return ()
@@ -178,7 +179,7 @@ def _assertion(
 def _record(
     test: RunningTest, outcome: Outcome, info: ErrorInfo | None, scores: tuple[AnyScore, ...]
 ) -> TrialResult:
-    """Make the trial's record."""
+    """Return the trial's record."""
     trial, base = test.trial, test.result
     used = 0.0 if test.clock is None else test.clock.used_s
     common: dict[str, Any] = {
@@ -211,7 +212,7 @@ def _record(
 
 
 def _exchanges(test: RunningTest) -> Iterator[Exchange]:
-    """Yield all questions: the answer's, the test's own, the judges'."""
+    """Yield all calls: of the answer, of the test itself, of judges."""
     base = () if test.result is None else test.result.exchanges
     yield from (e for e in base if e.role == "answer")
     yield from test.asked
@@ -221,7 +222,7 @@ def _exchanges(test: RunningTest) -> Iterator[Exchange]:
 
 
 def _output(test: RunningTest) -> Iterator[str]:
-    """Yield what was printed in the background, and what the test logged."""
+    """Yield the output printed in the background, and the lines the test logged."""
     if test.result is not None and test.result.output:
         yield test.result.output
     yield from (f"{line}\n" for line in test.log)

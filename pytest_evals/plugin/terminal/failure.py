@@ -1,4 +1,4 @@
-"""What is shown of a trial that did not pass: question, answer, every score, how to rerun."""
+"""The text of a trial that did not pass: input, output, scores, and the command to rerun it."""
 
 import shlex
 from collections.abc import Iterable, Iterator
@@ -18,20 +18,20 @@ from pytest_evals.model import Model
 from pytest_evals.result import Outcome, TrialResult
 from pytest_evals.score import Score, ScoreError
 
-MOST_SPANS = 25
-"""Spans of a turn that a failure shows."""
+MAX_SPANS = 25
+"""Spans displayed of a turn."""
 
 SPAN_SCORERS = frozenset(
     {"span", "span_order", "no_error_spans", "max_span_duration_s", "valid_trace"}
 )
-"""Scorers that speak of the trace."""
+"""Scorers of the trace."""
 
-LONGEST = 4000
-"""Characters of a question or an answer that are shown."""
+MAX_CHARACTERS = 4000
+"""Characters displayed of an input or an output."""
 
 
 def headline(result: TrialResult) -> str:
-    """Say in one line why a trial did not pass: it stands in pytest's short summary."""
+    """Return why a trial did not pass, in one line, for pytest's short summary."""
     if result.error is not None:
         return shorten(neutral(f"{result.error.type}: {result.error.message}"), 200)
     for score in result.scores:
@@ -41,14 +41,14 @@ def headline(result: TrialResult) -> str:
 
 
 def headline_of(scores: Iterable[Score | ScoreError]) -> str:
-    """Say in one line which scores fail a trial, and why."""
+    """Return which scores fail a trial, and why, in one line."""
     failed = [score for score in scores if _voted_no(score)]
     reasons = "; ".join(f"{score.name}: {_one_line(score)}" for score in failed)
     return shorten(neutral(reasons.replace("\n", " ")), 200)
 
 
 def describe(result: TrialResult, model: Model, settings: Settings) -> str:
-    """Return the whole text of a failure, with nothing in it that could act on a terminal."""
+    """Return the whole text of a failure, without control characters."""
     return neutral("\n".join(_lines(result, model, settings)))
 
 
@@ -69,14 +69,14 @@ def _lines(result: TrialResult, model: Model, settings: Settings) -> Iterator[st
         for score in result.scores:
             yield from _score(score)
     if result.output:
-        yield "output"
+        yield "captured output"
         yield from _indented(result.output)
     yield "        " + facts(result)
     yield f"rerun   {rerun(result, settings)}"
 
 
 def _trace(result: TrialResult) -> Iterator[str]:
-    """Yield the spans of every turn, where an assertion on them does not hold."""
+    """Yield the spans of every turn, if an assertion on them does not hold."""
     if not any(
         score.type in SPAN_SCORERS and (isinstance(score, ScoreError) or score.passed is False)
         for score in result.scores
@@ -89,25 +89,25 @@ def _trace(result: TrialResult) -> Iterator[str]:
         if response is not None and (response.trace or response.trace_notes):
             turn = f" of turn {exchange.request.turn + 1}" if exchange.request.turns > 1 else ""
             yield f"trace{turn}"
-            told = lines(response.trace, response.trace_notes, limit=MOST_SPANS)
-            yield from (f"    {line}" for line in told)
+            spans = lines(response.trace, response.trace_notes, limit=MAX_SPANS)
+            yield from (f"    {line}" for line in spans)
 
 
 def _exchange(exchange: Exchange) -> Iterator[str]:
-    """Yield one question and its answer."""
+    """Yield one input and its output."""
     first = exchange.request.turn == 0
-    asked = exchange.request.messages if first else exchange.request.messages[-1:]
-    yield "question"
-    if not asked and exchange.request.input is not None:
+    messages = exchange.request.messages if first else exchange.request.messages[-1:]
+    yield "input"
+    if not messages and exchange.request.input is not None:
         yield from _indented(canonical(exchange.request.input))
-    for message in asked:
-        yield from _message(message, only=len(asked) == 1)
+    for message in messages:
+        yield from _message(message, only=len(messages) == 1)
     for attempt in exchange.attempts:
         yield f"    (an attempt failed: {attempt.type}: {shorten(attempt.message, 160)})"
     response = exchange.response
     if response is None:
         return
-    yield "answer"
+    yield "output"
     for call in response.tool_calls:
         arguments = call.arguments if isinstance(call.arguments, str) else canonical(call.arguments)
         yield f"    -> {call.name}({shorten(arguments, 200)})"
@@ -119,7 +119,7 @@ def _exchange(exchange: Exchange) -> Iterator[str]:
 
 
 def _message(message: Message, *, only: bool) -> Iterator[str]:
-    """Yield a message, with its role where there are several."""
+    """Yield a message; with its role if there are several."""
     if only and message.role == "user":
         yield from _indented(message.text)
         return
@@ -128,7 +128,7 @@ def _message(message: Message, *, only: bool) -> Iterator[str]:
 
 
 def _score(score: Score | ScoreError) -> Iterator[str]:
-    """Yield one score: its verdict, name, value, bar and reason."""
+    """Yield one score: its verdict, name, value, required value and reason."""
     if isinstance(score, ScoreError):
         yield f"    ERROR {score.name}: could not score"
         yield from _indented(score.message, 10)
@@ -140,19 +140,19 @@ def _score(score: Score | ScoreError) -> Iterator[str]:
         word = "note "
     value = "" if score.value is None else f" {score.value:.4g}"
     label = "" if score.label is None else f" {score.label}"
-    bar = "" if score.bar is None else f" (bar: {shorten(score.bar, 120)})"
-    yield f"    {word} {score.name}{value}{label}{bar}"
+    required = "" if score.bar is None else f" (required: {shorten(score.bar, 120)})"
+    yield f"    {word} {score.name}{value}{label}{required}"
     if score.reason:
         yield from _indented(score.reason, 10)
 
 
 def _indented(text: str, width: int = 4) -> Iterator[str]:
-    """Yield a text's lines, indented and cut where it is very long."""
-    shown = text if len(text) <= LONGEST else text[:LONGEST]
+    """Yield a text's lines, indented; a very long text is truncated."""
+    shown = text if len(text) <= MAX_CHARACTERS else text[:MAX_CHARACTERS]
     for line in shown.splitlines() or [""]:
         yield " " * width + line
-    if len(text) > LONGEST:
-        yield " " * width + f"... {len(text) - LONGEST} more characters"
+    if len(text) > MAX_CHARACTERS:
+        yield " " * width + f"... {len(text) - MAX_CHARACTERS} more characters"
 
 
 def _voted_no(score: Score | ScoreError) -> bool:
@@ -167,15 +167,16 @@ def _one_line(score: Score | ScoreError) -> str:
 
 
 def model_line(model: Model) -> str:
-    """Return a model and its parameters in one line."""
+    """Return a model and its parameters, in one line."""
     name = model.provider if model.model is None else f"{model.provider} {model.model}"
     params = ", ".join(f"{key}={value}" for key, value in sorted(model.params.items()))
-    told = f"{name}, {params}" if params else name
-    return model.id if model.id == f"{model.provider}:{model.model}" else f"{model.id} ({told})"
+    described = f"{name}, {params}" if params else name
+    is_default_id = model.id == f"{model.provider}:{model.model}"
+    return model.id if is_default_id else f"{model.id} ({described})"
 
 
 def facts(result: TrialResult) -> str:
-    """Return latency, tokens, cost and where the answer came from, in one line."""
+    """Return latency, tokens, cost and the source of the output, in one line."""
     parts: list[str] = []
     if result.latency_s is not None:
         parts.append(format_seconds(result.latency_s))
@@ -188,12 +189,12 @@ def facts(result: TrialResult) -> str:
         parts.append(revised_words(result))
     sources = sorted({exchange.source for exchange in result.answers})
     if sources and sources != ["asked"]:
-        parts.append(f"answer {', '.join(sources)}")
+        parts.append(f"output {', '.join(sources)}")
     return " | ".join(parts)
 
 
 def rerun(result: TrialResult, settings: Settings) -> str:
-    """Return the command that runs just this trial again."""
+    """Return the command that reruns this trial alone."""
     parts = ["pytest", "--evals", shlex.quote(result.id)]
     parts += [f"--evals-model={shlex.quote(name)}" for name in settings.model]
     if settings.samples is not None:
@@ -206,7 +207,7 @@ def rerun(result: TrialResult, settings: Settings) -> str:
 
 
 def brief(result: TrialResult) -> str:
-    """Return what ``-v`` shows behind a trial's outcome: score, latency, cost."""
+    """Return what ``-v`` displays beside a trial's outcome: score, latency, cost."""
     parts = [revised_words(result)] if result.revisions else []
     parts += [] if result.score is None else [f"{result.score:.2f}"]
     if result.latency_s is not None:
@@ -217,12 +218,12 @@ def brief(result: TrialResult) -> str:
 
 
 def revised_words(result: TrialResult) -> str:
-    """Say how often the answer was revised."""
+    """Return how often the answer was revised."""
     return "after 1 revision" if result.revisions == 1 else f"after {result.revisions} revisions"
 
 
 def is_stale(result: TrialResult) -> bool:
-    """Whether a trial has no answer because nothing stored fits its question."""
+    """Whether a trial has no answer because no stored response matches its request."""
     return (
         result.outcome is Outcome.ERRORED
         and result.error is not None

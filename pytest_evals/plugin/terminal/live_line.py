@@ -1,8 +1,8 @@
-"""The live line: how far the engine is, while pytest waits for it.
+"""The live line: the engine's progress, while pytest waits for it.
 
-On a terminal it stands to the right of what pytest has written, on the same line, and is wiped
-before pytest writes again: it never scrolls and never mixes with pytest's own output. In a log it
-is a plain line now and then. With ``-q`` there is none.
+On a terminal it is drawn to the right of pytest's output, on the same line, and erased before
+pytest writes again: it never scrolls and never mixes with pytest's output. In a log it is a plain
+line every 30 seconds. With ``-q`` there is none.
 """
 
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -22,8 +22,8 @@ from pytest_evals.plugin.compat import (
 )
 from pytest_evals.plugin.wire import read_brief
 
-LEAST = 24
-"""Columns below which nothing is drawn."""
+MIN_WIDTH = 24
+"""The minimum width, in columns."""
 
 
 class LiveLine:
@@ -31,48 +31,48 @@ class LiveLine:
 
     Args:
         config: pytest's.
-        look: how far the engine is; None while there is none.
+        progress: returns the engine's progress; None before there is an engine.
         every_s: seconds between plain lines in a log.
     """
 
     def __init__(
         self,
         config: pytest.Config,
-        look: Callable[[], Progress | None],
+        progress: Callable[[], Progress | None],
         *,
         every_s: float = 30.0,
     ) -> None:
         self._every_s = every_s
         self._config = config
-        self._look = look
+        self._progress = progress
         self._drawn = 0
         self._last = monotonic()
         self._started = monotonic()
         self._total = 0
-        self._follows = False
+        self._is_controller = False
         self._done = self._failed = self._errored = 0
 
     def expect(self, total: int) -> None:
-        """Say how many trials there are."""
+        """Set the number of trials."""
         self._total = total
         self._started = self._last = monotonic()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
-        """Take the number of items: the controller of workers collects none itself."""
+        """Set the number of items: with workers, this process collects none itself."""
         if not self._total:
             self.expect(len(ids))
-            self._follows = True
+            self._is_controller = True
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(
         self, report: pytest.TestReport
     ) -> Generator[None, object, object]:
-        """Count a trial; wipe the line before pytest writes."""
+        """Count a trial; erase the line before pytest writes."""
         self.clear()
         self._count(report)
         result = yield
-        if self._follows:  # nobody waits in this process, so this is when to draw
+        if self._is_controller:  # this process never waits for a trial, so it draws here
             self._show(None)
         return result
 
@@ -85,22 +85,22 @@ class LiveLine:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logstart(self) -> None:
-        """Wipe the line before pytest writes."""
+        """Erase the line before pytest writes."""
         self.clear()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
-        """Wipe the line before the summary."""
+        """Erase the line before the summary."""
         self.clear()
 
     def tick(self) -> None:
         """Draw, while waiting."""
-        progress = self._look()
+        progress = self._progress()
         if progress is not None:
             self._show(progress)
 
     def _show(self, progress: Progress | None) -> None:
-        """Draw on a terminal, or write a line in a log when it is time to."""
+        """Draw on a terminal; in a log, write a line every so many seconds."""
         reporter = terminal_reporter(self._config)
         if reporter is None:
             return
@@ -113,10 +113,10 @@ class LiveLine:
                 reporter.write_line(f"evals: {self.text(progress)}")
 
     def text(self, progress: Progress | None) -> str:
-        """Say how far it is: done of all, in flight, failed, errored, cost, rate, time left.
+        """Return the progress: done of all, in flight, failed, errored, cost, rate, time left.
 
         Args:
-            progress: the engine's; None where engines run in other processes.
+            progress: the engine's; None if the engines run in other processes.
         """
         elapsed = monotonic() - self._started
         done = self._done + (0 if progress is None else progress.ready)
@@ -142,7 +142,7 @@ class LiveLine:
         """Write to the right of the cursor and move the cursor back."""
         room = terminal_width(reporter) - used_width(reporter) - 2
         text = self.text(progress)[: max(0, room)]
-        if len(text) < LEAST:
+        if len(text) < MIN_WIDTH:
             return
         self._write(reporter, f"\x1b[K  \x1b[2m{text}\x1b[0m\x1b[{len(text) + 2}D")
         self._drawn = len(text)

@@ -1,4 +1,4 @@
-"""The table of models at the end of a session: as many columns as the terminal has room for."""
+"""The table of models at the end of a session: as many columns as fit into the terminal."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 GAP = 2
 WORST = 5
-"""Cases that are named for each model."""
+"""Cases listed for each model."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """One column: its title, what stands in it, and how much it is missed in a narrow terminal."""
+    """One column: its title, its cells, and its weight, by which a narrow terminal keeps it."""
 
     title: str
     cells: tuple[str, ...]
@@ -34,26 +34,28 @@ class _Column:
 
 
 def overview(summary: RunSummary, evaluations: Evaluations, width: int) -> list[str]:
-    """Return the table of models as lines; what is unknown is a dash.
+    """Return the table of models as lines; an unknown value is a dash.
 
     Args:
-        summary: the trials' numbers.
+        summary: the numbers of the trials.
         evaluations: metrics and comparisons, by the dataset's name.
-        width: the terminal's, in columns; the least missed columns are left out to meet it.
+        width: the terminal's, in columns; the columns of least weight are dropped to meet it.
     """
     rows = summary.rows
-    found = [column for column in _columns(rows, evaluations) if column.cells]
-    while len(found) > 2 and _width(found) > width:
-        found.remove(min(found, key=lambda column: column.weight))
-    head = [column.title for column in found]
-    body = list(zip(*(column.cells for column in found), strict=True))
+    columns = [column for column in _columns(rows, evaluations) if column.cells]
+    while len(columns) > 2 and _width(columns) > width:
+        columns.remove(min(columns, key=lambda column: column.weight))
+    head = [column.title for column in columns]
+    body = list(zip(*(column.cells for column in columns), strict=True))
     align = "".join("<" if title in {"dataset", "model", "change"} else ">" for title in head)
     return table(head, body, width=width, align=align)
 
 
-def _width(found: Sequence[_Column]) -> int:
-    wide = (max(display_width(text) for text in (one.title, *one.cells)) for one in found)
-    return sum(wide) + GAP * (len(found) - 1)
+def _width(columns: Sequence[_Column]) -> int:
+    widths = (
+        max(display_width(text) for text in (column.title, *column.cells)) for column in columns
+    )
+    return sum(widths) + GAP * (len(columns) - 1)
 
 
 def _columns(rows: Sequence[ModelSummary], evaluations: Evaluations) -> Iterable[_Column]:
@@ -87,12 +89,12 @@ def _columns(rows: Sequence[ModelSummary], evaluations: Evaluations) -> Iterable
 
 
 def _passed(row: ModelSummary) -> str:
-    """A rate with its n."""
+    """Format a pass rate with its n."""
     return "-" if not row.scored else f"{row.passed}/{row.scored} {percent(row.passed, row.scored)}"
 
 
 def percent(part: float, whole: float = 1.0) -> str:
-    """Return a share in whole percent; never 0 or 100 where it is not just that."""
+    """Format a share in whole percent; 0 and 100 only if it is exactly that."""
     share = part / whole
     rounded = f"{share:.0%}"
     if rounded == "100%" and share < 1:
@@ -105,15 +107,15 @@ def _or_dash(value: float | None, write: Callable[..., str]) -> str:
 
 
 def _samples(rows: Sequence[ModelSummary], evaluations: Evaluations) -> int | None:
-    """Return the k that pass@k and pass^k are shown for; None where datasets differ in it."""
-    found = {
+    """Return the k of the columns pass@k and pass^k; None if datasets differ in it."""
+    numbers = {
         metric.metric.partition("^")[2]
         for row in rows
         if row.dataset in evaluations
         for metric in evaluations[row.dataset].metrics
         if metric.metric.startswith("pass^") and metric.metric.partition("^")[2].isdecimal()
     }
-    return max(map(int, found)) if len(found) == 1 else None
+    return max(map(int, numbers)) if len(numbers) == 1 else None
 
 
 def _metric(evaluations: Evaluations, row: ModelSummary, name: str) -> "Metric | None":
@@ -126,18 +128,18 @@ def _metric(evaluations: Evaluations, row: ModelSummary, name: str) -> "Metric |
     return next(mine, None)
 
 
-def _interval(found: "Metric | None") -> str:
-    if found is None or found.low is None or found.high is None:
+def _interval(metric: "Metric | None") -> str:
+    if metric is None or metric.low is None or metric.high is None:
         return ""
-    return f"{percent(found.low).rstrip('%')}-{percent(found.high)}"
+    return f"{percent(metric.low).rstrip('%')}-{percent(metric.high)}"
 
 
-def _value(found: "Metric | None") -> str:
-    return "-" if found is None or found.value is None else percent(found.value)
+def _value(metric: "Metric | None") -> str:
+    return "-" if metric is None or metric.value is None else percent(metric.value)
 
 
 def _change(evaluations: Evaluations, row: ModelSummary) -> str:
-    """The change of the pass rate against the baseline, in points, and its verdict."""
+    """Format the change of the pass rate against the baseline, in points, and its verdict."""
     evaluation = evaluations.get(row.dataset)
     if evaluation is None or evaluation.diff is None:
         return ""
@@ -150,9 +152,9 @@ def _change(evaluations: Evaluations, row: ModelSummary) -> str:
 
 
 def worst_cases(tables: Mapping[str, TrialTable], gated: Iterable[str]) -> list[str]:
-    """Name the cases that pass least, of datasets whose gates answer for wrong answers.
+    """Return a line for each model with the cases that pass least, of datasets with gates.
 
-    Without gates pytest lists every failed trial itself.
+    Without gates pytest itself lists every failed trial.
 
     Args:
         tables: the trials, by the dataset's name.
@@ -168,7 +170,7 @@ def worst_cases(tables: Mapping[str, TrialTable], gated: Iterable[str]) -> list[
             ]
             bad = sorted((p / n, case, p, n) for p, n, case in shares if n and p < n)
             if bad:
-                told = ", ".join(f"{case} {p}/{n}" for _, case, p, n in bad[:WORST])
+                cases = ", ".join(f"{case} {p}/{n}" for _, case, p, n in bad[:WORST])
                 more = f" and {len(bad) - WORST} more" if len(bad) > WORST else ""
-                lines.append(f"worst cases of {model}: {told}{more}")
+                lines.append(f"worst cases of {model}: {cases}{more}")
     return lines

@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_evals.ground.plain_text import neutral
-from pytest_evals.session.sanity import KINDS
+from pytest_evals.session.sanity import WRONG_ANSWERS
 
 
 class SanitySummary:
@@ -13,13 +13,13 @@ class SanitySummary:
         """Draw the list."""
         passing: dict[str, list[str]] = {}
         for report in terminalreporter.stats.get("failed", ()):
-            for kind in KINDS:
-                case, mark, rest = report.nodeid.partition(f"[sanity-{kind}]")
+            for name in WRONG_ANSWERS:
+                case, mark, rest = report.nodeid.partition(f"[sanity-{name}]")
                 if mark and not rest:
-                    passing.setdefault(case, []).append(kind)
+                    passing.setdefault(case, []).append(name)
         if not passing or terminalreporter.config.option.verbose < 0:
             return
         terminalreporter.section("cases that pass on a wrong answer", sep="-")
-        for case, kinds in passing.items():
-            answers = ", ".join(KINDS[kind] for kind in KINDS if kind in kinds)
+        for case, names in passing.items():
+            answers = ", ".join(text for name, text in WRONG_ANSWERS.items() if name in names)
             terminalreporter.write_line(f"{neutral(case)}: {answers}", yellow=True)

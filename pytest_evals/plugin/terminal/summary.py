@@ -96,6 +96,6 @@ def last_line(run: Run, summary: RunSummary) -> str:
         cost = "cost unknown" if summary.spent_usd is None else format_cost(summary.spent_usd)
         parts.append(f"{format_count(summary.asked)} calls ({cost})")
     if summary.reused:
-        parts.append(f"{format_count(summary.reused)} stored answers")
+        parts.append(f"{format_count(summary.reused)} stored responses")
     calls = f"{', '.join(parts)}; " if parts else ""
-    return f"{calls}run {run.id} kept: pytest-evals show {run.id}"
+    return f"{calls}run saved: pytest-evals show {run.id}"
