@@ -123,7 +123,7 @@ class Gates:
             if evaluation.note:
                 self._session.notes.add(evaluation.note)
             self._evaluation.add(info.name, evaluation)
-            report_verdicts(session, info, evaluation.judgement.gates)
+            report_verdicts(session, info, evaluation.result.gates)
         self._evaluation.decide()
 
     def _evaluate(

@@ -96,7 +96,7 @@ class Recorder:
         run = self._recording.seal(self._evaluation, exit_status=int(session.exitstatus))
         if self._reports is not None:
             errors, plugin_errors = self._reports.write(
-                run, self._evaluation.judgements, self._ledger.planned
+                run, self._evaluation.datasets, self._ledger.planned
             )
             self._notes.extend([*errors, *plugin_errors])
             if errors and session.exitstatus == 0:

@@ -2,7 +2,7 @@
 
 ===================  ===============================================================
 `state`              SessionState: settings, registry, run id, redactor, worker share
-`observers`          TrialObserver: receives every recorded trial
+`observers`          TrialObserver: receives each recorded trial
 `plan`               Plan: datasets -> matrices of trials
 `shards`             the cases that one of several sessions runs
 `recorded_run`       the stored answers that ``--evals-from`` scores again

@@ -1,6 +1,6 @@
-"""What git says of the code that is tested, read while datasets are collected.
+"""The state of the git checkout under test, read while datasets are collected.
 
-In a large checkout git takes longer than all else before the first trial.
+In a large checkout git takes longer than everything else before the first trial.
 """
 
 import subprocess
@@ -11,7 +11,7 @@ from pytest_evals.run_record import GitInfo
 
 
 class GitReader:
-    """Reads a checkout on a thread that nobody has to wait for.
+    """Reads a checkout on a background thread.
 
     Args:
         rootdir: a folder of the checkout.
@@ -19,18 +19,18 @@ class GitReader:
 
     def __init__(self, rootdir: Path) -> None:
         self._rootdir = rootdir
-        self._found: GitInfo | None = None
+        self._info: GitInfo | None = None
         self._thread = threading.Thread(target=self._read, name="evals-git", daemon=True)
         self._thread.start()
 
     def result(self) -> GitInfo | None:
-        """Wait for what was found; None outside a checkout."""
+        """Wait for the state and return it; None outside a checkout."""
         self._thread.join()
-        return self._found
+        return self._info
 
     def _read(self) -> None:
         """Run git."""
-        self._found = git_info(self._rootdir)
+        self._info = git_info(self._rootdir)
 
 
 def git_info(rootdir: Path) -> GitInfo | None:

@@ -28,7 +28,7 @@ Evaluations: TypeAlias = "Mapping[str, Evaluation | Measured]"
 class DatasetEvaluation:
     """The evaluation of one dataset, with the texts for the user."""
 
-    judgement: "Evaluation | Measured"
+    result: "Evaluation | Measured"
     lines: tuple[str, ...] = ()
     """Lines for the terminal."""
     note: str | None = None
@@ -39,7 +39,7 @@ class DatasetEvaluation:
 class RunEvaluation:
     """Collects the evaluations of a run's datasets, one by one."""
 
-    judgements: "dict[str, Evaluation | Measured]" = field(default_factory=dict)
+    datasets: "dict[str, Evaluation | Measured]" = field(default_factory=dict)
     """By the dataset's name."""
     gates: "list[GateVerdict]" = field(default_factory=list)
     """The verdicts of all gates."""
@@ -50,8 +50,8 @@ class RunEvaluation:
 
     def add(self, dataset: str, evaluation: DatasetEvaluation) -> None:
         """Add the evaluation of a dataset."""
-        self.judgements[dataset] = evaluation.judgement
-        self.gates += evaluation.judgement.gates
+        self.datasets[dataset] = evaluation.result
+        self.gates += evaluation.result.gates
         self.lines += evaluation.lines
 
     def decide(self) -> None:

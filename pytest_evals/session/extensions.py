@@ -51,25 +51,25 @@ def check_reporters(state: SessionState) -> None:
             )
 
 
-def with_notes(state: SessionState, notes: Notes, judgement: "Evaluation") -> "Evaluation":
+def with_notes(state: SessionState, notes: Notes, evaluation: "Evaluation") -> "Evaluation":
     """Return an evaluation whose gate verdicts have the notes of plugins.
 
     Args:
         state: the session's fixed values.
         notes: receives what is wrong with a plugin.
-        judgement: the evaluation.
+        evaluation: the evaluation.
     """
     from pytest_evals.registry.observer_hooks import verdict_notes
 
     hooks = state.registry.hooks
     if not hooks.any("pytest_evals_gate_verdict"):
-        return judgement
+        return evaluation
     verdicts = []
-    for verdict in judgement.gates:
+    for verdict in evaluation.gates:
         added, errors = verdict_notes(hooks, verdict)
         notes.extend(errors)
         verdicts.append(verdict.model_copy(update={"notes": (*verdict.notes, *added)}))
-    return judgement.model_copy(update={"gates": tuple(verdicts)})
+    return evaluation.model_copy(update={"gates": tuple(verdicts)})
 
 
 def with_context(state: SessionState, report: "Report") -> tuple["Report", list[str]]:

@@ -53,22 +53,22 @@ def certified_errors(state: SessionState, plan: Plan, group: str) -> dict[str, J
 
 
 def judge_lines(
-    judgement: Evaluation, errors: Mapping[str, JudgeError], *, verbose: bool
+    evaluation: Evaluation, errors: Mapping[str, JudgeError], *, verbose: bool
 ) -> Iterator[str]:
     """Yield lines for the terminal.
 
     Args:
-        judgement: the evaluation of a dataset.
+        evaluation: the evaluation of a dataset.
         errors: the error rates of its calibrated judges.
         verbose: whether to include the confusion matrices.
     """
-    metrics = {(metric.model, metric.metric): metric for metric in judgement.metrics}
+    metrics = {(metric.model, metric.metric): metric for metric in evaluation.metrics}
     for (model, name), metric in metrics.items():
         for scorer in errors:
             if name == corrected_name(scorer):
                 raw = metrics[model, name.removeprefix("corrected(")[:-1]]
                 yield f"judge {scorer} [{model}]: passes {_rate(raw)}; {_corrected(metric)}"
-    for confusion in judgement.confusions if verbose else ():
+    for confusion in evaluation.confusions if verbose else ():
         yield from matrix_lines(confusion)
 
 

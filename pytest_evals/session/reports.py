@@ -85,14 +85,14 @@ class Reports:
             order: the ids of the planned trials.
 
         Returns:
-            A sentence for each report that could not be written, and one for each section that a
-            plugin could not add.
+            A sentence for each report that could not be written, and one for each failed section
+            of a plugin.
         """
         from pytest_evals.storage.certificates import certificates_of
 
         certificates = certificates_of(run, self._state.settings.rootdir)
-        judgements = cast("Mapping[str, Evaluation]", evaluations)  # with reports, all are whole
-        plain = Report(run, judgements, self._trials_in(order), certificates)
+        full = cast("Mapping[str, Evaluation]", evaluations)  # reports need full evaluations
+        plain = Report(run, full, self._trials_in(order), certificates)
         with_sections, plugin_errors = with_context(self._state, plain)
         report = redact_report(with_sections, self._state.redactor)
         outputs: list[tuple[str, Path, Callable[[], None]]] = [

@@ -1,7 +1,7 @@
 """Session: everything one process of a session shares, made and connected. Knows no host.
 
-A host (pytest, the command line, a script) makes one, adds datasets to its plan, runs the trials
-by its engine, hands each result to a `RunRecorder`, and evaluates the run at the end.
+A host (pytest, the command line, a script) makes one and adds datasets to its plan. It runs the
+trials by the engine, hands each result to a `RunRecorder`, and evaluates the run at the end.
 """
 
 from dataclasses import dataclass

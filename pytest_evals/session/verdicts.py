@@ -28,18 +28,18 @@ from pytest_evals.verdict.evaluation import Evaluation, EvaluationInput
 
 
 def evaluate(
-    bench: EvaluationInput, confirm: Callable[[ConfirmationPlan], list[TrialStats]] | None = None
+    inputs: EvaluationInput, confirm: Callable[[ConfirmationPlan], list[TrialStats]] | None = None
 ) -> Evaluation:
     """Return metrics, gate verdicts, diff and decision of one dataset's run.
 
     Args:
-        bench: the trials, the gates and the baseline.
+        inputs: the trials, the gates and the baseline.
         confirm: runs cases that look broken again; None evaluates without confirmation.
     """
     if confirm is None:
-        return evaluate_run(bench)
-    plan = plan_run_confirmation(bench)
-    return evaluate_run(bench, plan=plan, again=confirm(plan) if plan.cells else [])
+        return evaluate_run(inputs)
+    plan = plan_run_confirmation(inputs)
+    return evaluate_run(inputs, plan=plan, again=confirm(plan) if plan.cells else [])
 
 
 def evaluate_recorded(
@@ -57,10 +57,10 @@ def evaluate_recorded(
         baselines: what each dataset is compared with, by its name.
         strict: whether an inconclusive comparison fails.
     """
-    judgements = {}
+    evaluations = {}
     for info in run.datasets:
         baseline = baselines.get(info.name)
-        judgements[info.name] = evaluate(
+        evaluations[info.name] = evaluate(
             EvaluationInput(
                 tables[info.name],
                 info,
@@ -70,7 +70,7 @@ def evaluate_recorded(
                 replayed=is_replayed(run),
             )
         )
-    return judgements
+    return evaluations
 
 
 class SessionVerdicts:
@@ -115,19 +115,19 @@ class SessionVerdicts:
         """
         settings = self._state.settings
         baseline = self._baselines.of(info)
-        bench = self._bench(info, table, baseline)
+        inputs = self._inputs(info, table, baseline)
         # The verdict of a test function on an answer is known only after it ran.
         never = settings.confirm == 0 or settings.from_run is not None or "::" in info.path
         confirms = baseline.baseline is not None and not never and not stopped
         confirm = (lambda cells: self._confirmer.run(info, cells)) if confirms else None
-        judgement = with_notes(self._state, self._notes, evaluate(bench, confirm))
-        lines = [*judge_lines(judgement, bench.judges, verbose=self._verbose)]
-        if judgement.diff is not None:
-            lines.append(_diff_line(info.name, judgement.diff))
+        evaluation = with_notes(self._state, self._notes, evaluate(inputs, confirm))
+        lines = [*judge_lines(evaluation, inputs.judges, verbose=self._verbose)]
+        if evaluation.diff is not None:
+            lines.append(_diff_line(info.name, evaluation.diff))
         note = update_baseline(settings, baseline, table, info)
-        return DatasetEvaluation(redact_value(judgement, self._state.redactor), tuple(lines), note)
+        return DatasetEvaluation(redact_value(evaluation, self._state.redactor), tuple(lines), note)
 
-    def _bench(
+    def _inputs(
         self, info: DatasetInfo, table: TrialTable, baseline: DatasetBaseline
     ) -> EvaluationInput:
         """Return what the dataset is evaluated from."""

@@ -19,8 +19,8 @@ NOTE = (
 class SingleRun:
     """Runs trials by pytest's own protocol, before a plugin of reruns can.
 
-    Registered after the installed plugins, its hook is called before theirs, but after hooks marked
-    `tryfirst`, which only note what runs next.
+    It is registered after the installed plugins, so its hook is called before theirs. Hooks marked
+    `tryfirst` still come before it; they only note the next item.
     """
 
     def pytest_runtest_protocol(

@@ -1,7 +1,7 @@
 """Ends the process at once: disables the garbage collector's last runs.
 
 The interpreter runs a full collection three times at its end. With 10,000 trials that takes half a
-second and frees only what the end of the process frees anyway.
+second, and the end of the process frees the same memory.
 """
 
 import atexit
@@ -32,7 +32,7 @@ def end_at_once(config: pytest.Config) -> None:
 def _end() -> None:
     """Freeze all objects, after flushing files.
 
-    A file that was never closed is flushed when it is collected, which will not happen now.
+    Python flushes an unclosed file when it collects it; without a collection, this does.
     """
     for item in gc.get_objects():
         if type(item) in _BUFFERED:
@@ -46,7 +46,7 @@ def no_collection(*, freeze: bool = False) -> Iterator[None]:
     """Disable the garbage collector for a block that creates much and drops nothing.
 
     Args:
-        freeze: whether later collections skip what exists at the end of the block; `end_at_once`
+        freeze: whether later collections skip all objects of the end of the block; `end_at_once`
             undoes it.
     """
     enabled = gc.isenabled()

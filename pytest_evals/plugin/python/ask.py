@@ -4,8 +4,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pytest_evals.engine.trial import TrialRunner
+from pytest_evals.engine.trial_clock import TrialClock
 from pytest_evals.exchange import ErrorInfo, Exchange, Request, Response
 from pytest_evals.ground.errors import AnswerError, EvalsError, SettingsError
+from pytest_evals.matrix import Trial
 from pytest_evals.message import Message
 from pytest_evals.model import Model
 from pytest_evals.plugin.python.pending import Handle, Pending, awaiting, waiting
@@ -52,31 +54,25 @@ class EvalAsk(Handle):
         if problems := model_problems(test, model):
             raise EvalsError(f"ask: {'; '.join(problems)}")
         number = len(test.asked)
+        request = Request(
+            messages=messages,
+            input=prompt
+            if isinstance(prompt, str)
+            else [m.model_dump(mode="json", exclude_defaults=True) for m in messages],
+            params=params,
+            tools=tuple(map(dict, tools)),
+            response_format=None if response_format is None else dict(response_format),
+            case_id=trial.case.id,
+            model_id="",
+            sample=trial.sample if sample is None else sample,
+            turn=number,
+            turns=number + 1,
+            script=trial.case.script,
+        )
         clock = test.time()
-        # Beside a `response` it only helps; else it is the answer of the model under test.
-        role = "answer" if trial.answered_by_code else "ask"
 
         async def work(runner: TrialRunner) -> Exchange:
-            route = runner.route(trial, model)
-            request = Request(
-                messages=messages,
-                input=prompt
-                if isinstance(prompt, str)
-                else [m.model_dump(mode="json", exclude_defaults=True) for m in messages],
-                params={**route.model.params, **params},
-                tools=tuple(map(dict, tools)),
-                response_format=None if response_format is None else dict(response_format),
-                case_id=trial.case.id,
-                model_id=route.model.id,
-                sample=trial.sample if sample is None else sample,
-                turn=number,
-                turns=number + 1,
-                script=trial.case.script,
-            )
-            replay = runner.replays.get(trial.dataset.name)
-            if replay is None or not trial.answered_by_code:
-                return await runner.caller.call(route, request, clock, role=role)
-            return replay.exchange_of_test(trial, request)
+            return await _call(runner, trial, model, request, clock)
 
         return Pending(test.session.engines.main().submit(work), self._finish)
 
@@ -98,6 +94,22 @@ class EvalAsk(Handle):
         if error.type == "not_run":
             self._test.not_run = ErrorInfo(type="not_run", message=error.message)
         raise AnswerError(error.type, error.message, status=error.status, detail=error.detail)
+
+
+async def _call(
+    runner: TrialRunner, trial: Trial, model: str | Model, request: Request, clock: TrialClock
+) -> Exchange:
+    """Call a model with a request that lacks the model's own id and parameters."""
+    route = runner.route(trial, model)
+    request = request.model_copy(
+        update={"model_id": route.model.id, "params": {**route.model.params, **request.params}}
+    )
+    replay = runner.replays.get(trial.dataset.name)
+    if replay is not None and trial.answered_by_code:
+        return replay.exchange_of_test(trial, request)
+    # Beside a `response` it only helps; else it is the answer of the model under test.
+    role = "answer" if trial.answered_by_code else "ask"
+    return await runner.caller.call(route, request, clock, role=role)
 
 
 def model_problems(test: RunningTest, model: str | Model) -> list[str]:

@@ -326,8 +326,8 @@ def _conversation(test: RunningTest, answer: object = None) -> tuple[Exchange, .
         return (Exchange(request=_request(test), response=response, model_id=test.trial.model.id),)
     if not test.answers:
         raise EvalsError(
-            "there is no answer yet: name `response` among the arguments of the test, so that the "
-            "model is asked, or say what your own code answered by `trial.answered(...)`"
+            "there is no answer yet: add `response` to the arguments of the test to call the "
+            "model, or set the answer of your own code by `trial.answered(...)`"
         )
     return test.answers
 

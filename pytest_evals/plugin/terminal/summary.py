@@ -36,7 +36,7 @@ def draw(reporter: "pytest.TerminalReporter", shown: SessionSummary, settings: S
     quiet = option.verbose < 0 or getattr(option, "no_summary", False)
     if not quiet:
         reporter.write_sep("-", "evals")
-        for line in overview(summary, shown.evaluation.judgements, terminal_width(reporter)):
+        for line in overview(summary, shown.evaluation.datasets, terminal_width(reporter)):
             reporter.write_line(line)
         gated = [info.name for info in run.datasets if info.gates]
         for line in worst_cases(shown.tables, gated):
