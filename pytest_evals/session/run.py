@@ -368,9 +368,7 @@ class _ScriptRun:
         run = recording.seal(self._evaluation, exit_status=status)
         if reports is None:
             return run
-        errors, plugin_errors = reports.write(
-            run, self._evaluation.judgements, self._ledger.planned
-        )
+        errors, plugin_errors = reports.write(run, self._evaluation.datasets, self._ledger.planned)
         if not errors and not plugin_errors:
             return run
         # The store has the run as it was before its reports were written.
