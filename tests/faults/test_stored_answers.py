@@ -83,7 +83,7 @@ def test_equal_questions_of_one_session_are_asked_once(server, ask, evals, recor
     assert server.asked() == {"same": 1}
     sources = [record["exchanges"][0].get("source") for record in records().values()]
     assert sources.count("stored") == 11
-    result.stdout.fnmatch_lines(["1 calls ($0.01*), 11 stored responses; run *"])
+    result.stdout.fnmatch_lines(["1 call ($0.01*), 11 stored responses; run *"])
 
 
 def test_equal_questions_that_fail_are_asked_once_too(server, ask, evals):

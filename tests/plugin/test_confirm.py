@@ -99,7 +99,7 @@ def test_they_enter_nothing_else(with_baseline, shop, evals, pytester):
             f"--evals-json={confirm}.json",
             name,
         )
-        assert any("asking 3 cases again, 18" in line for line in result.outlines) == (
+        assert any("confirming 3 cases with 18" in line for line in result.outlines) == (
             confirm == "6"
         )
         found = json.loads((pytester.path / f"{confirm}.json").read_text())

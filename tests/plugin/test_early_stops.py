@@ -186,7 +186,7 @@ def test_a_sequential_test_stops_when_it_has_decided(flaky, evals, asked):
     assert asked() == [4, 2, 8]
     text = result.stdout.str()
     head = "gate pass@1 >= 0.9 per case against 0.4 [bot]"
-    assert f"{head} [case=c0]: PASSED: 4 of 4 samples passed, which speaks for a pass rate" in text
+    assert f"{head} [case=c0]: PASSED: 4 of 4 samples passed: evidence for a pass rate" in text
     assert f"{head} [case=c1]: FAILED: 0 of 2 samples passed" in text
     assert f"{head} [case=c2]: FAILED: 4 of 8 samples passed" in text
     assert result.ret == pytest.ExitCode.TESTS_FAILED

@@ -108,7 +108,7 @@ def test_answers_near_the_reference_pass(days, evals, server):
 
 def test_they_are_stored_and_priced(days, evals, server):
     """10 tokens at 100 USD a million each; the second run asks nothing."""
-    evals(days()).stdout.fnmatch_lines(["3 calls ($0.003*), 1 stored answer*"])
+    evals(days()).stdout.fnmatch_lines(["3 calls ($0.003*), 1 stored response; *"])
     evals(days()).stdout.fnmatch_lines(["4 stored responses; run *"])
     assert 3 == len(server.bodies)
 

@@ -138,7 +138,7 @@ def test_the_union_is_judged_as_one_run(shop, evals, shards, merge):
 def test_a_merged_run_is_a_run(shop, shards, merge, pytester):
     """It is kept, and can be shown."""
     _, said = merge(*shards(shop(0, gates=["pass@1 >= 0.9"])), "--store=all.sqlite")
-    run = said.split("run saved: pytest-evals show ")[1].split()[0]
+    run = said.split("pytest-evals show ")[1].split()[0]
     command = [sys.executable, "-m", "pytest_evals.cli", "show", run, "--store=all.sqlite"]
     shown = subprocess.run(command, cwd=pytester.path, capture_output=True, text=True, check=True)
     assert "300 passed, 0 failed, 0 errors of 300" in shown.stdout

@@ -94,8 +94,13 @@ def last_line(run: Run, summary: RunSummary) -> str:
     parts = []
     if summary.asked:
         cost = "cost unknown" if summary.spent_usd is None else format_cost(summary.spent_usd)
-        parts.append(f"{format_count(summary.asked)} calls ({cost})")
+        parts.append(f"{_counted(summary.asked, 'call')} ({cost})")
     if summary.reused:
-        parts.append(f"{format_count(summary.reused)} stored responses")
+        parts.append(_counted(summary.reused, "stored response"))
     calls = f"{', '.join(parts)}; " if parts else ""
     return f"{calls}run saved: pytest-evals show {run.id}"
+
+
+def _counted(number: int, noun: str) -> str:
+    """Format a number with its noun."""
+    return f"{format_count(number)} {noun}{'' if number == 1 else 's'}"
