@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from pytest_evals.exchange import Request, Response
 from pytest_evals.ground.canonical import Frozen
+from pytest_evals.ground.errors import AnswerError
 from pytest_evals.message import Message, ToolCall
 from pytest_evals.providers.chat import ChatOptions, ChatProvider
 from pytest_evals.providers.option_types import BaseUrl, EnvName
@@ -86,12 +87,16 @@ class AnthropicProvider(ChatProvider):
 
         Raises:
             ValueError: it has no content blocks.
+            AnswerError: the response is unfinished.
         """
         blocks = data.get("content")
         if not isinstance(blocks, list) or not all(isinstance(block, dict) for block in blocks):
             raise ValueError("without a list of `content` blocks")
         text = "".join(_texts(blocks, "text"))
         reason = data.get("stop_reason")
+        if reason == "pause_turn":  # a server tool needs another request to go on
+            message = "the response is unfinished (stop_reason: pause_turn)"
+            raise AnswerError("provider", message, transient=False)
         return Response(
             text=text,
             tool_calls=tuple(_tool_calls(blocks)),
@@ -103,7 +108,7 @@ class AnthropicProvider(ChatProvider):
 
     def error_in(self, data: Mapping[str, Any]) -> object:
         """Return the error of a body that is one."""
-        return data if data.get("type") == "error" else None
+        return (data.get("error") or data) if data.get("type") == "error" else None
 
     def api_headers(self) -> dict[str, str]:
         """Return the headers with the API's version and beta features."""

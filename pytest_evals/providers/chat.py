@@ -103,6 +103,7 @@ class ChatProvider(ABC):
 
         Raises:
             ValueError: the object has no response; the message follows "answered 200".
+            AnswerError: the generation failed; the message follows "answered 200, but".
         """
 
     def error_in(self, data: Mapping[str, Any]) -> object:
@@ -119,8 +120,9 @@ class ChatProvider(ABC):
 
     @classmethod
     def address(cls, options: ChatOptions) -> str | None:
-        """Return the address of the server; None if it is missing."""
-        return options.base_url or cls.server
+        """Return the address of the server without the endpoint's path; None if it is missing."""
+        address = options.base_url or cls.server
+        return None if address is None else address.removesuffix(f"/{cls.path}")
 
     @classmethod
     def required_env(cls, model: Model) -> tuple[str, ...]:
@@ -201,13 +203,23 @@ class ChatProvider(ABC):
             AnswerError: of type ``malformed``, or what the error in the body means.
         """
         data = reply.json()
+        if isinstance(data, list) and data and isinstance(data[0], dict) and data[0].get("error"):
+            raise reply.error(self.key, data[0])
         if not isinstance(data, dict):
             raise reply.malformed("with JSON that is not an object")
         error = self.error_in(data)
         if error:
-            raise reply.error(_status_of(error), self.key)
+            raise reply.error(self.key, error)
         try:
             response = self.parse(data)
+        except AnswerError as problem:
+            raise AnswerError(
+                problem.type,
+                f"{self.endpoint} answered {reply.status}, but {problem.message}",
+                status=reply.status,
+                transient=problem.transient,
+                detail=reply.body[:2000].decode("utf-8", "replace"),
+            ) from None
         except (LookupError, TypeError, AttributeError) as problem:
             reason = f"{type(problem).__name__}: {problem}"
             raise reply.malformed(f"with an unexpected object ({reason})") from problem
@@ -246,12 +258,6 @@ class ChatProvider(ABC):
         has_key = any(name.lower() in key_headers for name in options.headers)
         is_own_server = cls.address(options) == cls.server
         return cls.key_env if is_own_server and not has_key else None
-
-
-def _status_of(error: object) -> int:
-    """Return the HTTP status that an error inside a body names; 500 if it names none."""
-    code = error.get("code") if isinstance(error, dict) else None
-    return code if isinstance(code, int) and 400 <= code < 600 else 500
 
 
 def check_params(params: Mapping[str, Any], reserved: Iterable[str]) -> None:

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from pytest_evals.exchange import Response, Usage
 from pytest_evals.ground.canonical import Json
 from pytest_evals.ground.errors import StoreError
+from pytest_evals.providers.openai_format import FAILURES, error_in
 from pytest_evals.providers.parsing import parse_json
 from pytest_evals.providers.usage import usage_in
 
@@ -201,9 +202,23 @@ def read_answer(answer: HttpAnswer) -> AnswerSummary:
     value = _json(answer.body.decode("utf-8", "replace"))
     if isinstance(value, dict):
         _update(value, summary)
-        if value.get("error") and not {"choices", "content", "output"} & value.keys():
-            summary.fault = f"it holds an error: {str(value['error'])[:200]}"
+        summary.fault = _fault(value)
     return summary
+
+
+def _fault(value: Mapping[str, Any]) -> str | None:
+    """Return why a body is an error or incomplete despite its status; None if it is complete."""
+    error = error_in(value)
+    if error:
+        return f"it holds an error: {str(error)[:200]}"
+    status = value.get("status")
+    if value.get("object") == "response" and status in {"failed", "incomplete", "cancelled"}:
+        return f"its generation is {status}"
+    choices = value.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    reason = choice.get("finish_reason") if isinstance(choice, dict) else None
+    failed = reason in FAILURES and reason != "content_filter"
+    return f"its generation failed ({reason})" if failed else None
 
 
 def _read_events(text: str, summary: AnswerSummary) -> None:
@@ -217,7 +232,7 @@ def _read_events(text: str, summary: AnswerSummary) -> None:
         if not isinstance(value, dict):
             continue
         type_ = str(value.get("type", ""))
-        if value.get("error") or type_ in {"error", "response.failed"}:
+        if _fault(value) or type_ in {"error", "response.failed", "response.incomplete"}:
             summary.fault = f"its stream holds an error: {content[:200]}"
             return
         first_type = first_type or ("choices" if "choices" in value else type_)
@@ -230,7 +245,7 @@ def _read_events(text: str, summary: AnswerSummary) -> None:
 
 
 _FIRST = frozenset({"message_start", "response.created"})
-_LAST = frozenset({"message_stop", "response.completed", "response.incomplete"})
+_LAST = frozenset({"message_stop", "response.completed"})
 
 
 def _finished(value: Mapping[str, Any]) -> bool:

@@ -66,11 +66,18 @@ class Reply:
         """
         if 200 <= self.status < 300:
             return self
-        raise self.error(self.status, key)
+        raise self.error(key)
 
-    def error(self, status: int, key: str | None = None) -> AnswerError:
-        """Return the error that the body describes, under some status."""
-        return map_error(status, self.headers, self.body, endpoint=self.endpoint, key=key)
+    def error(self, key: str | None = None, error: object = None) -> AnswerError:
+        """Return the error that the reply describes.
+
+        Args:
+            key: the environment variable with the API key, if one was sent; for the message.
+            error: the error inside the body, if it is known.
+        """
+        return map_error(
+            self.status, self.headers, self.body, endpoint=self.endpoint, key=key, error=error
+        )
 
     def json(self) -> Json:
         """Parse the body as JSON.

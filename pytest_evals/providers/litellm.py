@@ -24,7 +24,7 @@ from pytest_evals.providers.chat import ChatOptions, ChatProvider, check_params
 from pytest_evals.providers.error_mapping import map_error
 from pytest_evals.providers.headers import Headers
 from pytest_evals.providers.http_common import Reply
-from pytest_evals.providers.openai_format import parse_body, write_body
+from pytest_evals.providers.openai_format import error_in, parse_body, write_body
 from pytest_evals.providers.option_types import (
     BaseUrl,
     EnvName,
@@ -126,7 +126,7 @@ class LiteLLMProvider(ChatProvider):
             raise AnswerError("invalid_request", f"`arguments` cannot hold {name!r}")
         litellm = _litellm()
         try:
-            litellm.get_llm_provider(self.model.model, api_base=self.options.base_url)
+            litellm.get_llm_provider(self.model.model, api_base=self.base_url)
         except Exception:  # noqa: BLE001 - whatever it raises, it does not know the name
             raise AnswerError(
                 "invalid_request",
@@ -138,7 +138,7 @@ class LiteLLMProvider(ChatProvider):
         """Return the arguments of the call, without secrets."""
         headers = literal_values(self.options.headers)
         return {
-            "base_url": self.options.base_url,
+            "base_url": self.base_url,
             "arguments": self.options.arguments,
             "body": self.checked_body(request),
             **({"headers": headers} if headers else {}),
@@ -158,6 +158,10 @@ class LiteLLMProvider(ChatProvider):
         if not isinstance(cost, int | float) or cost < 0:
             return response
         return response.model_copy(update={"cost_usd": float(cost)})
+
+    def error_in(self, data: Mapping[str, Any]) -> object:
+        """Return the error of a body or of its first choice."""
+        return error_in(data)
 
     async def send(self, request: Request, body: dict[str, Any]) -> Reply:
         """Call LiteLLM once and return its response as a reply in OpenAI's form.
@@ -189,8 +193,8 @@ class LiteLLMProvider(ChatProvider):
         }
         if options.api_key_env is not None:
             arguments["api_key"] = read_secret(options.api_key_env, environ)
-        if options.base_url is not None:
-            arguments["api_base"] = options.base_url
+        if self.base_url is not None:
+            arguments["api_base"] = self.base_url
         if options.headers:
             arguments["extra_headers"] = read_values(options.headers, environ)
         if request.tools:  # functions only: otherwise LiteLLM requires a package for MCP

@@ -9,7 +9,7 @@ from pytest_evals.exchange import Request, Response
 from pytest_evals.ground.canonical import Frozen, Json
 from pytest_evals.model import Model
 from pytest_evals.providers.chat import ChatOptions, ChatProvider
-from pytest_evals.providers.openai_format import parse_body, write_body
+from pytest_evals.providers.openai_format import error_in, parse_body, write_body
 from pytest_evals.providers.option_types import BaseUrl, EnvName, Value, env_names, literal_values
 
 
@@ -36,8 +36,9 @@ class OpenAIProvider(ChatProvider):
     OpenAI, vLLM, llama.cpp, Ollama, OpenRouter, Azure and others have it.
 
     ``params`` go into the body unchanged (``temperature``, ``max_tokens``, ``seed``, ...). Tools
-    are sent as functions. The response is the first choice, never streamed. The API key is sent to
-    the server that it belongs to only: with another ``base_url`` none is sent unless
+    are sent as functions. The response is the first choice, never streamed. A response that a
+    content filter stopped is an error (``content_filtered``), with status 400 or 200. The API key
+    is sent to the server that it belongs to only: with another ``base_url`` none is sent unless
     ``api_key_env`` names one.
     """
 
@@ -60,8 +61,8 @@ class OpenAIProvider(ChatProvider):
         return parse_body(data)
 
     def error_in(self, data: Mapping[str, Any]) -> object:
-        """Return the error of a body without choices; some gateways send it with status 200."""
-        return None if data.get("choices") else data.get("error")
+        """Return the error of a body or of its first choice."""
+        return error_in(data)
 
     def api_headers(self) -> dict[str, str]:
         """Return the headers with the organization and the project."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_evals.exchange import Request, Response
+from pytest_evals.ground.errors import AnswerError, ErrorType
 from pytest_evals.message import Message, ToolCall
 from pytest_evals.providers.parsing import arguments_of, quote
 from pytest_evals.providers.usage import openai_usage
@@ -60,12 +61,14 @@ def parse_body(data: Mapping[str, Any]) -> Response:
 
     Raises:
         ValueError: it has no choice with a message.
+        AnswerError: its finish reason is a failure.
     """
     choices = data.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
     message = choice.get("message") if isinstance(choice, dict) else None
     if not isinstance(choice, dict) or not isinstance(message, dict):
         raise ValueError("without `choices[0].message`")
+    _raise_failure(choice.get("finish_reason"))
     refusal = message.get("refusal")
     refusal = refusal if isinstance(refusal, str) and refusal else None
     return Response(
@@ -74,8 +77,41 @@ def parse_body(data: Mapping[str, Any]) -> Response:
         finish_reason=_finish_reason(choice.get("finish_reason"), refusal),
         refusal=refusal,
         usage=openai_usage(data.get("usage")),
+        cost_usd=_cost(data.get("usage")),
         metadata=_metadata(data, message),
     )
+
+
+def error_in(data: Mapping[str, Any]) -> object:
+    """Return the error of a body or of its first choice; gateways send both with status 200."""
+    choices = data.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    return data.get("error") or (choice.get("error") if isinstance(choice, dict) else None)
+
+
+FAILURES: Mapping[str, tuple[ErrorType, bool]] = {
+    "error": ("provider", True),  # OpenRouter
+    "insufficient_system_resource": ("overloaded", True),  # DeepSeek
+    "content_filter": ("content_filtered", False),  # OpenAI, Azure: the same as with status 400
+}
+"""Finish reasons of generations that failed: our type, and whether a retry may help."""
+
+
+def _raise_failure(reason: object) -> None:
+    """Raise the error of a finish reason that is a failure."""
+    if isinstance(reason, str) and reason in FAILURES:
+        type_, transient = FAILURES[reason]
+        raise AnswerError(type_, f"the generation failed ({reason})", transient=transient)
+
+
+def _cost(usage: object) -> float | None:
+    """Return the cost in USD that OpenRouter reports: its own, and that of a key of the user's."""
+    counts = usage if isinstance(usage, Mapping) else {}
+    details = counts.get("cost_details")
+    upstream = details.get("upstream_inference_cost") if isinstance(details, Mapping) else None
+    parts = (counts.get("cost"), upstream if counts.get("is_byok") is True else None)
+    costs = [float(c) for c in parts if isinstance(c, int | float) and not isinstance(c, bool)]
+    return sum(costs) if costs and min(costs) >= 0 else None
 
 
 def _text(content: object) -> str:

@@ -109,7 +109,21 @@ def check_url(url: str) -> str:
     return url.rstrip("/")
 
 
-BaseUrl = Annotated[str, AfterValidator(check_url)]
+def check_base_url(url: str) -> str:
+    """Reject an address with a query or a fragment; drop trailing slashes.
+
+    Raises:
+        ValueError: not the address of a server, or one with a query or a fragment.
+    """
+    if "?" in url or "#" in url:
+        raise ValueError(
+            "the address of a server has no query and no fragment; some providers have the option "
+            "`query`"
+        )
+    return check_url(url)
+
+
+BaseUrl = Annotated[str, AfterValidator(check_base_url)]
 """The address of a server, without a trailing slash."""
 HeaderTable = Annotated[dict[str, Value], AfterValidator(check_headers)]
 """Headers by name."""

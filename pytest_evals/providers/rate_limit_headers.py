@@ -36,6 +36,8 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|s|m|h|d)")
 _UNITS_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _EPOCH_S = 1_000_000_000
 """From here on a bare number is a unix time, not a duration."""
+_EPOCH_MS = 100_000_000_000
+"""From here on a bare number is a unix time in milliseconds (OpenRouter)."""
 
 
 def rate_limit(headers: Headers) -> dict[str, Any]:
@@ -115,13 +117,28 @@ def _count(text: str) -> int | None:
 def _seconds(text: str) -> float | None:
     """Read seconds from now: ``1s``, ``6m0s``, ``120ms``, ``12.5``, a unix time or an ISO date."""
     number = _number(text)
-    if number is not None:
-        return number if number < _EPOCH_S else max(0.0, number - time())
+    if number is not None and number >= _EPOCH_S:
+        return max(0.0, (number / 1000 if number >= _EPOCH_MS else number) - time())
+    seconds = duration_s(text)
+    if seconds is not None:
+        return seconds
     text = text.strip()
-    if re.fullmatch(f"(?:{_DURATION.pattern})+", text):
-        return float(sum(float(n) * _UNITS_S[unit] for n, unit in _DURATION.findall(text)))
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return None
     return max(0.0, moment.timestamp() - time()) if moment.tzinfo else None
+
+
+def duration_s(text: str) -> float | None:
+    """Read a duration in seconds: ``12.5``, ``1s``, ``6m0s``, ``120ms``, ``3 seconds``."""
+    number = _number(text)
+    if number is not None:
+        return number
+    compact = re.sub(r"\s+", "", text.lower())
+    compact = re.sub(r"(?<=\d)(?:seconds?|secs?)", "s", compact)
+    compact = re.sub(r"(?<=\d)(?:minutes?|mins?)", "m", compact)
+    compact = re.sub(r"(?<=\d)(?:milliseconds?|millis)", "ms", compact)
+    if not re.fullmatch(f"(?:{_DURATION.pattern})+", compact):
+        return None
+    return float(sum(float(n) * _UNITS_S[unit] for n, unit in _DURATION.findall(compact)))

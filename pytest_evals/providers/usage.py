@@ -14,12 +14,31 @@ def openai_usage(usage: object) -> Usage:
     output_details = _mapping(counts.get("completion_tokens_details"))
     return Usage(
         input_tokens=count(counts.get("prompt_tokens")),
-        output_tokens=count(counts.get("completion_tokens")),
+        output_tokens=_output_tokens(counts),
         cached_tokens=count(
             input_details.get("cached_tokens", counts.get("prompt_cache_hit_tokens"))
         ),
+        cache_write_tokens=_first_count(
+            input_details.get("cache_write_tokens"),  # OpenRouter
+            input_details.get("cache_creation_tokens"),  # LiteLLM
+            counts.get("cache_creation_input_tokens"),  # LiteLLM, Anthropic's gateways
+        ),
         reasoning_tokens=count(output_details.get("reasoning_tokens")),
     )
+
+
+def _output_tokens(counts: Mapping[str, Any]) -> int | None:
+    """Return all output tokens; xAI and Gemini count reasoning in the total only."""
+    inputs, outputs = count(counts.get("prompt_tokens")), count(counts.get("completion_tokens"))
+    total = count(counts.get("total_tokens"))
+    if inputs is None or outputs is None or total is None:
+        return outputs
+    return max(outputs, total - inputs)
+
+
+def _first_count(*values: object) -> int | None:
+    """Return the first of several counts that is reported."""
+    return next((n for n in map(count, values) if n is not None), None)
 
 
 def openai_responses_usage(usage: Mapping[str, Any]) -> Usage:
@@ -28,6 +47,7 @@ def openai_responses_usage(usage: Mapping[str, Any]) -> Usage:
         {
             "prompt_tokens": usage.get("input_tokens"),
             "completion_tokens": usage.get("output_tokens"),
+            "total_tokens": usage.get("total_tokens"),
             "prompt_tokens_details": usage.get("input_tokens_details"),
             "completion_tokens_details": usage.get("output_tokens_details"),
         }

@@ -104,7 +104,6 @@ BAD = {
     "twice": said('{"reasoning": "a", "score": 5, "score": 1}'),
     "truncated": said('{"reasoning": "so", "sco', finish="length"),
     "refusal": said(None, refusal="I cannot judge that."),
-    "filtered": said("", finish="content_filter"),
 }
 
 
@@ -116,6 +115,15 @@ def test_a_bad_reply_is_asked_again_and_then_an_error(server, session, name):
     assert (result.outcome, [score.kind for score in result.scores]) == (Outcome.ERRORED, ["error"])
     assert "gave no verdict in 3 replies" in result.scores[0].message
     assert len(server.seen) == 3
+
+
+def test_a_filtered_reply_is_an_error_at_once(server, session):
+    """A content filter gives a judge no response, with status 200 as with 400: one call."""
+    server.say(said("", finish="content_filter"))
+    result = session.run()
+    assert (result.outcome, [score.kind for score in result.scores]) == (Outcome.ERRORED, ["error"])
+    assert "content_filtered" in result.scores[0].message
+    assert len(server.seen) == 1
 
 
 @pytest.mark.parametrize("name", sorted(BAD))

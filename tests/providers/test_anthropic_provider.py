@@ -155,7 +155,7 @@ def test_tool_calls(bench, server, base_url):
         ("stop_sequence", "stop"),
         ("max_tokens", "length"),
         ("refusal", "refusal"),
-        ("pause_turn", "pause_turn"),
+        ("something_new", "something_new"),
     ],
 )
 def test_finish_reasons(bench, server, base_url, reason, expected):
