@@ -53,7 +53,7 @@ class ComparisonRow:
     @property
     def word(self) -> str:
         """``better``, ``worse``, ``same`` if no compared case differs, or ``unclear``."""
-        if self.result.told and self.result.change:
+        if self.result.is_significant and self.result.change:
             return "better" if self.result.change > 0 else "worse"
         differing = self.result.better + self.result.worse
         return "unclear" if differing or not self.result.cases else "same"

@@ -1,1 +1,1 @@
-"""Metrics of a run: from trial records to numbers with their n and interval. Pure."""
+"""Metrics of a run: from trial records to numbers with n and interval. Pure."""

@@ -1,7 +1,7 @@
-"""Measures of many trials: from a table of tallies to metrics. Pure.
+"""Compute metrics from a table of trials. Pure.
 
-Samples of one case are one cluster in every interval. A value that does not exist is absent with
-its reason: pass@3 of two samples, a total cost with an unpriced answer, a slice nobody is in.
+Samples of one case are one cluster in every interval. A value that does not exist is absent with a
+reason: pass@3 of two samples, a total cost with an unpriced answer, an empty slice.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,23 +22,23 @@ from pytest_evals.stats.passk import consistency, mean_pass_at_k, mean_pass_hat_
 from pytest_evals.stats.quantiles import quantile
 
 Cells = Mapping[str, Sequence[TrialStats]]
-"""Case id -> its tallies in the order of samples."""
+"""Case id -> its trials in the order of samples."""
 
 
 @dataclass(frozen=True)
 class TrialGroup:
-    """The trials a metric is about: one model's, in one slice."""
+    """The trials of one model in one slice, grouped by case."""
 
     cells: Cells
 
     @cached_property
     def trials(self) -> list[TrialStats]:
-        """All trials that were needed."""
+        """All trials except unneeded ones."""
         return [trial for trial in chain.from_iterable(self.cells.values()) if not trial.unneeded]
 
     @cached_property
     def scored(self) -> list[list[TrialStats]]:
-        """The scored trials of each case; a case without any is an empty list."""
+        """The scored trials of each case; an empty list for a case without any."""
         return [[trial for trial in cell if trial.scored] for cell in self.cells.values()]
 
     @property
@@ -47,14 +47,14 @@ class TrialGroup:
         return [trial for trial in self.trials if trial.outcome == "errored"]
 
     def counts(self, scorer: str | None) -> list[tuple[int, int]]:
-        """Return (passes, n) of each case, n = 0 where nothing was scored."""
+        """Return (passes, n) of each case; n = 0 without a scored trial."""
         if scorer is None:
             return [(sum(trial.passed for trial in cell), len(cell)) for cell in self.scored]
         voted = ([trial.verdict(scorer) for trial in cell] for cell in self.scored)
         return [(votes.count(True), len(votes) - votes.count(None)) for votes in map(list, voted)]
 
     def numbers(self, of: str) -> list[list[float]]:
-        """Return the numbers of each case: a quantity of the trials, or what a scorer says."""
+        """Return the numbers of each case: a quantity of the trials, or a scorer's values."""
         read = _quantity(of)
         cells = self.scored if of == "score" or of not in QUANTITIES else self.cells.values()
         return [[x for trial in cell if (x := read(trial)) is not None] for cell in cells]
@@ -75,22 +75,22 @@ def compute_metric(
     confidence: float = 0.95,
     planned: int | None = None,
 ) -> Metric:
-    """Return a metric of one model.
+    """Compute a metric of one model.
 
     Args:
         table: the trials of a dataset.
-        spec: the measure, or its name.
+        spec: the metric, or its name.
         model: the model's id.
-        part: which cases; None is all.
+        part: the slice; None is all cases.
         confidence: of the interval, inside (0, 1).
-        planned: trials that completeness is a share of; None is all that were recorded.
+        planned: the denominator of completeness; None counts the recorded trials.
 
     Returns:
-        The metric; its value is None where it does not exist, and `absent` says why.
+        The metric. Its value is None if it does not exist; `absent` says why.
 
     Raises:
-        MetricError: the name names no metric.
-        ValueError: the confidence is outside its range.
+        MetricError: no metric has this name.
+        ValueError: the confidence is outside (0, 1).
     """
     spec = parse_metric(spec) if isinstance(spec, str) else spec
     group = TrialGroup(table.cases(model, part))
@@ -111,9 +111,9 @@ def to_metric(
     Args:
         dataset: the dataset's name.
         model: the model's id.
-        part: which cases; None is all.
-        spec: the measure.
-        value: its value, or why there is none.
+        part: the slice; None is all cases.
+        spec: the metric.
+        value: its estimate, or the reason why it is absent.
         confidence: of the interval.
     """
     blank = Metric(
@@ -144,13 +144,19 @@ def to_metric(
 def estimate_metric(
     group: TrialGroup, spec: MetricSpec, *, confidence: float = 0.95, planned: int | None = None
 ) -> Estimate | Absent:
-    """Return the value of a measure for a group of trials, or why there is none.
+    """Estimate a metric of a group of trials.
 
     Args:
         group: the trials.
-        spec: the measure.
+        spec: the metric.
         confidence: of the interval, inside (0, 1).
-        planned: trials that completeness is a share of; None is all that were recorded.
+        planned: the denominator of completeness; None counts the recorded trials.
+
+    Returns:
+        The estimate in the metric's unit, or Absent with the reason.
+
+    Raises:
+        ValueError: the confidence is outside (0, 1).
     """
     if not group.trials:
         return Absent("no trial of these cases was recorded")
@@ -179,8 +185,8 @@ def _pass_k(group: TrialGroup, spec: MetricSpec, confidence: float) -> Estimate 
     k = spec.k or 1
     sampled = [sum(not trial.unneeded for trial in cell) for cell in group.cells.values()]
     function = mean_pass_at_k if spec.kind == "pass@" else mean_pass_hat_k
-    # A case with too few samples only because some errored is left out and counted: whether so
-    # many errors are tolerable is for the error rate to say.
+    # A case that lacks samples only because of errors is left out and counted; the error rate
+    # limits how many errors are acceptable.
     short = all(n >= k for n in sampled)
     mean = function(scored, k, confidence=confidence, allow_short=short)
     if isinstance(mean, Absent):
@@ -211,7 +217,7 @@ def _of_trials(
         scored = sum(map(len, group.scored))
         whole = max(planned or 0, len(group.trials))
         cases = sum(map(bool, group.scored))
-        reason = "it counts all planned trials, so nothing was sampled"
+        reason = "it counts all planned trials, so there is no sampling error"
         return Estimate(
             scored / whole, None, None, whole, max(1, cases), confidence, "none", 0, reason
         )
@@ -229,7 +235,10 @@ def _of_trials(
 def estimate_pass_after_revision(
     group: TrialGroup, *, confidence: float = 0.95
 ) -> Estimate | Absent:
-    """Return the share of trials that pass at first or after revisions, clustered by case."""
+    """Estimate the share of scored trials that pass at once or after revisions, 0..1.
+
+    The interval is clustered by case (`clustered_rate`). Absent without a scored trial.
+    """
     counts = [
         (sum(trial.passed or trial.revised for trial in cell), len(cell)) for cell in group.scored
     ]
@@ -239,15 +248,16 @@ def estimate_pass_after_revision(
 
 
 def estimate_error_rate(group: TrialGroup, *, confidence: float = 0.95) -> Estimate | Absent:
-    """Return the share of errored trials among those that were asked, clustered by case."""
-    asked = [
-        [trial for trial in cell if trial.outcome != "skipped"] for cell in group.cells.values()
-    ]
+    """Estimate the share of errored trials among those that were run, 0..1.
+
+    The interval is clustered by case (`clustered_rate`). Absent if no trial was run.
+    """
+    run = [[trial for trial in cell if trial.outcome != "skipped"] for cell in group.cells.values()]
     counts = [
-        (sum(trial.outcome == "errored" for trial in cell), len(cell)) for cell in asked if cell
+        (sum(trial.outcome == "errored" for trial in cell), len(cell)) for cell in run if cell
     ]
     if not counts:
-        return Absent("none of these trials was asked")
+        return Absent("none of these trials was run")
     return clustered_rate(counts, confidence=confidence)
 
 
@@ -260,7 +270,7 @@ def _total(group: TrialGroup, of: str, confidence: float) -> Estimate | Absent:
         what = "have no known price" if of == "cost_usd" else "report no tokens"
         return Absent(f"{unknown} of {len(answered)} answered trials {what}")
     cases = len({trial.case for trial in group.trials})
-    reason = "a total of what was asked: nothing was sampled"
+    reason = "it is a total over all trials, so there is no sampling error"
     return Estimate(
         sum(numbers), None, None, len(group.trials), cases, confidence, "none", 0, reason
     )
@@ -282,7 +292,7 @@ def _of_numbers(
     if spec.kind in {"min", "max"}:
         flat = list(chain.from_iterable(cells))
         value = min(flat) if spec.kind == "min" else max(flat)
-        reason = "an extreme of a sample says little of those not drawn"
+        reason = "an extreme of a sample has no interval"
         return Estimate(
             value, None, None, len(flat), len(cells), confidence, "none", dropped, reason
         )
@@ -308,15 +318,19 @@ def _no_numbers(group: TrialGroup, of: str) -> Absent:
 def woodruff_quantile(
     values: Sequence[Sequence[float]], q: float, *, confidence: float = 0.95
 ) -> Estimate:
-    """Return the q-quantile of all samples, with an interval that knows samples from cases.
+    """Estimate the q-quantile of all samples, with an interval clustered by case.
 
-    The interval of the share of samples at or below the quantile, clustered by case, is read back
-    as values: Woodruff 1952, "Confidence intervals for medians and other position measures".
+    The ends of the interval are the quantiles at the ends of the clustered interval of the share of
+    samples at or below the quantile: Woodruff 1952, "Confidence intervals for medians and other
+    position measures".
 
     Args:
         values: the samples of each case, every case with one or more finite numbers.
         q: 0..1 (p95 is 0.95).
         confidence: inside (0, 1).
+
+    Returns:
+        The estimate in the unit of the values; without an interval for a single case.
 
     Raises:
         ValueError: there is no case, a value is not finite, or another argument is out of range.
@@ -365,16 +379,16 @@ def compute_metrics(
     extra: Iterable[MetricSpec] = (),
     confidence: float = 0.95,
 ) -> list[Metric]:
-    """Return what a report shows of each model: rates, scores, errors, time, tokens and cost.
+    """Compute the metrics of a report for each model: rates, scores, errors, time, tokens, cost.
 
     Args:
         table: the trials of a dataset.
-        planned: the planned trials of each model, for completeness; None: those recorded.
-        extra: more measures to show, such as those the gates name.
+        planned: the planned trials of each model, for completeness; None counts recorded ones.
+        extra: further metrics, such as those of the gates.
         confidence: of the intervals, inside (0, 1).
 
     Returns:
-        The metrics, model by model, each measure once.
+        The metrics, model by model, each once.
     """
     names = default_metrics(table)
     specs = dict.fromkeys([*map(parse_metric, names), *(MetricSpec(kind="mean", of=scorer)
@@ -390,7 +404,7 @@ def compute_metrics(
 
 
 def default_metrics(table: TrialTable) -> list[str]:
-    """Return the names of the metrics that every report shows; pass@k where there are samples."""
+    """Return the names of the metrics in every report; pass@k if cases have several samples."""
     fewest = min(
         (sum(not trial.unneeded for trial in cell) for model in table.models
          for cell in table.cases(model).values()),
@@ -409,7 +423,7 @@ def compute_slice_metrics(
     names: Sequence[str] = ("pass@1", "score"),
     confidence: float = 0.95,
 ) -> list[Metric]:
-    """Return metrics of each model in each slice of a key.
+    """Compute metrics of each model in each slice of a key.
 
     Args:
         table: the trials of a dataset.

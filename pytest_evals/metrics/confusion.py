@@ -1,6 +1,6 @@
-"""Confusion: which labels an answerer, or a judge, takes for which, over a dataset. Pure.
+"""Confusion matrices of a dataset: the labels that scorers give beside the true ones. Pure.
 
-Of scorers that give a label beside the true one: those that keep it as `expected` in their score.
+A scorer gives the true label as `expected` in the metadata of its score.
 """
 
 from pytest_evals.metrics.compute import TrialGroup, estimate_metric, to_metric
@@ -11,16 +11,16 @@ from pytest_evals.score import NO_LABEL
 from pytest_evals.stats.agreement import Ratings
 from pytest_evals.stats.agreement import confusion as counted
 
-MOST_LABELS = 50
-"""More labels than this are no classes: of such a scorer no matrix is made."""
+MAX_LABELS = 50
+"""The most labels of a matrix; more labels than this are no classes."""
 
 
 def compute_confusion(table: TrialTable, scorer: str, model: str) -> Confusion | None:
-    """Return the confusion matrix of a scorer; None where it gives no label beside a true one.
+    """Return the confusion matrix of a scorer; None if it gives no label beside a true one.
 
     Args:
         table: the trials of a dataset.
-        scorer: as reports call it.
+        scorer: its name in reports.
         model: the model's id.
     """
     group = TrialGroup(table.cases(model))
@@ -35,7 +35,7 @@ def compute_confusion(table: TrialTable, scorer: str, model: str) -> Confusion |
         return None
     truth, predicted = zip(*pairs, strict=True)
     labels = tuple(sorted({*truth, *predicted} - {NO_LABEL}))
-    if len(labels) > MOST_LABELS:
+    if len(labels) > MAX_LABELS:
         return None
     matrix = counted(Ratings(truth, predicted), labels=(*labels, NO_LABEL))
     specs = [MetricSpec(kind="accuracy", of=scorer), MetricSpec(kind="macro_f1", of=scorer)]

@@ -7,78 +7,77 @@ from pydantic import Field
 from pytest_evals.ground.canonical import Frozen
 
 Unit = Literal["rate", "score", "s", "tokens", "USD"]
-"""What a metric's value is: a share of 0..1, a score as its scorer gives it, seconds, tokens,
-dollars."""
+"""The unit of a metric: a share in 0..1, a score in its scorer's range, seconds, tokens, USD."""
 
 
 class Slice(Frozen):
-    """A part of the cases: those that share a tag, a metadata value, or one case alone."""
+    """A part of the cases: those that share a tag or a metadata value, or a single case."""
 
     key: str
-    """``tag``, ``case``, or a metadata key (``metadata.KEY`` where a key is called as these)."""
+    """``tag``, ``case``, or a metadata key (``metadata.tag`` for a metadata key named ``tag``)."""
     value: str
-    """The tag, the case's id, or the metadata value as text (JSON where it is no text)."""
+    """The tag, the case's id, or the metadata value as text (JSON if it is no string)."""
 
     def __str__(self) -> str:
         return f"{self.key}={self.value}"
 
 
 class Metric(Frozen):
-    """One number about the trials of one model, or why there is none."""
+    """One number over the trials of one model, or the reason why it is absent."""
 
     metric: str
-    """Its name as gates write it: ``pass@1``, ``pass^3 of tone``, ``p95(latency_s)``."""
+    """The metric's name as in gates: ``pass@1``, ``pass^3 of tone``, ``p95(latency_s)``."""
     dataset: str
     """The dataset's name."""
     model: str
     """The model's id."""
     slice: Slice | None = None
-    """Which cases; None is all of them."""
+    """The slice of cases; None is all."""
     value: float | None = None
-    """The point estimate in its unit; None where `absent` says why. Never 0 or 1 in its place."""
+    """The point estimate in its unit; None if it is absent, with the reason in `absent`."""
     n: int = 0
-    """Samples behind the value; 0 where there is none."""
+    """Samples of the value; 0 if it is absent."""
     cases: int = 0
-    """Cases (clusters of samples) behind the value."""
+    """Cases (clusters of samples) of the value."""
     low: float | None = None
-    """The lower end of the interval; None where `unknown` says why, or there is no value."""
+    """The lower end of the interval; None without an interval, with the reason in `unknown`."""
     high: float | None = None
-    """The upper end of the interval; None where `unknown` says why, or there is no value."""
+    """The upper end of the interval; None without an interval, with the reason in `unknown`."""
     confidence: float = 0.95
     """The nominal coverage of (low, high), inside (0, 1)."""
     method: str = ""
-    """How the interval was made; empty where there is none."""
+    """The method of the interval; empty without an interval."""
     unit: Unit = "rate"
-    """What the value is."""
+    """The unit of the value."""
     better: Literal["higher", "lower"] = "higher"
-    """Which way is good."""
+    """Whether higher or lower values are better."""
     absent: str | None = None
-    """Why there is no value; None where there is one."""
+    """Why there is no value; None if there is one."""
     unknown: str | None = None
-    """Why there is no interval; None where there is one."""
+    """Why there is no interval; None if there is one."""
     dropped: int = 0
-    """Cases left out because they could not give the value."""
+    """Cases left out, as they have no value."""
 
 
 class Confusion(Frozen):
-    """The confusion matrix of one scorer under one model, with what follows from it."""
+    """The confusion matrix of one scorer under one model, with its metrics."""
 
     dataset: str
     """The dataset's name."""
     model: str
     """The model's id."""
     scorer: str
-    """The scorer, as reports call it."""
+    """The scorer's name in reports."""
     labels: tuple[str, ...]
-    """The classes, which rows and columns stand for, sorted."""
+    """The classes of rows and columns, sorted."""
     counts: tuple[tuple[int, ...], ...]
-    """counts[i][j]: trials whose true label is i and that were given label j."""
+    """counts[i][j]: trials with true label i and predicted label j."""
     unread: tuple[int, ...] = ()
-    """unread[i]: trials whose true label is i and whose answer names no label."""
+    """unread[i]: trials with true label i and an answer without a label."""
     metrics: tuple[Metric, ...] = Field(default=())
     """Accuracy and macro-F1, then precision, recall and F1 of each label, with intervals."""
 
     @property
     def n(self) -> int:
-        """The trials in it."""
+        """The number of trials."""
         return sum(map(sum, self.counts)) + sum(self.unread)

@@ -18,7 +18,7 @@ class MetricError(ValueError):
 
     Args:
         message: what was found and what was expected.
-        word: the part of the text that is wrong.
+        word: the wrong part of the text.
     """
 
     def __init__(self, message: str, word: str) -> None:
@@ -30,27 +30,28 @@ _TOTALS = frozenset({"tokens", "cost_usd"})
 
 
 def build_metric_spec(name: str, *arguments: str, of: str | None = None) -> MetricSpec:
-    """Return the measure of a metric's name and what stands in its brackets.
+    """Return the specification of a metric from its name and its arguments.
 
     Args:
         name: ``pass@1``, ``mean``, ``p95``, ``error_rate``, ...
-        arguments: what stands in brackets: a quantity or scorer, for f1 and its kin a label too.
-        of: the scorer that pass@k and pass^k are of.
+        arguments: the arguments in brackets: a quantity or scorer; for f1, precision and recall
+            also a label.
+        of: the scorer of pass@k and pass^k.
 
     Raises:
-        MetricError: there is no such metric, or it does not take these.
+        MetricError: there is no such metric, or it does not take these arguments.
     """
     match = _PASS.fullmatch(name)
     if name == "pass_rate" or match:
         _refuse_brackets(name, arguments)
         k = int(match[2]) if match else 1
         if k < 1:
-            raise MetricError(f"{name}: k is 1 or more", name)
+            raise MetricError(f"{name}: k must be 1 or more", name)
         return MetricSpec(kind="pass^" if match and match[1] == "^" else "pass@", of=of, k=k)
     if of is not None and not arguments:
         arguments = (of,)
     elif of is not None:
-        raise MetricError(f"{name}({arguments[0]}) says what it is of; drop `of {of}`", of)
+        raise MetricError(f"{name}({arguments[0]}) already names its scorer; remove `of {of}`", of)
     if name in WORDS:
         _refuse_brackets(name, arguments)
         if name in QUANTITIES:
@@ -63,16 +64,16 @@ def build_metric_spec(name: str, *arguments: str, of: str | None = None) -> Metr
 
 
 def _function(name: str, arguments: tuple[str, ...], quantile: re.Match[str] | None) -> MetricSpec:
-    """Return the measure of a metric with brackets."""
+    """Return the specification of a metric with arguments."""
     count = 2 if name in _OF_ONE_LABEL else 1
     if len(arguments) != count or not all(arguments):
         inside = "a scorer and a label" if count == 2 else "a scorer or one of score, latency_s, "
         inside += "" if count == 2 else "tokens, cost_usd"
         example = f"{name}(tone, rude)" if count == 2 else f"{name}(helpful)"
-        raise MetricError(f"{name} is of {inside}, in brackets: `{example}`", name)
+        raise MetricError(f"{name} needs {inside} in brackets: `{example}`", name)
     of = arguments[0]
     if name in _OF_LABELS and of in QUANTITIES:
-        raise MetricError(f"{name} is of a scorer that gives labels, found {of!r}", of)
+        raise MetricError(f"{name} needs a scorer that gives labels, found {of!r}", of)
     if quantile:
         return MetricSpec(kind="quantile", of=of, q=float(quantile[1]))
     label = arguments[1] if count == 2 else None
@@ -82,7 +83,9 @@ def _function(name: str, arguments: tuple[str, ...], quantile: re.Match[str] | N
 def _refuse_brackets(name: str, arguments: tuple[str, ...]) -> None:
     if arguments:
         hint = f"; write `{name} of {arguments[0]}`" if name.startswith("pass") else ""
-        raise MetricError(f"{name} takes nothing in brackets, found {arguments[0]!r}{hint}", name)
+        raise MetricError(
+            f"{name} takes no argument in brackets, found {arguments[0]!r}{hint}", name
+        )
 
 
 def _unknown(name: str) -> str:
@@ -100,10 +103,10 @@ _WRITTEN = re.compile(
 
 
 def parse_metric(text: str) -> MetricSpec:
-    """Return the measure that a text names: ``pass^3 of tone``, ``p95(latency_s)``.
+    """Return the specification that a text names: ``pass^3 of tone``, ``p95(latency_s)``.
 
     Raises:
-        MetricError: it names none.
+        MetricError: the text names no metric.
     """
     match = _WRITTEN.fullmatch(text)
     if match is None:
@@ -117,7 +120,7 @@ _ARGUMENT = re.compile(r"""\s*("[^"]*"|'[^']*'|[^,"']*)\s*(?:,|$)""")
 
 
 def _arguments(inside: str) -> tuple[str, ...]:
-    """Split what stands in brackets at its commas, but not at those in quotes."""
+    """Split the text in brackets at commas outside quotes."""
     arguments, place = [], 0
     while match := _ARGUMENT.match(inside, place):
         arguments.append(_bare(match[1]))
@@ -128,6 +131,6 @@ def _arguments(inside: str) -> tuple[str, ...]:
 
 
 def _bare(text: str) -> str:
-    """Take off spaces and quotes."""
+    """Strip spaces and quotes."""
     word = text.strip()
     return word[1:-1] if len(word) > 1 and word[0] in "\"'" and word[-1] == word[0] else word

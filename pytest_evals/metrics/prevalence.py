@@ -1,7 +1,7 @@
-"""Pass rates corrected for what is known of a judge's errors. Pure; shown, never judged by gates.
+"""Pass rates corrected for the measured errors of a judge. Pure; shown, never used by gates.
 
-A judge with a certificate has known errors on answers that people labelled; from its pass rate and
-these follows the pass rate that people would have given (`stats.prevalence`).
+A calibration report measures a judge's errors on answers with human labels. Its pass rate and these
+errors give the pass rate that people would give (`stats.prevalence`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,16 +15,16 @@ from pytest_evals.stats.prevalence import JudgeError, rogan_gladen
 
 
 def corrected_name(scorer: str) -> str:
-    """Return what the corrected pass rate of a judge is called."""
+    """Return the name of a judge's corrected pass rate."""
     return f"corrected({MetricSpec(kind='pass@', of=scorer, k=1)})"
 
 
 def corrected_rates(table: TrialTable, errors: Mapping[str, JudgeError]) -> tuple[Metric, ...]:
-    """Return each judge's pass rate and, behind it, what people's would be, model by model.
+    """Return the pass rate of each judge, followed by the corrected one, model by model.
 
     Args:
         table: the trials of a dataset.
-        errors: the known errors of judges, by the names of their scores.
+        errors: the measured errors of judges, by score name.
     """
     return tuple(
         metric
@@ -42,7 +42,7 @@ def _pair(table: TrialTable, model: str, scorer: str, error: JudgeError) -> Iter
     yield metric
     corrected: Estimate | Absent = Absent(metric.absent or "")
     if isinstance(raw, Estimate):
-        # Samples of one case are alike: the cases are what is surely independent.
+        # Samples of one case are correlated; only cases are independent for certain.
         corrected = rogan_gladen(raw.value, raw.cases, error, n=raw.n, cases=raw.cases)
     metric_corrected = to_metric(table.dataset, model, None, spec, corrected, 0.95)
     yield metric_corrected.model_copy(update={"metric": corrected_name(scorer)})

@@ -36,14 +36,14 @@ def rank_entrants(
     """Rank entrants by their weighted scores.
 
     Args:
-        dataset: its name.
+        dataset: the dataset's name.
         entrants: the rows.
         weights: score name (``pass@1``, ``score``, or a scorer's) -> weight > 0; None is pass@1.
         renormalise: rank incomplete rows too, by the scores and cases they have.
         confidence: of the intervals, inside (0, 1).
 
     Raises:
-        SettingsError: a weight's name is unknown, or a weight is not positive.
+        SettingsError: the name of a weight is unknown, or a weight is not positive.
     """
     shares = _shares(weights or {PASSES: 1.0}, entrants)
     scores = [_scores(entrant, shares) for entrant in entrants]
@@ -81,7 +81,7 @@ def _shares(weights: Mapping[str, float], entrants: Iterable[Entrant]) -> dict[s
 
 
 Scores = Mapping[str, Mapping[str, list[float]]]
-"""Score name -> case -> the numbers of its samples; cases without any are left out."""
+"""Score name -> case -> the numbers of its samples; cases without a number are left out."""
 
 
 def _scores(entrant: Entrant, shares: Iterable[str]) -> Scores:
@@ -165,10 +165,10 @@ def _mean_of(cases: Mapping[str, Sequence[float]]) -> float:
 
 
 def _weighted(scores: Scores, shares: Mapping[str, float], confidence: float) -> Estimate | Absent:
-    """Return the weighted mean of the scores' means over cases, clustered by case.
+    """Estimate the weighted mean of the scores' means over cases, clustered by case.
 
-    Where every case has every score it is the clustered mean of the cases' weighted means; else the
-    standard error is that of the linearised statistic (Woodruff 1971, "A simple method for
+    If every case has every score, it is the clustered mean of the cases' weighted means. Otherwise
+    the standard error is that of the linearised statistic (Woodruff 1971, "A simple method for
     approximating the variance of a complicated estimate"): each case weighs by the scores it has.
     """
     cases = sorted({case for name in shares for case in scores[name]})
@@ -204,7 +204,7 @@ def _weighted(scores: Scores, shares: Mapping[str, float], confidence: float) ->
 def _placed(
     ranked: Sequence[LeaderboardRow], scores: Mapping[str, Scores], shares: Mapping[str, float]
 ) -> list[LeaderboardRow]:
-    """Give ranks, ties, overlaps, the test against the first, and the front."""
+    """Set ranks, ties, overlaps, the test against the first row, and the Pareto front."""
     p_first = _tests(ranked, scores, shares)
     placed = []
     for row in ranked:
@@ -234,7 +234,7 @@ def _overlap(row: LeaderboardRow, other: LeaderboardRow) -> bool:
 
 
 def _dominates(row: LeaderboardRow, other: LeaderboardRow) -> bool:
-    """Whether one row is as good and as cheap as another, and better in one of the two."""
+    """Whether a row is as good and as cheap as another, and better in one of the two."""
     if row.cost_usd is None or other.cost_usd is None:
         return False
     a, b = (row.value or 0.0, -row.cost_usd), (other.value or 0.0, -other.cost_usd)
@@ -244,7 +244,7 @@ def _dominates(row: LeaderboardRow, other: LeaderboardRow) -> bool:
 def _tests(
     ranked: Sequence[LeaderboardRow], scores: Mapping[str, Scores], shares: Mapping[str, float]
 ) -> dict[str, float]:
-    """Compare every row with the first, by the weighted means of the cases both have."""
+    """Compare every row with the first, by the weighted means of shared cases."""
     if len(ranked) < 2:
         return {}
     composed = {row.name: _composed(scores[row.name], shares) for row in ranked}
@@ -269,13 +269,17 @@ def _notes(placed: Sequence[LeaderboardRow], rest: Sequence[LeaderboardRow]) -> 
         close = [row.name for row in placed[1:] if row.p_first is None or row.p_first > _LEVEL]
         if close:
             notes.append(
-                f"These cases do not tell {placed[0].name} from {', '.join(close)} "
+                f"{placed[0].name} does not differ significantly from {', '.join(close)} "
                 f"(paired by case, p > {_LEVEL:g} corrected over the rows)."
             )
     notes += [f"{row.name} has no rank: {row.incomplete}." for row in rest]
     if any(row.renormalised for row in placed):
-        notes.append("Rows without a score were ranked by the others: their values differ in kind.")
+        notes.append(
+            "Rows without a score are ranked by the others; their values are not comparable."
+        )
     unpriced = [row.name for row in placed if row.cost_usd is None]
     if unpriced:
-        notes.append(f"The cost of {', '.join(unpriced)} is unknown, so they are on no front.")
+        notes.append(
+            f"The cost of {', '.join(unpriced)} is unknown, so no Pareto front includes them."
+        )
     return notes

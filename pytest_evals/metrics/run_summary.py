@@ -1,4 +1,4 @@
-"""Summary: the numbers of many trials, added one by one, so that none has to be kept."""
+"""RunSummary: totals of a session by dataset and model, added trial by trial."""
 
 from array import array
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from pytest_evals.run_record import Counts
 
 @dataclass(slots=True)
 class ModelSummary:
-    """The numbers of one model in one dataset."""
+    """The totals of one model in one dataset."""
 
     dataset: str
     model_id: str
@@ -20,11 +20,11 @@ class ModelSummary:
     skipped: int = 0
     unneeded: int = 0
     revised: int = 0
-    """Passed, but only after a judge had sent the answer back; not among the passed."""
+    """Passed only after a judge sent the answer back; not counted as passed."""
     tokens: int | None = None
-    """None where no answer reported any."""
+    """Tokens; None if no answer reported any."""
     cost_usd: float | None = 0.0
-    """USD; None where any answer's cost is unknown."""
+    """USD; None if any answer's cost is unknown."""
     scores: "array[float]" = field(default_factory=lambda: array("d"))
     latencies: "array[float]" = field(default_factory=lambda: array("d"))
     """Seconds."""
@@ -36,19 +36,19 @@ class ModelSummary:
 
     @property
     def scored(self) -> int:
-        """Trials with a verdict on an answer: what a pass rate is a rate of."""
+        """Trials with a verdict on an answer: the denominator of a pass rate."""
         return self.passed + self.revised + self.failed
 
     @property
     def mean_score(self) -> float | None:
-        """The mean of the trials' scores; None where there is none."""
+        """The mean of the trials' scores; None without a score."""
         return sum(self.scores) / len(self.scores) if self.scores else None
 
     def latency(self, share: float) -> float | None:
         """Return a percentile of the latencies, in seconds, by the nearest rank.
 
         Args:
-            share: 0..1, the share of trials that took at most so long.
+            share: the share of trials at or below the percentile, 0..1.
         """
         if not self.latencies:
             return None
@@ -76,21 +76,21 @@ class ModelSummary:
 
 
 class RunSummary:
-    """The numbers of a session."""
+    """The totals of a session."""
 
     def __init__(self) -> None:
         self._rows: dict[tuple[str, str], ModelSummary] = {}
         self.spent_usd: float | None = 0.0
-        """USD of what was really asked; None where a cost is unknown."""
+        """USD of the calls made in this session; None if a cost is unknown."""
         self.asked = 0
-        """Calls that were made in this session."""
+        """Calls made in this session."""
         self.asked_tokens = 0
-        """Tokens of these calls, as far as they are reported."""
+        """Reported tokens of these calls."""
         self.reused = 0
-        """Answers that were taken from a store."""
+        """Answers reused from a store."""
         self.first_reason = ""
-        """Why the first trial that was not run was not run."""
-        self._silent: dict[tuple[str, str, str], int] = {}
+        """The reason of the first trial that was not run."""
+        self._advisory: dict[tuple[str, str, str], int] = {}
 
     def add(self, result: TrialResult) -> None:
         """Add one trial."""
@@ -101,16 +101,16 @@ class RunSummary:
         row.add(result)
         self.count(result)
         for score in result.scores:
-            reason = _no_vote(score)
+            reason = _advisory_reason(score)
             if reason:
                 who = (result.dataset, score.name, reason)
-                self._silent[who] = self._silent.get(who, 0) + 1
+                self._advisory[who] = self._advisory.get(who, 0) + 1
         not_run = result.outcome is Outcome.SKIPPED and not result.unneeded
         if not_run and not self.first_reason and result.error:
             self.first_reason = result.error.message
 
     def count(self, result: TrialResult) -> None:
-        """Count what a trial took, which need not be one of the run."""
+        """Count the calls of a trial, which may be a confirmation sample outside the run."""
         for exchange in result.exchanges:
             if exchange.response is None:
                 continue
@@ -125,20 +125,20 @@ class RunSummary:
 
     @property
     def silent(self) -> list[str]:
-        """A sentence for each judge whose scores have no vote, and why."""
+        """A sentence for each judge with advisory scores, and the reason."""
         return [
-            f"judge {name} of {dataset} has no vote ({count} "
+            f"judge {name} of {dataset} is advisory, not counted ({count} "
             f"{'score' if count == 1 else 'scores'}): {reason}"
-            for (dataset, name, reason), count in sorted(self._silent.items())
+            for (dataset, name, reason), count in sorted(self._advisory.items())
         ]
 
     @property
     def rows(self) -> list[ModelSummary]:
-        """The rows, in the order in which they were arranged, else in which they first appeared."""
+        """The rows, in the order of `arrange`, then of first appearance."""
         return list(self._rows.values())
 
     def arrange(self, order: Iterable[tuple[str, str]]) -> None:
-        """Put the rows into an order of (dataset, model): workers deliver them as it happens."""
+        """Sort the rows by (dataset, model); workers deliver trials in any order."""
         ordered = {key: self._rows[key] for key in order if key in self._rows}
         self._rows = {**ordered, **self._rows}
 
@@ -156,20 +156,20 @@ class RunSummary:
 
     @property
     def tokens(self) -> int | None:
-        """All tokens; None where none were reported."""
+        """All tokens; None if none were reported."""
         counts = [row.tokens for row in self.rows if row.tokens is not None]
         return sum(counts) if counts else None
 
     @property
     def cost_usd(self) -> float | None:
-        """USD of all answers; None where any is unknown."""
+        """USD of all answers; None if any is unknown."""
         costs = [row.cost_usd for row in self.rows]
         priced = [cost for cost in costs if cost is not None]
         return sum(priced) if len(priced) == len(costs) else None
 
 
-def _no_vote(score: AnyScore) -> str:
-    """Return why a judge behind a score has no vote; empty where it has one, or there is none."""
+def _advisory_reason(score: AnyScore) -> str:
+    """Return why the judge of a score is advisory; empty if it is not, or without a judge."""
     judge = score.metadata.get("judge")
     details = judge if isinstance(judge, dict) else score.metadata
     reason = details.get("advisory") if score.advisory or details is judge else None

@@ -1,8 +1,4 @@
-"""Metric: a number about many trials, with what it was made from; and the names metrics have.
-
-A `MetricSpec` is a metric's name taken apart (``p95(latency_s)``); a `Metric` is its value for one
-model and one slice. How values are computed is in `measure`.
-"""
+"""MetricSpec: which metric to compute, such as ``p95(latency_s)``; and the names of metrics."""
 
 import re
 from typing import Literal
@@ -37,10 +33,10 @@ QUANTITIES: dict[str, Unit] = {
     "tokens": "tokens",
     "cost_usd": "USD",
 }
-"""What every trial has, besides its scorers' values."""
+"""The quantities that every trial has, besides the values of its scorers."""
 
 FUNCTIONS = ("mean", "median", "min", "max", "accuracy", "macro_f1", "f1", "precision", "recall")
-"""Metrics that are written with what they are of in brackets, besides ``p50`` and its kin."""
+"""Metrics with arguments in brackets, besides percentiles such as ``p50``."""
 
 WORDS = (
     "pass_rate",
@@ -54,11 +50,11 @@ WORDS = (
     "cost_usd",
     "score",
 )
-"""Metrics that are one word: ``pass_rate`` is pass@1; ``latency_s`` and ``score`` are means over
-trials, ``tokens`` and ``cost_usd`` totals."""
+"""Metrics of one word: ``pass_rate`` is pass@1; ``latency_s`` and ``score`` are means over trials,
+``tokens`` and ``cost_usd`` are totals."""
 
 EXAMPLES = ("pass@1", "pass^3", "mean(SCORER)", "p95(latency_s)", *WORDS)
-"""What a list of metrics shows."""
+"""The examples in lists of metrics."""
 
 _OF_LABELS = frozenset({"accuracy", "macro_f1", "f1", "precision", "recall"})
 
@@ -67,18 +63,18 @@ _PLAIN_WORD = re.compile(r"[^\s,()<>=!\"']+")
 
 
 class MetricSpec(Frozen):
-    """A metric's name, taken apart. Its text is the name."""
+    """A metric by its parts. Its text is the metric's name."""
 
     kind: Kind
-    """How the trials' numbers become one."""
+    """The function that makes one number of the trials' numbers."""
     of: str | None = None
-    """The quantity or scorer it is of; None is what became of the trials."""
+    """The quantity or scorer; None is the outcome of the trials."""
     k: int | None = None
-    """Samples that pass@k and pass^k speak of, >= 1."""
+    """The samples of pass@k and pass^k, >= 1."""
     q: float | None = None
-    """Of a quantile, in percent: 0..100."""
+    """The percentile, 0..100."""
     label: str | None = None
-    """The label that f1, precision and recall are of."""
+    """The label of f1, precision and recall."""
 
     def __str__(self) -> str:
         if self.k is not None:
@@ -95,19 +91,19 @@ class MetricSpec(Frozen):
 
     @property
     def scorer(self) -> str | None:
-        """The scorer whose values it needs; None where it needs none."""
+        """The scorer of the metric; None if it needs none."""
         return None if self.of in QUANTITIES else self.of
 
     @property
     def unit(self) -> Unit:
-        """What its value is."""
+        """The unit of its value."""
         if self.of is None or self.k is not None or self.kind in _OF_LABELS:
             return "rate"
         return QUANTITIES.get(self.of, "score")
 
     @property
     def better(self) -> Literal["higher", "lower"]:
-        """Which way is good."""
+        """Whether higher or lower values are better."""
         costs = self.kind == "error_rate" or self.of in {"latency_s", "tokens", "cost_usd"}
         return "lower" if costs else "higher"
 
@@ -118,7 +114,7 @@ class MetricSpec(Frozen):
 
     @property
     def measures_quality(self) -> bool:
-        """Whether it says how right the answers are (rather than what they cost, or how many)."""
+        """Whether it measures the quality of answers, rather than their cost or their number."""
         return self.kind not in {"error_rate", "completeness"} and self.better == "higher"
 
 
@@ -126,7 +122,7 @@ _MEANS = frozenset({"latency_s", "score"})
 
 
 def quote_name(word: str | None) -> str:
-    """Return a name as a gate writes it: in quotes where it is not one plain word."""
+    """Return a name as in a gate: in quotes if it is not one plain word."""
     text = str(word)
     if _PLAIN_WORD.fullmatch(text):
         return text

@@ -24,14 +24,14 @@ _NOTHING: Mapping[str, Any] = {}
 
 
 def summarize_trial(result: TrialResult, *, compared: bool = True) -> TrialStats:
-    """Take from a trial's record what aggregation, baselines and diffs need.
+    """Return the part of a trial's record that aggregation, baselines and diffs need.
 
-    Of a trial whose answer was revised it is the first answer's verdict and scores that count.
+    For a revised answer, the verdict and the scores of the first answer count.
 
     Args:
         result: the trial's record.
-        compared: whether anybody will compare its answer with another run's; where nobody does,
-            `answer_digest` and `draw` stay empty.
+        compared: whether its answer is compared with another run's; if not, `answer_digest` and
+            `draw` stay empty.
     """
     revised = result.revised
     if result.first is not None and result.outcome is not Outcome.ERRORED:
@@ -40,7 +40,7 @@ def summarize_trial(result: TrialResult, *, compared: bool = True) -> TrialStats
         result = result.model_copy(update=first_verdict)
     responses = [e.response for e in result.answers if e.response is not None]
     calls = [call for response in responses for call in response.tool_calls]
-    names, values, verdicts = _spoken(result.scores)
+    names, values, verdicts = _merge_scores(result.scores)
     answered = any(exchange.response is not None for exchange in result.exchanges)
     answer = result.answer if responses else None
     return TrialStats(
@@ -77,11 +77,11 @@ def summarize_trial(result: TrialResult, *, compared: bool = True) -> TrialStats
 
 
 def excerpt(text: str, length: int = EXCERPT) -> str:
-    """Return the beginning of a text on one line, without characters that cannot be seen.
+    """Return the beginning of a text on one line, without invisible characters.
 
     Args:
-        text: anything, such as a model's answer.
-        length: characters; a longer text is cut, and ends in three dots.
+        text: any text, such as a model's answer.
+        length: characters; a longer text is truncated, and ends in three dots.
     """
     flat = " ".join(text[: 4 * length].split())
     if not flat.isascii() or not flat.isprintable():
@@ -91,20 +91,20 @@ def excerpt(text: str, length: int = EXCERPT) -> str:
 
 @lru_cache(maxsize=4096)
 def _same(words: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the one tuple kept for equal tuples: trials share most of them."""
+    """Return the shared tuple of equal tuples; most trials share theirs."""
     return tuple(map(intern, words))
 
 
 @lru_cache(maxsize=4096)
 def _same_verdicts(verdicts: tuple[bool | None, ...]) -> tuple[bool | None, ...]:
-    """Return the one tuple kept for equal tuples."""
+    """Return the shared tuple of equal tuples."""
     return verdicts
 
 
-def _spoken(
+def _merge_scores(
     scores: Iterable[Score | ScoreError],
 ) -> tuple[tuple[str, ...], tuple[float | None, ...], tuple[bool | None, ...]]:
-    """Take scores of one name together: the mean of the values, and whether all verdicts hold."""
+    """Merge scores of one name: the mean of the values, and whether all verdicts passed."""
     values: dict[str, list[float]] = {}
     verdicts: dict[str, list[bool]] = {}
     for score in scores:
@@ -156,7 +156,7 @@ def _reasons(result: TrialResult) -> tuple[str, ...]:
 
 
 def _scorers_seen(result: TrialResult) -> str:
-    """Return a digest of the assertions as far as the scores show them."""
+    """Return a digest of the assertions that the scores name."""
     seen = [[s.name, s.type, s.version, s.weight, s.advisory] for s in result.scores]
     return digest(seen, length=16) if seen else ""
 
@@ -173,7 +173,7 @@ def _drawn(result: TrialResult, responses: Sequence[Response]) -> str:
 
 
 def _draw_of_error(result: TrialResult) -> str:
-    """Tell errors apart by when they came, as they are never stored; but not scripted ones."""
+    """Return a digest of an error; unscripted errors differ by time, as they are never stored."""
     if result.error is None:
         return ""
     scripted = _origin([e.source for e in result.answers]) == "scripted"

@@ -11,7 +11,7 @@ from pytest_evals.result import TrialResult
 
 
 class TrialTable:
-    """The tallies of one dataset, by model, case and sample.
+    """The trials of one dataset, by model, case and sample.
 
     Args:
         dataset: the dataset's name.
@@ -29,7 +29,7 @@ class TrialTable:
 
     @classmethod
     def of(cls, dataset: str, results: Iterable[TrialResult]) -> "TrialTable":
-        """Make the table of a dataset from the records of a run; other datasets' are left out."""
+        """Return the table of a dataset from a run's records; other datasets are left out."""
         table = cls(dataset)
         for result in results:
             if result.dataset == dataset:
@@ -37,7 +37,7 @@ class TrialTable:
         return table
 
     def add(self, trial: TrialStats) -> None:
-        """Add a trial; a trial that was recorded before is replaced."""
+        """Add a trial; it replaces an earlier record of the same sample."""
         shared = (
             self._metadata.setdefault(trial.case, trial.metadata)
             if trial.metadata
@@ -61,27 +61,27 @@ class TrialTable:
         return self._count
 
     def __iter__(self) -> Iterator[TrialStats]:
-        """Yield all tallies, model by model, then by case and sample."""
+        """Yield all trials, by model, case and sample."""
         for model in self._cells:
             yield from self.trials(model)
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The models, in the order in which they first appeared."""
+        """The models, in order of first appearance."""
         return tuple(self._cells)
 
     def trials(self, model: str, part: Slice | None = None) -> list[TrialStats]:
-        """Return a model's tallies in a slice, in order of case and sample.
+        """Return a model's trials in a slice, in order of case and sample.
 
-        All of them where there is no slice, also those that decide their case alone.
+        Without a slice, samples beyond the first `min` of their case are included.
         """
         cells = self._whole(model) if part is None else self.cases(model, part)
         return [trial for cell in cells.values() for trial in cell]
 
     def cases(self, model: str, part: Slice | None = None) -> Mapping[str, list[TrialStats]]:
-        """Return a model's tallies in a slice, by case; cases and samples in their order.
+        """Return a model's trials in a slice, by case, in order of case and sample.
 
-        Samples that decide their case alone are there only where the slice is that case.
+        Samples beyond the first `min` of a case are included only if the slice is that case.
         """
         if part is not None:
             return self.parts(model, part.key).get(part.value, {})
@@ -95,7 +95,7 @@ class TrialTable:
         return self._fair[model]
 
     def _whole(self, model: str) -> Mapping[str, list[TrialStats]]:
-        """Return all of a model's tallies by case."""
+        """Return all trials of a model by case."""
         if model not in self._sorted:
             cells = self._cells.get(model, {})
             in_order = attrgetter("sample")
@@ -105,7 +105,7 @@ class TrialTable:
         return self._sorted[model]
 
     def parts(self, model: str, key: str) -> Mapping[str, Mapping[str, list[TrialStats]]]:
-        """Return a model's tallies by the value of a slice's key, then by case."""
+        """Return a model's trials by the value of a slice key, then by case."""
         if (model, key) not in self._parts:
             parts: dict[str, dict[str, list[TrialStats]]] = {}
             cells = self._whole(model) if key == "case" else self.cases(model)
@@ -122,5 +122,5 @@ class TrialTable:
 
     @property
     def scorers(self) -> tuple[str, ...]:
-        """The names of all scorers that spoke or failed to, sorted."""
+        """The names of all scorers, including those that could not score, sorted."""
         return tuple(sorted({name for trial in self for name in (*trial.names, *trial.unscored)}))

@@ -1,1 +1,1 @@
-"""Reporters: from a finished run to text. `base` is the Protocol; each format is a file."""
+"""Reporters: from a finished run to a file. `base` is the Protocol; each format is a module."""

@@ -7,22 +7,22 @@ from pytest_evals.report import Report
 
 
 class Reporter(Protocol):
-    """Writes what became of a run, for one kind of reader.
+    """Writes reports in one format.
 
-    A class without state: `write` may be called for several reports.
+    Reporters keep no state: `write` may be called for several reports.
     """
 
     name: ClassVar[str]
-    """What it is called: its option is ``--evals-<name>``, its format that of ``export``."""
+    """The name of its option ``--evals-<name>``, and of its format in ``export``."""
 
     def write(self, report: Report, path: Path) -> None:
-        """Write a report; an old file is replaced whole, or stays as it is.
+        """Write a report; an existing file is replaced completely, or stays as it is.
 
         Args:
-            report: what is to be told.
+            report: the report.
             path: the file; its folder exists.
 
         Raises:
-            ReportError: it cannot be written.
+            ReportError: the file cannot be written.
         """
         ...

@@ -1,8 +1,8 @@
-"""CsvReporter: one row a trial, for spreadsheets and data frames, with formulas disarmed.
+"""CsvReporter: one row per trial, for spreadsheets and data frames, with formulas disarmed.
 
-A spreadsheet runs a cell that begins as a formula does, whatever wrote it; and where it takes
-another separator than ours, a cell begins wherever that stands. So an apostrophe stands before what
-would begin a formula: in the beginning of a text and of its lines, behind a tab and a semicolon.
+A spreadsheet evaluates a cell that begins like a formula. With another separator, a cell begins
+after that separator. So an apostrophe precedes every possible formula: at the beginning of a text
+or a line, and after a tab or a semicolon.
 """
 
 import csv
@@ -16,29 +16,29 @@ from pytest_evals.ground.plain_text import neutral
 from pytest_evals.report import Report
 from pytest_evals.reporters.text import COLUMNS, Cell, scorer_names, trial_rows, write_pieces
 
-LONGEST = 32_000
-"""Characters of a text that are kept: a spreadsheet's cell holds 32,767."""
+MAX_TEXT = 32_000
+"""Characters of a text before it is truncated; a spreadsheet's cell holds 32,767."""
 
 _SIGNS = r"=+\-@\uff1d\uff0b\uff0d\uff20"
 _FORMULA = re.compile(rf"(?:\A|(?<=[\n\t;]))(?=[\s\ufeff'\"]*[{_SIGNS}])|\A(?=[\t\n])")
 
 
 class CsvReporter:
-    """Writes one row a trial."""
+    """Writes one row per trial."""
 
     name: ClassVar[str] = "csv"
 
     def write(self, report: Report, path: Path) -> None:
-        """Write a report; an old file is replaced whole, or stays as it is.
+        """Write a report; an existing file is replaced completely, or stays as it is.
 
         Raises:
-            ReportError: it cannot be written.
+            ReportError: the file cannot be written.
         """
         write_pieces(path, pieces(report))
 
 
 def pieces(report: Report) -> Iterator[str]:
-    """Yield a report's lines."""
+    """Yield the lines of a report."""
     names = scorer_names(report)
     buffer = io.StringIO()
     writer = csv.writer(buffer, quoting=csv.QUOTE_NONNUMERIC)
@@ -52,7 +52,7 @@ def pieces(report: Report) -> Iterator[str]:
 
 
 def _plain(cell: Cell) -> Cell:
-    """Return a cell as it is written: numbers as they are, verdicts in words, texts harmless."""
+    """Return a cell as written: numbers unchanged, booleans as words, texts disarmed."""
     if cell is None:
         return ""
     if isinstance(cell, bool):
@@ -61,12 +61,12 @@ def _plain(cell: Cell) -> Cell:
 
 
 def disarm_formulas(text: str) -> str:
-    r"""Return a text that no spreadsheet takes for a formula.
+    r"""Return a text that no spreadsheet evaluates as a formula.
 
-    Control characters and marks that turn the direction of text become visible escapes; tabs and
-    new lines stay. What is longer than a cell is cut, and says so.
+    Control characters and direction marks become visible escapes; tabs and new lines stay. A text
+    longer than a cell is truncated, and says so.
     """
-    shown = neutral(text[:LONGEST])
-    if len(text) > LONGEST:
-        shown += f"\n... {len(text) - LONGEST} more characters"
+    shown = neutral(text[:MAX_TEXT])
+    if len(text) > MAX_TEXT:
+        shown += f"\n... {len(text) - MAX_TEXT} more characters"
     return _FORMULA.sub("'", shown)

@@ -1,7 +1,8 @@
-"""HtmlReporter: one page that needs nothing but itself, for people.
+"""HtmlReporter: one self-contained page for people.
 
-What it shows without a script is rendered here; the rest stands in it packed, and is unpacked when
-it is looked at. The parts are in `htmlparts`, the page's template, script and style in `templates`.
+The sections are rendered without JavaScript. Details of trials are compressed in the page, and the
+script decompresses them on demand. `sections` has the sections, `templates` the page's template,
+script and style.
 """
 
 from pathlib import Path
@@ -17,10 +18,10 @@ class HtmlReporter:
     name: ClassVar[str] = "html"
 
     def write(self, report: Report, path: Path) -> None:
-        """Write a report; an old file is replaced whole, or stays as it is.
+        """Write a report; an existing file is replaced completely, or stays as it is.
 
         Raises:
-            ReportError: it cannot be written.
+            ReportError: the file cannot be written.
         """
         from pytest_evals.reporters.html_page import pieces
 

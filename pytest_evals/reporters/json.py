@@ -1,4 +1,4 @@
-"""JsonReporter: everything, for programs. The shape is in `shape`, its schema is published."""
+"""JsonReporter: the complete report, for programs. `shape` defines its published schema."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -19,21 +19,21 @@ from pytest_evals.reporters.text import write_pieces
 
 
 class JsonReporter:
-    """Writes one JSON value, a trial a line: a run may hold more of them than memory does."""
+    """Writes one JSON value with a line per trial, without holding all trials in memory."""
 
     name: ClassVar[str] = "json"
 
     def write(self, report: Report, path: Path) -> None:
-        """Write a report; an old file is replaced whole, or stays as it is.
+        """Write a report; an existing file is replaced completely, or stays as it is.
 
         Raises:
-            ReportError: it cannot be written.
+            ReportError: the file cannot be written.
         """
         write_pieces(path, pieces(report))
 
 
 def pieces(report: Report) -> Iterator[str]:
-    """Yield a report's JSON, piece by piece."""
+    """Yield the JSON of a report, piece by piece."""
     evaluations = report.evaluations.values()
     diff = diff_shape(
         [evaluation.diff for evaluation in evaluations if evaluation.diff is not None]
@@ -55,5 +55,5 @@ def pieces(report: Report) -> Iterator[str]:
 
 
 def _lines(nouns: Iterable[Frozen]) -> str:
-    """Return nouns as JSON, a line each."""
+    """Return nouns as JSON, one per line."""
     return ",".join(f"\n{noun.model_dump_json()}" for noun in nouns)

@@ -1,9 +1,9 @@
-"""Markdown that stays what it is, whatever stands in it: texts of models shown as code. Pure.
+"""Safe Markdown: texts of models and plugins as code. Pure.
 
-What a model wrote must not become a link, a picture, an element, a mention, the end of a comment or
-another cell. Escapes do not see to that: GitHub looks for addresses, mentions and issues in the
-text that is left when escapes are gone. In code it looks for nothing, so that is where such texts
-stand: in a code span, or in a fence that is longer than any in the text.
+A model's text must not become a link, an image, an element, a mention, the end of a comment or
+another table cell. Escapes do not prevent that: GitHub looks for addresses, mentions and issues
+after it has removed escapes. In code it looks for none. So such texts are code spans, or fenced
+blocks with a fence longer than any in the text.
 """
 
 import html
@@ -19,11 +19,11 @@ _HASH = re.compile(r"(?=.*\d)[0-9a-f]{7,}", re.IGNORECASE)
 
 
 def code(text: str, limit: int = 200) -> str:
-    """Return a text as one code span, on one line; it can also stand in a table's cell.
+    """Return a text as one code span on one line, also valid in a table cell.
 
     Args:
-        text: anything.
-        limit: characters; what is longer is cut and ends in three dots.
+        text: any text.
+        limit: characters; a longer text is truncated and ends in three dots.
     """
     line = " ".join(neutral(cut(text, limit)).split())
     if not line:
@@ -34,13 +34,13 @@ def code(text: str, limit: int = 200) -> str:
 
 
 def prose(text: str, limit: int = 600) -> str:
-    """Return a sentence of ours with texts of others in it: what could act stands in code spans.
+    """Return a sentence with every word that Markdown could act on in a code span.
 
-    It can also stand in a table's cell.
+    The result is also valid in a table cell.
 
     Args:
         text: the sentence; new lines become spaces.
-        limit: characters; what is longer is cut and ends in three dots.
+        limit: characters; a longer text is truncated and ends in three dots.
     """
     parts: list[str] = []
     held: list[str] = []
@@ -58,18 +58,18 @@ def prose(text: str, limit: int = 600) -> str:
 
 
 def _is_plain(word: str) -> bool:
-    """Whether a word is a word to every reader of Markdown."""
+    """Whether no Markdown renderer acts on a word."""
     if word in _SIGNS:
         return True
     return bool(_WORD.fullmatch(word)) and not _NEVER.search(word) and not _HASH.search(word)
 
 
 def fence(text: str, language: str = "text") -> str:
-    """Return a text as a block of code.
+    """Return a text as a fenced block of code.
 
     Args:
-        text: anything; control characters become visible escapes.
-        language: how it is coloured: text or diff.
+        text: any text; control characters become visible escapes.
+        language: the language for highlighting: text or diff.
     """
     shown = neutral(text)
     ticks = "`" * max(3, max(map(len, _RUNS.findall(shown)), default=0) + 1)
@@ -77,12 +77,12 @@ def fence(text: str, language: str = "text") -> str:
 
 
 def labelled(label: str, text: str, limit: int = 800) -> str:
-    """Return a text behind a label, its further lines below its first, for a block of code.
+    """Return a text after a label, with further lines indented, for a block of code.
 
     Args:
-        label: stands before the first line.
-        text: anything.
-        limit: characters; what is longer is cut, and says how much.
+        label: the label before the first line.
+        text: any text.
+        limit: characters; a longer text is truncated, and says by how much.
     """
     more = len(text) - limit
     shown = text if more <= 0 else f"{text[:limit]}\n... {more} more characters"
@@ -90,15 +90,15 @@ def labelled(label: str, text: str, limit: int = 800) -> str:
 
 
 def prefixed(mark: str, text: str, limit: int = 800) -> str:
-    """Return a text with a mark before each of its lines, as in a diff."""
+    """Return a text with a mark before each line, as in a diff."""
     return mark + labelled("", text, limit).replace("\n", f"\n{mark}")
 
 
 def in_html(text: str, limit: int = 200) -> str:
-    """Return a text for an HTML element of ours, on one line."""
+    """Return a text for an HTML element, on one line."""
     return html.escape(" ".join(neutral(cut(text, limit)).split()))
 
 
 def cut(text: str, limit: int) -> str:
-    """Return the beginning of a text."""
+    """Truncate a text."""
     return text if len(text) <= limit else f"{text[: limit - 3]}..."

@@ -1,6 +1,6 @@
-"""ParquetReporter: one row a trial, for data frames; needs pyarrow, which is imported when used.
+"""ParquetReporter: one row per trial, for data frames. pyarrow is imported only when used.
 
-The columns are those of the CSV, with their types, and every text whole and as it was.
+The columns are those of the CSV with their types; texts are complete and unchanged.
 """
 
 from importlib import import_module
@@ -17,15 +17,15 @@ _AT_ONCE = 2_000
 
 
 class ParquetReporter:
-    """Writes one row a trial, as columns."""
+    """Writes one row per trial, as columns."""
 
     name: ClassVar[str] = "parquet"
 
     def write(self, report: Report, path: Path) -> None:
-        """Write a report; an old file is replaced whole, or stays as it is.
+        """Write a report; an existing file is replaced completely, or stays as it is.
 
         Raises:
-            ReportError: pyarrow is not installed, or it cannot be written.
+            ReportError: pyarrow is not installed, or the file cannot be written.
         """
         try:
             arrow: Any = import_module("pyarrow")
@@ -47,7 +47,7 @@ class ParquetReporter:
 
 
 def _schema(arrow: Any, report: Report, names: list[str]) -> Any:
-    """Return the columns with their types; of a scorer that gives labels, text."""
+    """Return the columns with their types; scorers with labels are text columns."""
     types = {str: arrow.string(), int: arrow.int64(), float: arrow.float64(), bool: arrow.bool_()}
     labels = {
         name

@@ -1,8 +1,7 @@
-"""The shape of JSON reports: what stands in a file of ``--evals-json``, key by key. Pure.
+"""The shape of JSON reports: the keys of a file of ``--evals-json``. Pure.
 
-The classes are the published contract: the schema is made from them, and what is written is made
-by them. A key that goes, or changes its meaning, takes a new `VERSION`; a key that is added does
-not.
+The classes are the published contract: they make both the schema and the report. Removing a key, or
+changing its meaning, needs a new `VERSION`; adding a key does not.
 """
 
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from pydantic_core import CoreSchema
 
 VERSION = 1
-"""What stands under ``schema``."""
+"""The value of ``schema``."""
 
 _GRAVEST = ("regressed", "inconclusive", "passed")
 
@@ -35,7 +34,7 @@ class TrialShape(Frozen):
     """One trial."""
 
     id: str
-    """The node id: what pytest runs again."""
+    """The node id, as pytest runs it."""
     dataset: str
     """The dataset's name."""
     case: str
@@ -45,82 +44,82 @@ class TrialShape(Frozen):
     sample: int
     """0-based."""
     outcome: Outcome
-    """What became of it: skipped is not run, and `error` says why."""
+    """The outcome; for skipped, not run, `error` says why."""
     tolerated: bool
-    """Whether it failed, and the dataset's gates answer for that."""
+    """Whether it failed, and a gate accounts for that."""
     beyond: bool
-    """Whether it is beyond the first `min` samples of its case, and decides that case alone."""
+    """Whether it is beyond the first `min` samples of its case, and decides only that case."""
     score: float | None
-    """The weighted mean of its scores; null where nothing was scored."""
+    """The weighted mean of its scores; null without a score."""
     scores: tuple[AnyScore, ...]
-    """What each scorer says, in the order the assertions were written; of kind ``error`` where one
-    could not score."""
+    """The scores in the order of the assertions; of kind ``error`` if a scorer could not score."""
     error: ErrorInfo | None
-    """Why there is no answer or no score; null where there are both."""
+    """Why there is no answer or no score; null if there are both."""
     answer: str | None
-    """The final text; null where there is no answer."""
+    """The final text; null without an answer."""
     usage: Usage
     """Tokens of all calls, judges included."""
     cost_usd: float | None
-    """USD of all calls, judges included; null where any is unknown."""
+    """USD of all calls, judges included; null if any is unknown."""
     latency_s: float | None
-    """Seconds the model under test took; null where unknown."""
+    """Seconds of the target's calls; null if unknown."""
     duration_s: float
     """Seconds from the first call to the last score."""
     retries: int
-    """How many attempts failed before the answers came."""
+    """Failed attempts before the answers."""
     revisions: int
-    """How often a judge sent the answer back; outcome, scores and answer are of the last one."""
+    """How often a judge sent the answer back; outcome, scores and answer are those of the last
+    answer."""
     first: FirstTry | None
-    """Verdict and scores of the first answer, which metrics count; null: it was not revised."""
+    """Outcome and scores of the first answer, which metrics count; null if it was not revised."""
     tags: tuple[str, ...]
     """The case's tags."""
     exchanges: tuple[Exchange, ...]
-    """The conversation's questions and answers, in order; the judges' after them."""
+    """The requests and responses of the conversation, in order, followed by those of judges."""
     metadata: dict[str, Any]
     """The case's metadata."""
     source: Source | None
-    """Where the case was written."""
+    """The file and line of the case."""
     output: str
-    """What user code printed while the trial ran."""
+    """The output that user code printed during the trial."""
     started_at: float
     """Unix time, seconds."""
     case_digest: str
-    """16 hexadecimal digits over what the case asks."""
+    """16 hexadecimal digits over the case's input and reference."""
     scorers_digest: str
-    """16 hexadecimal digits over its assertions; empty where unknown."""
+    """16 hexadecimal digits over its assertions; empty if unknown."""
 
 
 DETAILS = ("exchanges", "metadata", "source", "output", "started_at", "case_digest",
            "scorers_digest")  # fmt: skip
-"""What a trial is told without where it stands in a list."""
+"""The keys that are left out where trials are listed."""
 
 
 class RunShape(Frozen):
     """The session."""
 
     id: str
-    """Sorts by time."""
+    """The run's id; ids sort by time."""
     status: RunStatus
-    """How far it got."""
+    """How far the run got."""
     started_at: float
     """Unix time, seconds."""
     ended_at: float | None
-    """Unix time, seconds; null where it was never sealed."""
+    """Unix time, seconds; null if the run was never sealed."""
     dataset: str | None
-    """The dataset's name; null where there are several: see `datasets`."""
+    """The dataset's name; null if there are several: see `datasets`."""
     digest: str | None
-    """The dataset's digest; null where there are several."""
+    """The dataset's digest; null if there are several."""
     datasets: tuple[DatasetInfo, ...]
-    """What was planned and selected, with the models and the gates."""
+    """The planned and selected trials, the models and the gates of each dataset."""
     counts: Counts
     """Trials by outcome."""
     tokens: int | None
-    """Of all answers; null where none was reported."""
+    """Tokens of all answers; null if none was reported."""
     cost_usd: float | None
-    """USD of the answers in this run; null where any price is unknown."""
+    """USD of the answers in this run; null if any price is unknown."""
     spent_usd: float | None
-    """USD of what was really asked in this session."""
+    """USD of the calls made in this session."""
     git: GitInfo | None
     """The commit; null outside a checkout."""
     versions: dict[str, str]
@@ -130,11 +129,11 @@ class RunShape(Frozen):
     exit_status: int | None
     """pytest's, when the run was sealed."""
     notes: tuple[str, ...]
-    """What a reader must know."""
+    """Notes for the reader."""
 
 
 class EntryShape(DiffEntry):
-    """What changed in one case under one model."""
+    """The change of one case under one model."""
 
     dataset: str
     """The dataset's name."""
@@ -143,7 +142,7 @@ class EntryShape(DiffEntry):
     def __get_pydantic_json_schema__(
         cls, schema: "CoreSchema", handler: "GetJsonSchemaHandler"
     ) -> dict[str, Any]:
-        """Describe it as it is written: with ``class`` for `kind`."""
+        """Describe it as written, with ``class`` for `kind`."""
         plain: Any = {key: value for key, value in schema.items() if key != "serialization"}
         made = super().__get_pydantic_json_schema__(plain, handler)
         properties = handler.resolve_ref_schema(made)["properties"]
@@ -164,24 +163,24 @@ class DroppedShape(Frozen):
     dataset: str
     """The dataset's name."""
     case: str
-    """The case's id, followed by the model in brackets where it is not so for all models."""
+    """The case's id; the model follows in brackets if the reason does not hold for all models."""
     reason: str
-    """What is missing, in words."""
+    """Why it was not compared."""
 
 
 class DiffShape(Frozen):
-    """What changed against the baselines, of all datasets together."""
+    """The changes of all datasets against their baselines."""
 
     baseline: str | None
-    """What was compared with; null where the datasets have several: see `baselines`."""
+    """The baseline; null if the datasets have several: see `baselines`."""
     baselines: dict[str, str]
-    """What each dataset was compared with."""
+    """The baseline of each dataset."""
     verdict: Literal["regressed", "passed", "inconclusive"] | None
-    """The gravest verdict of the declared comparisons; null where no gate declares one."""
+    """The gravest verdict of the declared comparisons; null if no gate declares one."""
     counts: dict[str, int]
-    """Pairs of case and model by class, those without an entry included."""
+    """Pairs of case and model by class, including those without an entry."""
     entries: tuple[EntryShape, ...]
-    """What changed, the gravest class first."""
+    """The changed cases, the gravest class first."""
     tests: tuple[ComparisonShape, ...]
     """The declared comparisons, then the exploratory ones."""
     dropped: tuple[DroppedShape, ...]
@@ -189,30 +188,30 @@ class DiffShape(Frozen):
 
 
 class ReportShape(Frozen):
-    """A run of pytest --evals: its trials, metrics, gates, what changed, and the decision."""
+    """A run of pytest --evals: its trials, metrics, gates, changes, and the decision."""
 
     version: Literal[1] = Field(alias="schema")
     """The version of this shape."""
     run: RunShape
     """The session."""
     trials: tuple[TrialShape, ...]
-    """The recorded trials, in the order they were planned."""
+    """The recorded trials, in planned order."""
     metrics: tuple[Metric, ...]
-    """Numbers about many trials, model by model."""
+    """Metrics over many trials, model by model."""
     confusions: tuple[Confusion, ...]
-    """Which labels are taken for which, of scorers that give labels beside true ones."""
+    """Confusion matrices of scorers with labels beside true ones."""
     gates: tuple[GateVerdict, ...]
     """The verdict of every gate on every model and slice."""
     diff: DiffShape | None
-    """What changed; null where there is no baseline."""
+    """The changes; null without a baseline."""
     decision: Decision | None
-    """What the gates come to; null where there are none."""
+    """The decision; null without gates."""
     context: dict[str, str | dict[str, str | int | float | bool | None]]
-    """Sections that plugins add, by their titles."""
+    """Sections of plugins, by title."""
 
 
 def trial_shape(result: TrialResult) -> TrialShape:
-    """Return a trial in its one JSON shape."""
+    """Return a trial in its JSON shape."""
     return TrialShape.model_construct(
         id=result.id,
         dataset=result.dataset,
@@ -249,14 +248,14 @@ def trial_json(result: TrialResult, *, whole: bool = False) -> dict[str, Any]:
 
     Args:
         result: the trial.
-        whole: with its conversation and all that is kept, as it stands in reports.
+        whole: whether to include the conversation and the other keys of `DETAILS`.
     """
     left_out = set() if whole else set(DETAILS)
     return trial_shape(result).model_dump(mode="json", exclude=left_out)
 
 
 def run_shape(report: Report) -> RunShape:
-    """Return what a report says of its session."""
+    """Return the session of a report."""
     run = report.run
     kept = {name: getattr(run, name) for name in RunShape.model_fields if hasattr(run, name)}
     dataset = run.datasets[0] if len(run.datasets) == 1 else None
@@ -275,13 +274,13 @@ def all_verdicts(report: Report) -> tuple[GateVerdict, ...]:
 
 
 def overall_decision(report: Report) -> Decision | None:
-    """Return what the gates of all datasets come to; None where there are none."""
+    """Return the decision over the gates of all datasets; None without gates."""
     verdicts = all_verdicts(report)
     return decide(verdicts) if verdicts else None
 
 
 def diff_shape(diffs: list[Diff]) -> DiffShape | None:
-    """Return the diffs of several datasets as one; None where there are none."""
+    """Return the diffs of several datasets as one; None without any."""
     if not diffs:
         return None
     names = {diff.dataset: diff.baseline for diff in diffs}
@@ -314,7 +313,7 @@ def diff_shape(diffs: list[Diff]) -> DiffShape | None:
 
 
 def report_schema() -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of a report; no other keys are allowed in it."""
+    """Return the JSON Schema (draft 2020-12) of a report; it allows no other keys."""
     whole = ReportShape.model_json_schema(mode="serialization", by_alias=True)
     schemas: list[dict[str, Any]] = [whole, *whole["$defs"].values()]
     for schema in schemas:

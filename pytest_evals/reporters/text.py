@@ -1,4 +1,4 @@
-"""What the writers of text share: files written piece by piece, trials as rows of plain cells."""
+"""Shared by text formats: files written piece by piece, trials as rows of plain cells."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -36,14 +36,14 @@ COLUMNS: dict[str, type] = {
     "duration_s": float,
     "retries": int,
 }
-"""The columns every table of trials begins with, and what stands in them; a cell may be empty."""
+"""The first columns of every table of trials, with their types; a cell may be empty."""
 
 
 def write_pieces(path: Path, pieces: Iterable[str]) -> None:
-    """Write a text, piece by piece, in a file's place; an old file is replaced whole or stays.
+    """Write a text piece by piece; an existing file is replaced completely, or stays as it is.
 
     Raises:
-        ReportError: it cannot be written, saying why.
+        ReportError: the file cannot be written; the error says why.
     """
     try:
         with replacing(path) as file:
@@ -54,23 +54,22 @@ def write_pieces(path: Path, pieces: Iterable[str]) -> None:
 
 
 def scorer_names(report: Report) -> list[str]:
-    """Return the names of all scorers that spoke or failed to, sorted; reads every trial."""
+    """Return the names of all scorers, including those that could not score; reads every trial."""
     return sorted({score.name for result in report.trials() for score in result.scores})
 
 
 def trial_rows(report: Report, names: list[str]) -> Iterator[list[Cell]]:
-    """Yield a row a trial: the cells of `COLUMNS`, then one for each of these scorers.
+    """Yield a row per trial: the cells of `COLUMNS`, then one cell for each of these scorers.
 
-    A scorer's cell is its value; of a bare verdict 1 or 0; of a bare label the label; empty where
-    it did not score. Where a trial has several scores of one name, it is the least of them: what
-    holds for all.
+    A scorer's cell is its value; 1 or 0 for a verdict without a value; the label for a label
+    without either; empty without a score. Of several scores of one name it is the least.
     """
     for result in report.trials():
         yield [*_fixed(report.run.id, result), *_scores(result, names)]
 
 
 def _fixed(run: str, result: TrialResult) -> list[Cell]:
-    """Return the cells of the columns that every table has."""
+    """Return the cells of `COLUMNS`."""
     usage, error = result.usage, result.error
     failing = [s for s in result.scores if isinstance(s, ScoreError) or s.passed is False]
     reasons = (s.message if isinstance(s, ScoreError) else s.reason for s in failing)
@@ -102,7 +101,7 @@ def _fixed(run: str, result: TrialResult) -> list[Cell]:
 
 
 def _scores(result: TrialResult, names: list[str]) -> Iterator[Cell]:
-    """Yield a trial's scores by the scorers' names."""
+    """Yield a trial's cell for each scorer name."""
     cells: dict[str, Cell] = {}
     for score in result.scores:
         if isinstance(score, ScoreError):

@@ -1,7 +1,7 @@
-"""What a summary for people needs of the trials themselves: cells, and one trial of a few. Pure.
+"""The trials of a run, counted by cell, and sample trials of the cells that are shown. Pure.
 
-A run may hold more trials than memory does, so they are read twice: to count, and to take one
-failed and one passed trial of those cells that will be shown.
+A run may not fit in memory, so its trials are read twice: to count them, and to select one failed
+and one passed trial of each shown cell.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -12,12 +12,12 @@ from pytest_evals.report import Report
 from pytest_evals.result import Outcome, TrialResult
 from pytest_evals.score import ScoreError
 
-_LONGEST = 4000
-_MOST_CASES = 6
+_MAX_ANSWER = 4000
+_MAX_CASES = 6
 
 
 class CellKey(NamedTuple):
-    """One case asked of one model."""
+    """One case with one model."""
 
     dataset: str
     """The dataset's name."""
@@ -29,12 +29,12 @@ class CellKey(NamedTuple):
 
 @dataclass(slots=True)
 class CellCounts:
-    """What became of one case under one model."""
+    """The trials of one case with one model, by outcome."""
 
     tags: tuple[str, ...]
     """The case's tags."""
     place: int
-    """How many cells came before it."""
+    """The cell's place in planned order, 0-based."""
     passed: int = 0
     """Trials that passed."""
     failed: int = 0
@@ -44,11 +44,11 @@ class CellCounts:
     skipped: int = 0
     """Trials that were not run."""
     unneeded: int = 0
-    """Trials left out because nothing could depend on them any more."""
+    """Trials left out, as no verdict depended on them."""
     revised: int = 0
-    """Trials that passed only after their answer was revised; not among the passed."""
+    """Trials that passed only after a revision; not counted as passed."""
     untolerated: int = 0
-    """Failed trials that no gate answers for."""
+    """Failed trials that no gate accounts for."""
 
     @property
     def scored(self) -> int:
@@ -57,42 +57,42 @@ class CellCounts:
 
     @property
     def share(self) -> float:
-        """The share of its scored trials that passed, 0..1; 0 where none was scored."""
+        """The share of scored trials that passed, 0..1; 0 without a scored trial."""
         return self.passed / self.scored if self.scored else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class ShownTrial:
-    """What is shown of one trial."""
+    """The parts of a trial that are shown."""
 
     id: str
     """The node id."""
     answer: str | None
-    """The beginning of the final text; None where there is none."""
+    """The beginning of the final text; None without an answer."""
     reasons: tuple[str, ...]
-    """Why it did not pass: ``scorer: reason``, or the error."""
+    """The reasons of a failure, ``scorer: reason``, or the error."""
 
 
 @dataclass(slots=True)
 class ShownTrials:
-    """The trials of one cell that are shown."""
+    """The shown trials of one cell."""
 
     right: ShownTrial | None = None
-    """The first that passed."""
+    """The first trial that passed."""
     wrong: ShownTrial | None = None
-    """The first that did not."""
+    """The first trial that did not."""
 
 
 @dataclass(slots=True)
 class RunCells:
-    """The cells of a run, in the order they were planned."""
+    """The cells of a run, in planned order."""
 
     cells: dict[CellKey, CellCounts] = field(default_factory=dict)
-    """What became of each."""
+    """The counts of each cell."""
     errors: dict[tuple[str, str, str], tuple[int, str, tuple[str, ...]]] = field(
         default_factory=dict
     )
-    """By dataset, model and type of error: how often, the first message, the first few cases."""
+    """(count, first message, first cases) by dataset, model and type of error."""
 
     @classmethod
     def of(cls, report: Report) -> "RunCells":
@@ -117,22 +117,22 @@ class RunCells:
             place = (result.dataset, result.model_id, why)
             count, message, cases = self.errors.get(place, (0, "", ()))
             message = message or " ".join(failure_reasons(result)[:1])[:600]
-            if result.case_id not in cases and len(cases) < _MOST_CASES:
+            if result.case_id not in cases and len(cases) < _MAX_CASES:
                 cases += (result.case_id,)
             self.errors[place] = (count + 1, message, cases)
 
     def total(self, what: str) -> int:
-        """Return how many trials there are of a kind: passed, failed, errored, untolerated."""
+        """Return the number of trials: passed, failed, errored, untolerated, ..."""
         return sum(getattr(cell, what) for cell in self.cells.values())
 
     def failing(self) -> list[CellKey]:
-        """Return the cells with wrong answers, those that pass least often first."""
+        """Return the cells with failed trials, the lowest pass rate first."""
         failing = [key for key, cell in self.cells.items() if cell.failed]
         return sorted(failing, key=lambda key: (self.cells[key].share, self.cells[key].place))
 
 
 def select_trials(report: Report, keys: Collection[CellKey]) -> Mapping[CellKey, ShownTrials]:
-    """Return the trials that are shown of some cells."""
+    """Select the first passed and the first failed trial of each cell."""
     selected: dict[CellKey, ShownTrials] = {key: ShownTrials() for key in keys}
     for result in report.trials() if selected else ():
         shown = selected.get(CellKey(result.dataset, result.case_id, result.model_id))
@@ -146,12 +146,12 @@ def select_trials(report: Report, keys: Collection[CellKey]) -> Mapping[CellKey,
 
 
 def _seen(result: TrialResult) -> ShownTrial:
-    answer = None if result.answer is None else result.answer[:_LONGEST]
+    answer = None if result.answer is None else result.answer[:_MAX_ANSWER]
     return ShownTrial(result.id, answer, tuple(failure_reasons(result)))
 
 
 def failure_reasons(result: TrialResult) -> list[str]:
-    """Return why a trial did not pass: ``scorer: reason``, or the error."""
+    """Return the reasons of a failure, ``scorer: reason``, or the error."""
     return list(_reasons(result))
 
 

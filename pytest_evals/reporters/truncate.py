@@ -1,4 +1,4 @@
-"""A document that is cut to a length: the gravest stays, and what was cut is said. Pure."""
+"""Truncate a document to a length: the gravest items stay, and the rest is counted. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,25 +6,25 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class TextSection:
-    """A part of a document: a title and items, of which the last may be left out."""
+    """A part of a document: a title and items; the last items may be left out."""
 
     title: str
-    """Its first line, as it is written."""
+    """The first line, as Markdown."""
     items: Sequence[str]
-    """The gravest first."""
+    """The items, the gravest first."""
     what: str
-    """What they are, in the plural, for the line that says how many were left out."""
+    """The plural noun for the items, used to count those left out."""
     share: float = 0.1
-    """Which part of the whole it may take before the others have had theirs, 0..1."""
+    """The share of the document that the part may fill first, 0..1."""
     before: str = ""
-    """What stands before the items, where there are any: a table's head."""
+    """The text before the first item, such as a table's header."""
     between: str = "\n\n"
-    """What stands between items."""
+    """The separator of items."""
     folded: str = ""
-    """The words of the line that folds it; empty where it stands open."""
+    """The summary of the folded part; empty if it is not folded."""
 
     def text(self, shown: int) -> str:
-        """Return the section with its first items."""
+        """Return the part with its first items."""
         parts = [self.title] if self.title else []
         if self.folded:
             parts.append(f"<details><summary>{self.folded}</summary>")
@@ -42,7 +42,7 @@ class TextSection:
 
 @dataclass(slots=True)
 class _Part:
-    """A section while it is being filled."""
+    """A part while it is filled."""
 
     section: TextSection
     shown: int = 0
@@ -55,15 +55,15 @@ class _Part:
         """Show more items while they fit.
 
         Args:
-            room: what is left in the whole document.
-            limit: what this section may take.
+            room: the length left in the document.
+            limit: the most length of this part.
 
         Returns:
-            What is left then.
+            The length left in the document afterwards.
         """
         items = self.section.items
         while self.shown < len(items):
-            # The first item brings the table's head; a line more of cut text is always allowed for.
+            # The first item adds the table's header, and 8 characters for the line of the rest.
             cost = utf16_length(items[self.shown]) + utf16_length(self.section.between)
             cost += utf16_length(self.section.before) + 8 if not self.shown else 0
             if cost > room or self.size + cost > limit:
@@ -75,14 +75,14 @@ class _Part:
 
 
 def truncate_document(sections: Sequence[TextSection], limit: int) -> str:
-    """Return a document of sections that is no longer than a limit.
+    """Return a document no longer than a limit.
 
-    Each section may first take its share, in order; what is left over then goes to them in the same
-    order. Titles and the lines that say what was cut always stand.
+    Each part first fills its share, in order; the rest of the length is then given in the same
+    order. Titles, and the lines that count the rest, are always included.
 
     Args:
-        sections: the gravest first.
-        limit: in UTF-16 code units, which is never less than characters.
+        sections: the parts, the gravest first.
+        limit: in UTF-16 code units, at least one per character.
     """
     parts = [_Part(section) for section in sections]
     room = limit - sum(part.size + 2 for part in parts) - 2
@@ -94,5 +94,5 @@ def truncate_document(sections: Sequence[TextSection], limit: int) -> str:
 
 
 def utf16_length(text: str) -> int:
-    """Return how long a text is in UTF-16 code units."""
+    """Return the length of a text in UTF-16 code units."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2

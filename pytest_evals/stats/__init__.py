@@ -1,5 +1,5 @@
-"""Statistics of evals: numbers in, numbers out.
+"""Statistics: numbers in, numbers out.
 
-Nothing here knows of pytest, models or files. A value that does not exist is `Absent` with its
-reason; what a caller must not do is a ValueError.
+No module here knows pytest, models or files. A value that does not exist is `Absent` with a reason;
+an argument outside its range is a ValueError.
 """

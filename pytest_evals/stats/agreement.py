@@ -1,8 +1,8 @@
-"""Does one labeller (a judge) agree with another (people)? Rates from a confusion matrix.
+"""Agreement of one rater (a judge) with another (people): rates from a confusion matrix.
 
-`Ratings` holds the pairs; the functions below give one number each with its n and interval.
-Kappa, rank correlation and several raters are in `concordance`; the correction of a pass rate for
-a judge's known error is in `prevalence`.
+`Ratings` holds the pairs of labels; each function returns one number with n and interval. Kappa,
+rank correlation and several raters are in `concordance`; `prevalence` corrects a pass rate for a
+judge's errors.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -22,17 +22,16 @@ Pair = tuple[Label, Label]
 
 @dataclass(frozen=True, slots=True)
 class Ratings:
-    """Pairs of labels, with the case each stands for."""
+    """Pairs of labels, with their cases."""
 
     truth: tuple[Label, ...]
-    """The labels that count as right (people's), one per item."""
+    """The true labels (people's), one per item."""
 
     predicted: tuple[Label, ...]
-    """The labels on trial (the judge's), one per item, in the same order."""
+    """The predicted labels (the judge's), one per item, in the same order."""
 
     cases: tuple[Hashable, ...] = ()
-    """The case of each item: items of one case are drawn together in intervals. Empty where every
-    item is a case of its own."""
+    """The case of each item; items of one case are one cluster. Empty if every item is a case."""
 
     def __post_init__(self) -> None:
         if len(self.truth) != len(self.predicted):
@@ -62,23 +61,23 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True)
 class Dangerous:
-    """Errors to the wrong side: the judge passes what people fail."""
+    """False passes: the judge passes an item that people fail."""
 
     count: int
-    """How many, 0..n."""
+    """The number of false passes, 0..n."""
 
     n: int
     """Items that people fail, >= 0."""
 
     cases: tuple[Hashable, ...]
-    """The cases of these errors, each once; item numbers where no cases were given."""
+    """The cases of the false passes, each once; item numbers without cases."""
 
     upper: float | None
-    """The exact one-sided upper bound of their share among what people fail (Clopper and Pearson
-    1934, as if items were independent), 0..1; None where people fail nothing."""
+    """The exact one-sided upper bound of their share of n, 0..1 (Clopper and Pearson 1934, as if
+    items were independent); None if people fail no item."""
 
     confidence: float
-    """Of the bound, one-sided."""
+    """The one-sided confidence of the bound, inside (0.5, 1)."""
 
 
 def confusion(ratings: Ratings, *, labels: Sequence[Label] | None = None) -> Confusion:
@@ -103,14 +102,17 @@ def confusion(ratings: Ratings, *, labels: Sequence[Label] | None = None) -> Con
 
 
 def accuracy(ratings: Ratings, *, confidence: float = 0.95) -> Estimate | Absent:
-    """Return the share of items with equal labels, with `clustered_rate`'s interval by case.
+    """Return the share of items with equal labels, with the interval of `clustered_rate`.
 
     Args:
         ratings: the items.
         confidence: inside (0, 1).
 
     Returns:
-        The estimate in 0..1 (the mean over cases), or Absent where there is no item.
+        The estimate in 0..1 (the mean over cases), or Absent without an item.
+
+    Raises:
+        ValueError: the confidence is not inside (0, 1).
     """
     return _rate(ratings, lambda pair: pair[0] == pair[1], lambda _: True, confidence, "no items")
 
@@ -120,12 +122,15 @@ def precision(ratings: Ratings, positive: Label, *, confidence: float = 0.95) ->
 
     Args:
         ratings: the items.
-        positive: the label it is about.
+        positive: the positive label.
         confidence: inside (0, 1).
 
     Returns:
-        The estimate in 0..1, pooled over items, with an interval by case (Wilson where every case
-        has one such item, else bootstrap), or Absent where nothing was predicted positive.
+        The estimate in 0..1, pooled over items, with an interval by case (Wilson if every case has
+        one such item, bootstrap otherwise), or Absent if nothing was predicted positive.
+
+    Raises:
+        ValueError: the confidence is not inside (0, 1).
     """
     return _pooled(
         ratings,
@@ -139,11 +144,11 @@ def precision(ratings: Ratings, positive: Label, *, confidence: float = 0.95) ->
 def recall(ratings: Ratings, positive: Label, *, confidence: float = 0.95) -> Estimate | Absent:
     """Return the share of items predicted positive among those truly positive.
 
-    With people's passes as the positive label this is the judge's sensitivity; with their fails,
-    its specificity. Arguments as for `precision`.
+    With people's passes as the positive label this is the judge's sensitivity; with their fails it
+    is the specificity. Arguments and errors are those of `precision`.
 
     Returns:
-        The estimate in 0..1, as for `precision`, or Absent where nothing is truly positive.
+        The estimate in 0..1, as for `precision`, or Absent if no item is truly positive.
     """
     return _pooled(
         ratings,
@@ -199,7 +204,7 @@ def _bootstrapped(
     value = statistic(clusters)
     interval: tuple[float, float] | Absent
     if value in {0, 1}:
-        interval = Absent("every item is alike, so redrawing cases shows no spread")
+        interval = Absent("every item is equal, so resampling cases shows no spread")
     else:
         interval = cluster_bootstrap(clusters, statistic, confidence=confidence, seed=seed)
     n = sum(map(len, clusters))
@@ -215,12 +220,15 @@ def f1_score(
 
     Args:
         ratings: the items.
-        positive: the label it is about.
+        positive: the positive label.
         confidence: inside (0, 1).
         seed: of the bootstrap.
 
     Returns:
-        The estimate in 0..1, or Absent where the label occurs on neither side.
+        The estimate in 0..1, or Absent if the label occurs on neither side.
+
+    Raises:
+        ValueError: the confidence is not inside (0, 1).
     """
     check_confidence(confidence)
     return by_case(
@@ -239,17 +247,23 @@ def macro_f1(
     seed: int = 0,
     besides: frozenset[Label] = frozenset(),
 ) -> Estimate | Absent:
-    """Return the plain mean of F1 over the labels that occur, with a bootstrap interval by case.
+    """Return the unweighted mean of F1 over occurring labels, with a bootstrap interval by case.
+
+    The macro average of Sokolova and Lapalme 2009, "A systematic analysis of performance measures
+    for classification tasks", over the F1 of each label.
 
     Args:
         ratings: the items.
         confidence: inside (0, 1).
         seed: of the bootstrap.
-        besides: labels that are no classes ("none of them"): errors where they are given, and
-            left out of the mean.
+        besides: labels that are no classes ("none of them"): they count as errors, and have no F1
+            in the mean.
 
     Returns:
-        The estimate in 0..1, or Absent where there is no item.
+        The estimate in 0..1, or Absent without an item.
+
+    Raises:
+        ValueError: the confidence is not inside (0, 1).
     """
     check_confidence(confidence)
     return by_case(
@@ -282,14 +296,20 @@ def by_case(
     seed: int,
     reason: str,
 ) -> Estimate | Absent:
-    """Return any statistic of label pairs, with a bootstrap interval that redraws whole cases.
+    """Return any statistic of label pairs, with a bootstrap interval over cases.
 
     Args:
         ratings: the items.
-        statistic: takes pairs, gives the value, or None where it does not exist.
+        statistic: takes pairs, returns the value, or None if it does not exist.
         confidence: inside (0, 1).
         seed: of the bootstrap.
-        reason: why the value is absent, where it is.
+        reason: the reason of an absent value.
+
+    Returns:
+        The estimate in the statistic's unit (`cluster_bootstrap`), or Absent if it does not exist.
+
+    Raises:
+        ValueError: the confidence is not inside (0, 1).
     """
     clusters = ratings.clusters()
     value = statistic([pair for cluster in clusters for pair in cluster])
@@ -302,7 +322,7 @@ def by_case(
         seed=seed,
     )
     if not isinstance(interval, Absent) and interval[0] == interval[1]:
-        interval = Absent("redrawing cases shows no spread")
+        interval = Absent("resampling cases shows no spread")
     n = len(ratings.truth)
     return from_bootstrap(value, interval, n=n, cases=len(clusters), confidence=confidence)
 
@@ -310,15 +330,15 @@ def by_case(
 def dangerous_errors(
     ratings: Ratings, *, passes: Label = True, confidence: float = 0.95
 ) -> Dangerous:
-    """Count the items that people fail and the judge passes.
+    """Count the false passes: items that people fail and the judge passes.
 
     Args:
-        ratings: the items, people's labels as the truth.
-        passes: the label that means "passes"; every other one means "fails".
-        confidence: of the one-sided upper bound, inside (0, 1).
+        ratings: the items, with people's labels as the truth.
+        passes: the label that means "passes"; every other label means "fails".
+        confidence: of the one-sided upper bound, inside (0.5, 1).
 
     Raises:
-        ValueError: the confidence is not inside (0, 1).
+        ValueError: the confidence is not inside (0.5, 1).
     """
     check_confidence(confidence)
     failed = [i for i, label in enumerate(ratings.truth) if label != passes]

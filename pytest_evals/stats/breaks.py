@@ -1,11 +1,11 @@
-"""The break rule: a case that always passed and now never does.
+"""The break rule: a case that always passed in the baseline and never passes now.
 
-A flagged case passed every one of its a baseline samples and fails all of its m samples now. If
-nothing changed and its pass rate is p, that has the chance p^a·(1-p)^m, whatever p at most
-q(a, m) = a^a·m^m / (a+m)^(a+m), reached at p = a/(a+m). So the number of such cases among all that
-were compared is at most Poisson-binomial with these chances, however hard the cases are. Where the
-samples of a run are alike the chance is larger (`flips`); how alike they are is not known, so p is
-the average over what the data leave possible (`likeness`).
+A flagged case passed all of its a baseline samples and fails all of its m samples now. If nothing
+changed and its pass rate is p, the chance of that is p^a·(1-p)^m. Over all p it is at most
+q(a, m) = a^a·m^m / (a+m)^(a+m), reached at p = a/(a+m). So the number of such cases is at most
+Poisson-binomial with these chances, however hard the cases are. Correlated samples of a run raise
+the chance (`flips`). The correlation is unknown, so p is averaged over the correlations that the
+data leave plausible (`likeness`).
 """
 
 from collections import Counter
@@ -15,8 +15,8 @@ from pytest_evals.stats.distributions import binomial_tail, poisson_binomial_tai
 from pytest_evals.stats.flips import correlated_flip_chance, flip_chance, flips_per_flicker
 from pytest_evals.stats.likeness import Likeness, assumed
 
-LEAST_BASELINE = 3
-"""Baseline samples below which a case cannot be flagged: a pass or two proves little."""
+MIN_BASELINE = 3
+"""The least number of baseline samples of a flagged case."""
 
 _INDEPENDENT = Likeness(((0.0, 1.0),))
 
@@ -25,15 +25,15 @@ Cells = Sequence[tuple[int, int]]
 
 
 def confirmations(cells: Cells, flickering: int, *, level: float, limit: int) -> int:
-    """Return how many more samples each flagged case is to be asked, fixed before any is drawn.
+    """Return the number of confirmation samples of each flagged case, fixed before any is drawn.
 
-    The least r >= 0 such that the expected number of false breaks over all compared cases is at
-    most `level`, every case at its worst pass rate, averaged over the correlations as they are
-    weighed before any data; at most `limit`.
+    It is the least r >= 0 with at most `level` expected false breaks over all compared cases, and
+    at most `limit`. Every case has its worst pass rate; the expectation is averaged over the prior
+    weights of the correlations.
 
     Args:
         cells: (baseline samples, samples now) of every compared case, each >= 1.
-        flickering: how many cases flickered, 0..cases. Whether a case flipped says nothing here.
+        flickering: the number of flickering cases (`likeness.flickers`), 0..cases.
         level: alpha of the break rule divided by the number of rows, inside (0, 1).
         limit: the greatest r, >= 0.
 
@@ -61,15 +61,17 @@ def break_chances(
 ) -> list[float]:
     """Return each case's greatest chance of a false break; 0 for a case that cannot be flagged.
 
-    Where samples of a run are alike, only cases that flicker flip by themselves: each case's chance
-    is then at most that of (flickering + 1) cases, spread over all, and at least that of
-    independent samples.
+    With correlated samples, mostly flickering cases flip by chance. So each chance is at most that
+    of (flickering + 1) cases, spread over all, and at least that of independent samples.
 
     Args:
         cells: (baseline samples, samples now) of every compared case, each >= 1.
         more: confirmation samples, >= 0.
         rho: the correlation of samples within a run, 0 <= rho < 1.
-        flickering: how many cases flickered, 0..cases; None counts on nothing.
+        flickering: the number of flickering cases, 0..cases; None assumes all.
+
+    Returns:
+        One chance in 0..1 per case, in the order of `cells`.
     """
     share = 1.0 if flickering is None else (flickering + 1) / len(cells)
     chances = {(a, n): _chance(a, n, more, rho, share) for a, n in set(cells)}
@@ -77,7 +79,7 @@ def break_chances(
 
 
 def _chance(a: int, n: int, more: int, rho: float, share: float) -> float:
-    if a < LEAST_BASELINE:
+    if a < MIN_BASELINE:
         return 0.0
     independent = flip_chance(a, n + more)
     if not rho:
@@ -98,16 +100,19 @@ def break_p(
 ) -> float:
     """Return the chance of this many confirmed breaks or more, if nothing changed.
 
-    Binomial where all cases have the same numbers of samples, else Poisson-binomial; averaged over
-    the correlations within a run by their weights (a posterior predictive p-value: Meng 1994,
+    Binomial if all cases have the same numbers of samples, Poisson-binomial otherwise; averaged
+    over the correlations within a run by their weights (a posterior predictive p-value: Meng 1994,
     "Posterior predictive p-values").
 
     Args:
         cells: (baseline samples, samples now) of every compared case, each >= 1.
-        confirmed: how many cases passed all before and never since.
-        more: confirmation samples that each of them was asked, >= 0.
-        alike: the weights of the correlations; independent samples unless said.
-        flickering: how many cases flickered, 0..cases; None counts on nothing.
+        confirmed: the number of cases that passed all baseline samples and none since.
+        more: confirmation samples of each flagged case, >= 0.
+        alike: the weights of the correlations; by default samples are independent.
+        flickering: the number of flickering cases, 0..cases; None assumes all.
+
+    Returns:
+        A probability in 0..1.
 
     Raises:
         ValueError: confirmed is negative or more than the cases.

@@ -1,10 +1,10 @@
-"""Two models (or runs) scored on the same cases: which is better, by how much, how surely.
+"""The comparison of two models or runs on the same cases: difference, interval and p-value.
 
-The test and its interval come from the same set of sign flips, so they always agree: flipping the
-signs of the changes in a subset S gives a sum as extreme as the one seen, against a shift δ,
-exactly where the mean of S lies on the other side of δ. So the interval of all δ that the test does
-not reject runs between two order statistics of subset means (Hartigan 1969, "Using subsample values
-as typical values").
+The test and its interval use the same sign flips, so they always agree. Flipping the signs of the
+changes in a subset S gives a sum as extreme as the observed one, against a shift δ, exactly if the
+mean of S lies on the other side of δ. So the interval of all δ that the test does not reject lies
+between two order statistics of subset means (Hartigan 1969, "Using subsample values as typical
+values").
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,19 +27,19 @@ _POWER = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Candidate against reference on the cases both were scored on."""
+    """Candidate against reference, on the cases with a score of both."""
 
     name: str
-    """What is compared, such as "helpful: b against a"."""
+    """The name of the row, such as "helpful: b against a"."""
 
     change: float | None
     """The mean over cases of (candidate - reference), in the score's unit; None without pairs."""
 
     low: float | None
-    """The lower end of its interval; None where `unknown` says why."""
+    """The lower end of its interval; None without an interval, with the reason in `unknown`."""
 
     high: float | None
-    """The upper end of its interval; None where `unknown` says why."""
+    """The upper end of its interval; None without an interval, with the reason in `unknown`."""
 
     confidence: float
     """The nominal coverage of (low, high), inside (0, 1)."""
@@ -48,7 +48,7 @@ class Comparison:
     """The two-sided sign-flip p-value of no difference, in (0, 1]."""
 
     p_adjusted: float
-    """p corrected over all rows that were compared together."""
+    """p corrected over all rows of the comparison, in (0, 1]."""
 
     cases: int
     """Pairs, >= 0."""
@@ -60,35 +60,35 @@ class Comparison:
     """Cases on which the candidate is worse."""
 
     dropped: tuple[Dropped, ...]
-    """Cases that only one side was scored on."""
+    """Cases with a score on one side only."""
 
     method: str
-    """How p and the interval were computed."""
+    """The method of p and the interval."""
 
     unknown: str | None = None
-    """Why there is no interval; None where there is one."""
+    """Why there is no interval; None if there is one."""
 
     changes_needed: int = 0
-    """How many cases must differ, all to one side, before the corrected p can reach
+    """The least number of cases, all on one side, with which the corrected p can reach
     1 - confidence."""
 
     smallest: float | None = None
-    """The smallest true difference, of either sign, that would have been told with 80 % chance;
-    None with fewer cases than `changes_needed`."""
+    """The minimum detectable effect: the smallest true difference, of either sign, that the test
+    finds with 80 % probability; None with fewer cases than `changes_needed`."""
 
     @property
-    def told(self) -> bool:
-        """Whether the corrected test tells the two apart."""
+    def is_significant(self) -> bool:
+        """Whether the difference is statistically significant after correction."""
         return bool(self.cases) and self.p_adjusted <= 1 - self.confidence + 1e-12
 
     @property
     def too_few(self) -> bool:
-        """Whether so few cases differ that no test of them could have told the two apart."""
+        """Whether too few cases differ for the test to be significant."""
         return self.better + self.worse < self.changes_needed
 
 
 Scores = Mapping[str, Sequence[float]]
-"""Case id -> the scores of its samples, finite, higher or lower is better as the user likes."""
+"""Case id -> the finite scores of its samples; the test does not depend on which way is better."""
 
 
 def compare(
@@ -99,14 +99,14 @@ def compare(
     draws: int = 9999,
     seed: int = 0,
 ) -> list[Comparison]:
-    """Compare candidates with references, paired by case; correct the p-values together.
+    """Compare candidates with references, paired by case, and correct the p-values together.
 
-    Each case counts once, by the mean of its samples. Up to 13 cases all 2^C sign flips are used,
-    beyond that `draws` seeded ones, with p = (1 + as extreme) / (1 + draws) on each side.
+    Each case counts once, by the mean of its samples. Up to 13 cases use all 2^C sign flips; more
+    cases use `draws` seeded ones, with p = (1 + as extreme) / (1 + draws) on each side.
 
     Args:
-        rows: name -> (reference, candidate); one row per metric, slice or pair of models, all that
-            are shown.
+        rows: name -> (reference, candidate); all rows that are shown, one per metric, slice or pair
+            of models.
         confidence: of each interval, inside (0, 1).
         correction: of the p-values over the rows.
         draws: sign flips to draw for more than 13 cases, >= 100.
@@ -137,10 +137,10 @@ def compare(
 
 
 def _smallest(pairs: Sequence[PairedScore], level: float) -> float:
-    """Return the difference whose estimate falls beyond both bars with 80 % chance.
+    """Return the minimum detectable difference, at 80 % power.
 
-    By the normal power of a mean with the variance of the changes that were seen, and one
-    pseudo-flip each way, so that cases which do not differ claim no certainty (`settle.Changes`).
+    The normal power of a mean, with the variance of the observed changes and one pseudo-flip each
+    way, so that equal cases do not claim certainty (`settle.Changes`).
     """
     error = sqrt(changes_of(pairs, independent=True).variance())
     return (t_quantile(1 - level / 2, len(pairs) - 1) + normal_quantile(_POWER)) * error
@@ -173,7 +173,7 @@ def _compare(
     method = "sign-flip, exact" if exact else f"sign-flip, {draws:,} seeded draws"
     unknown = None
     if low is None:
-        unknown = f"{len(changes)} cases cannot reject anything at {confidence:g} confidence"
+        unknown = f"{len(changes)} cases are too few for an interval at {confidence:g} confidence"
     return Comparison(
         name=name,
         change=fmean(changes),
@@ -192,13 +192,13 @@ def _compare(
 
 
 def subset_means(changes: Sequence[float], *, draws: int, seed: int) -> list[float]:
-    """Return the means of the non-empty subsets: of all up to 13 changes, else of drawn ones.
+    """Return the means of the non-empty subsets: all of up to 13 changes, otherwise drawn ones.
 
     A mean closer to 0 than 1e-12 of the changes' mean size is 0.
 
     Args:
         changes: one or more finite numbers.
-        draws: how many subsets to draw where there are more than 13 changes.
+        draws: the number of subsets to draw for more than 13 changes.
         seed: of the draws.
 
     Returns:
@@ -232,8 +232,8 @@ def _drawn_sums(values: Sequence[complex], draws: int, seed: int) -> list[comple
 def _inverted(means: Sequence[float], confidence: float) -> tuple[float | None, float | None]:
     """Return the least and the greatest shift that the two-sided test does not reject.
 
-    A shift is rejected where 2·(1 + means on its far side)/(1 + all) is at most alpha; so the ends
-    are the k-th least and k-th greatest mean, k = floor(alpha·(1 + all)/2).
+    A shift is rejected if 2·(1 + means on its far side)/(1 + all) is at most alpha. So the ends are
+    the k-th least and k-th greatest mean, k = floor(alpha·(1 + all)/2).
     """
     k = floor((1 - confidence) * (1 + len(means)) / 2 + 1e-9)
     return (means[k - 1], means[-k]) if k >= 1 else (None, None)

@@ -1,4 +1,4 @@
-"""Agreement beyond chance, between raters and on scales: kappa, alpha, rank correlation, error."""
+"""Agreement beyond chance, and on scales: kappa, alpha, rank correlation, absolute error."""
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
@@ -13,7 +13,7 @@ from pytest_evals.stats.intervals import clustered_mean
 from pytest_evals.stats.quantiles import cluster_bootstrap, from_bootstrap
 
 Level = Literal["nominal", "ordinal", "interval"]
-"""What labels are: names, ranks, or numbers with distances."""
+"""The level of measurement: names, ranks, or numbers with distances."""
 
 
 def cohen_kappa(ratings: Ratings, *, confidence: float = 0.95, seed: int = 0) -> Estimate | Absent:
@@ -28,15 +28,18 @@ def cohen_kappa(ratings: Ratings, *, confidence: float = 0.95, seed: int = 0) ->
         seed: of the bootstrap.
 
     Returns:
-        The estimate in -1..1, or Absent where both sides give one and the same label to all items
-        (chance agreement is then 1), or there is no item.
+        The estimate in -1..1, or Absent without an item, or if both sides give the same label to
+        all items (chance agreement is then 1).
+
+    Raises:
+        ValueError: the confidence is not inside (0, 1).
     """
     return by_case(
         ratings,
         _kappa,
         confidence=confidence,
         seed=seed,
-        reason="both sides give one label to everything, so agreement by chance is certain",
+        reason="both sides give the same label to all items, so agreement by chance is certain",
     )
 
 
@@ -72,23 +75,24 @@ def krippendorff_alpha(
         seed: of the bootstrap.
 
     Returns:
-        The estimate, at most 1 (n counts ratings, cases items with two or more), or Absent where no
+        The estimate, at most 1 (n counts ratings, cases items with two or more), or Absent if no
         item has two ratings, or all values are equal.
 
     Raises:
-        ValueError: rows of different lengths, or texts where the level needs numbers.
+        ValueError: the rows differ in length, the level needs numbers and there are texts, or the
+            confidence is not inside (0, 1).
     """
     items = _rated_twice(ratings, level)
     if not items:
         return Absent("no item has two ratings")
     value = _alpha(items, level)
     if value is None:
-        return Absent("all ratings are equal, so there is nothing to agree about")
+        return Absent("all ratings are equal, so there is no expected disagreement")
     interval = cluster_bootstrap(
         items, lambda drawn: _alpha(drawn, level), confidence=confidence, seed=seed
     )
     if not isinstance(interval, Absent) and interval[0] == interval[1]:
-        interval = Absent("redrawing items shows no spread")
+        interval = Absent("resampling items shows no spread")
     return from_bootstrap(
         value,
         interval,
@@ -158,25 +162,26 @@ def spearman(
 ) -> Estimate | Absent:
     """Return Spearman's rank correlation, with a bootstrap interval by case.
 
-    Pearson's correlation of midranks: Spearman 1904; Kendall and Gibbons 1990 for ties.
+    Pearson's correlation of midranks: Spearman 1904, "The proof and measurement of association
+    between two things"; Kendall and Gibbons 1990, "Rank correlation methods", for ties.
 
     Args:
         truth: people's numbers, one per item, finite.
         predicted: the judge's numbers, in the same order.
-        cases: the case of each item; empty where every item is a case of its own.
+        cases: the case of each item; empty if every item is a case.
         confidence: inside (0, 1).
         seed: of the bootstrap.
 
     Returns:
-        The estimate in -1..1, or Absent where a side is constant or there are fewer than 2 items.
+        The estimate in -1..1, or Absent if a side is constant, or with fewer than 2 items.
 
     Raises:
-        ValueError: the sequences differ in length.
+        ValueError: the sequences differ in length, or the confidence is not inside (0, 1).
     """
     clusters = _scale_clusters(truth, predicted, cases)
     value = _rank_correlation([pair for cluster in clusters for pair in cluster])
     if value is None:
-        return Absent("a side gives the same number to everything, so there are no ranks")
+        return Absent("a side gives the same number to all items, so there are no ranks")
     interval = cluster_bootstrap(
         clusters,
         lambda drawn: _rank_correlation([pair for cluster in drawn for pair in cluster]),
@@ -184,7 +189,7 @@ def spearman(
         seed=seed,
     )
     if not isinstance(interval, Absent) and interval[0] == interval[1]:
-        interval = Absent("redrawing cases shows no spread")
+        interval = Absent("resampling cases shows no spread")
     return from_bootstrap(value, interval, n=len(truth), cases=len(clusters), confidence=confidence)
 
 
@@ -200,15 +205,16 @@ def mean_absolute_error(
     Args:
         truth: people's numbers, one per item, finite.
         predicted: the judge's numbers, in the same order.
-        cases: the case of each item; empty where every item is a case of its own.
+        cases: the case of each item; empty if every item is a case.
         confidence: inside (0, 1).
 
     Returns:
         The estimate in the unit of the numbers, >= 0 (the mean over cases, `clustered_mean`), or
-        Absent where there is no item.
+        Absent without an item.
 
     Raises:
-        ValueError: the sequences differ in length, or a number is not finite.
+        ValueError: the sequences differ in length, a number is not finite, or the confidence is not
+            inside (0, 1).
     """
     clusters = _scale_clusters(truth, predicted, cases)
     errors = [[abs(true - predicted) for true, predicted in cluster] for cluster in clusters]

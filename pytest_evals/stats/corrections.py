@@ -1,18 +1,21 @@
-"""Corrections of p-values for having looked at several rows."""
+"""Corrections of p-values for multiple comparisons."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal
 
 Correction = Literal["holm", "benjamini-hochberg", "none"]
-"""How the p-values of one family are corrected."""
+"""The correction of the p-values of one family."""
 
 
 def adjust(p_values: Sequence[float], *, correction: Correction = "holm") -> list[float]:
-    """Return the adjusted p-values, in the order given; compare each with alpha itself.
+    """Return the adjusted p-values in the order given; each is compared with alpha itself.
 
     Args:
         p_values: of one family, each in 0..1.
         correction: the rule.
+
+    Returns:
+        One p-value in 0..1 per given one, none smaller than it.
 
     Raises:
         ValueError: a p-value is not in 0..1, or the correction is unknown.
@@ -31,7 +34,7 @@ def adjust(p_values: Sequence[float], *, correction: Correction = "holm") -> lis
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return Holm's adjusted p-values, which hold the chance of any false alarm to alpha.
+    """Return Holm's adjusted p-values, which control the family-wise error rate.
 
     The i-th least of m is max over j <= i of (m-j+1)·p(j), at most 1. Holm 1979, "A simple
     sequentially rejective multiple test procedure".
@@ -48,7 +51,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
-    """Return Benjamini and Hochberg's adjusted p-values, which hold the false discovery rate.
+    """Return Benjamini and Hochberg's adjusted p-values, which control the false discovery rate.
 
     The i-th least of m is min over j >= i of m·p(j)/j, at most 1. Benjamini and Hochberg 1995,
     "Controlling the false discovery rate".

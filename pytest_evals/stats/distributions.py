@@ -1,7 +1,6 @@
-"""Tails and quantiles of the few distributions the rest needs, in pure Python.
+"""Tails and quantiles of distributions, in pure Python.
 
-Nothing here knows what the numbers stand for. Every function refuses arguments outside its domain
-with a ValueError; none returns NaN.
+Every function raises ValueError for arguments outside its domain; none returns NaN.
 """
 
 from collections.abc import Callable, Iterable
@@ -121,9 +120,9 @@ def t_quantile(p: float, df: float) -> float:
 
 
 def _t_by_newton(p: float, df: float) -> float:
-    """Start from the expansion of Fisher and Cornish 1960, then follow Newton.
+    """Start from the expansion of Fisher and Cornish 1960, then iterate Newton's method.
 
-    Right of 0 the distribution function is concave, so every step but the first comes from below.
+    Right of 0 the distribution function is concave, so every step after the first is from below.
     """
     z = normal_quantile(p)
     t = z + (z**3 + z) / (4 * df) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * df * df)
@@ -158,11 +157,11 @@ def binomial_tail(k: int, n: int, p: float) -> float:
 
 
 def poisson_binomial_tail(k: int, chances: Iterable[float]) -> float:
-    """Return P(at least k of the events happen), independent events with chances of their own.
+    """Return P(at least k of n independent events with different chances), in 0..1.
 
     By the convolution recursion of the Poisson-binomial distribution (Hong 2013, "On computing
-    the distribution function for the Poisson binomial distribution"), with k as the last, absorbing
-    state; so nothing is subtracted from 1 and small tails keep their digits.
+    the distribution function for the Poisson binomial distribution"). State k is absorbing, so no
+    subtraction from 1 loses digits of small tails.
 
     Args:
         k: the least number of events; any whole number.

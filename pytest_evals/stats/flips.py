@@ -1,8 +1,9 @@
-"""How likely a whole flip is: all samples of a case pass in one run, none in the next.
+"""The chance of a flip: all samples of a case pass in one run, and none in the next.
 
-Samples of a run may be alike: each run then has a pass rate of its own, a beta variable around the
-case's, and its passes are beta-binomial (Skellam 1948). `rho` is the correlation of two samples of
-one run, 0 where they are independent. Nothing here looks at data.
+Samples of one run may be correlated. Then each run has its own pass rate, a beta variable around
+the case's rate, and its passes are beta-binomial (Skellam 1948, "A probability distribution derived
+from the binomial distribution by regarding the probability of success as variable"). `rho` is the
+correlation of two samples of one run, 0 for independent samples. No function here uses data.
 """
 
 from collections.abc import Callable
@@ -21,6 +22,9 @@ def flip_chance(a: int, m: int) -> float:
     Args:
         a: samples that all passed, >= 1.
         m: later samples that all failed, >= 1.
+
+    Returns:
+        A probability inside (0, 1).
 
     Raises:
         ValueError: a count is less than 1.
@@ -52,17 +56,20 @@ def correlated_flip_chance(a: int, m: int, rho: float) -> float:
 
 @lru_cache(maxsize=65536)
 def flips_per_flicker(a: int, n: int, m: int, rho: float) -> float:
-    """Return how many false breaks there are, at most, for each case that is seen to flicker.
+    """Return the greatest number of false breaks per flickering case.
 
-    The greatest ratio, over pass rates, of two chances: of a passes and then m failures, and of a
-    case that neither stays as it is nor flips as a whole in a + n samples. A case that can flip by
-    itself is one that flickers, and mostly does; so those that do bound those that might flip.
+    It is the greatest ratio, over pass rates, of two chances: of a passes followed by m failures,
+    and of flickering in a + n samples (neither unchanged nor flipped). A case that can flip by
+    chance mostly flickers, so the flickering cases bound the number of those that can flip.
 
     Args:
         a: samples of the first run, >= 1.
         n: samples of the second run without confirmation, >= 1; a + n >= 3.
         m: samples of the second run with confirmation, >= n.
         rho: the correlation within a run, 0 < rho < 1.
+
+    Returns:
+        A ratio > 0.
 
     Raises:
         ValueError: rho is outside its range.
@@ -92,6 +99,9 @@ def beta_binomial(passes: int, n: int, rate: float, rho: float) -> float:
         n: samples, >= 0.
         rate: the case's pass rate, inside (0, 1).
         rho: the correlation within a run, 0 < rho < 1.
+
+    Returns:
+        A probability inside (0, 1).
     """
     weight = (1 - rho) / rho
     yes, no, fails = rate * weight, (1 - rate) * weight, n - passes
@@ -103,7 +113,7 @@ def beta_binomial(passes: int, n: int, rate: float, rho: float) -> float:
 
 
 def _top(curve: Callable[[float], float], low: float, high: float, steps: int = 60) -> float:
-    """Return where a curve with one top between two places has it."""
+    """Return the maximum point of a unimodal function between two points."""
     for _ in range(steps):
         left, right = low + (high - low) / 3, high - (high - low) / 3
         if curve(left) < curve(right):
@@ -125,4 +135,4 @@ def _log_flip(rate: float, a: int, m: int, rho: float) -> float:
 
 def _check_rho(rho: float) -> None:
     if not 0 <= rho < 1:
-        raise ValueError(f"a correlation is in 0..1, below 1, got {rho}")
+        raise ValueError(f"a correlation must be at least 0 and below 1, got {rho}")

@@ -1,4 +1,4 @@
-"""Intervals for rates and means, with the samples of one case taken as one cluster."""
+"""Intervals for rates and means; the samples of one case are one cluster."""
 
 from collections.abc import Sequence
 from math import isfinite, sqrt
@@ -29,6 +29,9 @@ def wilson(passes: int, n: int, *, confidence: float = 0.95) -> Estimate:
         n: independent samples, >= 1.
         confidence: inside (0, 1).
 
+    Returns:
+        The estimate passes/n with its interval in 0..1.
+
     Raises:
         ValueError: the counts are impossible or the confidence is not inside (0, 1).
     """
@@ -43,7 +46,7 @@ def wilson_bounds(rate: float, n: float, z: float) -> tuple[float, float]:
 
     Args:
         rate: the observed rate, 0..1.
-        n: the (effective) number of samples, > 0; need not be whole.
+        n: the (effective) number of samples, > 0, also fractional.
         z: the quantile, normal or t, >= 0.
 
     Returns:
@@ -66,6 +69,9 @@ def clopper_pearson(passes: int, n: int, *, confidence: float = 0.95) -> Estimat
         n: independent samples, >= 1.
         confidence: inside (0, 1).
 
+    Returns:
+        The estimate passes/n with its interval in 0..1.
+
     Raises:
         ValueError: the counts are impossible or the confidence is not inside (0, 1).
     """
@@ -80,22 +86,21 @@ def clopper_pearson(passes: int, n: int, *, confidence: float = 0.95) -> Estimat
 def clustered_rate(
     counts: Sequence[tuple[int, int]], *, confidence: float = 0.95
 ) -> Estimate | Absent:
-    """Return the mean of the cases' pass rates, with an interval that knows samples from cases.
+    """Return the mean of the cases' pass rates, with an interval clustered by case.
 
-    The interval is Wilson's with a t quantile on C-1 degrees of freedom and, in the place of n, the
-    effective sample size m(1-m)·C/s² limited to [C/2, samples], where m is the mean of the C rates
-    and s² their variance (after Kish 1965, "Survey Sampling", and Korn and Graubard 1998,
-    "Confidence intervals for proportions with small expected number of positive counts estimated
-    from survey data"). Where every sample is alike (m is 0 or 1) s² says nothing, and the effective
-    size is C. With one sample in every case it is plain Wilson; with one case too, and then speaks
-    of that case alone.
+    The interval is Wilson's, with a t quantile on C-1 degrees of freedom and the effective sample
+    size m(1-m)·C/s², limited to [C/2, samples]. Here m is the mean of the C rates and s² their
+    variance (after Kish 1965, "Survey Sampling", and Korn and Graubard 1998, "Confidence intervals
+    for proportions with small expected number of positive counts estimated from survey data"). If
+    m is 0 or 1, s² is 0 and the effective size is C. With one sample per case, or with one case, it
+    is plain Wilson; for one case the interval describes that case only.
 
     Args:
         counts: (passes, n) of each case, 0 <= passes <= n, n >= 1.
         confidence: inside (0, 1).
 
     Returns:
-        The estimate in 0..1, or Absent where there is no case.
+        The estimate in 0..1, or Absent without a case.
 
     Raises:
         ValueError: counts are impossible or the confidence is not inside (0, 1).
@@ -135,19 +140,18 @@ def clustered_mean(
 ) -> Estimate | Absent:
     """Return the mean of the cases' means, with the clustered standard error and a t quantile.
 
-    The interval is m ∓ t·s/√C on C-1 degrees of freedom, s² being the variance between the C case
-    means: the cluster-robust standard error of a mean of equal clusters (Miller 2024, "Adding
-    error bars to evals", arXiv 2411.00640). Where all case means are equal, s² = 0 would claim
+    The interval is m ∓ t·s/√C on C-1 degrees of freedom; s² is the variance between the C case
+    means. That is the cluster-robust standard error of a mean of equal clusters (Miller 2024,
+    "Adding error bars to evals", arXiv 2411.00640). If all case means are equal, s² = 0 would claim
     certainty: then the interval is Wilson's on C within `bounds`, or absent without bounds.
 
     Args:
         values: the scores of each case, every case with one or more finite numbers.
         confidence: inside (0, 1).
-        bounds: the least and the greatest value a score can take, if there are such; the interval
-            is kept inside them.
+        bounds: the least and the greatest possible score, if any; they limit the interval.
 
     Returns:
-        The estimate in the unit of the scores, or Absent where there is no case.
+        The estimate in the unit of the scores, or Absent without a case.
 
     Raises:
         ValueError: a case is empty, a score is not finite or out of bounds, bounds are not
@@ -194,7 +198,7 @@ def _check_scores(values: Sequence[Sequence[float]], bounds: tuple[float, float]
         raise ValueError(f"bounds must be ascending, got {bounds}")
     for scores in values:
         if not scores:
-            raise ValueError("a case without scores has no mean; leave it out and say so")
+            raise ValueError("a case without scores has no mean; leave it out")
         for score in scores:
             if not isfinite(score):
                 raise ValueError(f"a score must be finite, got {score}")
@@ -203,6 +207,6 @@ def _check_scores(values: Sequence[Sequence[float]], bounds: tuple[float, float]
 
 
 def check_counts(passes: int, n: int) -> None:
-    """Refuse counts other than 0 <= passes <= n, n >= 1 with a ValueError."""
+    """Raise ValueError for counts other than 0 <= passes <= n, n >= 1."""
     if n < 1 or not 0 <= passes <= n:
         raise ValueError(f"counts must have n >= 1 and 0 <= passes <= n, got {passes} of {n}")

@@ -1,12 +1,11 @@
-"""Are the samples of one run more alike than those of two runs, and how sure is that?
+"""The correlation of samples within a run, as weights of several possible correlations.
 
-The break rule would like to take samples as independent draws. Where a run has a mood of its own (a
-shared cache, one server's rounding), the samples of a case agree within each run and differ between
-runs, and whole flips happen by themselves. Such a mood shows in the cases that did *not* flip:
-given a case's passes in both runs together, independence makes those of one run hypergeometric, and
-a mood pulls them apart. So each correlation is weighed by how well it explains these cases, and the
-break rule averages over the weights. Where nothing is seen either way, the weights are those
-assumed beforehand.
+The break rule assumes independent draws. A shared cache or one server's rounding can correlate the
+samples of one run: they agree within each run and differ between runs, and cases flip by chance.
+The cases that did *not* flip show such a correlation. Given a case's passes in both runs together,
+the passes of one run are hypergeometric under independence, and more extreme under correlation. So
+each correlation is weighted by its likelihood for these cases, and the break rule averages over the
+weights. Without evidence the weights are the prior ones.
 """
 
 from collections import Counter
@@ -21,23 +20,23 @@ Cell = tuple[int, int, int, int]
 """(passes before, samples before, passes now, samples now) of one case."""
 
 CORRELATIONS = (0.1, 0.2, 0.3, 0.4, 0.6)
-"""The correlations within a run that are weighed against independence."""
+"""The possible correlations within a run, besides independence."""
 
 DOUBT = 0.03
-"""The weight of all of them together before any data. Chosen by simulation: less lets harmless
-changes through to a block where samples are alike, more costs breaks of suites that never flicker,
-which cannot show that their samples are independent."""
+"""The prior weight of all correlations together, chosen by simulation. A smaller weight blocks more
+harmless changes if samples are correlated. A greater weight misses breaks of suites without
+flickering cases, which have no evidence of independence."""
 
 UNSEEN = 0.2
-"""The correlation that is taken for granted where no case has two samples in the run: then nothing
-can show whether a run's samples are alike, not even in a suite that flickers."""
+"""The assumed correlation if no case has two samples in the run, so that the data have no evidence
+of it."""
 
 _RATES = tuple((i + 0.5) / 40 for i in range(40))
 
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """What a comparison shows of the correlation of samples within a run."""
+    """The weights of the possible correlations of samples within a run."""
 
     weights: tuple[tuple[float, float], ...]
     """(correlation, weight): 0 first, then `CORRELATIONS`; the weights are in 0..1 and sum to 1."""
@@ -49,10 +48,10 @@ class Likeness:
 
 
 def assumed(*, repeated: bool) -> Likeness:
-    """Return the weights before anything is seen.
+    """Return the prior weights.
 
     Args:
-        repeated: whether any case has two samples or more in the run; if not, `UNSEEN` is certain.
+        repeated: whether any case has two or more samples in the run; if not, `UNSEEN` is certain.
     """
     share = DOUBT / len(CORRELATIONS)
     weights = {0.0: 1 - DOUBT, **dict.fromkeys(CORRELATIONS, share)}
@@ -62,16 +61,18 @@ def assumed(*, repeated: bool) -> Likeness:
 
 
 def likeness(cells: Iterable[Cell]) -> Likeness:
-    """Weigh the correlations within a run by how well they explain these cases.
+    """Return the posterior weights of the correlations, given these cases.
 
-    The weight of a correlation is that of before (`assumed`) times its likelihood:
-    the chance of a case's split of passes over the two runs, given their sum, with its pass rate
-    equally likely anywhere in 0..1 (for independent samples the rate does not matter). Whole flips
-    are left out, and breaks but for one sample of 3 or more too: they are what the break rule is
-    about, and their chances are those among the splits that are left.
+    The weight of a correlation is its prior (`assumed`) times its likelihood: the chance of each
+    case's split of passes over the two runs, given their sum, with a uniform pass rate (for
+    independent samples the rate does not matter). Flips, and breaks except for one of 3 or more
+    samples, are left out, since the break rule tests them; the chances are conditional on that.
 
     Args:
         cells: one per compared case, 0 <= passes <= samples, samples >= 1.
+
+    Returns:
+        Weights in 0..1 with sum 1.
     """
     counted = Counter(cells)
     repeated = any(n > 1 for *_, n in counted)
@@ -89,7 +90,7 @@ def likeness(cells: Iterable[Cell]) -> Likeness:
 
 
 def flickers(b: int, a: int, w: int, n: int) -> bool:
-    """Whether a case neither stayed all passed or all failed, nor flipped as a whole.
+    """Whether a case flickers: in one of the runs some samples passed and some failed.
 
     Args:
         b: passes before, 0..a.
@@ -102,7 +103,7 @@ def flickers(b: int, a: int, w: int, n: int) -> bool:
 
 @lru_cache(maxsize=65536)
 def _log_chances(b: int, a: int, w: int, n: int) -> Mapping[float, float]:
-    """Return correlation -> the log chance of this split, given its sum; nothing if left out."""
+    """Return correlation -> log chance of this split, given its sum; empty if left out."""
     both = b + w
     splits = [
         (both - now, now)
@@ -125,6 +126,6 @@ def _log_chances(b: int, a: int, w: int, n: int) -> Mapping[float, float]:
 
 
 def _left_out(b: int, a: int, w: int, n: int) -> bool:
-    """Whether a split is a whole flip, or a break but for one of 3 or more baseline samples."""
+    """Whether a split is a flip, or a break except for one of 3 or more baseline samples."""
     spare = 1 if min(a, n) >= 3 else 0
     return (not w and b >= a - spare) or (not b and w == n)

@@ -1,7 +1,7 @@
-"""Did it get worse? The comparison of a run with a baseline, paired by case.
+"""The comparison of a run with a baseline, paired by case: did the run get worse?
 
-Two one-sided tests share alpha 0.05, because a model can get worse in two ways: a little in many
-cases (the mean rule, `signflip`), or wholly in a few (the break rule, `breaks`). Rows are fixed
+Two one-sided tests share alpha 0.05, as a model can get worse in two ways: a little in many cases
+(the mean rule, `signflip`), or completely in a few (the break rule, `breaks`). Rows are fixed
 before the run and corrected as one family inside each alpha. First `plan_confirmations` chooses the
 cases to call again and how often; then `evaluate_rows` gives one verdict per row. Both are pure:
 confirmation samples are passed in, and never enter a mean or an interval.
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import lcm
 
-from pytest_evals.stats.breaks import LEAST_BASELINE, break_p, confirmations
+from pytest_evals.stats.breaks import MIN_BASELINE, break_p, confirmations
 from pytest_evals.stats.corrections import adjust
 from pytest_evals.stats.likeness import Likeness, flickers, likeness
 from pytest_evals.stats.rows import PairedCase, PairedScore, Row, Rules
@@ -30,18 +30,18 @@ from pytest_evals.stats.verdict import (
 from pytest_evals.stats.words import notes, sentence
 
 Confirmed = Mapping[str, Mapping[str, Sequence[bool]]]
-"""Row name -> case id -> whether each confirmation answer passed, in the order drawn. Answers that
-could not be scored are left out."""
+"""Row name -> case id -> whether each confirmation sample passed, in the order drawn. Samples
+without a score are left out."""
 
 _DEFAULT = Rules()
 _GREATEST_COMMON = 100_000
 
 
 def plan_confirmations(rows: Sequence[Row], *, rules: Rules = _DEFAULT) -> list[ConfirmPlan]:
-    """Say which cases to ask again, and how often, before the verdict.
+    """Choose the cases to call again before the verdict, and how often.
 
-    r is fixed by the numbers of cases and samples alone, before any confirmation is drawn. Cases
-    are not asked where even the confirmation of all of them could not block.
+    The numbers of cases and samples fix r before any confirmation sample is drawn. No case is
+    called if even the confirmation of all of them could not block.
 
     Args:
         rows: all rows declared before the run, in any order.
@@ -65,7 +65,7 @@ def _plan(row: Row, rows: Sequence[Row], rules: Rules) -> ConfirmPlan:
         return ConfirmPlan(row.name, (), 0, "the samples of the run suffice")
     best = _break_p(row, rows, len(flagged), more)[0]
     if best > rules.alpha_break:
-        reason = f"even {len(flagged)} confirmed would be explained by noise (p = {best:.2g})"
+        reason = f"even all {len(flagged)} confirmed would not be significant (p = {best:.2g})"
         return ConfirmPlan(row.name, (), more, reason)
     return ConfirmPlan(row.name, tuple(pair.case for pair in flagged), more, None)
 
@@ -88,11 +88,11 @@ def _flickering(row: Row) -> int:
 def _flagged(row: Row) -> list[PairedCase]:
     if not row.breakable or not row.independent:
         return []
-    return [pair for pair in _fallen(row) if pair.base_n >= LEAST_BASELINE]
+    return [pair for pair in _fallen(row) if pair.base_n >= MIN_BASELINE]
 
 
 def _break_p(row: Row, rows: Sequence[Row], breaks: int, more: int) -> tuple[float, float]:
-    """Return p of this many breaks, and the correlation within a run that it reckons with."""
+    """Return p of this many breaks, and the assumed correlation within a run."""
     if not breaks:
         return 1.0, 0.0
     alike = _likeness(row, rows)
@@ -101,9 +101,9 @@ def _break_p(row: Row, rows: Sequence[Row], breaks: int, more: int) -> tuple[flo
 
 
 def _likeness(row: Row, rows: Sequence[Row]) -> Likeness:
-    """Return how alike the samples of a run look: in the row or in all rows, the greater.
+    """Return the weights of correlations from the row or from all rows, the greater correlation.
 
-    Rows of one run share its mood, and together they show it better.
+    Rows of one run share its correlation, and together they estimate it better.
     """
     family = [other for other in rows if other.breakable and other.independent]
     of_row = likeness(_outcomes([row]))
@@ -127,11 +127,11 @@ def _fallen(row: Row) -> list[PairedCase]:
 def evaluate_rows(
     rows: Sequence[Row], *, rules: Rules = _DEFAULT, confirmed: Confirmed | None = None
 ) -> list[RowVerdict]:
-    """Give the verdict on every row that was declared before the run.
+    """Return the verdict of every row that was declared before the run.
 
-    The first that holds: regressed by the break rule; regressed by the mean rule, if the interval
-    agrees (upper end below 0, lower end at or below -margin); passed, if the lower end is above
-    -margin; else inconclusive.
+    The first condition that holds decides: regressed by the break rule; regressed by the mean rule,
+    if the interval agrees (upper end below 0, lower end at or below -margin); passed, if the lower
+    end is above -margin; inconclusive otherwise.
 
     Args:
         rows: all declared rows; together they are the family of the correction.
@@ -143,18 +143,18 @@ def evaluate_rows(
         One verdict a row, in the order of the rows.
 
     Raises:
-        ValueError: two rows share a name, or answers belong to no row or to no flagged case.
+        ValueError: two rows share a name, or samples belong to no row or to no flagged case.
     """
     _check_names(rows)
     _check_confirmed(rows, confirmed)
-    return _judge(rows, rules, confirmed, exploratory=False)
+    return _evaluate(rows, rules, confirmed, exploratory=False)
 
 
 def explore_rows(rows: Sequence[Row], *, rules: Rules = _DEFAULT) -> list[RowVerdict]:
-    """Give the verdict on slices that were not declared: shown, and never blocking.
+    """Return the verdicts of undeclared slices, which never block.
 
     They are corrected by Benjamini and Hochberg among themselves, without confirmation, and change
-    nothing in the verdicts of declared rows.
+    no verdict of declared rows.
 
     Args:
         rows: the slices.
@@ -168,29 +168,29 @@ def explore_rows(rows: Sequence[Row], *, rules: Rules = _DEFAULT) -> list[RowVer
     """
     _check_names(rows)
     rules = replace(rules, correction="benjamini-hochberg", strict=False)
-    return _judge(rows, rules, None, exploratory=True)
+    return _evaluate(rows, rules, None, exploratory=True)
 
 
 def _check_names(rows: Sequence[Row]) -> None:
     names = [row.name for row in rows]
     if len(set(names)) != len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
-        raise ValueError(f"rows must have names of their own; twice: {', '.join(twice)}")
+        raise ValueError(f"duplicate row names: {', '.join(twice)}")
 
 
 def _check_confirmed(rows: Sequence[Row], confirmed: Confirmed | None) -> None:
     flagged = {row.name: {pair.case for pair in _flagged(row)} for row in rows}
     for name, answers in (confirmed or {}).items():
         if name not in flagged:
-            raise ValueError(f"confirmation answers for {name!r}, which is no row")
+            raise ValueError(f"confirmation samples for {name!r}, which is no row")
         for case in answers:
             if case not in flagged[name]:
-                raise ValueError(f"confirmation answers for {case!r}, not flagged in {name!r}")
+                raise ValueError(f"confirmation samples for {case!r}, not flagged in {name!r}")
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """What a row shows by itself, before the rows are corrected together."""
+    """The tests of one row before the correction over all rows."""
 
     row: Row
     changes: Changes | None
@@ -198,7 +198,7 @@ class _Part:
     breaks: BreakTest | None
 
 
-def _judge(
+def _evaluate(
     rows: Sequence[Row], rules: Rules, confirmed: Confirmed | None, *, exploratory: bool
 ) -> list[RowVerdict]:
     parts = [_measure(row, rows, rules, confirmed) for row in rows]
@@ -208,9 +208,9 @@ def _judge(
     break_p_adjusted = _adjusted(break_ps, rules)
     level = rules.alpha_mean / max(1, len(noisy))
     return [
-        _noise_free(part.row, rules, exploratory=exploratory)
+        _evaluate_recorded(part.row, rules, exploratory=exploratory)
         if part.row.noise_free
-        else _noisy(
+        else _evaluate_sampled(
             part,
             rules,
             (mean_p[part.row.name], break_p_adjusted.get(part.row.name, 1.0), level),
@@ -234,7 +234,7 @@ def _measure(row: Row, rows: Sequence[Row], rules: Rules, confirmed: Confirmed |
 
 
 def _whole_changes(row: Row) -> list[int] | list[float]:
-    """Return the changes in order of case ids, as whole multiples of a common part if they can."""
+    """Return the changes in order of case ids, as integers of a common unit if possible."""
     pairs = row.counts
     if not pairs:
         return [pair.change for pair in sorted(row.cases, key=_by_case)]
@@ -283,7 +283,7 @@ def _ids(pairs: Iterable[PairedCase | PairedScore]) -> tuple[str, ...]:
     return tuple(pair.case for pair in pairs)
 
 
-def _noisy(
+def _evaluate_sampled(
     part: _Part, rules: Rules, family: tuple[float, float, float], *, exploratory: bool
 ) -> RowVerdict:
     p_mean, p_break, level = family
@@ -296,7 +296,7 @@ def _noisy(
         outlook(part.changes, margin=margin, level=level, settled=settled) if part.changes else None
     )
     improved = mean is not None and mean.low is not None and mean.low > 0
-    return _said(
+    return _with_words(
         _row_verdict(row, margin, (verdict, rule), rules, exploratory=exploratory),
         mean=mean,
         breaks=breaks,
@@ -335,8 +335,8 @@ def _decide(
     return ("passed" if mean.low > -margin else "inconclusive"), None
 
 
-def _noise_free(row: Row, rules: Rules, *, exploratory: bool) -> RowVerdict:
-    """Judge answers that cannot vary: any case that passed less often is a regression."""
+def _evaluate_recorded(row: Row, rules: Rules, *, exploratory: bool) -> RowVerdict:
+    """Evaluate recorded answers: any case that passes less often is a regression."""
     margin = _margin(row, rules)
     mean_change = sum(pair.change for pair in row.cases) / max(1, len(row.cases))
     if not row.cases:
@@ -346,7 +346,7 @@ def _noise_free(row: Row, rules: Rules, *, exploratory: bool) -> RowVerdict:
         decided = ("regressed", "noise-free") if worse else ("passed", None)
     else:
         decided = ("regressed", "noise-free") if mean_change <= -margin else ("passed", None)
-    return _said(
+    return _with_words(
         _row_verdict(row, margin, decided, rules, exploratory=exploratory),
         mean=None,
         breaks=None,
@@ -392,7 +392,7 @@ def _row_verdict(
     )
 
 
-def _said(
+def _with_words(
     result: RowVerdict,
     *,
     mean: MeanTest | None,

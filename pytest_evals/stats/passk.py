@@ -1,4 +1,4 @@
-"""What several samples of a case say: pass@k, pass^k, consistency, recovery."""
+"""Metrics of several samples per case: pass@k, pass^k, consistency, recovery."""
 
 from collections.abc import Callable, Sequence
 from math import comb
@@ -8,7 +8,7 @@ from pytest_evals.stats.intervals import check_counts, clustered_mean, clustered
 
 
 def pass_at_k(n: int, c: int, k: int) -> float | Absent:
-    """Return the chance that at least one of k samples passes, estimated without bias.
+    """Return pass@k: the unbiased estimate of the chance that at least one of k samples passes.
 
     1 - C(n-c, k) / C(n, k): Chen et al. 2021, "Evaluating large language models trained on code",
     arXiv 2107.03374, equation 1.
@@ -16,10 +16,10 @@ def pass_at_k(n: int, c: int, k: int) -> float | Absent:
     Args:
         n: scored samples of the case, >= 1.
         c: how many of them passed, 0..n.
-        k: how many samples the claim is about, >= 1.
+        k: the number of samples, >= 1.
 
     Returns:
-        The chance in 0..1, or Absent where n < k: fewer samples than k do not tell.
+        The chance in 0..1, or Absent if n < k.
 
     Raises:
         ValueError: impossible counts, or k < 1.
@@ -29,17 +29,17 @@ def pass_at_k(n: int, c: int, k: int) -> float | Absent:
 
 
 def pass_hat_k(n: int, c: int, k: int) -> float | Absent:
-    """Return the chance that all of k samples pass, estimated without bias.
+    """Return pass^k: the unbiased estimate of the chance that all of k samples pass.
 
     C(c, k) / C(n, k): Yao et al. 2024, "τ-bench", arXiv 2406.12045, section 3.
 
     Args:
         n: scored samples of the case, >= 1.
         c: how many of them passed, 0..n.
-        k: how many samples the claim is about, >= 1.
+        k: the number of samples, >= 1.
 
     Returns:
-        The chance in 0..1, or Absent where n < k: fewer samples than k do not tell.
+        The chance in 0..1, or Absent if n < k.
 
     Raises:
         ValueError: impossible counts, or k < 1.
@@ -70,14 +70,14 @@ def mean_pass_at_k(
 
     Args:
         counts: (passes, n) of each case, 0 <= passes <= n, n >= 1.
-        k: how many samples the claim is about, >= 1.
+        k: the number of samples, >= 1.
         confidence: inside (0, 1).
-        allow_short: leave out the cases with fewer than k samples and count them in `dropped`,
-            in the place of refusing the whole mean.
+        allow_short: whether cases with fewer than k samples are left out and counted in `dropped`;
+            if not, one such case makes the mean Absent.
 
     Returns:
-        The estimate in 0..1 (for k = 1 `clustered_rate`, else `clustered_mean` within 0..1), or
-        Absent where a case has fewer than k samples, or no case is left.
+        The estimate in 0..1 (for k = 1 `clustered_rate`, otherwise `clustered_mean` within 0..1),
+        or Absent if a case has fewer than k samples, or no case is left.
 
     Raises:
         ValueError: impossible counts, k < 1, or the confidence is not inside (0, 1).
@@ -138,18 +138,18 @@ def _mean(
 def consistency(
     counts: Sequence[tuple[int, int]], *, confidence: float = 0.95
 ) -> Estimate | Absent:
-    """Return the chance that two samples of the same case agree (both pass or both fail).
+    """Return the mean chance that two samples of a case agree (both pass or both fail).
 
-    Per case (c(c-1) + f(f-1)) / (n(n-1)) with f = n-c, which is unbiased; then the mean over cases.
-    1 says the model answers each case the same way every time, 0.5 that it tosses a coin. (The
-    plain share of samples that pass is pass@1.)
+    The unbiased estimate per case is (c(c-1) + f(f-1)) / (n(n-1)) with f = n-c, the pairwise
+    agreement of Fleiss 1971, "Measuring nominal scale agreement among many raters". 1 means equal
+    outcomes of all samples of a case; 0.5 is a coin toss.
 
     Args:
         counts: (passes, n) of each case; cases with one sample are left out and counted.
         confidence: inside (0, 1).
 
     Returns:
-        The estimate in 0..1, or Absent where no case has two samples.
+        The estimate in 0..1, or Absent if no case has two samples.
 
     Raises:
         ValueError: impossible counts, or the confidence is not inside (0, 1).
@@ -176,15 +176,15 @@ def consistency(
 
 
 def recovery(samples: Sequence[Sequence[bool]], *, confidence: float = 0.95) -> Estimate | Absent:
-    """Return the share of cases that passed later among those whose first sample failed.
+    """Return the share of cases with a later pass among those with a failed first sample.
 
     Args:
-        samples: the outcomes of each case in the order they were drawn. Cases that are empty or
-            failed in their only sample had no second chance: they are left out and counted.
+        samples: the outcomes of each case in the order drawn. Empty cases, and cases that failed
+            in their only sample, are left out and counted.
         confidence: inside (0, 1).
 
     Returns:
-        The estimate in 0..1 with Wilson's interval (one trial per case), or Absent where no case
+        The estimate in 0..1 with Wilson's interval (one observation per case), or Absent if no case
         with a second sample failed its first.
 
     Raises:

@@ -1,4 +1,4 @@
-"""A pass rate corrected for the known errors of the judge that gave it. Shown; never gates."""
+"""A pass rate corrected for the measured errors of a judge; shown, never used by gates."""
 
 from dataclasses import dataclass
 from math import isfinite, sqrt
@@ -10,19 +10,19 @@ from pytest_evals.stats.intervals import check_counts, wilson
 
 @dataclass(frozen=True, slots=True)
 class JudgeError:
-    """How a judge did on items that people labelled."""
+    """The errors of a judge on items with human labels."""
 
     passed_right: int
-    """Items people pass that the judge passes too, 0..passed."""
+    """Items that people and the judge pass, 0..passed."""
 
     passed: int
-    """Items people pass, >= 1."""
+    """Items that people pass, >= 1."""
 
     failed_right: int
-    """Items people fail that the judge fails too, 0..failed."""
+    """Items that people and the judge fail, 0..failed."""
 
     failed: int
-    """Items people fail, >= 1."""
+    """Items that people fail, >= 1."""
 
     def __post_init__(self) -> None:
         check_counts(self.passed_right, self.passed)
@@ -48,37 +48,39 @@ def rogan_gladen(
     cases: int,
     confidence: float = 0.95,
 ) -> Estimate | Absent:
-    """Return the pass rate people would give, from the judge's pass rate and its known errors.
+    """Return the pass rate of people, from the judge's pass rate and its measured errors.
 
     (apparent + specificity - 1)/(sensitivity + specificity - 1), limited to 0..1: Rogan and Gladen
-    1978, "Estimating prevalence from the results of a screening test". The interval carries the
+    1978, "Estimating prevalence from the results of a screening test". The interval includes the
     uncertainty of all three rates: Lang and Reiczigel 2014, "Confidence limits for prevalence of
-    disease adjusted for estimated sensitivity and specificity". Where the interval of
-    sensitivity + specificity - 1 (Newcombe 1998, method 10, from Wilson's) reaches 0 the judge may
-    be no better than a coin, and nothing is corrected.
+    disease adjusted for estimated sensitivity and specificity". If the interval of
+    sensitivity + specificity - 1 (Newcombe 1998, method 10, from Wilson's) includes 0, the judge
+    may be no better than chance, and no rate is corrected.
 
     Args:
         apparent: the judge's pass rate, 0..1.
-        effective: the effective number of independent samples behind it, > 0 (the number of cases
-            is a safe choice where samples are repeated).
+        effective: the effective number of independent samples of that rate, > 0 (for repeated
+            samples, the number of cases is a safe choice).
         judge: its errors on labelled items.
-        n: samples behind the apparent rate, shown with the result.
-        cases: cases behind it, shown with the result.
+        n: samples of the apparent rate, shown with the result.
+        cases: cases of the apparent rate, shown with the result.
         confidence: inside (0, 1).
 
     Returns:
-        The estimate in 0..1, or Absent where the judge's labels do not tell passes from fails.
+        The estimate in 0..1, or Absent if the judge may not distinguish passes from fails.
 
     Raises:
         ValueError: an argument is outside its range.
     """
     check_confidence(confidence)
     if not 0 <= apparent <= 1 or not (effective > 0 and isfinite(effective)):
-        raise ValueError(f"a rate in 0..1 of > 0 samples is needed, got {apparent}, {effective}")
+        raise ValueError(
+            f"a rate in 0..1 and more than 0 samples are needed, got {apparent}, {effective}"
+        )
     least = _least_power(judge, confidence)
     if least <= 0:
         return Absent(
-            f"the judge may not tell passes from fails: sensitivity {judge.sensitivity:.2f} "
+            f"the judge may not distinguish passes from fails: sensitivity {judge.sensitivity:.2f} "
             f"(of {judge.passed}) + specificity {judge.specificity:.2f} (of {judge.failed}) - 1 "
             f"may be as low as {least:.2f}"
         )

@@ -1,4 +1,4 @@
-"""Percentiles of scores, latencies and costs, and the seeded bootstrap over cases."""
+"""Percentiles, and the seeded bootstrap over cases."""
 
 from collections.abc import Callable, Sequence
 from itertools import chain
@@ -15,8 +15,8 @@ def quantile(values: Sequence[float], q: float) -> float:
     """Return the q-quantile of the values, interpolated between its two neighbours.
 
     Definition 7 of Hyndman and Fan 1996, "Sample quantiles in statistical packages": the value at
-    the place (n-1)·q of the sorted values, counted from 0. It is what numpy and spreadsheets do;
-    q = 0.5 is the median.
+    index (n-1)·q of the sorted values, from 0. numpy and spreadsheets use it by default; q = 0.5 is
+    the median.
 
     Args:
         values: one or more finite numbers, in any order.
@@ -50,7 +50,7 @@ def clustered_quantile(
     draws: int = 1000,
     seed: int = 0,
 ) -> Estimate | Absent:
-    """Return the q-quantile of all samples, with a bootstrap interval that redraws whole cases.
+    """Return the q-quantile of all samples, with a bootstrap interval over cases.
 
     Args:
         values: the samples of each case; cases without samples are left out and counted.
@@ -60,7 +60,7 @@ def clustered_quantile(
         seed: of the bootstrap's generator; the same seed gives the same interval.
 
     Returns:
-        The estimate in the unit of the values, or Absent where there is no sample.
+        The estimate in the unit of the values, or Absent without a sample.
 
     Raises:
         ValueError: a value is not finite, or another argument is outside its range.
@@ -94,22 +94,22 @@ def cluster_bootstrap(
     draws: int = 1000,
     seed: int = 0,
 ) -> tuple[float, float] | Absent:
-    """Return the percentile interval of a statistic over redrawn clusters.
+    """Return the bootstrap percentile interval of a statistic over clusters.
 
-    Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13; whole clusters are
-    drawn with replacement (Davison and Hinkley 1997, section 3.8), so samples of one case stay
-    together. Draws in which the statistic does not exist are left out.
+    Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13. Complete clusters are
+    drawn with replacement (Davison and Hinkley 1997, "Bootstrap Methods and their Application",
+    section 3.8), so samples of one case stay together. Draws without a value are left out.
 
     Args:
         clusters: one entry per case.
-        statistic: takes drawn clusters, gives the value, or None where it does not exist.
+        statistic: takes drawn clusters, returns the value, or None if it does not exist.
         confidence: inside (0, 1).
         draws: >= 100.
         seed: the same seed gives the same interval.
 
     Returns:
-        (low, high) in the statistic's unit, or Absent with fewer than 2 clusters, or where the
-        statistic does not exist in more than a tenth of the draws.
+        (low, high) in the statistic's unit, or Absent with fewer than 2 clusters, or if more than a
+        tenth of the draws have no value.
 
     Raises:
         ValueError: the confidence or the number of draws is outside its range.
@@ -126,7 +126,7 @@ def cluster_bootstrap(
         if (value := statistic(rng.choices(clusters, k=len(clusters)))) is not None
     ]
     if len(values) < 0.9 * draws:
-        return Absent("the value does not exist in too many of the redrawn sets of cases")
+        return Absent("too many bootstrap draws have no value")
     tail = (1 - confidence) / 2
     return quantile(values, tail), quantile(values, 1 - tail)
 
@@ -144,9 +144,9 @@ def from_bootstrap(
 
     Args:
         value: the point estimate.
-        interval: what `cluster_bootstrap` gave.
-        n: samples behind the value.
-        cases: cases behind the value.
+        interval: the result of `cluster_bootstrap`.
+        n: samples of the value.
+        cases: cases of the value.
         confidence: of the interval.
         dropped: cases left out.
     """

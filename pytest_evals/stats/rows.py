@@ -1,4 +1,4 @@
-"""What is compared: cases paired between a baseline and a run, in rows fixed before the run."""
+"""Rows: cases paired between a baseline and a run, fixed before the run; and the rules."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from pytest_evals.stats.intervals import check_counts
 
 @dataclass(frozen=True, slots=True)
 class PairedCase:
-    """How often one case passed in the baseline and passes now."""
+    """The passes of one case in the baseline and now."""
 
     case: str
     """The case's id."""
@@ -25,7 +25,7 @@ class PairedCase:
     """Scored samples in the baseline, >= 1."""
 
     now_pass: int
-    """Passes now, 0..now_n; confirmation answers are never among them."""
+    """Passes now, 0..now_n, without confirmation samples."""
 
     now_n: int
     """Scored samples now, >= 1."""
@@ -36,7 +36,7 @@ class PairedCase:
 
     @property
     def change(self) -> float:
-        """The pass rate now less the one in the baseline, -1..1."""
+        """The pass rate now minus that in the baseline, -1..1."""
         return self.now_pass / self.now_n - self.base_pass / self.base_n
 
     @property
@@ -69,10 +69,10 @@ class PairedScore:
     """Scored samples now, >= 1."""
 
     base_variance: float | None = None
-    """The variance (n-1) of the baseline's samples, >= 0; None where unknown."""
+    """The variance (n-1) of the baseline's samples, >= 0; None if unknown."""
 
     now_variance: float | None = None
-    """The variance (n-1) of the samples now, >= 0; None where unknown."""
+    """The variance (n-1) of the samples now, >= 0; None if unknown."""
 
     def __post_init__(self) -> None:
         if self.base_n < 1 or self.now_n < 1:
@@ -82,7 +82,7 @@ class PairedScore:
 
     @classmethod
     def of(cls, case: str, base: Sequence[float], now: Sequence[float]) -> "PairedScore":
-        """Make the pair from the samples themselves.
+        """Make the pair from its samples.
 
         Args:
             case: the case's id.
@@ -99,68 +99,68 @@ class PairedScore:
 
     @property
     def change(self) -> float:
-        """The mean now less the one in the baseline, in the unit of the score."""
+        """The mean now minus that in the baseline, in the unit of the score."""
         return self.now_mean - self.base_mean
 
     @property
     def noise(self) -> tuple[float | None, float | None]:
-        """The variance of one sample (baseline, now), each None where unknown."""
+        """The variance of one sample (baseline, now), each None if unknown."""
         return self.base_variance, self.now_variance
 
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """A case that could not be paired."""
+    """A case without a pair."""
 
     case: str
     """The case's id."""
 
     reason: str
-    """What is missing, in words."""
+    """Why it has no pair, in words."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One comparison that was declared before the run: a model under a gate."""
+    """One comparison declared before the run: a model under a gate."""
 
     name: str
-    """Tells rows of one family apart, such as "gpt · no regressions"."""
+    """The name, unique in its family, such as "gpt · no regressions"."""
 
     cases: tuple[PairedCase, ...] | tuple[PairedScore, ...]
     """The compared cases, each once; all counts or all scores."""
 
     independent: bool = True
-    """False for a live model at temperature 0 or with a fixed seed, whose samples repeat each
-    other: then the break rule and the pseudo-flip count one sample per case."""
+    """False for a live model at temperature 0 or with a fixed seed, as its samples repeat. Then the
+    break rule and the pseudo-flip count one sample per case."""
 
     noise_free: bool = False
-    """True for scripted and replayed answers: every pass that becomes a fail is a regression."""
+    """True for scripted and replayed answers: every case that passes less often is a regression."""
 
     margin: float | None = None
-    """The drop this row tolerates, in its unit (0.05 is 5 points); None for that of the rules."""
+    """The tolerated drop, in the row's unit (0.05 is 5 points); None for that of the rules."""
 
     dropped: tuple[Dropped, ...] = ()
-    """Cases that stand on one side only, shown with the verdict."""
+    """Cases on one side only, shown with the verdict."""
 
     def __post_init__(self) -> None:
         ids = [pair.case for pair in self.cases]
         if len(set(ids)) != len(ids):
             twice = sorted({case for case in ids if ids.count(case) > 1})
-            raise ValueError(f"row {self.name!r} has a case twice: {', '.join(twice)}")
+            raise ValueError(f"row {self.name!r} has duplicate cases: {', '.join(twice)}")
         if len({type(pair) for pair in self.cases}) > 1:
             raise ValueError(f"row {self.name!r} mixes pass counts with scores")
         if self.margin is not None and not self.margin > 0:
-            raise ValueError(f"row {self.name!r}: a margin is positive, got {self.margin}")
+            raise ValueError(f"row {self.name!r}: a margin must be positive, got {self.margin}")
 
     @cached_property
     def counts(self) -> tuple[PairedCase, ...]:
-        """The cases where they are pass counts, in order of their ids; else nothing."""
+        """The cases in order of their ids if they are pass counts; otherwise empty."""
         pairs = (pair for pair in self.cases if isinstance(pair, PairedCase))
         return tuple(sorted(pairs, key=lambda pair: pair.case))
 
     @cached_property
     def breakable(self) -> bool:
-        """Whether the break rule speaks of this row: noisy pass counts."""
+        """Whether the break rule applies: pass counts with sampling noise."""
         return not self.noise_free and all(isinstance(pair, PairedCase) for pair in self.cases)
 
     @cached_property
@@ -176,7 +176,7 @@ class Rules:
     """The constants of the comparison. The defaults were chosen by simulation."""
 
     margin: float = 0.05
-    """The drop that is tolerated, in the unit of the metric (0.05 is 5 points), > 0."""
+    """The tolerated drop, in the unit of the metric (0.05 is 5 points), > 0."""
 
     alpha_mean: float = 0.04
     """The share of harmless changes that the mean rule may block, inside (0, 0.5)."""
@@ -188,27 +188,27 @@ class Rules:
     """The correction over rows, inside each alpha."""
 
     confirm: int | None = None
-    """Confirmation samples of each flagged case; None lets the number of cases decide."""
+    """Confirmation samples of each flagged case; None derives them from the number of cases."""
 
     most_confirm: int = 15
-    """The most confirmation samples that are ever planned, >= 0."""
+    """The most confirmation samples per case, >= 0."""
 
     strict: bool = False
     """Whether an inconclusive row blocks too."""
 
     draws: int = 9999
-    """Signings drawn where the exact test is not affordable, >= 100."""
+    """Sign flips to draw if the exact test is too expensive, >= 100."""
 
     seed: int = 0
-    """Of these draws."""
+    """The seed of these draws."""
 
     def __post_init__(self) -> None:
         if not self.margin > 0:
-            raise ValueError(f"a margin is positive, got {self.margin}")
+            raise ValueError(f"a margin must be positive, got {self.margin}")
         if not (0 < self.alpha_mean < 0.5 and 0 < self.alpha_break < 0.5):
-            raise ValueError("each alpha is inside (0, 0.5)")
+            raise ValueError("each alpha must be between 0 and 0.5 (exclusive)")
         if self.most_confirm < 0 or (self.confirm is not None and self.confirm < 0):
-            raise ValueError("a number of confirmation samples is 0 or more")
+            raise ValueError("the number of confirmation samples must be 0 or more")
 
 
 Side = Literal["baseline", "run"]
@@ -217,10 +217,10 @@ Side = Literal["baseline", "run"]
 def pair_counts(
     base: Mapping[str, tuple[int, int]], now: Mapping[str, tuple[int, int]]
 ) -> tuple[tuple[PairedCase, ...], tuple[Dropped, ...]]:
-    """Pair the pass counts of two sides by case; name what has no partner.
+    """Pair the pass counts of two sides by case; cases without a pair are named.
 
     Args:
-        base: (passes, n) of each case in the baseline; n = 0 where none was scored.
+        base: (passes, n) of each case in the baseline; n = 0 without a scored sample.
         now: the same of the run.
 
     Returns:
@@ -242,10 +242,10 @@ def pair_counts(
 def pair_scores(
     base: Mapping[str, Sequence[float]], now: Mapping[str, Sequence[float]]
 ) -> tuple[tuple[PairedScore, ...], tuple[Dropped, ...]]:
-    """Pair the scores of two sides by case; name what has no partner.
+    """Pair the scores of two sides by case; cases without a pair are named.
 
     Args:
-        base: the scores of each case in the baseline, finite; empty where none was scored.
+        base: the scores of each case in the baseline, finite; empty without a scored sample.
         now: the same of the run.
 
     Returns:

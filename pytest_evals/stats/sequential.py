@@ -1,4 +1,4 @@
-"""Stopping early without changing the answer, or with errors stated beforehand."""
+"""Sequential sampling: curtailed sampling, and Wald's test with stated error rates."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ def settled(passes: int, n: int, *, limit: int, verdict: Callable[[int], V]) -> 
     """Return a cell's verdict as soon as no remaining sample can change it.
 
     Curtailed sampling (Wetherill and Glazebrook 1986, "Sequential Methods in Statistics", chapter
-    2): the verdict equals that of all `limit` samples, so stopping adds no error. The rates of a
-    cell that stopped early are biased; metrics over many cells use the first samples of each.
+    2): the verdict equals that of all `limit` samples, so stopping adds no error. The pass rate of
+    a cell that stopped early is biased; metrics over many cells use the first samples of each.
 
     Args:
         passes: passes so far, 0..n.
         n: samples so far, 0..most.
         limit: samples of a full cell, >= 1.
-        verdict: gives the verdict of a full cell with this many passes; anything but None.
+        verdict: from the passes of a full cell to its verdict, which is never None.
 
     Returns:
-        The verdict, or None where the remaining samples can still change it.
+        The verdict, or None if the remaining samples can still change it.
 
     Raises:
         ValueError: impossible counts.
@@ -37,7 +37,7 @@ def settled(passes: int, n: int, *, limit: int, verdict: Callable[[int], V]) -> 
 
 
 def curtailed(passes: int, n: int, *, need: int, limit: int) -> bool | None:
-    """Return whether a cell passes, once that is certain: at least `need` of `limit` must pass.
+    """Return whether a cell passes, as soon as that is certain: `need` of `limit` must pass.
 
     Args:
         passes: passes so far, 0..n.
@@ -46,7 +46,7 @@ def curtailed(passes: int, n: int, *, need: int, limit: int) -> bool | None:
         limit: samples of a full cell, >= 1.
 
     Returns:
-        True or False as all `limit` samples would say, or None where more are needed.
+        The verdict of all `limit` samples, or None if more samples are needed.
 
     Raises:
         ValueError: impossible counts, or need is not in 0..most.
@@ -58,11 +58,10 @@ def curtailed(passes: int, n: int, *, need: int, limit: int) -> bool | None:
 
 @dataclass(frozen=True, slots=True)
 class Sprt:
-    """Wald's sequential test between two pass rates that the user states.
+    """Wald's sequential test between two pass rates.
 
-    Wald 1945, "Sequential tests of statistical hypotheses". Sampling goes on until the ratio of
-    likelihoods leaves (beta/(1-alpha), (1-beta)/alpha); the error rates are then at most about
-    alpha and beta.
+    Wald 1945, "Sequential tests of statistical hypotheses". Sampling continues until the likelihood
+    ratio leaves (beta/(1-alpha), (1-beta)/alpha). The error rates are at most about alpha and beta.
     """
 
     good: float
@@ -81,14 +80,15 @@ class Sprt:
         if not 0 < self.bad < self.good < 1:
             raise ValueError(f"0 < bad < good < 1 is needed, got {self.bad} and {self.good}")
         if not (0 < self.alpha < 0.5 and 0 < self.beta < 0.5):
-            raise ValueError(f"alpha and beta are inside (0, 0.5), got {self.alpha}, {self.beta}")
+            raise ValueError(
+                f"alpha and beta must be inside (0, 0.5), got {self.alpha}, {self.beta}"
+            )
 
     def first(self, outcomes: Iterable[bool]) -> Literal["good", "bad"] | None:
-        """Return what the first samples that decide say; None where none of them do.
+        """Return the first decision over the samples in order; None without a decision.
 
         Args:
-            outcomes: whether each sample passed, in order; what comes after the decision is not
-                looked at.
+            outcomes: whether each sample passed, in order; samples after the decision are ignored.
         """
         passes = n = 0
         for passed in outcomes:
@@ -99,7 +99,7 @@ class Sprt:
         return None
 
     def decide(self, passes: int, n: int) -> Literal["good", "bad"] | None:
-        """Return which rate the samples so far support, or None where more are needed.
+        """Return the rate that the samples so far support, or None if more are needed.
 
         Args:
             passes: passes so far, 0..n.

@@ -1,4 +1,4 @@
-"""The interval of a mean change, what it could have shown, and what would make it decisive."""
+"""The interval of a mean change, its minimum detectable effect, and what would settle the row."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from pytest_evals.stats.verdict import Outlook
 
 _BOUND = 0.95
 _POWER = 0.8
-_MOST_SAMPLES = 100
-_MOST_CASES = 1_000_000
+_MAX_SAMPLES = 100
+_MAX_CASES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """The per-case changes of one row, summed up."""
+    """The changes of one row's cases, summarized."""
 
     cases: int
     """C, >= 1."""
@@ -30,23 +30,23 @@ class Changes:
     """The variance (C-1) between the cases' changes; 0 with one case."""
 
     fewest: int
-    """min(n): the least number of independent samples on a side of a case, >= 1."""
+    """min(n): the least number of independent samples of a case on either side, >= 1."""
 
     noise: float | None
-    """The part of `spread` that sampling alone explains; None where single samples do not tell."""
+    """The part of `spread` due to sampling; None if unknown, with single samples."""
 
     noise_of_one: float | None
-    """That part if every case had one sample a side; None as `noise`."""
+    """That part with one sample per side of every case; None as `noise`."""
 
     def variance(self, *, cases: int | None = None, samples: int | None = None) -> float:
-        """Return V, the variance of D, as it is or for other numbers of cases or samples.
+        """Return V, the variance of D, for the actual or other numbers of cases and samples.
 
         V = (C·var(d) + 2/min(n)²)/C²: the variance of a mean with one pseudo-flip each way, so
         that a row without flips does not claim certainty.
 
         Args:
-            cases: C in the place of the real one.
-            samples: samples a side in the place of the real ones; only where `noise` is known.
+            cases: another C; None is the actual one.
+            samples: another number of samples per side; only if `noise` is known.
         """
         c = self.cases if cases is None else cases
         spread, fewest = self.spread, self.fewest
@@ -68,12 +68,12 @@ class Changes:
 def changes_of(
     pairs: Sequence[PairedCase] | Sequence[PairedScore], *, independent: bool
 ) -> Changes:
-    """Sum up the changes of one or more paired cases.
+    """Summarize the changes of one or more paired cases.
 
     Args:
         pairs: one or more.
         independent: whether samples of one case are independent draws; if not, a case counts as
-            one sample and more samples explain nothing.
+            one sample, and more samples reduce no variance.
 
     Raises:
         ValueError: there are no pairs.
@@ -91,9 +91,9 @@ def changes_of(
 def _noise(
     pairs: Sequence[PairedCase] | Sequence[PairedScore],
 ) -> tuple[float | None, float | None]:
-    """Average the variance of sampling over cases: as sampled, and with one sample a side.
+    """Return the mean sampling variance over cases: as sampled, and with one sample per side.
 
-    A side without repeats borrows the variance of the other side.
+    A side without repeats uses the variance of the other side.
     """
     sides: tuple[list[float], list[float]] = ([], [])
     for pair in pairs:
@@ -111,13 +111,13 @@ def _noise(
 
 
 def outlook(changes: Changes, *, margin: float, level: float, settled: bool) -> Outlook:
-    """Say what the row could have shown, and what would settle it if it is not settled.
+    """Return the minimum detectable effect of a row, and what would settle it.
 
-    The smallest drop is the δ whose estimate, with 80 % chance, falls below both bars of the mean
-    rule: -t(1-level)·sqrt(V) (the test and the upper end) and t(0.95)·sqrt(V) - margin (the lower
-    end), with normal power. What would settle is the least number that makes the interval of a
-    change like the one seen, with 80 % chance, end above -margin or below 0: from V with the
-    within-case part scaled by the samples, or with more cases like these.
+    The minimum detectable effect is the drop δ with an 80 % chance that its estimate falls below
+    both limits of the mean rule: -t(1-level)·sqrt(V) (the test and the upper end) and
+    t(0.95)·sqrt(V) - margin (the lower end), by normal power. A number of samples or cases settles
+    the row if the interval of a change like the observed one, with 80 % chance, ends above -margin
+    or below 0. V then has its within-case part scaled by the samples, or more cases like these.
 
     Args:
         changes: of the row.
@@ -144,7 +144,7 @@ def _smallest_drop(changes: Changes, margin: float, level: float) -> float:
 
 
 def _enough(changes: Changes, margin: float, level: float, cases: int) -> float:
-    """Return the standard error of D at which a change like this one is settled."""
+    """Return the standard error of D that settles a change like this one."""
     spare = normal_quantile(_POWER)
     passes = (changes.mean + margin) / (t_quantile(_BOUND, cases - 1) + spare)
     fails = -changes.mean / (t_quantile(1 - min(level, 1 - _BOUND), cases - 1) + spare)
@@ -155,7 +155,7 @@ def _enough_samples(changes: Changes, margin: float, level: float) -> int | None
     if changes.noise is None:
         return None
     bar = _enough(changes, margin, level, changes.cases) ** 2
-    return _least(lambda m: changes.variance(samples=m) <= bar, changes.fewest + 1, _MOST_SAMPLES)
+    return _least(lambda m: changes.variance(samples=m) <= bar, changes.fewest + 1, _MAX_SAMPLES)
 
 
 def _more_cases(changes: Changes, margin: float, level: float) -> int | None:
@@ -163,7 +163,7 @@ def _more_cases(changes: Changes, margin: float, level: float) -> int | None:
         error = _enough(changes, margin, level, cases)
         return changes.variance(cases=cases) <= error**2
 
-    total = _least(settles, changes.cases + 1, _MOST_CASES)
+    total = _least(settles, changes.cases + 1, _MAX_CASES)
     return None if total is None else total - changes.cases
 
 

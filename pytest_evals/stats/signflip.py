@@ -1,9 +1,10 @@
-"""The paired sign-flip test: did the per-case changes lean one way by more than chance?
+"""The paired sign-flip test: is the sum of the changes of all cases more extreme than by chance?
 
-Under "nothing changed" each case's change is as likely to have the other sign. The p-value is the
-share of the 2^m ways to sign the m non-zero changes whose sum is as extreme as the one seen (Fisher
-1935, "The Design of Experiments", section 21; Pitman 1937). With one binary sample a side it is the
-exact McNemar test (McNemar 1947).
+If nothing changed, each case's change is as likely to have the other sign. The p-value is the share
+of the 2^m signings of the m non-zero changes with a sum as extreme as the observed one (Fisher
+1935, "The Design of Experiments", section 21; Pitman 1937, "Significance tests which may be applied
+to samples from any populations"). With one binary sample per side it is the exact McNemar test
+(McNemar 1947, "Note on the sampling error of the difference between correlated proportions").
 """
 
 from bisect import bisect_right
@@ -26,29 +27,32 @@ class SignFlip:
     """The chance of a sum this low or lower if nothing changed, in (0, 1]."""
 
     method: str
-    """Which computation gave p: exact, or seeded draws with their number."""
+    """The computation of p: exact, or the number of seeded draws."""
 
     worse: int
-    """How many changes are negative."""
+    """The number of negative changes."""
 
     better: int
-    """How many changes are positive."""
+    """The number of positive changes."""
 
 
 def sign_flip(
     changes: Sequence[int] | Sequence[float], *, draws: int = 9999, seed: int = 0
 ) -> SignFlip:
-    """Test whether the changes lean down. To test whether they lean up, pass them negated.
+    """Test for a drop, one-sided. To test for a rise, pass the negated changes.
 
-    Exact for integers whose generating function is affordable (pass counts, at nearly any number
-    of cases) and for up to 26 non-zero real changes; beyond, `draws` seeded random signings, where
-    p = (1 + as extreme) / (1 + draws) (Phipson and Smyth 2010, "Permutation p-values should never
-    be zero"). Real sums closer than 1e-9 of the total size count as equal.
+    The test is exact for pass counts at nearly any number of cases, and for up to 26 non-zero real
+    changes. Otherwise it uses `draws` seeded random signings, with p = (1 + as extreme) /
+    (1 + draws) (Phipson and Smyth 2010, "Permutation p-values should never be zero"). Real sums
+    closer than 1e-9 of the total size count as equal.
 
     Args:
-        changes: one number per case, finite; all integers for the exact test of counts.
-        draws: signings to draw where the exact test is not affordable, >= 100.
+        changes: one finite number per case; all integers for the exact test of counts.
+        draws: sign flips to draw if the exact test is too expensive, >= 100.
         seed: of these draws; the same seed gives the same p.
+
+    Returns:
+        p in (0, 1], its method, and the numbers of worse and better cases.
 
     Raises:
         ValueError: a change is not finite, or too few draws.
@@ -91,7 +95,7 @@ def _binomial_half(k: int, n: int) -> float:
 
 
 def _reduced(changes: Sequence[int]) -> tuple[list[int], int, int]:
-    """Divide by the common divisor; give sizes, their total, and the sum of the positive ones."""
+    """Divide by the common divisor; return sizes, their total, and the sum of positive ones."""
     divisor = gcd(*changes)
     sizes = [abs(change) // divisor for change in changes]
     up = sum(change // divisor for change in changes if change > 0)
@@ -107,9 +111,9 @@ def _exact_cost(changes: Sequence[int]) -> float:
 def _exact_whole(changes: Sequence[int]) -> float:
     """Count the signings exactly, with the generating function of the sizes as one big integer.
 
-    The coefficient of x^t in the product of (1 + x^size) is the number of ways in which the
-    positive changes sum to t. Coefficients stand side by side in slots of m+1 bits, which none of
-    them can overflow; the slots up to t are summed by one remainder (a digit sum in base 2^(m+1)).
+    The coefficient of x^t in the product of (1 + x^size) counts the signings with positive changes
+    of sum t. Coefficients are slots of m+1 bits, which cannot overflow. One remainder sums the
+    slots up to t (a digit sum in base 2^(m+1)).
     """
     sizes, total, up = _reduced(changes)
     if 2 * up >= total:  # the distribution is symmetric: count the smaller tail
@@ -144,9 +148,9 @@ def _signed_sums(changes: Sequence[float]) -> list[float]:
 
 
 def _drawn(changes: Sequence[float], draws: int, seed: int) -> float:
-    """Draw signings eight cases at a time: one random byte picks one of a table's 256 sums.
+    """Draw signings eight cases at a time: a random byte selects one of a table's 256 sums.
 
-    All draws go through one table before the next: a table fits the processor's nearest cache.
+    All draws use one table before the next, so that the table stays in the processor's cache.
     """
     bar = sum(changes) + 1e-9 * sum(map(abs, changes))
     rng = Random(seed)  # noqa: S311 - a repeatable draw, no secret
@@ -159,18 +163,21 @@ def _drawn(changes: Sequence[float], draws: int, seed: int) -> float:
 
 
 def fewest_changes(alpha: float) -> int:
-    """Return how many cases must change, all for the worse, before p can reach alpha.
+    """Return the least number of changed cases, all worse, with which p can reach alpha.
 
     With m changes the least p is 2^-m.
 
     Args:
         alpha: inside (0, 1).
 
+    Returns:
+        m, >= 1.
+
     Raises:
         ValueError: alpha is not inside (0, 1).
     """
     if not 0 < alpha < 1:
-        raise ValueError(f"alpha is inside (0, 1), got {alpha}")
+        raise ValueError(f"alpha must be between 0 and 1 (exclusive), got {alpha}")
     m = 1
     while 0.5**m > alpha:
         m += 1
@@ -183,6 +190,9 @@ def mcnemar(worse: int, better: int) -> float:
     Args:
         worse: pairs that passed before and fail now, >= 0.
         better: pairs that failed before and pass now, >= 0.
+
+    Returns:
+        A probability in (0, 1].
 
     Raises:
         ValueError: a count is negative.

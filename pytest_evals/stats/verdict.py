@@ -1,4 +1,4 @@
-"""The result of comparing one row: a verdict and every number behind it."""
+"""RowVerdict: the verdict of one comparison, with all its numbers."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,40 +6,40 @@ from typing import Literal
 from pytest_evals.stats.rows import Dropped
 
 Verdict = Literal["regressed", "passed", "inconclusive"]
-"""Worse for sure; not worse than the margin allows for sure; neither."""
+"""regressed: significantly worse. passed: any drop is under the margin. inconclusive: neither."""
 
 Rule = Literal["break", "mean", "noise-free"]
-"""Which rule says that a row regressed."""
+"""The rule by which a row regressed."""
 
 Unit = Literal["passes", "score"]
-"""What a row's numbers are: pass rates (shown in points of 100) or scores (shown as they are)."""
+"""The unit of a row: pass rates (shown in points of 100) or scores (shown unchanged)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConfirmPlan:
-    """Which cases of a row to ask again, and how often; fixed before any answer is drawn."""
+    """The cases of a row to call again, and how often; fixed before any sample is drawn."""
 
     row: str
     """The row's name."""
 
     cases: tuple[str, ...]
-    """The flagged cases to ask again, in order of their ids; empty where none is to be asked."""
+    """The flagged cases to call again, in order of their ids; empty if none."""
 
     n: int
-    """How many more samples of each of these cases to draw, >= 0. A case may be left alone after
-    its first pass: it is no break then."""
+    """The confirmation samples of each of these cases, >= 0. Sampling of a case may stop at its
+    first pass, as it is no break then."""
 
     reason: str | None
-    """Why flagged cases are not asked; None where they are, or where none is flagged."""
+    """Why flagged cases are not called again; None if they are, or if none is flagged."""
 
 
 @dataclass(frozen=True, slots=True)
 class MeanTest:
-    """The mean rule's numbers."""
+    """The numbers of the mean rule."""
 
     change: float
-    """D: the mean over cases of (mean now - mean in the baseline); rates -1..1, else the score's
-    unit."""
+    """D: the mean over cases of (mean now - mean in the baseline); -1..1 for rates, otherwise in
+    the unit of the score."""
 
     low: float | None
     """The lower end of the interval of D; None with fewer than 2 cases."""
@@ -57,51 +57,51 @@ class MeanTest:
     """p corrected over the rows; compared with alpha_mean."""
 
     method: str
-    """How p was computed."""
+    """The method of p."""
 
     worse: int
-    """Cases whose mean fell."""
+    """Cases with a lower mean."""
 
     better: int
-    """Cases whose mean rose."""
+    """Cases with a higher mean."""
 
 
 @dataclass(frozen=True, slots=True)
 class BreakTest:
-    """The break rule's numbers."""
+    """The numbers of the break rule."""
 
     flagged: tuple[str, ...]
     """Cases that passed all of 3 or more baseline samples and failed all samples now."""
 
     confirmed: tuple[str, ...]
-    """Flagged cases that did not pass when asked again either (all flagged ones when r is 0)."""
+    """Flagged cases without a pass on confirmation (all flagged cases if r is 0)."""
 
     recovered: tuple[str, ...]
-    """Flagged cases that passed when asked again."""
+    """Flagged cases that passed on confirmation."""
 
     unanswered: tuple[str, ...]
-    """Flagged cases that were not asked again, or gave fewer than r scored answers."""
+    """Flagged cases with fewer than r scored confirmation samples."""
 
     flipped: tuple[str, ...]
-    """Cases that passed all of their fewer than 3 independent baseline samples and fail all now.
-    Listed; they never block."""
+    """Cases with fewer than 3 independent baseline samples that passed all of them and fail all
+    now. They are listed, and never block."""
 
     more: int
     """r, the confirmation samples of each flagged case."""
 
     baseline_samples: tuple[int, ...]
-    """The different numbers of baseline samples of the confirmed cases, ascending."""
+    """The distinct numbers of baseline samples of the confirmed cases, ascending."""
 
     later_samples: tuple[int, ...]
-    """The different numbers of failed samples of the confirmed cases, r included, ascending."""
+    """The distinct numbers of failed samples of the confirmed cases, r included, ascending."""
 
     correlation: float
-    """How alike the samples of one run look, 0..0.6: the mean of the correlations that `p` reckons
-    with. About 0.01 where nothing is seen either way; 0 where nothing is confirmed. The higher, the
-    less a break counts."""
+    """The correlation of samples of one run, 0..0.6: the mean of the correlations in `p`. About
+    0.01 without evidence; 0 without a confirmed case. A higher correlation makes breaks weaker
+    evidence."""
 
     p: float
-    """The chance of so many confirmed breaks if nothing changed, 0..1."""
+    """The chance of as many confirmed breaks if nothing changed, 0..1."""
 
     p_adjusted: float
     """p corrected over the rows; compared with alpha_break."""
@@ -109,27 +109,27 @@ class BreakTest:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What this comparison could have seen, and what would settle it."""
+    """The minimum detectable effect of a comparison, and what would settle it."""
 
     smallest_drop: float | None
-    """The smallest true drop that the mean rule would have blocked with 80 % chance, in the row's
-    unit; None where no drop could have been seen."""
+    """The minimum detectable effect: the smallest true drop that the mean rule blocks with 80 %
+    probability, in the row's unit; None if no drop is detectable."""
 
     changes_needed: int
-    """How many cases must change, all for the worse, before the mean rule can block."""
+    """The least number of changed cases, all worse, with which the mean rule can block."""
 
     samples: int | None
-    """Samples per case, in the baseline and the run, that would settle an inconclusive row; None
-    where it is settled, samples cannot settle it, or one sample a side does not tell."""
+    """Samples per case, in the baseline and the run, that would settle an inconclusive row; None if
+    it is settled, if samples cannot settle it, or if that is unknown from one sample per side."""
 
     cases: int | None
-    """How many more cases would settle an inconclusive row; None where it is settled or samples
-    do."""
+    """Further cases that would settle an inconclusive row; None if it is settled, or if samples
+    would settle it."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowVerdict:
-    """The verdict on one row."""
+    """The verdict of one row."""
 
     name: str
     """The row's name."""
@@ -138,53 +138,53 @@ class RowVerdict:
     """regressed, passed or inconclusive."""
 
     rule: Rule | None
-    """Which rule found the regression; None where there is none."""
+    """The rule that found the regression; None without one."""
 
     blocking: bool
-    """Whether it fails the gate: regressed, or inconclusive under strict rules; never where the
-    row is exploratory."""
+    """Whether it fails the gate: regressed, or inconclusive under strict rules; never for an
+    exploratory row."""
 
     exploratory: bool
     """Whether the row was not declared before the run."""
 
     unit: Unit
-    """What the numbers are."""
+    """The unit of the numbers."""
 
     cases: int
-    """Pairs compared, >= 0."""
+    """Compared pairs, >= 0."""
 
     dropped: tuple[Dropped, ...]
-    """Cases without a partner."""
+    """Cases without a pair."""
 
     margin: float
-    """The drop that was tolerated, in the row's unit."""
+    """The tolerated drop, in the row's unit."""
 
     worse: tuple[str, ...]
-    """Cases whose mean fell, in order of their ids."""
+    """Cases with a lower mean, in order of their ids."""
 
     better: tuple[str, ...]
-    """Cases whose mean rose, in order of their ids."""
+    """Cases with a higher mean, in order of their ids."""
 
     mean: MeanTest | None
-    """The mean rule's numbers; None for a noise-free row or one without pairs."""
+    """The numbers of the mean rule; None for a noise-free row, or without pairs."""
 
     breaks: BreakTest | None
-    """The break rule's numbers; None for a noise-free row, scores, or no pairs."""
+    """The numbers of the break rule; None for a noise-free row, for scores, or without pairs."""
 
     outlook: Outlook | None
-    """What could have been seen; None where there is no mean test."""
+    """The minimum detectable effect, and what would settle the row; None without a mean test."""
 
     improved: bool
-    """Whether the whole interval lies above 0 (for a noise-free row: D itself). No verdict rests
-    on it."""
+    """Whether the complete interval is above 0 (for a noise-free row: D). No verdict depends on
+    it."""
 
     sentence: str
     """The verdict in words, one or two sentences."""
 
     notes: tuple[str, ...]
-    """What else a reader should know, a sentence each."""
+    """Further facts, a sentence each."""
 
     @property
     def change(self) -> float | None:
-        """D, the mean change over cases; None where there is no mean test."""
+        """D, the mean change over cases; None without a mean test."""
         return self.mean.change if self.mean else None

@@ -1,1 +1,1 @@
-"""Verdicts: gates, baselines, diffs, and the one decision on a run. Pure."""
+"""Verdicts on a run: gates, baselines, diffs, and the decision. Pure."""

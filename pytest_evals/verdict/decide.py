@@ -7,12 +7,12 @@ from pytest_evals.verdict.gate.spec import GateVerdict, Role
 
 
 def decide(verdicts: Sequence[GateVerdict]) -> Decision:
-    """Return what the verdicts of all gates come to.
+    """Return the decision that follows from the verdicts of all gates.
 
-    Gates marked ``primary`` say what the change is for, the others guard. Where no gate is marked,
-    all are primary. A failed primary gate rejects. A failed guardrail rejects too, unless a primary
-    gate's metric rose beyond noise: that is a tradeoff, for a person to weigh. What was not judged,
-    or cannot be told, is to be investigated.
+    Gates marked ``primary`` measure the purpose of a change; the others are guardrails. Without a
+    mark, all gates are primary. A failed primary gate rejects. A failed guardrail rejects too,
+    unless the metric of a primary gate rose significantly: then it is a tradeoff, for a person to
+    weigh. Gates that are not evaluated or inconclusive lead to "investigate".
 
     Args:
         verdicts: of all gates of a run.
@@ -21,16 +21,16 @@ def decide(verdicts: Sequence[GateVerdict]) -> Decision:
     primary = [verdict for verdict in verdicts if _role(verdict, marked=marked) == "primary"]
     guards = [verdict for verdict in verdicts if _role(verdict, marked=marked) == "guardrail"]
     if not verdicts:
-        return Decision(decision="investigate", reasons=("no gate was judged",))
+        return Decision(decision="investigate", reasons=("no gate was evaluated",))
     if failed := _in(primary, "failed"):
         return _because("reject", failed)
-    if untold := _in(primary, "incomplete", "skipped"):
-        return _because("investigate", untold)
+    if pending := _in(primary, "incomplete", "skipped"):
+        return _because("investigate", pending)
     if failed := _in(guards, "failed"):
         rose = [verdict for verdict in primary if verdict.improved]
         return _because("tradeoff", [*failed, *rose]) if rose else _because("reject", failed)
-    if untold := _in(verdicts, "incomplete", "skipped", "inconclusive"):
-        return _because("investigate", untold)
+    if pending := _in(verdicts, "incomplete", "skipped", "inconclusive"):
+        return _because("investigate", pending)
     return _because("accept", verdicts)
 
 

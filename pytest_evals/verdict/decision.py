@@ -1,18 +1,18 @@
-"""Decision: a run against its baseline in one word, with the reasons. Pure."""
+"""Decision: the verdict on a run in one word, with its reasons."""
 
 from typing import Literal
 
 from pytest_evals.ground.canonical import Frozen
 
 DecisionWord = Literal["accept", "reject", "investigate", "tradeoff"]
-"""Every gate passed; a gate failed; something cannot be told; a primary gate's metric rose beyond
-noise while a guardrail failed."""
+"""accept: every gate passed. reject: a gate failed. investigate: a gate is inconclusive or not
+evaluated. tradeoff: the metric of a primary gate rose significantly, and a guardrail failed."""
 
 
 class Decision(Frozen):
-    """What to do with a change."""
+    """The decision on a change."""
 
     decision: DecisionWord
-    """The one word."""
+    """The decision in one word."""
     reasons: tuple[str, ...] = ()
-    """Why, a sentence each, the gravest first."""
+    """The reasons, a sentence each, the gravest first."""

@@ -197,7 +197,7 @@ def test_check_names_file_and_line_of_what_is_wrong(here, evals_cli):
         "baselines/live.jsonl:3",
     ]
     assert told["baselines/support.jsonl"][0].startswith("baselines/support.jsonl:2")
-    assert "the baseline is cut off" in told["baselines/support.jsonl"][0]
+    assert "the baseline is truncated" in told["baselines/support.jsonl"][0]
     assert told["baselines/plain.jsonl"][0].startswith("baselines/plain.jsonl:1: an unresolved me")
     status, out, _ = evals_cli("baseline", "check")
     assert status == 1

@@ -137,7 +137,7 @@ def test_a_baseline_that_cannot_be_read_stops_it(store, evals_cli, own_project):
     before = ids(store)
     status, _, err = evals_cli("prune", "--keep", "0", "--yes")
     assert (status, ids(store)) == (1, before)
-    assert "the baseline is cut off" in err
+    assert "the baseline is truncated" in err
 
 
 @pytest.mark.usefixtures("live_alone")

@@ -169,7 +169,7 @@ def test_an_edited_case_is_not_compared():
         ("case_edited", ("scorers",)),
     ]
     assert [f"{d.case}: {d.reason}" for d in found.dropped] == [
-        "a: its question changed",
+        "a: its input or reference answer changed",
         "b: its assertions changed",
     ]
     assert (found.tests[0].result.cases, found.verdict) == (1, "inconclusive")

@@ -99,7 +99,7 @@ def test_ties_and_overlaps_are_said():
     assert found.rows[0].p_first is None
     assert found.rows[1].p_first == 1.0
     assert found.rows[2].p_first < 0.05
-    assert found.notes[0].startswith("These cases do not tell a from b (paired by case")
+    assert found.notes[0].startswith("a does not differ significantly from b (paired by case")
 
 
 def test_the_front():
@@ -111,7 +111,7 @@ def test_the_front():
     found = board({"best": made(9, 3.0), "cheap": made(5, 1.0), "bad": made(4, 2.0),
                    "unpriced": made(8, None)})  # fmt: skip
     assert {"best", "cheap"} == {row.name for row in found.rows if row.front}
-    assert "The cost of unpriced is unknown, so they are on no front." in found.notes
+    assert "The cost of unpriced is unknown, so no Pareto front includes them." in found.notes
 
 
 def test_scores_of_some_cases_only():

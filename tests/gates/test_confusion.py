@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
-from pytest_evals.metrics.confusion import MOST_LABELS, compute_confusion, compute_confusions
+from pytest_evals.metrics.confusion import MAX_LABELS, compute_confusion, compute_confusions
 from pytest_evals.metrics.prevalence import corrected_rates
 from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.score import NO_LABEL
@@ -72,7 +72,7 @@ def test_there_is_one_for_each_model_and_scorer_that_gives_labels():
 
 def test_many_labels_are_no_classes():
     """A scorer whose labels are all different would draw a page of noughts."""
-    names = [f"l{i}" for i in range(MOST_LABELS + 1)]
+    names = [f"l{i}" for i in range(MAX_LABELS + 1)]
     assert compute_confusion(labelled(list(zip(names, names, strict=True))), "mood", "m") is None
 
 
@@ -101,11 +101,11 @@ def test_a_judges_pass_rate_stands_beside_the_corrected_one():
 
 
 def test_what_cannot_be_corrected_says_why():
-    """A judge that may not tell passes from fails; a judge that scored nothing."""
+    """A judge that may not distinguish passes from fails; a judge that scored nothing."""
     poor = JudgeError(passed_right=5, passed=10, failed_right=5, failed=10)
     _, corrected = corrected_rates(judged({"a": "+", "b": "-"}), {"helpful": poor})
     assert corrected.value is None
-    assert "may not tell passes from fails" in corrected.absent
+    assert "may not distinguish passes from fails" in corrected.absent
     _, corrected = corrected_rates(judged({"a": "+"}), {"other": JUDGE})
     assert "other scores none of these cases" == corrected.absent
 

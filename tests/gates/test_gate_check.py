@@ -73,4 +73,4 @@ def test_models_that_are_not_known_yet_are_not_checked():
 def test_a_gate_twice():
     """Two gates of one text would be two tests of one name."""
     [(loc, message)] = problems("pass@1 >= 0.9", "pass@1  >= 0.9")
-    assert (loc, message) == (("gates", 1), "gate `pass@1 >= 0.9` stands twice (as number 1 too)")
+    assert (loc, message) == (("gates", 1), "duplicate gate `pass@1 >= 0.9`, first as number 1")

@@ -92,12 +92,12 @@ def test_judges_without_a_vote_are_named(pytester, monkeypatch, evals):
     result = evals("--evals-json=out.json", "support.evals.yaml")
     result.stdout.fnmatch_lines(
         [
-            f"evals: judge {name} of support has no vote (50 scores): it has no certificate"
+            f"evals: judge {name} of support is advisory, not counted (50 scores): it has no certificate"
             for name in ("grounded", "helpful", "polite")
         ]
     )
     notes = json.loads((pytester.path / "out.json").read_text())["run"]["notes"]
-    assert 3 == sum("has no vote" in note for note in notes)
+    assert 3 == sum("is advisory, not counted" in note for note in notes)
 
 
 def test_a_judge_that_votes_is_not_named(certified, evals):
@@ -105,9 +105,11 @@ def test_a_judge_that_votes_is_not_named(certified, evals):
     command = ["calibrate", "support.evals.yaml", "--judge", "polite", "--run", "latest"]
     assert 1 == main(command)
     result = evals("support.evals.yaml")
-    result.stdout.no_fnmatch_line("*judge helpful of support has no vote*")
+    result.stdout.no_fnmatch_line("*judge helpful of support is advisory*")
     result.stdout.fnmatch_lines(
-        ["*judge polite of support has no vote (50 scores): its certificate fails: 3 of 5 *"]
+        [
+            "*judge polite of support is advisory, not counted (50 scores): its certificate fails: 3 of 5 *"
+        ]
     )
 
 
@@ -128,7 +130,7 @@ def test_an_expected_judge_score_without_a_vote_is_named(write, evals):
     result = evals(name)
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(
-        ["evals: judge expect of kind has no vote (1 score): it has no certificate"]
+        ["evals: judge expect of kind is advisory, not counted (1 score): it has no certificate"]
     )
 
 

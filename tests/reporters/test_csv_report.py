@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 
 from pytest_evals.report import Report
-from pytest_evals.reporters.csv import LONGEST, CsvReporter, disarm_formulas, pieces
+from pytest_evals.reporters.csv import MAX_TEXT, CsvReporter, disarm_formulas, pieces
 from pytest_evals.score import Score, ScoreError
 from tests.reporters.text_makers import HOSTILE, report, trial
 
@@ -105,7 +105,7 @@ def test_marks_of_formulas_behind_spaces() -> None:
 def test_long_texts_are_cut() -> None:
     """A megabyte does not fit a spreadsheet's cell: it is cut, and says so."""
     cell = disarm_formulas("x" * 1_000_000)
-    assert f"... {1_000_000 - LONGEST} more characters" == cell.split("\n")[1]
+    assert f"... {1_000_000 - MAX_TEXT} more characters" == cell.split("\n")[1]
     assert len(cell) < 32_767
 
 

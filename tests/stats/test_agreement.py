@@ -235,7 +235,7 @@ def test_a_judge_that_may_be_a_coin_corrects_nothing():
     """The interval of sensitivity + specificity - 1 reaches 0."""
     found = rogan_gladen(0.5, 100, JudgeError(6, 10, 6, 10), n=100, cases=100)
     assert isinstance(found, Absent)
-    assert "may not tell passes from fails" in found.reason
+    assert "may not distinguish passes from fails" in found.reason
 
 
 def test_rogan_gladen_covers():

@@ -84,9 +84,12 @@ def test_rows_are_corrected_together_and_dropped_pairs_named():
 
 
 def test_too_few_cases_have_no_interval():
-    """Five cases cannot reject anything at 95 %; no pairs have no change."""
+    """Five cases are too few for an interval at 95 %; no pairs have no change."""
     few = one([0.1, 0.2, 0.3, 0.1, 0.2])
-    assert (few.low, few.unknown) == (None, "5 cases cannot reject anything at 0.95 confidence")
+    assert (few.low, few.unknown) == (
+        None,
+        "5 cases are too few for an interval at 0.95 confidence",
+    )
     none = compare({"row": ({"a": [1.0]}, {"b": [1.0]})})[0]
     assert (none.change, none.p, none.cases, none.unknown) == (None, 1.0, 0, "no pairs")
 
@@ -123,7 +126,7 @@ def test_how_many_must_differ(rows, correction):
         )
         found = compare({"row": sides, **family}, correction=correction)[0]
         assert found.too_few == (worse < found.changes_needed)
-        assert found.told == (worse >= found.changes_needed)
+        assert found.is_significant == (worse >= found.changes_needed)
 
 
 def test_the_smallest_difference_is_found_four_times_of_five():
@@ -133,6 +136,8 @@ def test_the_smallest_difference_is_found_four_times_of_five():
         sure = one([rng.gauss(0, 0.2) for _ in range(cases)])
         found = 0
         for _ in range(200):
-            found += one([rng.gauss(sure.smallest, 0.2) for _ in range(cases)], draws=400).told
+            found += one(
+                [rng.gauss(sure.smallest, 0.2) for _ in range(cases)], draws=400
+            ).is_significant
         assert 0.5 < found / 200 <= 1
     assert one([0.1] * 5).smallest is None

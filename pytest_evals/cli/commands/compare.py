@@ -189,7 +189,7 @@ def _cells(row: "ComparisonRow", args: argparse.Namespace) -> list[str]:
 
 def _is_worth_a_sentence(row: "ComparisonRow") -> bool:
     """Whether a row is about all cases, or significant."""
-    return row.measure.part is None or row.result.told
+    return row.measure.part is None or row.result.is_significant
 
 
 def _print(paper: Paper, args: argparse.Namespace, comparisons: _Comparisons) -> None:

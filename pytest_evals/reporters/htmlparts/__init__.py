@@ -1,1 +1,1 @@
-"""The parts of the HTML report: each makes plain values of a Report, for the templates."""
+"""Parts of the HTML report: each turns a report into plain values or drawings for a template."""

@@ -1,4 +1,4 @@
-"""The figures of how judges agree with people, drawn from their certificates."""
+"""Figures of calibration reports: the agreement of judges with human labels. Pure."""
 
 from markupsafe import Markup
 
@@ -11,7 +11,7 @@ _SHOWN = {"precision": "precision", "recall": "recall", "f1": "F1", "kappa": "ka
 
 
 def calibration(certificate: Certificate) -> Figure | None:
-    """Return the figure of one judge; None where nothing was measured."""
+    """Return the figure of one judge; None if nothing was measured."""
     rates = [(title, certificate.metrics.get(name)) for name, title in _SHOWN.items()]
     measured = [
         (title, rate) for title, rate in rates if rate is not None and rate.value is not None
@@ -23,13 +23,13 @@ def calibration(certificate: Certificate) -> Figure | None:
     marks = [*_axis(scale, height)]
     for place, (title, rate) in enumerate(measured):
         marks += _row(title, rate, place * 28.0 + 18, scale)
-    labels, dangerous = certificate.labels, certificate.dangerous
+    labels, false_passes = certificate.labels, certificate.dangerous
     raters = f" by {len(labels.raters)} people" if labels.raters else ""
     return Figure(
         title=f"Judge {certificate.judge} against people",
         note=f"Measured on {labels.items} answers labelled{raters}, with 95% intervals. "
-        "Dangerous errors (the judge passes what people fail): "
-        f"{dangerous.count} of {dangerous.n}.",
+        "False passes (judge passed, human failed): "
+        f"{false_passes.count} of {false_passes.n}.",
         drawing=picture(
             _WIDTH, height, f"Agreement of judge {certificate.judge} with people", *marks
         ),
@@ -47,7 +47,7 @@ def _axis(scale: Scale, height: float) -> list[Markup]:
 
 
 def _row(title: str, rate: Rate, y: float, scale: Scale) -> list[Markup]:
-    """Return one measure with its interval and its numbers."""
+    """Return one metric with its interval and its numbers."""
     value, interval = rate.value or 0.0, ""
     marks = []
     if rate.low is not None and rate.high is not None:
@@ -62,7 +62,7 @@ def _row(title: str, rate: Rate, y: float, scale: Scale) -> list[Markup]:
 
 
 def _confusion(certificate: Certificate) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return the table of what people and the judge said."""
+    """Return the confusion table of human labels and the judge's."""
     counts = certificate.confusion
     if not counts:
         return ()

@@ -1,4 +1,4 @@
-"""What changed against the baseline: groups of cases, each with its answers side by side. Pure."""
+"""Changes against the baseline as groups of cases, with a word diff of the answers. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,23 +11,23 @@ from pytest_evals.reporters.htmlparts.words import Piece, word_diff
 from pytest_evals.verdict.diff import Diff, DiffEntry
 
 _TITLES = {
-    "regressed": ("Regressed", "passes less often than before, beyond what noise does to one case"),
+    "regressed": ("Regressed", "passes significantly less often than in the baseline"),
     "errored": ("Errored", "no sample could be scored now"),
     "added_failing": ("New and failing", "not in the baseline, and not every sample passes"),
     "removed": ("Removed", "in the baseline, but not in this run"),
     "drifted": ("Drifted", "still passes, but the answer or its tool calls changed"),
-    "still_failing": ("Still failing", "passed neither before nor now, and fails otherwise"),
+    "still_failing": ("Still failing", "no sample passed before or now, and other assertions fail"),
     "case_edited": (
         "Edited",
-        "the question, the reference or the assertions changed: not compared",
+        "the input, the reference or the assertions changed: not compared",
     ),
-    "flaky": ("Flaky", "moved, within noise"),
-    "fixed": ("Fixed", "passes more often than before, beyond noise"),
+    "flaky": ("Changed, not significant", "passes more or less often, but not significantly"),
+    "fixed": ("Fixed", "passes significantly more often than in the baseline"),
     "added_passing": ("New and passing", "not in the baseline, and every sample passes"),
 }
 _OPEN = ("regressed", "errored")
-SHOWN = 20
-"""Entries of a group that are written out; the filter finds the others."""
+MAX_SHOWN = 20
+"""Entries of a group on the page; the filter shows the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +38,15 @@ class ChangeEntry:
     case: str
     model: str
     trial: str | None
-    """The node id of its worst trial; None where it has none in this run."""
+    """The node id of its worst trial; None without a trial in this run."""
     blocking: bool
     before: str
-    """Passed of all samples, ``5/5``; a dash where unknown."""
+    """Passed of scored samples, ``5/5``; a dash if unknown."""
     now: str
     pieces: tuple[Piece, ...]
     reasons: tuple[str, ...]
     facts: tuple[str, ...]
-    """What else moved: scores, tools, tokens, cost."""
+    """Other changes: scores, tools, tokens, edited parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +62,12 @@ class ChangeGroup:
 
 
 def change_groups(report: Report, data: PageData) -> list[ChangeGroup]:
-    """Return what changed in all datasets, the gravest class first."""
+    """Return the changes of all datasets by class, the gravest class first."""
     entries: dict[str, list[ChangeEntry]] = {}
     for diff in _diffs(report):
         for entry in diff.entries:
             of_class = entries.setdefault(entry.kind, [])
-            if len(of_class) < SHOWN:
+            if len(of_class) < MAX_SHOWN:
                 of_class.append(_entry(diff, entry, data))
     numbers = change_counts(report)
     return [
@@ -95,7 +95,7 @@ def change_counts(report: Report) -> dict[str, int]:
 
 
 def index_changes(report: Report, data: PageData) -> list[dict[str, Any]]:
-    """Return every entry that has trials in this run, as the page's script reads it."""
+    """Return every entry with trials in this run, as the page's script reads it."""
     models = {model: place for place, model in enumerate(data.models)}
     rows = []
     for diff in _diffs(report):
@@ -120,7 +120,7 @@ def index_changes(report: Report, data: PageData) -> list[dict[str, Any]]:
 
 
 def class_title(name: str) -> str:
-    """Return what people call a class."""
+    """Return the title of a class."""
     return _TITLES[name][0] if name in _TITLES else name.replace("_", " ").capitalize()
 
 
@@ -131,7 +131,7 @@ def _diffs(report: Report) -> list[Diff]:
 
 
 def _entry(diff: Diff, entry: DiffEntry, data: PageData) -> ChangeEntry:
-    """Return one entry as it is shown."""
+    """Return one entry with its answers and its other changes."""
     same = entry.answer_before == entry.answer
     pieces: tuple[Piece, ...] = ()
     if entry.answer_before is not None or entry.answer is not None:
@@ -159,7 +159,7 @@ def _passes(passes: int | None, n: int | None) -> str:
 
 
 def _facts(entry: DiffEntry) -> list[str]:
-    """Return what else moved, in words."""
+    """Return the other changes, in words."""
     facts = [
         f"{name} {_number(change.before)} → {_number(change.now)}"
         for name, change in entry.scores.items()
@@ -186,7 +186,7 @@ def _names(names: tuple[str, ...]) -> str:
 
 
 def _worst_trial(data: PageData, key: tuple[str, str], model: str) -> str | None:
-    """Return the first trial that did not pass, else the first."""
+    """Return the first trial that did not pass; if all passed, the first."""
     case = data.cases.get(key)
     cell: list[tuple[int, int, int]] = [] if case is None else case.cells.get(model, [])
     if not cell:
@@ -197,6 +197,6 @@ def _worst_trial(data: PageData, key: tuple[str, str], model: str) -> str | None
 
 
 def class_titles(report: Report) -> Mapping[str, str]:
-    """Return the classes that occur, with what people call them, for the filter."""
+    """Return the occurring classes with their titles, for the filter."""
     names = {entry.kind for diff in _diffs(report) for entry in diff.entries}
     return {name: class_title(name) for name in _TITLES if name in names}

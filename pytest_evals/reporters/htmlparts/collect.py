@@ -1,7 +1,7 @@
-"""Survey: one reading of all trials, for everything that the page shows of them.
+"""PageData: all trials of a report, read once for the HTML page.
 
-It keeps a tally of each trial for tables and charts, an index for filters, and the details,
-packed. What is written into the page has become harmless here.
+It holds the numbers of each trial for tables and charts, an index for filters, and the compressed
+details. All texts are neutralized here.
 """
 
 from collections.abc import Mapping
@@ -18,28 +18,28 @@ from pytest_evals.reporters.htmlparts.detail import TrialDetail
 from pytest_evals.result import Outcome, TrialResult
 
 CHUNK = 100
-"""Trials whose details are unpacked together."""
+"""Trials per chunk of compressed details."""
 
 ROOM = 12_000_000
-"""Characters that the packed details of all trials may take; texts are cut shorter to meet it."""
+"""Characters for the compressed details of all trials; texts are truncated to meet it."""
 
-LONGEST = (40_000, 4_000, 1_000, 200)
-"""Characters of a text that are kept, from much room to little."""
+TEXT_LIMITS = (40_000, 4_000, 1_000, 200)
+"""Characters of a text before it is truncated, from much room to little."""
 
 MANY = 2_000
-"""Trials from which on it is not taken for granted that there is much room."""
+"""Trials above which texts start with the second limit."""
 
 STATUSES = ("passed", "failed", "tolerated", "errored", "skipped", "revised", "unneeded")
-"""What a trial's number in the index stands for. Revised is passed, but not at the first answer,
-which is what metrics count; unneeded was left out because nothing could depend on it any more."""
+"""The statuses that a trial's number in the index stands for. revised: passed after a revision,
+which metrics do not count as passed. unneeded: left out, as no verdict depended on it."""
 
 NOT_RUN = (STATUSES.index("skipped"), STATUSES.index("unneeded"))
-"""The numbers of trials that say nothing of an answer."""
+"""The status numbers of trials without an answer to evaluate."""
 
 
 @dataclass
 class CaseRow:
-    """What was read of one case under one dataset."""
+    """The trials of one case, by model."""
 
     dataset: str
     case: str
@@ -47,11 +47,11 @@ class CaseRow:
     tags: tuple[str, ...]
     place: int
     cells: dict[str, list[tuple[int, int, int]]] = field(default_factory=dict)
-    """Model -> (sample, the number of its status, its place in the index), in order."""
+    """Model -> (sample, status number, place in the index), in order."""
 
     @property
     def share(self) -> float:
-        """The share of its trials that passed, 0..1; 1 where none was asked."""
+        """The share of its trials that passed, 0..1; 1 if none was run."""
         every = [status for cell in self.cells.values() for _, status, _ in cell]
         asked = [status for status in every if status not in NOT_RUN]
         return asked.count(0) / len(asked) if asked else 1.0
@@ -59,20 +59,20 @@ class CaseRow:
 
 @dataclass
 class PageData:
-    """What was read."""
+    """The collected trials."""
 
     tables: dict[str, TrialTable] = field(default_factory=dict)
-    """By the dataset's name."""
+    """By dataset name."""
     cases: dict[tuple[str, str], CaseRow] = field(default_factory=dict)
     declared: list[str] = field(default_factory=list)
-    """The models as they were declared, then others."""
+    """The models in declared order, then others."""
     models: list[str] = field(default_factory=list)
-    """The same, harmless."""
+    """The same, neutralized."""
     index: dict[str, list[Any]] = field(default_factory=dict)
-    """One list a column, one value a trial."""
+    """One list per column, one value per trial."""
     chunks: list[str] = field(default_factory=list)
     cut: int = 0
-    """Texts that are not whole."""
+    """Truncated texts."""
 
     @property
     def scorers(self) -> list[str]:
@@ -80,7 +80,7 @@ class PageData:
         return sorted({name for table in self.tables.values() for name in table.scorers})
 
     def worst_first(self) -> list[CaseRow]:
-        """Return the cases, those that pass least first; equal ones as they were planned."""
+        """Return the cases, the lowest pass rate first, then in planned order."""
         return sorted(self.cases.values(), key=lambda seen: (seen.share, seen.place))
 
 
@@ -88,7 +88,7 @@ _COLUMNS = ("id", "case", "model", "sample", "status", "score", "cost", "latency
 
 
 def collect_page_data(report: Report) -> PageData:
-    """Read all trials of a report, once."""
+    """Read all trials of a report once."""
     data = PageData(index={name: [] for name in _COLUMNS})
     packer = _Packer(report)
     scorers: dict[str, int] = {}
@@ -119,19 +119,19 @@ def status_number(result: TrialResult) -> int:
 
 
 def _models(report: Report) -> list[str]:
-    """Return the models of all datasets, as they were declared."""
+    """Return the models of all datasets in declared order."""
     return list(dict.fromkeys(m.id for info in report.run.datasets for m in info.models))
 
 
 class _Packer:
-    """Packs details chunk by chunk, and sees that there is room for those to come.
+    """Compresses details chunk by chunk, and adapts the length of texts to the room left.
 
     Args:
-        report: whose trials they are.
+        report: the report of the trials.
     """
 
     def __init__(self, report: Report) -> None:
-        self._details = [TrialDetail(report.run, longest) for longest in LONGEST]
+        self._details = [TrialDetail(report.run, longest) for longest in TEXT_LIMITS]
         self._left = sum(info.selected for info in report.run.datasets)
         self._tier = int(self._left > MANY)
         self._pending: list[dict[str, Any]] = []
@@ -139,16 +139,16 @@ class _Packer:
         self.chunks: list[str] = []
 
     def add(self, result: TrialResult) -> None:
-        """Add a trial; one that did not pass may say more, while there is room at all."""
-        scarce = self._tier == len(LONGEST) - 1
-        favoured = result.outcome is not Outcome.PASSED and not scarce
-        tier = max(0, self._tier - 1) if favoured else self._tier
+        """Add a trial; longer texts are kept for a trial that did not pass, while there is room."""
+        scarce = self._tier == len(TEXT_LIMITS) - 1
+        has_priority = result.outcome is not Outcome.PASSED and not scarce
+        tier = max(0, self._tier - 1) if has_priority else self._tier
         self._pending.append(self._details[tier].of(result))
         if len(self._pending) == CHUNK:
             self.flush()
 
     def flush(self) -> None:
-        """Pack what is pending, and settle how long the next texts may be."""
+        """Compress the pending details, and set the length of the next texts."""
         if not self._pending:
             return
         self.chunks.append(pack(self._pending))
@@ -156,14 +156,14 @@ class _Packer:
         self._spent += len(self.chunks[-1])
         expected = self._spent + len(self.chunks[-1]) / len(self._pending) * self._left
         if expected > ROOM:
-            self._tier = min(self._tier + 1, len(LONGEST) - 1)
+            self._tier = min(self._tier + 1, len(TEXT_LIMITS) - 1)
         elif expected * 2.5 < ROOM:
             self._tier = max(self._tier - 1, 0)
         self._pending = []
 
     @property
     def cut(self) -> int:
-        """Texts that are not whole."""
+        """Truncated texts."""
         return sum(detail.cut for detail in self._details)
 
 
@@ -174,7 +174,7 @@ def _enter(
     models: dict[str, int],
     scorers: dict[str, int],
 ) -> None:
-    """Enter one trial into the index."""
+    """Add one trial to the index."""
     key = (result.dataset, result.case_id)
     case = data.cases.get(key)
     if case is None:
@@ -208,7 +208,7 @@ def _enter(
 
 
 def first_line_of_input(result: TrialResult) -> str:
-    """Return what was asked, in one line, without what every case is told."""
+    """Return the input on one line, without the prompt shared by all cases."""
     for exchange in result.answers:
         given = exchange.request.input
         if isinstance(given, str) and given:
@@ -219,6 +219,6 @@ def first_line_of_input(result: TrialResult) -> str:
 
 
 def _line(text: str) -> str:
-    """Return a text's beginning as one harmless line."""
+    """Return the beginning of a text as one neutralized line."""
     words = " ".join(text[:600].split())
     return neutral(words if len(words) <= 300 else f"{words[:299]}…", lines=False)

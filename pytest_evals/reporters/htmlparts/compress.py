@@ -1,4 +1,4 @@
-"""Values as text that stands in a page: JSON, compressed, in base64. The browser unpacks it."""
+"""JSON values as text in the page: gzip in base64. The browser decompresses it. Pure."""
 
 import gzip
 import json
@@ -7,9 +7,6 @@ from typing import Any
 
 
 def pack(value: Any) -> str:
-    """Return a JSON value as text of letters, digits, ``+``, ``/`` and ``=`` alone.
-
-    Equal values give equal texts: no time is written.
-    """
+    """Return a JSON value as base64 text. Equal values give equal texts, without a time."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return b64encode(gzip.compress(text.encode("utf-8"), compresslevel=9, mtime=0)).decode("ascii")

@@ -1,4 +1,4 @@
-"""The figure of pass@k and pass^k: what more samples would find, and what they would risk."""
+"""The figure of pass@k and pass^k over k. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _MOST = 8
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """Where values lie in the drawing."""
+    """The scales of the drawing."""
 
     x: Scale
     y: Scale
@@ -33,18 +33,18 @@ class _Frame:
 
 @dataclass(frozen=True, slots=True)
 class _Curve:
-    """What one model's curves are drawn from."""
+    """The data of one model's curves."""
 
     group: TrialGroup
     model: str
     ks: list[int]
     colour: str
     aside: float
-    """How far its marks are moved, so that models do not hide each other."""
+    """The horizontal offset of its marks, so that models do not hide each other."""
 
 
 def pass_curves(table: TrialTable, declared: Sequence[str], *, several: bool) -> Figure | None:
-    """Return the figure of a dataset; None where a case has but one sample.
+    """Return the figure of a dataset; None if a case has one sample only.
 
     Args:
         table: its trials.
@@ -72,7 +72,7 @@ def pass_curves(table: TrialTable, declared: Sequence[str], *, several: bool) ->
     return Figure(
         title=figure_title("How often samples pass", table.dataset, several),
         note="Solid: pass@k, at least one of k samples passes. Dashed: pass^k, all k pass. "
-        f"Bars are 95% intervals, clustered by case.{rest}",
+        f"Whiskers are 95% intervals, clustered by case.{rest}",
         drawing=picture(
             _WIDTH, _HEIGHT, f"pass@k and pass^k for k from 1 to {ks[-1]}, by model", *marks
         ),
@@ -81,7 +81,7 @@ def pass_curves(table: TrialTable, declared: Sequence[str], *, several: bool) ->
 
 
 def _chosen(fewest: int) -> list[int]:
-    """Return the ks that are drawn: all, or a few spread out."""
+    """Return the values of k to draw: all, or a few spread out."""
     if fewest <= _MOST:
         return list(range(1, fewest + 1))
     chosen = [k for k in (1, 2, 3, 5, 8, 10, 15, 20, 30, 50, 75, 100) if k < fewest * 0.9]
@@ -100,7 +100,7 @@ def _axes(frame: _Frame, ks: list[int]) -> list[Markup]:
 
 
 def _drawn(curve: _Curve, metric: str, frame: _Frame) -> Markup:
-    """Return one curve, with the interval at every point of pass@k."""
+    """Return one curve, with an interval at every point of pass@k."""
     points, marks = [], []
     for k in curve.ks:
         value = estimate_metric(curve.group, MetricSpec.model_validate({"kind": metric, "k": k}))

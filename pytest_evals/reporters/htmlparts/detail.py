@@ -1,6 +1,6 @@
-"""One trial as the page's drawer shows it: plain, harmless, cut to a length. Pure.
+"""One trial as the page's drawer shows it: plain values, neutralized, truncated. Pure.
 
-Keys are short, since they are written for every trial; what is empty is left out.
+Keys are short, as every trial has them; empty values are left out.
 """
 
 import json
@@ -25,18 +25,18 @@ class TrialDetail:
     """Makes the details of trials.
 
     Args:
-        run: the session, whose options stand in the command to rerun.
-        longest: characters of a text that are kept.
+        run: the session; its options are part of the command to rerun a trial.
+        longest: characters of a text before it is truncated.
     """
 
     def __init__(self, run: Run, longest: int) -> None:
         self._longest = longest
         self._options = _rerun_options(run)
         self.cut = 0
-        """Texts that were cut so far."""
+        """Truncated texts so far."""
 
     def of(self, result: TrialResult) -> Plain:
-        """Return all that is shown of a trial."""
+        """Return the details of a trial."""
         judges = [e for e in result.exchanges if e.role != "answer"]
         return _full(
             facts=_facts(result),
@@ -52,7 +52,7 @@ class TrialDetail:
         )
 
     def _first(self, first: FirstTry | None) -> Plain | None:
-        """Return what became of the first answer, where it was revised."""
+        """Return the outcome and scores of the first answer, if it was revised."""
         if first is None:
             return None
         return _full(
@@ -60,7 +60,7 @@ class TrialDetail:
         )
 
     def _text(self, text: str | None) -> str | None:
-        """Return a text as it is shown: harmless, and cut."""
+        """Return a text neutralized and truncated."""
         if not text:
             return None
         if len(text) <= self._longest:
@@ -69,7 +69,7 @@ class TrialDetail:
         return f"{neutral(text[: self._longest])}\n… {len(text) - self._longest:,} more characters"
 
     def _json(self, value: Any) -> str | None:
-        """Return a JSON value as text that is read by people; a text as it is."""
+        """Return a JSON value as readable text; a string unchanged."""
         if isinstance(value, str):
             return self._text(value)
         line = json.dumps(value, ensure_ascii=False, default=str)
@@ -107,7 +107,7 @@ class TrialDetail:
         )
 
     def _exchange(self, exchange: Exchange) -> Plain:
-        """Return a question and its answer; of a later turn only what is new in it."""
+        """Return a request and its response; of a later turn only the new messages."""
         request, response = exchange.request, exchange.response
         asked = request.messages if request.turn == 0 else request.messages[-1:]
         messages = [self._message(message) for message in asked]
@@ -167,12 +167,12 @@ class TrialDetail:
 
 
 def _full(**keys: Any) -> Plain:
-    """Return a mapping without what is empty."""
+    """Return a mapping without empty values."""
     return {key: value for key, value in keys.items() if value or type(value) in {int, float}}
 
 
 def _facts(result: TrialResult) -> list[tuple[str, str]]:
-    """Return a trial's numbers as pairs of a name and a text."""
+    """Return the numbers of a trial as pairs of a name and a text."""
     facts = [("Score", "-" if result.score is None else f"{result.score:.3g}")]
     facts.append(("Latency", format_seconds(result.latency_s)))
     facts += _tokens(result.usage)
@@ -186,7 +186,7 @@ def _facts(result: TrialResult) -> list[tuple[str, str]]:
 
 
 def _tokens(usage: Usage) -> list[tuple[str, str]]:
-    """Return what is known of tokens."""
+    """Return the tokens of a trial."""
     if usage.total_tokens is None:
         return [("Tokens", "-")]
     parts = [f"{format_count(usage.input_tokens)} in", f"{format_count(usage.output_tokens)} out"]
@@ -198,7 +198,7 @@ def _tokens(usage: Usage) -> list[tuple[str, str]]:
 
 
 def _exchange_facts(exchange: Exchange, response: Response) -> list[str]:
-    """Return one call's numbers, those that are known."""
+    """Return the known numbers of one call."""
     facts = []
     if response.latency_s is not None:
         facts.append(format_seconds(response.latency_s))
@@ -212,9 +212,9 @@ def _exchange_facts(exchange: Exchange, response: Response) -> list[str]:
 
 
 def _timeline(spans: tuple[Span, ...], shown: Callable[[Any], str | None]) -> list[Plain]:
-    """Return a trace's spans as its tree has them, each with its depth, its place and its length.
+    """Return the spans of a trace in tree order, each with depth, start and length.
 
-    Place and length are parts of the whole (0..1).
+    Start and length are shares of the whole duration, 0..1.
     """
     whole = max((span.end_s or span.start_s for span in spans), default=0.0) or 1.0
     return [
@@ -236,7 +236,7 @@ def _timeline(spans: tuple[Span, ...], shown: Callable[[Any], str | None]) -> li
 
 
 def _span_tokens(span: Span) -> str | None:
-    """Return the tokens that a span reports, in words."""
+    """Return the tokens of a span, in words."""
     usage = tokens_of(span)
     if usage.total_tokens is None:
         return None
@@ -244,7 +244,7 @@ def _span_tokens(span: Span) -> str | None:
 
 
 def _rerun_options(run: Run) -> list[str]:
-    """Return the options without which the same trial is not asked again."""
+    """Return the options needed to reproduce this trial's request."""
     models, samples = run.options.get("model") or (), run.options.get("samples")
     options = [f"--evals-model={shlex.quote(str(name))}" for name in models]
     if samples is not None:

@@ -1,4 +1,4 @@
-"""Figure: a drawing with its title, its words and its legend; and which figures a report has."""
+"""Figure: a drawing with its title, note and legend; and helpers for figures. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 SERIES = 6
-"""Models that are drawn in one figure, each in a colour of its own."""
+"""Models in one figure, each with its colour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,21 +15,21 @@ class Figure:
 
     title: str
     note: str
-    """What is drawn, and how to read it."""
+    """A sentence on how to read the drawing."""
     drawing: Markup
     legend: tuple[tuple[str, str], ...] = ()
-    """Class of the colour, and whose it is."""
+    """(CSS class of the colour, model)."""
     confusion: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    """Rows of a table below the drawing, each with its title; the first row is the header."""
+    """Rows of a table below the drawing, each with a title; the first row is the header."""
 
 
 def legend(models: list[str]) -> tuple[tuple[str, str], ...]:
-    """Return whose colours are whose."""
+    """Return the colour class of each model."""
     return tuple((f"s{place}", model) for place, model in enumerate(models))
 
 
 def select_models(models: list[str]) -> tuple[list[str], str]:
-    """Return the models that are drawn, and a sentence on those that are not."""
+    """Return the models to draw, and a sentence on the others."""
     rest = len(models) - SERIES
     return models[
         :SERIES
@@ -44,12 +44,12 @@ def percent(value: float) -> str:
 
 
 def figure_title(title: str, dataset: str, several: bool) -> str:  # noqa: FBT001 - read at two places
-    """Return a figure's title, with the dataset's name where there are several."""
+    """Return a figure's title, with the dataset's name if there are several."""
     return f"{title}: {dataset}" if several else title
 
 
 def mark_offsets(n: int, width: float) -> Iterator[float]:
-    """Yield how far each of n marks at one place is moved aside, so that none hides another."""
+    """Yield the horizontal offsets of n marks at one place, so that none hides another."""
     step = min(width / max(1, n), 9.0)
     for place in range(n):
         yield (place - (n - 1) / 2) * step

@@ -1,4 +1,4 @@
-"""Tables of numbers: a row a model, a row a scorer, a row a tag. Pure."""
+"""Tables of metrics for the HTML page: by model, by scorer, by tag. Pure."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,9 +28,9 @@ class NumberCell:
     text: str
     interval: str = ""
     why: str = ""
-    """Why there is no value, or what it was made from."""
+    """Why there is no value, or its samples and cases."""
     level: int | None = None
-    """0..10 for a share that is coloured; None for others."""
+    """0..10 for a coloured share; None for others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +39,13 @@ class NumberTable:
 
     title: str
     corner: str
-    """What the rows are."""
+    """The noun of the rows."""
     columns: tuple[str, ...]
     rows: tuple[tuple[str, tuple[NumberCell, ...]], ...]
 
 
 def model_table(title: str, evaluation: Evaluation, models: Sequence[str]) -> NumberTable:
-    """Return what is known of each model, in this order."""
+    """Return the metrics of each model, in this order."""
     by_model: dict[str, dict[str, Metric]] = {}
     ordered = {model: place for place, model in enumerate(models)}
     for metric in sorted(
@@ -54,7 +54,7 @@ def model_table(title: str, evaluation: Evaluation, models: Sequence[str]) -> Nu
         if metric.slice is None:
             by_model.setdefault(metric.model, {})[metric.metric] = metric
     named = _named(evaluation.metrics)
-    names = [*named[:1], *(name for name in named[1:] if _known(by_model.values(), name))]
+    names = [*named[:1], *(name for name in named[1:] if _has_value(by_model.values(), name))]
     if not names:
         return NumberTable(title, "model", (), ())
     changes = _changes(evaluation)
@@ -70,7 +70,7 @@ def model_table(title: str, evaluation: Evaluation, models: Sequence[str]) -> Nu
 
 
 def scorer_table(title: str, evaluation: Evaluation, models: Sequence[str]) -> NumberTable | None:
-    """Return the mean of every scorer by model; None where there is one scorer or none."""
+    """Return the mean of every scorer by model; None with fewer than two scorers."""
     by_scorer: dict[str, dict[str, Metric]] = {}
     for metric in evaluation.metrics:
         if metric.slice is None and metric.metric.startswith("mean(") and metric.unit == "score":
@@ -85,7 +85,7 @@ def scorer_table(title: str, evaluation: Evaluation, models: Sequence[str]) -> N
 
 
 def other_table(title: str, evaluation: Evaluation, models: Sequence[str]) -> NumberTable | None:
-    """Return the metrics that no other table has, by model; None where there are none."""
+    """Return the metrics of no other table, by model; None without any."""
     shown = {*_named(evaluation.metrics)}
     by_metric: dict[str, dict[str, Metric]] = {}
     for metric in evaluation.metrics:
@@ -100,7 +100,7 @@ def other_table(title: str, evaluation: Evaluation, models: Sequence[str]) -> Nu
 
 
 def tag_table(title: str, table: TrialTable, models: Sequence[str]) -> NumberTable | None:
-    """Return pass@1 of every tag by model; None where there are fewer than two tags."""
+    """Return pass@1 of every tag by model; None with fewer than two tags."""
     by_tag: dict[str, dict[str, Metric]] = {}
     for metric in compute_slice_metrics(table, "tag", names=("pass@1",)):
         assert metric.slice is not None
@@ -130,12 +130,12 @@ def to_cell(metric: Metric | None) -> NumberCell:
 
 
 def colour_level(share: float) -> int:
-    """Return a share of 0..1 as one of the steps 0..10; only all is 10, only none is 0."""
+    """Return a share in 0..1 as a step 0..10; only 1 is 10, only 0 is 0."""
     return 10 if share >= 1 else 0 if share <= 0 else min(9, max(1, round(share * 10)))
 
 
 def _named(metrics: Iterable[Metric]) -> list[str]:
-    """Return the metrics that are columns, in their order."""
+    """Return the metrics of the columns, in order."""
     names = dict.fromkeys(metric.metric for metric in metrics if metric.slice is None)
     powers = sorted(
         (match[1], int(match[2]), name)
@@ -146,14 +146,14 @@ def _named(metrics: Iterable[Metric]) -> list[str]:
     return [*ordered[:1], *(name for *_, name in powers), *ordered[1:]]
 
 
-def _known(cells: Iterable[dict[str, Metric]], name: str) -> bool:
-    """Whether any model has a metric, apart from errors that none has."""
+def _has_value(cells: Iterable[dict[str, Metric]], name: str) -> bool:
+    """Whether any model has a value of a metric; for the error rate, other than 0."""
     values = [metrics[name].value for metrics in cells if name in metrics]
     return any(values) if name == "error_rate" else any(value is not None for value in values)
 
 
 def _changes(evaluation: Evaluation) -> dict[str, NumberCell]:
-    """Return how each model's pass rate moved against the baseline."""
+    """Return the change of each model's pass rate against the baseline."""
     if evaluation.diff is None:
         return {}
     changes: dict[str, NumberCell] = {}
@@ -175,14 +175,14 @@ def _changes(evaluation: Evaluation) -> dict[str, NumberCell]:
 
 
 def _least(cells: Iterable[Metric]) -> float:
-    """Return the least value of a row; what has none comes last."""
+    """Return the least value of a row; a row without values sorts last."""
     return min((cell.value for cell in cells if cell.value is not None), default=2.0)
 
 
 def detail_tables(
     evaluations: Mapping[str, Evaluation], trials: Mapping[str, TrialTable], models: Sequence[str]
 ) -> list[NumberTable]:
-    """Return the tables that fold out below the models': by scorer and by tag."""
+    """Return the folded tables below the models: by scorer, by tag, other metrics."""
     made: list[NumberTable | None] = []
     for name, evaluation in evaluations.items():
         title = f"{name}: " if len(evaluations) > 1 else ""

@@ -1,4 +1,4 @@
-"""The figures of how scores and latencies spread, a row a model."""
+"""Figures of the distributions of scores and latencies, a row per model. Pure."""
 
 from collections.abc import Callable, Sequence
 from math import fsum
@@ -18,11 +18,11 @@ _BINS = 20
 _ROWS = 14
 
 Row = tuple[str, int, list[float]]
-"""Whose, the place of the model's colour, and the values."""
+"""(label, place of the model's colour, values)."""
 
 
 def score_spread(table: TrialTable, declared: Sequence[str], *, several: bool) -> Figure | None:
-    """Return the histograms of scores; None where every score is a bare 0 or 1.
+    """Return the histograms of scores; None if every score is 0 or 1.
 
     Args:
         table: a dataset's trials.
@@ -46,14 +46,14 @@ def score_spread(table: TrialTable, declared: Sequence[str], *, several: bool) -
         marks += _histogram(row, place * 38.0 + 34, scale)
     return Figure(
         title=figure_title("Scores", table.dataset, several),
-        note="How many trials got which score; the mark is the mean. score is a trial's weighted "
-        f"mean over its scorers.{rest}{cut}",
+        note="Trials by score; the mark is the mean. score is a trial's weighted mean over its "
+        f"scorers.{rest}{cut}",
         drawing=picture(_WIDTH, height, "Distribution of scores by scorer and model", *marks),
     )
 
 
 def latency_spread(table: TrialTable, declared: Sequence[str], *, several: bool) -> Figure | None:
-    """Return the spread of latencies; None where no answer was waited for.
+    """Return the distribution of latencies; None if all are 0 or unknown.
 
     Args:
         table: a dataset's trials.
@@ -81,7 +81,7 @@ def latency_spread(table: TrialTable, declared: Sequence[str], *, several: bool)
 def _rows(
     table: TrialTable, models: Sequence[str], name: str, read: Callable[[TrialStats], float | None]
 ) -> list[Row]:
-    """Return a row of values for each model that has any."""
+    """Return a row of values for each model with values."""
     rows = []
     for place, model in enumerate(models):
         values = [value for trial in table.trials(model) if (value := read(trial)) is not None]
@@ -92,7 +92,7 @@ def _rows(
 
 
 def _graded(table: TrialTable, models: Sequence[str], scorer: str) -> list[Row]:
-    """Return the rows of a scorer that gives more than yes and no."""
+    """Return the rows of a scorer with values other than 0 and 1."""
 
     def read(trial: TrialStats) -> float | None:
         scores = dict(zip(trial.names, trial.values, strict=True))
@@ -103,12 +103,12 @@ def _graded(table: TrialTable, models: Sequence[str], scorer: str) -> list[Row]:
 
 
 def _is_graded(values: list[float]) -> bool:
-    """Whether values are more than yes and no."""
+    """Whether any value is other than 0 and 1."""
     return any(value not in {0, 1} for value in values)
 
 
 def _scale_below(scale: Scale, height: float, written: Callable[[float], str]) -> list[Markup]:
-    """Return the grid and what it is labelled with."""
+    """Return the grid with its labels."""
     marks = []
     for value in ticks(scale.low, scale.high, 4):
         x = scale(value)
@@ -123,7 +123,7 @@ def _label(row: Row, y: float) -> Markup:
 
 
 def _histogram(row: Row, base: float, scale: Scale) -> list[Markup]:
-    """Return one row of bars, with its mean and its n."""
+    """Return one histogram with its mean."""
     label, place, values = row
     counts = [0] * _BINS
     span = scale.high - scale.low
@@ -154,7 +154,7 @@ def _histogram(row: Row, base: float, scale: Scale) -> list[Markup]:
 
 
 def _box(row: Row, middle: float, scale: Scale) -> list[Markup]:
-    """Return one row: whiskers, box, median, and its numbers."""
+    """Return one box plot: whiskers, box, median, and numbers."""
     _, place, values = row
     p5, p25, p50, p75, p95 = (quantile(values, q) for q in (0.05, 0.25, 0.5, 0.75, 0.95))
     box = tag(

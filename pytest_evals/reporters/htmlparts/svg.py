@@ -1,6 +1,6 @@
-"""Drawing: marks, axes and scales as SVG that any page may hold. Pure.
+"""Marks, axes and scales as SVG. Pure.
 
-No style attribute is written, which the page's own policy would refuse: colours are classes.
+Colours are classes: the page's policy forbids style attributes.
 """
 
 from collections.abc import Sequence
@@ -26,14 +26,14 @@ def tag(name: str, *inside: Markup | str, **attributes: object) -> Markup:
 
 
 def _value(value: object) -> str:
-    """Write an attribute's value: numbers short, texts harmless."""
+    """Write an attribute's value: numbers short, texts neutralized."""
     if isinstance(value, float):
         return f"{value:.2f}".rstrip("0").rstrip(".")
     return neutral(str(value))
 
 
 def picture(width: float, height: float, title: str, *inside: Markup, class_: str = "") -> Markup:
-    """Return a drawing that scales with its place and says in words what it shows."""
+    """Return a drawing that scales with its container, with a text alternative."""
     return tag(
         "svg",
         *inside,
@@ -57,16 +57,16 @@ def line(x1: float, y1: float, x2: float, y2: float, class_: str = "grid") -> Ma
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """From values to places."""
+    """Maps values to coordinates."""
 
     low: float
     high: float
     start: float
-    """Where `low` lies."""
+    """The coordinate of `low`."""
     end: float
 
     def __call__(self, value: float) -> float:
-        """Return the place of a value; values outside lie at the edge."""
+        """Return the coordinate of a value; values outside lie at the edge."""
         if self.high == self.low:
             return (self.start + self.end) / 2
         share = (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
@@ -77,9 +77,9 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
     """Return round numbers inside a range, evenly apart.
 
     Args:
-        low: where the range begins.
-        high: where it ends, finite and above `low`, else `low` alone is returned.
-        count: how many at most, about.
+        low: the lower end of the range.
+        high: the upper end; if not finite and above `low`, only `low` is returned.
+        count: the approximate number of ticks.
     """
     if not high > low or not isfinite(high - low):
         return [low]
@@ -91,5 +91,5 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
 
 
 def join_points(points: Sequence[tuple[float, float]]) -> str:
-    """Return points as the attribute of a line."""
+    """Return points as the attribute of a polyline."""
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)

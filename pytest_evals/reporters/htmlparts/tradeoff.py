@@ -1,4 +1,4 @@
-"""The figure of cost against quality: which model is worth its price."""
+"""The figure of cost against quality, a mark per model. Pure."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ _WIDTH, _HEIGHT = 520.0, 250.0
 def cost_against_quality(
     metrics: Sequence[Metric], whose: tuple[str, Sequence[str]], *, several: bool
 ) -> Figure | None:
-    """Return the figure of a dataset; None where fewer than two models have a known price.
+    """Return the figure of a dataset; None with fewer than two models of known cost.
 
     Args:
         metrics: the dataset's.

@@ -1,22 +1,22 @@
-"""What differs between two answers, word by word. Pure."""
+"""A word diff of two answers. Pure."""
 
 import re
 from difflib import SequenceMatcher
 
 Piece = tuple[str, str]
-"""``=`` (in both), ``-`` (in the old one) or ``+`` (in the new one), and the text."""
+"""``=`` (in both), ``-`` (only in the old text) or ``+`` (only in the new one), and the text."""
 
 _WORD = re.compile(r"\w+|\s+|[^\w\s]")
-_LONGEST = 2000
+_MAX_LENGTH = 2000
 
 
 def word_diff(before: str, now: str) -> tuple[Piece, ...]:
-    """Return two texts as one: what both have, what went, what came.
+    """Return the word diff of two texts: common, removed and added pieces.
 
-    What has hardly a word in common is not cut into crumbs: all of the old, then all of the new.
-    Of very long texts the beginnings are compared.
+    Texts with few words in common are one removed and one added piece. Only the beginnings of very
+    long texts are compared.
     """
-    old, new = _WORD.findall(before[:_LONGEST]), _WORD.findall(now[:_LONGEST])
+    old, new = _WORD.findall(before[:_MAX_LENGTH]), _WORD.findall(now[:_MAX_LENGTH])
     matcher = SequenceMatcher(None, old, new, autojunk=False)
     if old and new and matcher.ratio() < 0.35:
         return (("-", "".join(old)), ("+", "".join(new)))
@@ -33,7 +33,7 @@ def word_diff(before: str, now: str) -> tuple[Piece, ...]:
 
 
 def _joined(pieces: list[Piece]) -> list[Piece]:
-    """Join changes that only a space keeps apart, so that a changed phrase is read as one."""
+    """Join changes that are separated by spaces only, so that a changed phrase is one piece."""
     joined: list[Piece] = []
     place = 0
     while place < len(pieces):
@@ -52,6 +52,6 @@ def _joined(pieces: list[Piece]) -> list[Piece]:
 
 
 def _between(pieces: list[Piece], place: int) -> bool:
-    """Whether a piece is nothing but space between two changes."""
+    """Whether a piece is only space between two changes."""
     inside = 0 < place < len(pieces) - 1
     return inside and pieces[place][1].isspace() and pieces[place + 1][0] != "="

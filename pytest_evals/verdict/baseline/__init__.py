@@ -1,4 +1,4 @@
-"""Baseline: chosen runs of a dataset as a small text in git. Pure: text in, text out."""
+"""Baseline: selected runs of a dataset as a small text for git. Pure: text in, text out."""
 
 from pytest_evals.verdict.baseline.build import build_baseline, model_digest
 from pytest_evals.verdict.baseline.lines import (

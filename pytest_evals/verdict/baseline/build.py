@@ -20,15 +20,15 @@ from pytest_evals.verdict.baseline.lines import (
 
 
 def build_baseline(table: TrialTable, info: DatasetInfo, *, replayed: bool = False) -> Baseline:
-    """Return what a run says, as a baseline of that one run.
+    """Return the baseline of one run.
 
-    Cases of which nothing could be scored have no line.
+    Cases without a scored sample have no line.
 
     Args:
         table: the trials of the dataset.
-        info: what the run keeps of the dataset: its models and the prompt's digest.
-        replayed: whether answers from the store count as recorded too (``--evals-responses
-            replay``), and not as draws that were taken earlier.
+        info: the dataset's record in the run: its models and the prompt's digest.
+        replayed: whether answers from the store count as recorded (``--evals-responses replay``)
+            rather than as earlier draws.
     """
     models = {model.id: model for model in info.models}
     fixed = {"scripted", "cassette", "stored"} if replayed else {"scripted", "cassette"}
@@ -51,11 +51,11 @@ def build_baseline(table: TrialTable, info: DatasetInfo, *, replayed: bool = Fal
 
 
 def model_digest(model: Model) -> str:
-    """Return 16 hexadecimal digits over what decides a model's answers; its limits do not."""
-    asked = model.model_dump(
+    """Return 16 hexadecimal digits over what decides a model's answers; limits do not count."""
+    definition = model.model_dump(
         mode="json", include={"provider", "model", "params", "options", "version"}
     )
-    return digest(asked, length=16)
+    return digest(definition, length=16)
 
 
 def _sorted(lines: Iterable[BaselineLine]) -> tuple[BaselineLine, ...]:
@@ -76,7 +76,7 @@ def _line(scored: list[TrialStats], digests: Digests, *, recorded: bool) -> Base
 
 
 def _shown(scored: Iterable[TrialStats]) -> ShownAnswer | None:
-    """Return the first answer in the order of texts; None where there is none."""
+    """Return the first answer in text order; None without an answer."""
     answers = ((trial.answer, trial.tools) for trial in scored if trial.answer is not None)
     first = min(answers, default=None)
     return None if first is None else ShownAnswer(answer=first[0], tools=first[1])
@@ -99,7 +99,7 @@ def _run_counts(scored: list[TrialStats]) -> RunCounts:
 
 
 def _scores(scored: list[TrialStats]) -> dict[str, ScoreCounts]:
-    """Count what each scorer said; the scorers sorted."""
+    """Count the scores of each scorer, in order of their names."""
     samples: dict[str, list[tuple[float | None, bool | None]]] = {}
     for trial in scored:
         for name, value, verdict in zip(trial.names, trial.values, trial.verdicts, strict=True):
@@ -109,7 +109,7 @@ def _scores(scored: list[TrialStats]) -> dict[str, ScoreCounts]:
 
 
 def _score_counts(samples: list[tuple[float | None, bool | None]]) -> ScoreCounts | None:
-    """Count one scorer's values and verdicts; n is that of its values where it gives any."""
+    """Count one scorer's values and verdicts; `n` counts values if there are any."""
     values = [value for value, _ in samples if value is not None]
     verdicts = [verdict for _, verdict in samples if verdict is not None]
     if not values:

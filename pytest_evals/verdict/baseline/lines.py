@@ -1,8 +1,8 @@
-"""What a baseline is: for every case and model how often it passed, run by run.
+"""The nouns of a baseline: for every case and model the passes of each run.
 
-A line keeps the counts of every run that was added to it, told apart by their draws, so that adding
-a run twice, or a run that only reused stored answers, changes nothing, and the order in which runs
-are added does not matter.
+A line keeps the counts of every run that was added to it, identified by their draws. So adding a
+run twice changes nothing, nor does a run that reused stored answers; and the order of additions
+does not matter.
 """
 
 from collections.abc import Mapping
@@ -15,24 +15,24 @@ from pytest_evals.ground.canonical import Frozen
 
 
 class ScoreCounts(Frozen):
-    """What one scorer said in one run of one case."""
+    """The scores of one scorer in one run of one case."""
 
     n: int = Field(ge=1)
     """Samples it scored."""
     passes: int | None = Field(default=None, ge=0)
-    """Samples it passed, 0..n; None where it gives no verdict."""
+    """Samples it passed, 0..n; None if it gives no verdict."""
     mean: float | None = Field(default=None, allow_inf_nan=False)
-    """The mean of its values; None where it gives none."""
+    """The mean of its values; None if it gives none."""
     var: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """The variance (n-1) of its values; None with one sample, or without values."""
 
 
 class RunCounts(Frozen):
-    """One run of one case and model: counts, and what the diff shows of its answers."""
+    """One run of one case and model: counts, and the answers that a diff shows."""
 
     draws: str
-    """The draws counted here, 8 hexadecimal digits each, sorted, joined by dots: a run's identity.
-    The same draws used again are the same run."""
+    """The draws counted, 8 hexadecimal digits each, sorted, joined by dots: the identity of a run.
+    Reused draws are the same run."""
     n: int = Field(ge=1)
     """Scored samples."""
     passes: int = Field(ge=0)
@@ -48,14 +48,14 @@ class RunCounts(Frozen):
     latency_s: float | None = None
     """Mean seconds a trial; None where unknown."""
     answers: tuple[str, ...] = ()
-    """The digests of all answers with their tool calls, sorted; in a file for recorded answers
-    alone, where a change is drift."""
+    """The digests of all answers with their tool calls, sorted. A file has them for recorded
+    answers only, where a change is drift."""
     reasons: tuple[str, ...] = ()
-    """Why samples failed; never in a file."""
+    """Reasons of failed samples; never in a file."""
 
 
 class Digests(Frozen):
-    """What was asked, each in hexadecimal digits: a changed definition changes one of them."""
+    """Digests of the definition, in hexadecimal digits; a changed definition changes one."""
 
     case: str = ""
     model: str = ""
@@ -63,7 +63,7 @@ class Digests(Frozen):
     scorers: str = ""
 
     def differing(self, other: "Digests") -> tuple[str, ...]:
-        """Return the names of those that differ."""
+        """Return the names of the digests that differ."""
         mine = (self.case, self.model, self.prompt, self.scorers)
         theirs = (other.case, other.model, other.prompt, other.scorers)
         if mine == theirs:
@@ -75,7 +75,7 @@ _DIGESTS = ("case", "model", "prompt", "scorers")
 
 
 class ShownAnswer(Frozen):
-    """One answer, for people to see: of several, the first in the order of texts."""
+    """One answer for people to read: the first in text order."""
 
     answer: str
     """Its beginning, on one line."""
@@ -91,12 +91,12 @@ class BaselineLine(Frozen):
     model: str
     """The model's id."""
     digests: Digests
-    """Of what was asked; runs are added only where all agree."""
+    """The digests of the definition; runs are added only if all agree."""
     recorded: bool = False
-    """Whether the answers are scripted or replayed from a cassette, so that nothing is noise; then
-    a new run takes the place of the old one."""
+    """Whether the answers are scripted or replayed from a cassette, so that they have no sampling
+    noise. Then a new run replaces the old one."""
     runs: tuple[RunCounts, ...] = Field(min_length=1)
-    """The runs added, in order of their draws."""
+    """The added runs, in order of their draws."""
     right: ShownAnswer | None = None
     """One answer that passed."""
     wrong: ShownAnswer | None = None
@@ -109,7 +109,7 @@ class BaselineLine(Frozen):
 
     @property
     def definition(self) -> tuple[Digests, bool]:
-        """What must agree for runs to be added."""
+        """The part of a line that must agree for runs to be added."""
         return self.digests, self.recorded
 
     @cached_property
@@ -124,17 +124,17 @@ class BaselineLine(Frozen):
 
     @property
     def scorers(self) -> tuple[str, ...]:
-        """The names of the scorers that spoke, sorted."""
+        """The names of the scorers with scores, sorted."""
         return tuple(sorted({name for run in self.runs for name in run.scores}))
 
     def counts(self, scorer: str) -> tuple[int, int] | None:
-        """Return (passes, n) of a scorer's verdicts; None where it gives none."""
+        """Return (passes, n) of a scorer's verdicts; None if it gives none."""
         of_scorer = [run.scores[scorer] for run in self.runs if scorer in run.scores]
         voted = [(counts.passes, counts.n) for counts in of_scorer if counts.passes is not None]
         return (sum(p for p, _ in voted), sum(n for _, n in voted)) if voted else None
 
     def values(self, scorer: str) -> tuple[float, int, float | None] | None:
-        """Return (mean, n, variance) of a scorer's values; None where it gives none."""
+        """Return (mean, n, variance) of a scorer's values; None if it gives none."""
         parts = [
             (counts.mean, counts.n, counts.var)
             for run in self.runs
@@ -148,13 +148,13 @@ class BaselineLine(Frozen):
         return mean, n, fsum(squares) / (n - 1) if n > 1 else None
 
     def mean(self, of: str) -> float | None:
-        """Return the mean of tokens, cost_usd or latency_s over the runs that know it."""
+        """Return the mean of tokens, cost_usd or latency_s over the runs that report it."""
         parts = [(getattr(run, of), run.n) for run in self.runs if getattr(run, of) is not None]
         n = sum(k for _, k in parts)
         return fsum(x * k for x, k in parts) / n if n else None
 
     def number(self, scorer: str) -> float | None:
-        """Return a scorer's mean value, or its share of passes where it gives no value."""
+        """Return a scorer's mean value, or its pass rate if it gives no value."""
         values, counts = self.values(scorer), self.counts(scorer)
         if values is not None:
             return values[0]

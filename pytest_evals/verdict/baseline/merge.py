@@ -10,7 +10,7 @@ from pytest_evals.verdict.baseline.lines import Baseline, BaselineLine, RunCount
 
 
 def _first(*answers: ShownAnswer | None) -> ShownAnswer | None:
-    """Return the first in the order of texts; None where there is none."""
+    """Return the first answer in text order; None without an answer."""
     shown = (answer for answer in answers if answer is not None)
     return min(shown, key=lambda answer: (answer.answer, answer.tools), default=None)
 
@@ -18,16 +18,16 @@ def _first(*answers: ShownAnswer | None) -> ShownAnswer | None:
 def update_baseline(
     old: Baseline | None, new: Baseline, *, cases: Collection[str] | None = None
 ) -> Baseline:
-    """Add a run to a baseline, whether it was good or bad.
+    """Add a run to a baseline, whether it passed or failed.
 
-    A line with the same definition gets the run's counts added, a changed definition replaces it,
-    and lines of cases and models that the run did not ask stay as they are.
+    The counts are added to a line with the same definition. A line with another definition is
+    replaced. Lines of cases and models outside the run stay unchanged.
 
     Args:
-        old: the baseline so far; None begins anew.
+        old: the baseline so far; None starts a new one.
         new: the run (see `build_baseline`).
-        cases: all cases of the dataset, where the collection was full: lines of the run's models
-            for other cases are taken out. None takes nothing out.
+        cases: all cases of the dataset, if the collection was complete: lines of the run's models
+            for other cases are removed. None removes nothing.
 
     Raises:
         StoreError: they are of two datasets.
@@ -47,9 +47,9 @@ def update_baseline(
 
 
 def join_baselines(first: Baseline, other: Baseline) -> Baseline:
-    """Return the union of two baselines: all lines, and all runs of lines in both.
+    """Return the union of two baselines: all lines, with all runs of lines in both.
 
-    The order does not matter, and joining again changes nothing.
+    The operation is commutative and idempotent.
 
     Raises:
         StoreError: they are of two datasets, or define a case and model differently.
@@ -62,7 +62,7 @@ def _same_dataset(first: Baseline, other: Baseline) -> None:
     if first.dataset != other.dataset:
         raise StoreError(
             f"a baseline of dataset {first.dataset!r} and one of {other.dataset!r} have nothing in "
-            "common; give the baseline of the same dataset"
+            "common; give baselines of the same dataset"
         )
 
 
@@ -82,7 +82,7 @@ def join_lines(lines: Iterable[BaselineLine]) -> tuple[BaselineLine, ...]:
         else:
             raise StoreError(
                 f"case {line.case!r}, model {line.model!r} has two different definitions "
-                f"({_differing(before, line)}); keep the line of the one that holds now"
+                f"({_differing(before, line)}); keep the line of the current definition"
             )
     return _sorted(joined.values())
 
@@ -100,7 +100,7 @@ def _joined(first: BaselineLine, other: BaselineLine) -> BaselineLine:
         before = by_draws.get(run.draws)
         by_draws[run.draws] = run if before is None else max(before, run, key=_weight)
     draws = {key: Counter(key.split(".")) for key in by_draws}
-    # A run whose draws all stand in a longer one is the beginning of that one, not another.
+    # A run is a prefix of a longer one if that one contains all of its draws.
     kept = [
         run
         for key, run in sorted(by_draws.items())
@@ -117,5 +117,5 @@ def _joined(first: BaselineLine, other: BaselineLine) -> BaselineLine:
 
 
 def _weight(run: RunCounts) -> tuple[int, str]:
-    """Order runs, so that the choice of one does not depend on which came first."""
+    """Return a sort key of runs, so that the choice does not depend on their order."""
     return run.n, canonical(run.model_dump(mode="json"))

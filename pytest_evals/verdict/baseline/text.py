@@ -1,10 +1,9 @@
 """A baseline as a small, sorted, reviewable text for git, and back.
 
-One line a case and model; the first line names the dataset and the format, the last one says that
-the file is whole. There is no date in it. A merge that keeps the lines of both sides is right
+One line per case and model; the first line names the dataset and the format, the last line marks
+the end. The text has no date. A merge that keeps the lines of both sides is correct
 (``merge=union`` in git's attributes): lines of one case and model with the same definition are
-joined when they are read. Every line carries a check over itself, so a line that was edited by hand
-is refused.
+joined on reading. Every line has a checksum, so a line edited by hand is rejected.
 """
 
 import json
@@ -27,7 +26,7 @@ _END = '{"end":true}'
 
 
 def write_baseline(baseline: Baseline) -> str:
-    """Return a baseline as text: sorted, with nothing in it that changes by itself."""
+    """Return a baseline as text: sorted, and equal for equal baselines."""
     head = _text({"baseline": baseline.dataset, "format": FORMAT})
     return "\n".join([head, *map(_line_text, baseline.lines), _END, ""])
 
@@ -55,22 +54,22 @@ def _line_text(line: BaselineLine) -> str:
 
 
 def _kept(noun: Frozen, left_out: Collection[str] = ()) -> dict[str, Any]:
-    """Return a noun as JSON without what says nothing: None, and empty lists and mappings."""
+    """Return a noun as JSON without None and without empty lists and mappings."""
     data = noun.model_dump(mode="json", exclude={"reasons", *left_out}, exclude_none=True)
     return {key: value for key, value in data.items() if value not in ([], {})}
 
 
 def read_baseline(text: str, where: str, *, dataset: str | None = None) -> Baseline:
-    """Return the baseline that a text holds.
+    """Parse the text of a baseline.
 
     Args:
-        text: as `write_baseline` made it, or as git merged it.
-        where: what the text is called in messages: a path, or a revision and a path.
-        dataset: the dataset it must be of; None takes any.
+        text: as written by `write_baseline`, or merged by git.
+        where: the name of the text in messages: a path, or a revision and a path.
+        dataset: the expected dataset; None accepts any.
 
     Raises:
-        StoreError: it is no baseline, of another dataset, from a newer version, cut off, edited by
-            hand, or an unresolved merge; with the first lines that are wrong.
+        StoreError: the text is no baseline, of another dataset, of a newer version, truncated,
+            edited by hand, or an unresolved merge; the error lists the first wrong lines.
     """
     rows = [row.removesuffix("\r") for row in text.split("\n")]
     _refuse_conflict(rows, where)
@@ -82,7 +81,7 @@ def read_baseline(text: str, where: str, *, dataset: str | None = None) -> Basel
         )
     if rows[-1] or len(rows) < 3 or rows[-2] != _END:
         raise StoreError(
-            f"{where}:{max(1, len(rows) - 1)}: the baseline is cut off: its last line is not "
+            f"{where}:{max(1, len(rows) - 1)}: the baseline is truncated: its last line is not "
             f"{_END}. Restore it from git (`git checkout -- FILE`)"
         )
     problems: list[str] = []
@@ -107,14 +106,14 @@ def _refuse_conflict(rows: list[str], where: str) -> None:
     for number, row in enumerate(rows, start=1):
         if row.startswith(_CONFLICT):
             raise StoreError(
-                f"{where}:{number}: an unresolved merge. Keep the lines of both sides and take the "
-                f"marks out: lines of one case are added up when they are read (`merge=union` in "
-                ".gitattributes does this by itself)"
+                f"{where}:{number}: an unresolved merge. Keep the lines of both sides and remove "
+                "the conflict markers: lines of one case are joined on reading (`merge=union` in "
+                ".gitattributes does this automatically)"
             )
 
 
 def _head(rows: list[str], where: str) -> str:
-    """Return the dataset that the first line names."""
+    """Return the dataset named in the first line."""
     try:
         head = json.loads(rows[0])
     except ValueError:
@@ -134,11 +133,11 @@ def _head(rows: list[str], where: str) -> str:
 
 
 def _line_of(row: str) -> BaselineLine | str:
-    """Return the line that a row holds, or what is wrong with it."""
+    """Return the line of a row, or a message about its problem."""
     try:
         data = json.loads(row)
     except ValueError:
-        return f"no JSON, so the line was cut off or edited by hand; {_RESTORE}"
+        return f"no JSON, so the line is truncated or edited by hand; {_RESTORE}"
     if not isinstance(data, dict) or "case" not in data:
         return f"no line of a baseline; {_RESTORE}"
     keys = {"case", "model", "digests", "recorded", "runs", "right", "wrong"}
@@ -155,4 +154,4 @@ def _line_of(row: str) -> BaselineLine | str:
     return line
 
 
-_RESTORE = "restore it from git, or make it anew with --evals-reset-baseline"
+_RESTORE = "restore it from git, or create it again with --evals-reset-baseline"

@@ -1,4 +1,4 @@
-"""Diff: what changed between a baseline and a run, and the tests of the comparison. Pure."""
+"""Diff: the changes between a baseline and a run, and the tests of their comparison. Pure."""
 
 from pytest_evals.verdict.diff.compare import diff_runs, diff_with_baseline, failing_cases
 from pytest_evals.verdict.diff.confirmation import confirmed_answers, plan_confirmation

@@ -1,4 +1,4 @@
-"""From a baseline and a run to their diff: the class of every case, and the tests of the rows."""
+"""From a baseline and a run to their diff: the class of every case, and the tests. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from pytest_evals.verdict.diff.nouns import ChangeClass, ComparisonSpec, Diff, D
 from pytest_evals.verdict.diff.rows import build_row, build_rows
 from pytest_evals.verdict.diff.run_side import RunSide
 
-_MOST_SLICES = 40
+_MAX_SLICES = 40
 _MANY_PAIRS = 2000
 _GRAVITY: tuple[ChangeClass, ...] = (
     "regressed",
@@ -43,21 +43,21 @@ def diff_with_baseline(
     by: Sequence[str] = ("tag",),
     also: Sequence[ComparisonSpec] = (),
 ) -> Diff:
-    """Return what changed between a baseline and a run.
+    """Return the changes between a baseline and a run.
 
     Args:
         baseline: of the same dataset.
         run: the run.
         declared: the comparisons that gates declare: one family, whose verdicts can block.
-        name: what the baseline is called in reports.
+        name: the baseline's name in reports.
         rules: the constants of the comparison.
         confirmed: the answers asked again (`confirmed_of`); None where confirmation is off.
-        by: the slices explored besides: shown, never blocking. Models that no gate compares are
-            explored as a whole too. Nothing of this changes a declared verdict.
-        also: more comparisons to explore.
+        by: the slice keys to explore: shown, never blocking. Models without a declared comparison
+            are explored too. Exploration changes no declared verdict.
+        also: further comparisons to explore.
 
     Raises:
-        ValueError: two comparisons are declared alike.
+        ValueError: two declared comparisons are equal.
     """
     rules = rules or Rules()
     verdicts = evaluate_rows(build_rows(declared, baseline, run), rules=rules, confirmed=confirmed)
@@ -102,7 +102,7 @@ def _gravest(tests: Iterable[RowTest]) -> Literal["regressed", "inconclusive", "
 def _drifted(
     entries: Sequence[DiffEntry], spec: ComparisonSpec, baseline: Baseline, run: RunSide
 ) -> tuple[str, ...]:
-    """Return the cases of a row whose recorded answers changed though they pass."""
+    """Return the passing cases of a row with changed recorded answers."""
     if spec.model in run.incomplete:
         return ()
     members = run.members(spec.model, spec.part)
@@ -120,7 +120,7 @@ def _drifted(
 
 
 def _listed(changes: Iterable[DiffEntry], tests: Sequence[RowTest]) -> tuple[DiffEntry, ...]:
-    """Return the entries, marked where they block, the gravest first."""
+    """Return the entries, blocking ones marked, the gravest first."""
     behind = {(case, test.model) for test in tests for case in failing_cases(test)}
     entries = [
         entry.model_copy(update={"blocking": True})
@@ -132,7 +132,7 @@ def _listed(changes: Iterable[DiffEntry], tests: Sequence[RowTest]) -> tuple[Dif
 
 
 def failing_cases(test: RowTest) -> tuple[str, ...]:
-    """Return the cases because of which a declared comparison fails; empty where it does not."""
+    """Return the cases that make a declared comparison fail; empty if it does not fail."""
     result = test.result
     if result.verdict != "regressed":
         return test.drifted
@@ -147,9 +147,9 @@ def _others(
     by: Sequence[str],
     also: Sequence[ComparisonSpec],
 ) -> list[ComparisonSpec]:
-    """Return the comparisons that nobody declared: whole models and their slices, and `also`."""
+    """Return the undeclared comparisons: complete models and their slices, and `also`."""
     declared_rows = {(spec.model, spec.of, spec.part) for spec in declared}
-    parts = [None, *(part for key in by for part in run.table.slices(key)[:_MOST_SLICES])]
+    parts = [None, *(part for key in by for part in run.table.slices(key)[:_MAX_SLICES])]
     more = [ComparisonSpec(model=model, part=part) for model in run.table.models for part in parts]
     return [
         spec
@@ -162,7 +162,7 @@ def _others(
 def _explored(
     baseline: Baseline, run: RunSide, more: Sequence[ComparisonSpec], rules: Rules
 ) -> tuple[RowTest, ...]:
-    """Return the exploratory comparisons of two cases or more."""
+    """Return the exploratory comparisons with two cases or more."""
     rows = {spec: build_row(spec, baseline, run) for spec in more}
     rows = {spec: row for spec, row in rows.items() if len(row.cases) > 1}
     if sum(len(row.cases) for row in rows.values()) > _MANY_PAIRS:
@@ -184,7 +184,7 @@ _WHY = {
 
 
 def _dropped(entries: Iterable[DiffEntry], run: RunSide) -> tuple[Dropped, ...]:
-    """Return what was not compared, and why."""
+    """Return the cases that were not compared, with the reasons."""
     models: dict[tuple[str, str], list[str]] = {}
     for entry in entries:
         if entry.kind in _WHY:
@@ -201,16 +201,16 @@ def _dropped(entries: Iterable[DiffEntry], run: RunSide) -> tuple[Dropped, ...]:
 
 
 def _words(entry: DiffEntry) -> list[str]:
-    words = {"case": "question", "scorers": "assertions"}
+    words = {"case": "input or reference answer", "scorers": "assertions"}
     return [words[name] for name in entry.edited if name in words]
 
 
 def diff_runs(before: RunSide, now: RunSide, *, name: str = "") -> Diff:
-    """Return what changed between two runs of a dataset; nothing declared, so nothing blocks.
+    """Return the changes between two runs of a dataset; without a declaration, nothing blocks.
 
     Args:
-        before: the run in the baseline's place.
+        before: the run that serves as the baseline.
         now: the other run.
-        name: what the first is called in reports.
+        name: the first run's name in reports.
     """
     return diff_with_baseline(before.snapshot, now, name=name)

@@ -1,4 +1,4 @@
-"""Confirmation: which cells to call again before the verdict, and the samples that came back."""
+"""Confirmation: the cells to call again before the verdict, and their samples. Pure."""
 
 from collections.abc import Iterable, Sequence
 
@@ -18,11 +18,11 @@ def plan_confirmation(
     *,
     rules: Rules | None = None,
 ) -> ConfirmationPlan:
-    """Say which cells to ask again, and how often.
+    """Choose the cells to call again, and how often.
 
     Args:
         declared: all declared comparisons; together they are one family.
-        baseline: what is compared with.
+        baseline: the baseline.
         run: the run.
         rules: the constants; `confirm` is the number of ``--evals-confirm``, None for ``auto``.
     """
@@ -43,14 +43,14 @@ def plan_confirmation(
 def confirmed_answers(
     declared: Sequence[ComparisonSpec], plan: ConfirmationPlan, answers: Iterable[TrialStats]
 ) -> Confirmed:
-    """Return the confirmation answers as the break rule takes them.
+    """Return the confirmation samples as the break rule reads them.
 
-    They must never be added to the run's table: they decide breaks, and nothing else.
+    They decide breaks only, and must never be added to the run's table.
 
     Args:
-        declared: the comparisons the plan was made for.
-        plan: what was to be asked again.
-        answers: the trials asked again; those that could not be scored are left out.
+        declared: the comparisons of the plan.
+        plan: the cells to call again.
+        answers: the confirmation trials; trials without a score are left out.
     """
     by_cell: dict[tuple[str, str], list[TrialStats]] = {}
     for trial in answers:

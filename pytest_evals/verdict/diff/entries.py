@@ -1,4 +1,4 @@
-"""What each case did between a baseline and a run, and what of it changed."""
+"""The change of each case between a baseline and a run. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -11,8 +11,8 @@ from pytest_evals.verdict.diff.nouns import Change, ChangeClass, DiffEntry
 from pytest_evals.verdict.diff.rows import edited_parts
 from pytest_evals.verdict.diff.run_side import RunSide
 
-NOISE = 0.05
-"""A case moved beyond noise where chance would move it so far less often than this."""
+CASE_LEVEL = 0.05
+"""The level of Fisher's exact test on one case: a change is significant at or below it."""
 
 _MOST_REASONS = 5
 
@@ -20,15 +20,15 @@ _MOST_REASONS = 5
 def diff_entries(
     baseline: Baseline, run: RunSide
 ) -> Iterator[tuple[ChangeClass, DiffEntry | None]]:
-    """Yield what every pair of case and model did, in their order; no entry where none is due.
+    """Yield the class of every pair of case and model, in order, with an entry if it changed.
 
-    No entry is due where nothing changed: every sample passes as before, none does and the same
-    assertions fail, or the pass rate is the same in between.
+    A pair is unchanged if every sample still passes, if no sample passes and the same assertions
+    fail, or if the pass rate between 0 and 1 is equal.
     """
     now, cells = run.snapshot.cells, run.cells
-    asked = {(case, model) for model, cases in cells.items() for case in cases}
+    recorded = {(case, model) for model, cases in cells.items() for case in cases}
     independent = {model: run.independent(model) for model in cells}
-    for case, model in sorted(baseline.cells.keys() | asked):
+    for case, model in sorted(baseline.cells.keys() | recorded):
         key = (case, model)
         before, after = baseline.cells.get(key), now.get(key)
         if after is not None:
@@ -37,7 +37,7 @@ def diff_entries(
                 yield added.kind, added
             else:
                 yield _both(before, after, independent=independent[model])
-        elif key in asked:
+        elif key in recorded:
             errored = [trial for trial in cells[model][case] if trial.outcome == "errored"]
             if errored:
                 yield "errored", _errored(case, model, before, errored)
@@ -140,13 +140,13 @@ def _changed(
 
 
 def classify_change(before: BaselineLine, now: BaselineLine, *, independent: bool) -> ChangeClass:
-    """Return what a case did, from its counts on both sides.
+    """Return the class of a change, from the counts on both sides.
 
     Args:
         before: the baseline's line.
-        now: the run's, with the same question and assertions.
+        now: the run's line, with the same input and assertions.
         independent: whether samples are independent draws; if not, a case counts as one sample,
-            which is always within noise.
+            and its change is never significant.
     """
     moved = now.passes * before.n - before.passes * now.n
     recorded = before.recorded and now.recorded
@@ -155,7 +155,7 @@ def classify_change(before: BaselineLine, now: BaselineLine, *, independent: boo
             return "drifted" if _drifted(before, now, recorded=recorded) else "still_passing"
         return "flaky" if now.passes else "still_failing"
     if not recorded and (
-        not independent or fisher_p(before.passes, before.n, now.passes, now.n) > NOISE
+        not independent or fisher_p(before.passes, before.n, now.passes, now.n) > CASE_LEVEL
     ):
         return "flaky"
     return "fixed" if moved > 0 else "regressed"
@@ -170,16 +170,19 @@ def _drifted(before: BaselineLine, now: BaselineLine, *, recorded: bool) -> bool
 
 @lru_cache(maxsize=65536)
 def fisher_p(passes_a: int, n_a: int, passes_b: int, n_b: int) -> float:
-    """Return how often chance alone moves two counts so far apart, in the direction they moved.
+    """Return the one-sided p-value of Fisher's exact test, in the direction of the difference.
 
-    Fisher's exact test, one-sided (Fisher 1935, "The logic of inductive inference"); the same for
-    both orders of the sides, and 1 where the rates are equal.
+    Fisher 1935, "The logic of inductive inference". The result does not depend on the order of the
+    sides, and is 1 for equal rates.
 
     Args:
         passes_a: of one side, 0..n_a.
         n_a: its samples, >= 1.
-        passes_b: of the other, 0..n_b.
+        passes_b: of the other side, 0..n_b.
         n_b: its samples, >= 1.
+
+    Returns:
+        A probability in (0, 1].
     """
     if passes_a * n_b == passes_b * n_a:
         return 1.0

@@ -1,7 +1,7 @@
-"""Diff: what changed between a baseline and a run, case by case and model by model.
+"""The nouns of a diff: the changes between a baseline and a run, and the tests of comparisons.
 
-Draws are exchangeable, so the samples of a case are collapsed before they are compared. A case's
-class says what is seen in it alone; whether the whole got worse is for the tests of its rows.
+Samples of a case are exchangeable, so they are counted before they are compared. The class of a
+change describes one case; the tests of rows decide whether a model got worse.
 """
 
 from collections.abc import Mapping
@@ -30,17 +30,17 @@ ChangeClass = Literal[
     "removed",
     "errored",
 ]
-"""What a case did.
+"""The class of a case's change.
 
-regressed, fixed: it passes less often (more often), beyond what noise does to one case.
-still_failing: no sample passed, before or now; listed where other assertions fail than before.
+regressed, fixed: it passes significantly less (more) often.
+still_failing: no sample passed, before or now; listed if other assertions fail than before.
 still_passing: every sample passed, before and now; only counted.
-drifted: every sample passed, before and now, but the answer or its calls changed where answers are
-    recorded, or other tools were called where they are live.
-flaky: it moved, within noise (a single sample a side is always within noise).
-case_edited: its question, its reference answer or its assertions changed, so it is not compared.
+drifted: every sample passed, before and now, but a recorded answer or its tool calls changed, or a
+    live answer called other tools.
+flaky: changed, not significant (with one sample on each side, no change is significant).
+case_edited: its input, its reference or its assertions changed, so it is not compared.
 added_passing, added_failing: not in the baseline; every sample passes, or not.
-removed: in the baseline, but not in this whole run.
+removed: in the baseline, but not in this complete run.
 errored: no sample could be scored now.
 """
 
@@ -49,57 +49,56 @@ class Change(Frozen):
     """A number before and now."""
 
     before: float | None = None
-    """None where the baseline does not know it."""
+    """None if the baseline does not have it."""
     now: float | None = None
-    """None where the run does not know it."""
+    """None if the run does not have it."""
 
 
 class DiffEntry(Frozen):
-    """What changed in one case under one model. Written with ``class`` for `kind`."""
+    """The change of one case under one model. JSON has ``class`` for `kind`."""
 
     case: str
     """The case's id."""
     model: str
     """The model's id."""
     kind: ChangeClass
-    """What it did."""
+    """The class of the change."""
     blocking: bool = False
-    """Whether a declared comparison fails because of this case, among others."""
+    """Whether this case is among those that make a declared comparison fail."""
     passes_before: int | None = None
-    """Passed samples in the baseline; None where the case is not in it."""
+    """Passed samples in the baseline; None if the case is not in it."""
     n_before: int | None = None
-    """Scored samples in the baseline; None where the case is not in it."""
+    """Scored samples in the baseline; None if the case is not in it."""
     passes: int | None = None
-    """Passed samples now; None where the case is not in the run."""
+    """Passed samples now; None if the case is not in the run."""
     n: int | None = None
-    """Scored samples now (0 where all errored); None where the case is not in the run."""
+    """Scored samples now (0 if all errored); None if the case is not in the run."""
     scores: dict[str, Change] = Field(default_factory=dict)
-    """Per scorer the mean value, or the share of passes where it gives no value; those that
-    changed."""
+    """The scorers that changed, each with its mean value, or its pass rate if it gives no value."""
     answer_before: str | None = None
-    """The beginning of one answer of the baseline, on one line; None where it keeps none. Of a case
-    that got worse one that passed, of one that got better one that failed."""
+    """The beginning of one answer of the baseline, on one line; None if it keeps none. It passed if
+    the case got worse, and failed if the case got better."""
     answer: str | None = None
-    """The beginning of one answer now, the other way round."""
+    """The beginning of one answer now; it failed if the case got worse, and passed otherwise."""
     tools_before: tuple[str, ...] | None = None
-    """The names of the tools called before that answer; None where unknown."""
+    """The names of the tools called before that answer; None if unknown."""
     tools: tuple[str, ...] | None = None
-    """The names of the tools called before the answer now; None where unknown."""
+    """The names of the tools called before the answer now; None if unknown."""
     tokens: Change | None = None
-    """Mean tokens a trial; None where unchanged or unknown on both sides."""
+    """Mean tokens per trial; None if unchanged, or unknown on both sides."""
     latency_s: Change | None = None
-    """Mean seconds a trial; None where unknown on both sides or the answers are recorded."""
+    """Mean seconds per trial; None if unknown on both sides, or the answers are recorded."""
     cost_usd: Change | None = None
-    """Mean USD a trial; None where unchanged or unknown on both sides."""
+    """Mean USD per trial; None if unchanged, or unknown on both sides."""
     failing_before: tuple[str, ...] = ()
     """The assertions that failed in some sample of the baseline."""
     failing: tuple[str, ...] = ()
     """The assertions that fail in some sample now."""
     reasons: tuple[str, ...] = ()
-    """Why the failed samples failed, or errored: ``scorer: reason``; at most five."""
+    """The reasons of failed or errored samples, ``scorer: reason``; at most five."""
     edited: tuple[str, ...] = ()
-    """What of the definition changed: ``case``, ``scorers`` (these alone are not compared),
-    ``prompt``, ``model``."""
+    """The changed parts of the definition: ``case``, ``scorers``, ``prompt``, ``model``. The first
+    two prevent a comparison."""
 
     @model_validator(mode="before")
     @classmethod
@@ -117,61 +116,61 @@ class DiffEntry(Frozen):
 
 
 class RowTest(Frozen):
-    """One comparison with the baseline: which trials, and the verdict with all its numbers."""
+    """One comparison with the baseline: its trials, and the verdict with all numbers."""
 
     model: str
     """The model's id."""
     gate: str | None = None
-    """The text of the gate that declared it; None where it is exploratory and cannot block."""
+    """The text of the gate that declared it; None if it is exploratory and cannot block."""
     of: str | None = None
-    """The scorer whose values were compared; None is what became of the trials."""
+    """The scorer whose values were compared; None compares outcomes."""
     slice: Slice | None = None
-    """Which cases; None is all of them."""
+    """The slice of cases; None is all."""
     drifted: tuple[str, ...] = ()
-    """Cases that still pass, but whose recorded answers or calls changed: where answers are
-    recorded nothing of this is noise, and a declared comparison fails."""
+    """Cases that still pass with a changed recorded answer or tool call. Recorded answers have no
+    sampling noise, so a declared comparison fails."""
     result: RowVerdict
     """The verdict: name, verdict, rule, blocking, cases, worse, better, mean, breaks, sentence."""
 
 
 class Diff(Frozen):
-    """What changed between a baseline and a run of one dataset."""
+    """The changes between a baseline and a run of one dataset."""
 
     dataset: str
     """The dataset's name."""
     baseline: str
-    """What was compared with: a path, a run's id, or a git revision and path."""
+    """The baseline: a path, a run's id, or a git revision and path."""
     verdict: Literal["regressed", "passed", "inconclusive"] | None = None
-    """The gravest verdict of the declared comparisons; None where no gate declares one."""
+    """The gravest verdict of the declared comparisons; None if no gate declares one."""
     entries: tuple[DiffEntry, ...] = ()
-    """What changed, the gravest class first, then by case and model. Empty where nothing did."""
+    """The changed cases, the gravest class first, then by case and model."""
     counts: dict[str, int] = Field(default_factory=dict)
-    """Pairs of case and model by class, those without an entry included."""
+    """Pairs of case and model by class, including those without an entry."""
     tests: tuple[RowTest, ...] = ()
     """The declared comparisons, then the exploratory ones."""
     dropped: tuple[Dropped, ...] = ()
-    """Cases that stand on one side only, were edited or errored, with the reason; ``case`` is
-    followed by the model in brackets where it is not so for all models."""
+    """Cases on one side only, edited or errored, with the reason. ``case`` is followed by the model
+    in brackets if the reason does not hold for all models."""
 
 
 @dataclass(frozen=True, slots=True)
 class ComparisonSpec:
-    """One comparison with the baseline: a model under a gate, in one slice."""
+    """One comparison with the baseline: a gate, a model and a slice."""
 
     model: str
     """The model's id."""
     gate: str | None = None
-    """The gate's text; None where it is exploratory."""
+    """The gate's text; None if the comparison is exploratory."""
     of: str | None = None
-    """The scorer whose values are compared; None is what became of the trials."""
+    """The scorer whose values are compared; None compares outcomes."""
     part: Slice | None = None
-    """Which cases; None is all."""
+    """The slice of cases; None is all."""
     margin: float | None = None
-    """The drop that is tolerated; None is the rules'."""
+    """The tolerated drop; None is that of the rules."""
 
     @property
     def name(self) -> str:
-        """Tells the rows of a family apart."""
+        """The name of the row, unique in its family."""
         words = [self.model, self.gate or "no regressions"]
         if self.gate is None and self.of is not None:
             words.append(f"of {quote_name(self.of)}")
@@ -182,11 +181,11 @@ class ComparisonSpec:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmationPlan:
-    """What to ask again before the verdict, fixed before the first answer is drawn."""
+    """The cells to call again before the verdict, fixed before the first sample is drawn."""
 
     cells: Mapping[tuple[str, str], int]
-    """(case, model) -> how many more samples to ask; empty where nothing is to be asked."""
+    """(case, model) -> how many further samples to draw; empty if none is needed."""
     rows: Mapping[str, tuple[tuple[str, ...], int]]
-    """Row -> its cases to ask again, and how many answers of each it counts."""
+    """Row -> the cases to call again, and how many samples of each it counts."""
     reasons: tuple[str, ...]
-    """Why flagged cases of a row are not asked again: ``row: reason``."""
+    """Why flagged cases of a row are not called again: ``row: reason``."""

@@ -1,7 +1,7 @@
-"""The comparisons with a baseline: which cases are paired, under which model, and what is planned.
+"""Rows: the cases of a baseline and a run, paired for one comparison. Pure.
 
-The rows are declared before the run, by the gates. What is exploratory stands apart and changes no
-verdict of theirs.
+Gates declare their rows before the run. Exploratory rows are separate, and change no verdict of
+declared ones.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,9 +13,9 @@ from pytest_evals.verdict.diff.run_side import RunSide
 
 
 def edited_parts(before: BaselineLine, now: BaselineLine) -> tuple[str, ...]:
-    """Return why two lines cannot be compared: ``case``, ``scorers``; empty where they can be.
+    """Return the changed parts that prevent a comparison of two lines: ``case``, ``scorers``.
 
-    A changed prompt or model is what comparisons are for.
+    A changed prompt or model does not prevent it: comparisons measure such changes.
     """
     changed = before.digests.differing(now.digests)
     return tuple(
@@ -31,7 +31,7 @@ _EDITED = {"case": "its input or reference answer changed", "scorers": "its asse
 
 
 def build_row(declared: ComparisonSpec, baseline: Baseline, run: RunSide) -> Row:
-    """Return one comparison's row: its pairs, and what could not be paired and why."""
+    """Return the row of one comparison: its pairs, and the cases without a pair."""
     model, part = declared.model, declared.part
     if model in run.incomplete:
         return Row(declared.name, (), margin=declared.margin)
@@ -69,7 +69,7 @@ def _reason(before: BaselineLine | None, edited: Sequence[str], *, in_run: bool)
 def _pairs(
     pairs: Iterable[tuple[BaselineLine, BaselineLine]], of: str | None
 ) -> tuple[tuple[PairedCase, ...] | tuple[PairedScore, ...], tuple[Dropped, ...]]:
-    """Return the pairs as counts, or as scores where the scorer gives values on both sides."""
+    """Return the pairs as counts, or as scores if the scorer gives values on both sides."""
     pairs = list(pairs)
     if of is None:
         counts = (PairedCase(a.case, a.passes, a.n, b.passes, b.n) for a, b in pairs)
@@ -89,9 +89,9 @@ def _pairs(
 
 
 def _silent(cases: Iterable[str], of: str) -> tuple[Dropped, ...]:
-    return tuple(Dropped(case, f"{of} says nothing of it on one side") for case in cases)
+    return tuple(Dropped(case, f"{of} has no score on one side") for case in cases)
 
 
 def build_rows(declared: Sequence[ComparisonSpec], baseline: Baseline, run: RunSide) -> list[Row]:
-    """Return the rows of one family, in the order declared."""
+    """Return the rows of one family, in declared order."""
     return [build_row(spec, baseline, run) for spec in declared]

@@ -14,17 +14,17 @@ from pytest_evals.verdict.baseline import Baseline, build_baseline
 
 @dataclass(frozen=True)
 class RunSide:
-    """A run, as it is compared with a baseline."""
+    """A run, ready for comparison with a baseline."""
 
     table: TrialTable
-    """Its trials."""
+    """The trials."""
     info: DatasetInfo
-    """What it keeps of the dataset: the models as they were asked."""
+    """The dataset's record in the run, with the models as configured."""
     replayed: bool = False
     """Whether answers from the store count as recorded (``--evals-responses replay``)."""
     incomplete: frozenset[str] = frozenset()
-    """Models of which not every planned trial was recorded, or too many errored: their rows stay in
-    the family, without cases, and a case they lack is not *removed*."""
+    """Models with missing trials or too many errors. Their rows stay in the family without cases,
+    and a case that they lack is not *removed*."""
 
     @cached_property
     def snapshot(self) -> Baseline:
@@ -48,7 +48,7 @@ class RunSide:
 def is_independent(model: Model) -> bool:
     """Whether samples of a model are independent draws: not at temperature 0 or with a fixed seed.
 
-    The model's own `is_independent` wins.
+    The model's setting `independent` takes precedence.
     """
     if model.independent is not None:
         return model.independent

@@ -1,1 +1,1 @@
-"""Gates: bars on metrics of many trials, their grammar, and their verdicts. Pure."""
+"""Gates: required values of metrics over many trials, their grammar, their verdicts. Pure."""

@@ -1,4 +1,4 @@
-"""What is wrong with a dataset's gates, found at collection: before anything is asked."""
+"""Problems of a dataset's gates, found at collection, before any call."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -14,7 +14,7 @@ from pytest_evals.verdict.gate.spec import GateSpec
 from pytest_evals.verdict.gate.stopping_rule import is_per_case
 
 Loc = tuple[str | int, ...]
-"""The way to a value from the root of the file."""
+"""The path of a value from the root of the file."""
 
 _KEYED = {"scorer": "of", "model": "on", "per": "per", "where": "where"}
 
@@ -22,12 +22,12 @@ _KEYED = {"scorer": "of", "model": "on", "per": "per", "where": "where"}
 def check_gates(
     dataset: Dataset, scorers: Iterable[str], models: Iterable[str]
 ) -> Iterator[tuple[Loc, str]]:
-    """Yield every problem of a dataset's gates, as the way to it and a message.
+    """Yield every problem of a dataset's gates, as a path and a message.
 
     Args:
         dataset: the dataset.
         scorers: the metric names of all its scorers, those of single cases included.
-        models: the ids of the models that can be asked; empty where they are not known yet.
+        models: the ids of the available models; empty while they are unknown.
     """
     names, ids = sorted(set(scorers)), sorted(set(models))
     slices = _slices(dataset)
@@ -41,20 +41,20 @@ def check_gates(
             yield loc, str(error) + _of_scorer(error, names)
             continue
         if spec.text in seen:
-            yield where, f"gate `{spec.text}` stands twice (as number {seen[spec.text] + 1} too)"
+            yield where, f"duplicate gate `{spec.text}`, first as number {seen[spec.text] + 1}"
         seen.setdefault(spec.text, i)
         for part, word, message in _unknown(spec, names, ids, slices):
-            yield _told(where, written, spec, part, word, message)
+            yield _problem(where, written, spec, part, word, message)
 
 
 def check_samples(dataset: Dataset) -> Iterator[tuple[Loc, str]]:
-    """Yield where samples would stop early though nothing is said of single cases."""
+    """Yield the samples that would stop early without a gate on single cases."""
     if not dataset.gates:
         return
     try:
         alone = any(is_per_case(parse_gate(written)) for written in dataset.gates)
     except GateError:
-        return  # told by `check_gates`
+        return  # `check_gates` reports it
     if alone:
         return
     places: list[tuple[Loc, object]] = [(("samples",), dataset.samples)]
@@ -62,25 +62,25 @@ def check_samples(dataset: Dataset) -> Iterator[tuple[Loc, str]]:
     for where, written in places:
         if isinstance(written, Samples):
             message = (
-                "samples beyond `min` are only asked for a gate on single cases, such as "
+                "samples beyond `min` need a gate on single cases, such as "
                 "`pass@1 >= 0.9 per case`, because metrics of several cases use the first `min` of "
-                f"each; write such a gate, or write a number such as `samples: {written.max}`"
+                f"each; write such a gate, or a number such as `samples: {written.max}`"
             )
             yield where, message
 
 
 def _of_scorer(error: GateError, scorers: list[str]) -> str:
-    """Say how a scorer's name becomes a metric, where a gate has the bare name."""
+    """Return a hint if a gate has the bare name of a scorer in place of a metric."""
     first = error.text.split(" ", 1)[0]
     if first not in scorers or "no metric is called" not in error.message:
         return ""
     return f" {first} is a scorer: write `mean({first})` or `pass@1 of {first}`."
 
 
-def _told(
+def _problem(
     where: Loc, written: object, spec: GateSpec, part: str, word: str, message: str
 ) -> tuple[Loc, str]:
-    """Say where the word stands: a column of the text, or a key of the long form."""
+    """Return the problem with its place: a column of the text, or a key of the long form."""
     if isinstance(written, Mapping):
         key = _KEYED[part] if _KEYED[part] in written else "metric"
         return (*where, key), message
@@ -94,7 +94,7 @@ def _unknown(
     models: list[str],
     slices: Mapping[str, frozenset[str]],
 ) -> Iterator[tuple[str, str, str]]:
-    """Yield (kind, word, message) of every name in a gate that the dataset does not have."""
+    """Yield (part, word, message) of every name in a gate that the dataset does not have."""
     scorer = spec.of if spec.compares else parse_metric(spec.metric).scorer
     if scorer is not None and scorer not in scorers:
         names = [*scorers, *QUANTITIES] if "(" in spec.metric else scorers
@@ -121,7 +121,7 @@ def _no_key(key: str, slices: Mapping[str, frozenset[str]]) -> str:
 
 
 def _values(slices: Mapping[str, frozenset[str]], key: str) -> frozenset[str] | None:
-    """Return the values of a slice's key; None where no case has any."""
+    """Return the values of a slice's key; None if no case has the key."""
     return slices.get(key) or slices.get(key.removeprefix("metadata."))
 
 

@@ -18,8 +18,8 @@ def model_states(
 
     Args:
         table: the recorded trials of the dataset.
-        info: what was planned and selected.
-        gates: the dataset's gates; ``error_rate <= X`` says how many errors its models may have.
+        info: the planned and selected trials.
+        gates: the dataset's gates; ``error_rate <= X`` sets the errors that its models may have.
     """
     models = [model.id for model in info.models] or list(table.models)
     models += [model for model in table.models if model not in models]
@@ -49,13 +49,13 @@ def _state(
         whole = "narrowed"
     errored = sum(trial.outcome == "errored" for trial in trials)
     counted = recorded - sum(trial.unneeded for trial in trials)
-    allowed = max(info.max_error_rate, *_error_bars(gates, model))
+    allowed = max(info.max_error_rate, *_allowed_error_rates(gates, model))
     return ModelState(whole, max(planned, len(trials)), counted, errored, allowed)
 
 
-def _error_bars(gates: Iterable[GateSpec], model: str) -> list[float]:
-    """Return the error rates that gates on all cases of a model allow; 0 at least."""
-    bars = [
+def _allowed_error_rates(gates: Iterable[GateSpec], model: str) -> list[float]:
+    """Return the error rates that gates on all cases of a model allow, and 0."""
+    rates = [
         gate.max
         for gate in gates
         if gate.metric == "error_rate"
@@ -64,11 +64,11 @@ def _error_bars(gates: Iterable[GateSpec], model: str) -> list[float]:
         and gate.where is None
         and gate.per is None
     ]
-    return [0.0, 0.0, *bars]
+    return [0.0, 0.0, *rates]
 
 
 def count_missing_scores(group: TrialGroup, scorer: str) -> int:
-    """Return how many scored trials a scorer could not score: never dropped without a word."""
+    """Return the number of scored trials that a scorer could not score."""
     return sum(
         scorer in trial.unscored and scorer not in trial.names
         for cell in group.scored
@@ -77,7 +77,7 @@ def count_missing_scores(group: TrialGroup, scorer: str) -> int:
 
 
 def gate_slices(gate: GateSpec, table: TrialTable) -> tuple[Slice | None, ...]:
-    """Return the slices a gate is judged on; one None where it is all cases."""
+    """Return the slices on which a gate is evaluated; None stands for all cases."""
     if gate.per is None:
         return (gate.where,)
     if gate.where is None:

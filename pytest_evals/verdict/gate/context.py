@@ -1,4 +1,4 @@
-"""GateContext: the trials, the diff and the settings that every gate verdict rests on."""
+"""GateContext: the trials, the diff and the settings that the verdicts of gates depend on."""
 
 from dataclasses import dataclass
 
@@ -9,16 +9,16 @@ from pytest_evals.verdict.diff import Diff
 
 @dataclass(frozen=True, slots=True)
 class GateContext:
-    """What all verdicts of a dataset rest on."""
+    """The input of all gate verdicts of a dataset."""
 
     table: TrialTable
-    """The recorded trials; confirmation answers are never among them."""
+    """The recorded trials, without confirmation samples."""
     info: DatasetInfo
-    """What was planned and selected, and the gates as written."""
+    """The planned and selected trials, and the gates as written."""
     diff: Diff | None = None
-    """The comparison with the baseline; None where there is no baseline."""
+    """The comparison with the baseline; None without a baseline."""
     strict: bool = False
     """Whether an inconclusive comparison fails (``--evals-strict``)."""
     no_baseline: str | None = None
-    """Why it does not matter that there is no baseline (this run writes the first one); None where
-    it does: then ``no regressions`` fails."""
+    """Why a missing baseline is no failure, such as a run that writes the first one; None if
+    ``no regressions`` fails without a baseline."""

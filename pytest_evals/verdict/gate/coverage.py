@@ -9,16 +9,16 @@ from pytest_evals.verdict.gate.spec import GateSpec
 
 
 def gates_cover(gates: Iterable[GateSpec], trial: TrialStats, *, compared: bool) -> bool:
-    """Whether the gates answer for a failed trial, so that it may be tolerated.
+    """Whether the gates account for a failed trial, so that it is tolerated.
 
-    A gate answers for a trial of its models and cases. Gates on what became of the trials (pass@k,
-    pass^k, the score) answer for every assertion, gates on a scorer for that one alone; gates on
-    errors, time or cost for none. ``no regressions`` answers only for a case that can be compared.
+    A gate accounts for trials of its models and cases. Gates on the outcome (pass@k, pass^k, the
+    score) account for every assertion; gates on a scorer account for that scorer only; gates on
+    errors, time or cost account for none. ``no regressions`` accounts for comparable cases only.
 
     Args:
         gates: the dataset's gates.
         trial: a failed trial.
-        compared: whether the baseline has a line to compare it with (`is_compared`).
+        compared: whether the baseline has a line for comparison (`is_compared`).
     """
     mine = [gate for gate in gates if _is_for(gate, trial)]
     needed: Mapping[str, None] | Sequence[None] = dict.fromkeys(trial.failing) or [None]
@@ -32,10 +32,10 @@ def _is_for(gate: GateSpec, trial: TrialStats) -> bool:
 
 
 def is_compared(baseline: Baseline | None, trial: TrialStats) -> bool:
-    """Whether a baseline knows a trial's case and model, with the same question and assertions.
+    """Whether a baseline has a trial's case and model, with the same input and assertions.
 
     Args:
-        baseline: of the trial's dataset; None knows nothing.
+        baseline: of the trial's dataset; None has no case.
         trial: the trial.
     """
     line = None if baseline is None else baseline.cells.get((trial.case, trial.model))

@@ -12,10 +12,10 @@ from pytest_evals.verdict.gate.spec import GateSpec
 
 
 def parse_gates(info: DatasetInfo) -> tuple[GateSpec, ...]:
-    """Return the gates of a dataset, parsed.
+    """Parse the gates of a dataset.
 
     Raises:
-        GateError: one of them is not right (`check_gates` finds that at collection).
+        GateError: a gate is wrong (`check_gates` reports that at collection).
     """
     return tuple(parse_gate(written) for written in info.gates)
 
@@ -23,9 +23,9 @@ def parse_gates(info: DatasetInfo) -> tuple[GateSpec, ...]:
 def declared_comparisons(
     gates: Sequence[GateSpec], table: TrialTable, info: DatasetInfo
 ) -> tuple[ComparisonSpec, ...]:
-    """Return the comparisons that gates declare: one a gate, model and slice.
+    """Return the comparisons that gates declare: one per gate, model and slice.
 
-    Together they are the family of the correction, whatever became of their trials.
+    Together they are the family of the correction, even where trials are missing.
     """
     models = [model.id for model in info.models] or list(table.models)
     return tuple(
@@ -41,7 +41,7 @@ def declared_comparisons(
 def exploratory_comparisons(
     gates: Sequence[GateSpec], table: TrialTable, info: DatasetInfo
 ) -> tuple[ComparisonSpec, ...]:
-    """Return the comparisons that tell how the metrics of other gates moved: never blocking."""
+    """Return the comparisons that measure the change of other gates' metrics; they never block."""
     models = [model.id for model in info.models] or list(table.models)
     specs = (
         ComparisonSpec(model=model, of=parse_metric(gate.metric).scorer, part=part)

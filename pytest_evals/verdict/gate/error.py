@@ -2,13 +2,13 @@
 
 
 class GateError(ValueError):
-    """A gate that is not right.
+    """A gate that is wrong.
 
     Args:
         message: what was found, what was expected, and what to do.
-        text: the gate as it was written; empty in the long form.
-        column: 1-based, where in the text; 0 where the whole is meant.
-        key: in the long form, the key that is wrong; None where the whole is meant.
+        text: the gate as written; empty in the long form.
+        column: the 1-based column in the text; 0 if the whole gate is wrong.
+        key: in the long form, the key that is wrong; None if the whole gate is wrong.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The grammar of gates: from a text, or the long form, to a `GateSpec`, and back to a text.
+"""The grammar of gates: from a text, or the long form, to a `GateSpec`.
 
 ::
 
@@ -10,7 +10,7 @@
              | "against" NUMBER
              | "as" ("primary" | "guardrail")
 
-A name that is not one plain word stands in quotes. A number is plain, or ends in ``%``.
+A name of several words is quoted. A number is plain, or ends in ``%``.
 """
 
 import re
@@ -30,7 +30,7 @@ from pytest_evals.verdict.gate.validate import _checked, range_problem
 from pytest_evals.verdict.gate.write import write_gate
 
 CLAUSES = ("of", "per", "where", "on", "with", "min", "within", "against", "as")
-"""The words a clause begins with."""
+"""The first words of clauses."""
 
 KEYS = (
     "metric",
@@ -61,7 +61,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?%?", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class _Token:
-    """A word, an operator or a mark, and where it begins."""
+    """A word, an operator or a mark, with its place."""
 
     text: str
     column: int
@@ -71,10 +71,10 @@ class _Token:
 
 
 def parse_gate(written: object) -> GateSpec:
-    """Return the gate that a dataset writes, as a text or in the long form.
+    """Parse a gate of a dataset, a text or the long form.
 
     Raises:
-        GateError: what is wrong with it, and where.
+        GateError: the gate is wrong; the error says what and where.
     """
     if isinstance(written, GateSpec):
         return written
@@ -103,7 +103,7 @@ class _Parser:
             category = str(match.lastgroup)
             text, column = match[category], match.start(category) + 1
             if category == "bad":
-                what = "this quote is never closed" if text != "!" else "`!` is no operator here"
+                what = "this quote is not closed" if text != "!" else "`!` is no operator here"
                 raise GateError(what, text=self.text, column=column)
             tokens.append(_Token(text[1:-1] if category == "quoted" else text, column, category))
             place = match.end()
@@ -132,7 +132,7 @@ class _Parser:
     def gate(self) -> GateSpec:
         """Read the whole text."""
         if not self.text:
-            raise GateError("an empty gate asks for nothing; write one such as `pass@1 >= 0.9`")
+            raise GateError("an empty gate requires nothing; write one such as `pass@1 >= 0.9`")
         first = self._name("a metric or `no regressions`")
         values: dict[str, Any] = {"text": self.text}
         if first.text.casefold() == "no" and first.kind == "word":
@@ -157,7 +157,9 @@ class _Parser:
             raise self._error(f"expected `regressions` after `no`.{hint}", token)
         values["metric"] = REGRESSIONS
         if self._next.kind == "op":
-            message = "`no regressions` takes no bar; `within 0.02` sets the drop it tolerates"
+            message = (
+                "`no regressions` takes no required value; `within 0.02` sets the tolerated drop"
+            )
             raise self._error(message, self._next)
 
     def _metric(self, name: _Token) -> MetricSpec:
@@ -229,9 +231,9 @@ class _Parser:
         }
         if word not in clauses:
             hint = suggest(token.text, CLAUSES)
-            raise self._error(f"`{token.text}` is no part of a gate.{hint}", token)
+            raise self._error(f"`{token.text}` is not part of a gate.{hint}", token)
         if word in self._seen:
-            raise self._error(f"`{word}` stands twice", token)
+            raise self._error(f"duplicate `{word}`", token)
         self._seen.add(word)
         clauses[word](values)
 
@@ -326,7 +328,7 @@ def _long_form(data: Mapping[Any, Any]) -> GateSpec:
 
 
 def _long_metric(metric: object, of: object) -> dict[str, Any]:
-    """Return what the long form's `metric` and `of` say together."""
+    """Return the metric and the scorer of the long form."""
     if not isinstance(metric, str) or not metric.strip():
         raise GateError("a gate needs `metric`, such as pass@1 or mean(helpful)", key="metric")
     if metric.split() in (["no", "regressions"], [REGRESSIONS]):
@@ -341,7 +343,7 @@ def _long_metric(metric: object, of: object) -> dict[str, Any]:
 def _measure_with(metric: str, of: str) -> MetricSpec:
     """Return the measure of ``metric: mean`` with ``of: helpful``."""
     if "(" in metric or " of " in metric:
-        raise MetricError(f"{metric} says what it is of; drop `of {of}`", of)
+        raise MetricError(f"{metric} already names its scorer; remove `of {of}`", of)
     return build_metric_spec(metric.strip(), of=of)
 
 

@@ -1,4 +1,4 @@
-"""How whole a model's set of trials is, and which failed trials a gate answers for."""
+"""ModelState: how complete the trials of one model are."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,31 +6,31 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class ModelState:
-    """What was recorded of one model."""
+    """The completeness of one model's trials."""
 
     whole: Literal["whole", "narrowed", "cut short"]
-    """Whether every planned trial was recorded, and if not, why: the user chose a part of them, or
-    the run ended too early."""
+    """Whether every planned trial was recorded; if not, whether the user selected a part
+    (``narrowed``) or the run ended early (``cut short``)."""
     planned: int
-    """Trials in the whole matrix."""
+    """Trials in the complete matrix."""
     recorded: int
-    """Trials with a record, those that were not run left out."""
+    """Recorded trials, without those that were not run."""
     errored: int
     """Trials without an answer or a score."""
     allowed: float
-    """The share of trials that may be errored."""
+    """The share of trials that may error, 0..1."""
 
     @property
     def error_rate(self) -> float:
-        """The share of recorded trials that errored; 0 where none was recorded."""
+        """The share of recorded trials that errored, 0..1; 0 without a recorded trial."""
         return self.errored / self.recorded if self.recorded else 0.0
 
     @property
     def too_many_errors(self) -> bool:
-        """Whether more trials errored than may."""
+        """Whether more trials errored than are allowed."""
         return self.error_rate > self.allowed + 1e-12
 
     @property
     def comparable(self) -> bool:
-        """Whether answers can be judged at all."""
+        """Whether the answers can be compared: complete, and without too many errors."""
         return self.whole == "whole" and not self.too_many_errors

@@ -1,7 +1,7 @@
-"""Early: when the samples of one case have said all that a verdict can depend on. Pure.
+"""The stopping rule of a case: no remaining sample can change the verdict. Pure.
 
-Curtailed sampling: what is left out could not have changed the verdict on the case, whatever it
-would have said, so that verdict is the one of all samples (`stats.sequential.settled`).
+Curtailed sampling: the samples left out cannot change the verdict on the case, so that verdict is
+the verdict of all samples (`stats.sequential.settled`).
 """
 
 from collections.abc import Callable, Sequence
@@ -16,22 +16,22 @@ from pytest_evals.verdict.gate.spec import GateSpec
 _CLOSE = 1e-9
 
 CaseVerdict = Callable[[int], object]
-"""From the passes of all samples of a case to what is said of it."""
+"""From the number of passes in all samples of a case to the verdict on it."""
 
 
 def case_verdict(
     gates: Sequence[GateSpec], model: str, case: Case, *, least: int, limit: int
 ) -> CaseVerdict | None:
-    """Return what a case's passes decide, or None where every sample is needed.
+    """Return the verdict that a case's passes decide, or None if every sample is needed.
 
-    Without gates that is whether all pass. With gates it is what those on single cases (``pass@1 >=
-    0.9 per case``) say; where no gate looks at the case by itself, nothing depends on its passes.
+    Without gates, the verdict is whether all samples pass. With gates, it is the verdicts of gates
+    on single cases (``pass@1 >= 0.9 per case``); without such gates nothing depends on the passes.
 
     Args:
         gates: the dataset's.
         model: the model's id.
         case: the case.
-        least: samples that are asked in any case.
+        least: samples that are run in any case.
         limit: samples of the full cell.
     """
     if not gates:
@@ -43,7 +43,7 @@ def case_verdict(
 
 
 def sequential_tests(gates: Sequence[GateSpec], model: str, case: Case) -> tuple[Sprt, ...]:
-    """Return the sequential tests of a case: its samples are asked until each has decided."""
+    """Return the sequential tests of a case; sampling continues until each has decided."""
     return tuple(gate.sprt for gate in _alone(gates, model, case) if gate.sprt is not None)
 
 
@@ -52,7 +52,7 @@ def _alone(gates: Sequence[GateSpec], model: str, case: Case) -> list[GateSpec]:
 
 
 def is_per_case(gate: GateSpec) -> bool:
-    """Whether a gate judges single cases."""
+    """Whether a gate evaluates single cases."""
     return gate.per == "case" and not gate.compares
 
 
@@ -72,15 +72,15 @@ def _within(case: Case, part: Slice | None) -> bool:
 
 
 def _by_rate(gate: GateSpec, least: int) -> bool:
-    """Whether a gate says of some samples what it says of all, once the others cannot change it.
+    """Whether the gate requires one limit of the pass rate.
 
-    That holds for one bar on the share of samples that pass: a settled share is on the same side of
-    it. It need not for intervals, for several bars at once, or for other metrics.
+    Then a settled pass rate lies on the same side of the limit as the rate of all samples. That
+    need not hold for intervals, for two limits, or for other metrics.
     """
     what = parse_metric(gate.metric)
-    one_bar = (gate.min is None) != (gate.max is None)
+    one_limit = (gate.min is None) != (gate.max is None)
     small = gate.min_n is None or gate.min_n <= least
-    return what.kind == "pass@" and what.k == 1 and what.of is None and one_bar and small and (
+    return what.kind == "pass@" and what.k == 1 and what.of is None and one_limit and small and (
         gate.confidence is None
     )  # fmt: skip
 
@@ -93,15 +93,15 @@ def _clears(gate: GateSpec, share: float) -> bool:
 
 
 def samples_needed(passes: int, n: int, *, limit: int, verdict: CaseVerdict) -> int:
-    """Return the least number of further samples that could settle the verdict; 0 where it is.
+    """Return the least number of further samples that can settle the verdict; 0 if it is settled.
 
-    So many can be asked at once without asking one too many.
+    That many samples can run at once without one too many.
 
     Args:
         passes: passes so far, 0..n.
         n: samples so far, 0..most.
         limit: samples of the full cell, >= 1.
-        verdict: what the passes of the full cell decide.
+        verdict: from the passes of the full cell to the verdict.
 
     Raises:
         ValueError: impossible counts.

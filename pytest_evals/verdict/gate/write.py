@@ -5,7 +5,10 @@ from pytest_evals.verdict.gate.spec import GateSpec
 
 
 def threshold_text(spec: GateSpec) -> str:
-    """Return a gate's bar in short: ``>= 0.9``, ``in 0.2..0.4``; empty for ``no regressions``."""
+    """Return the required value in short: ``>= 0.9``, ``in 0.2..0.4``.
+
+    It is empty for ``no regressions``.
+    """
     low, high = spec.min, spec.max
     if low is not None and high is not None:
         between = f"{'inside' if spec.strict else 'in'} {low:.12g}..{high:.12g}"
@@ -16,9 +19,9 @@ def threshold_text(spec: GateSpec) -> str:
 
 
 def write_gate(spec: GateSpec) -> str:
-    """Return a gate as a text; `parse_gate` reads it back, but for a bar on both sides."""
-    bar = threshold_text(spec)
-    parts = ["no regressions" if spec.compares else f"{spec.metric} {bar}"]
+    """Return a gate as a text; `parse_gate` reads it back unless it has both `min` and `max`."""
+    required = threshold_text(spec)
+    parts = ["no regressions" if spec.compares else f"{spec.metric} {required}"]
     if spec.of is not None:
         parts.append(f"of {quote_name(spec.of)}")
     if spec.where is not None:
