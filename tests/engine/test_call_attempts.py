@@ -1,6 +1,7 @@
 """Calls of a provider within limits: retries, timeouts, budget and circuit breaker."""
 
 import asyncio
+from time import monotonic
 
 import pytest
 
@@ -116,23 +117,23 @@ def test_a_call_that_hangs_times_out_and_is_cancelled():
     assert provider.calls[0].timeout_s == 0.02
 
 
-def test_the_time_of_a_call_is_the_trials_waiting_is_not():
-    """Only the provider's time uses the clock up."""
+def test_waiting_for_a_slot_uses_up_no_time():
+    """The clock runs while the provider is called, and only then."""
 
     async def scenario():
-        attempts = attempts_with(session=1)
-        slow = provider_class(lambda request: asyncio.sleep(0.1, Response(text="yes")))
-        first, second = clock(), clock()
-        await asyncio.gather(
-            *(
+        attempts, time = attempts_with(session=1), clock()
+        slow = provider_class(lambda request: asyncio.sleep(0.05, Response(text="yes")))
+        began = monotonic()
+        async with attempts.session.slot():
+            waiting = asyncio.ensure_future(
                 attempts.call(route_to(slow), request_of(), time, nothing, [])
-                for time in (first, second)
             )
-        )
-        return first.used_s, second.used_s
+            await asyncio.sleep(0.2)
+        await waiting
+        return time.used_s, monotonic() - began
 
-    for used_s in run(scenario()):
-        assert 0.09 <= used_s < 0.19
+    used_s, elapsed_s = run(scenario())
+    assert 0.049 <= used_s <= elapsed_s - 0.19
 
 
 def test_a_trial_out_of_time_makes_no_call():
@@ -155,8 +156,6 @@ def test_retries_end_with_the_trials_time():
 
 def test_a_session_out_of_time_is_not_run():
     """Also while a call waits for a slot."""
-    from time import monotonic
-
     with pytest.raises(AnswerError, match="the session's time") as error:
         call(route_to(provider_class()), time=TrialClock(60.0, session_end=monotonic() - 1))
     assert error.value.type == "not_run"
