@@ -6,17 +6,26 @@ its end. Without workers the same attributes pass from the runner to the recorde
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from pydantic import TypeAdapter
 
 from pytest_evals.engine.worker_share import WorkerShare
 from pytest_evals.result import TrialResult
 from pytest_evals.run_record import DatasetInfo
 
-_INFOS = TypeAdapter(tuple[DatasetInfo, ...])
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+
+@cache
+def _infos() -> "TypeAdapter[tuple[DatasetInfo, ...]]":
+    """Make the adapter of planned datasets when first needed: only workers send any."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(tuple[DatasetInfo, ...])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,13 +97,13 @@ def read_worker_notes(node: Any) -> list[str]:
 
 def write_infos(report: pytest.TestReport, infos: tuple[DatasetInfo, ...]) -> None:
     """Put the planned datasets on a report; a worker does so once."""
-    report.__dict__["evals_infos"] = _INFOS.dump_json(infos).decode()
+    report.__dict__["evals_infos"] = _infos().dump_json(infos).decode()
 
 
 def take_infos(report: pytest.TestReport) -> tuple[DatasetInfo, ...]:
     """Take the planned datasets off a report; empty if it has none."""
     text = report.__dict__.pop("evals_infos", None)
-    return _INFOS.validate_json(text) if text else ()
+    return _infos().validate_json(text) if text else ()
 
 
 def write_trial(report: pytest.TestReport, record: str) -> None:

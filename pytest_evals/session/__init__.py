@@ -20,7 +20,8 @@
 `recording`          RunRecorder: ledger, observers and run store of one run
 `tables`             TrialTables: trials in the form that metrics and gates read
 `dataset_baseline`   DatasetBaseline: what one dataset is compared with
-`baselines`          Baselines: read, compared with, updated; tolerated failures
+`baselines`          Baselines: those of all datasets; which failures a gate tolerates
+`read_baseline`      finds, reads and updates one dataset's baseline
 `confirmation`       Confirmer: runs cases that look broken again
 `judge_summary`      corrected pass rates and confusion matrices
 `evaluation`         RunEvaluation: the evaluations of all datasets

@@ -11,13 +11,14 @@ from pytest_evals.metrics.trial_stats import TrialStats
 from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.report import redact_value
 from pytest_evals.run_record import DatasetInfo, Run
-from pytest_evals.session.baselines import Baselines, update_baseline
+from pytest_evals.session.baselines import Baselines
 from pytest_evals.session.confirmation import Confirmer
 from pytest_evals.session.dataset_baseline import DatasetBaseline
 from pytest_evals.session.evaluation import DatasetEvaluation
 from pytest_evals.session.extensions import with_notes
 from pytest_evals.session.judge_summary import certified_errors, judge_lines
 from pytest_evals.session.plan import Plan
+from pytest_evals.session.read_baseline import update_baseline
 from pytest_evals.session.state import SessionState
 from pytest_evals.stats.rows import Rules
 from pytest_evals.storage.baseline_file import NamedBaseline

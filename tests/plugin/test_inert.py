@@ -98,3 +98,23 @@ def test_an_option_that_another_plugin_has_taken_is_named(pytester):
     result = pytester.run(sys.executable, "-m", "pytest", "-p", "first")
     assert result.ret != 0
     assert "'pyeval'" in result.stderr.str() + result.stdout.str()
+
+
+def test_a_dataset_without_gates_loads_no_statistics(pytester):
+    """With ``--evals``, comparisons are imported only for datasets that need them."""
+    pytester.path.joinpath("one.evals.yaml").write_text(
+        "cases: [{id: a, input: x, scorers: [{contains: x}], "
+        "script: [{kind: chat_response, content: x}]}]"
+    )
+    pytester.makeconftest(
+        """
+        import sys
+
+        def pytest_unconfigure(config):
+            parts = ("stats", "verdict.diff", "verdict.gate", "providers.transport")
+            print("LOADED", [m for m in parts if f"pytest_evals.{m}" in sys.modules])
+        """
+    )
+    result = pytester.runpytest_subprocess("--evals", "-q", "-p", "no:randomly")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["LOADED []"])

@@ -1,0 +1,106 @@
+"""Read and update the baseline of one dataset.
+
+Knows neither reports nor the terminal. Import it late: it brings the statistics of comparisons.
+"""
+
+from pytest_evals.config import Settings
+from pytest_evals.ground.errors import StoreError
+from pytest_evals.metrics.summarize import summarize_trial
+from pytest_evals.metrics.trial_table import TrialTable
+from pytest_evals.result import Outcome, TrialResult
+from pytest_evals.run_record import DatasetInfo
+from pytest_evals.session.dataset_baseline import DatasetBaseline
+from pytest_evals.storage.baseline_file import RunReader, find_baseline
+from pytest_evals.storage.run_baseline import dataset_baseline, relative_name
+from pytest_evals.verdict.baseline import Baseline
+from pytest_evals.verdict.gate.coverage import gates_cover, is_compared
+from pytest_evals.verdict.gate.declare import parse_gates
+
+
+def read_baseline(settings: Settings, info: DatasetInfo, run_id: str) -> DatasetBaseline:
+    """Find and read the baseline of a dataset.
+
+    Args:
+        settings: the session's.
+        info: the dataset.
+        run_id: the session's run, which is never its own baseline.
+
+    Raises:
+        StoreError: the requested baseline does not exist, or a baseline is invalid.
+    """
+    gates = parse_gates(info)
+    writes = settings.update_baseline or settings.reset_baseline
+    compares = any(gate.compares for gate in gates)
+    read = writes or (compares and settings.baseline is None)
+    target = dataset_baseline(info, settings.rootdir, read=read)
+    committed, path = target.old, target.path
+    if settings.baseline is not None:
+        named = find_baseline(
+            settings.baseline,
+            rootdir=settings.rootdir,
+            dataset=info.name,
+            dataset_path=settings.rootdir / info.path,
+            run=_run_reader(settings, info.name, run_id),
+        )
+        return DatasetBaseline(gates, named, committed, path)
+    if settings.reset_baseline:
+        return DatasetBaseline(gates, None, committed, path, "this run starts a new baseline")
+    if committed is None:
+        reason = "this run writes the first baseline" if writes else None
+        return DatasetBaseline(gates, None, None, path, reason)
+    return DatasetBaseline(gates, target.baseline, committed, path)
+
+
+def _run_reader(settings: Settings, dataset: str, run_id: str) -> RunReader:
+    """Return a function that makes a baseline of a stored run."""
+
+    def read(source: str) -> Baseline:
+        from pytest_evals.storage.run_baseline import find_run, run_baseline
+        from pytest_evals.storage.sqlite import SqliteRunStore
+
+        if not settings.store_path.is_file():
+            raise StoreError(f"there is no store at {settings.store}")
+        store = SqliteRunStore(settings.store_path)
+        try:
+            run = find_run(store, source, dataset, before=run_id)
+            return run_baseline(store, run, dataset)
+        finally:
+            store.close()
+
+    return read
+
+
+def update_baseline(
+    settings: Settings, baseline: DatasetBaseline, table: TrialTable, info: DatasetInfo
+) -> str | None:
+    """Update the dataset's committed baseline; only cases that ran are changed.
+
+    Returns:
+        A note for the user; None if no baseline is written.
+
+    Raises:
+        StoreError: it cannot be written; the old file is unchanged.
+    """
+    if not (settings.update_baseline or settings.reset_baseline):
+        return None
+    from pytest_evals.storage.run_baseline import BaselineFile, add_to_baseline
+
+    shown = relative_name(settings.rootdir, baseline.path)
+    target = BaselineFile(baseline.path, shown, baseline.committed)
+    replayed = settings.responses == "replay"
+    reset = settings.reset_baseline
+    return add_to_baseline(target, table, info, replayed=replayed, reset=reset).sentence
+
+
+def is_tolerated(result: TrialResult, baseline: DatasetBaseline) -> bool:
+    """Whether a gate covers a failed trial.
+
+    Args:
+        result: the trial.
+        baseline: its dataset's gates, and what they compare with.
+    """
+    if result.outcome is not Outcome.FAILED:
+        return False
+    trial = summarize_trial(result)
+    compared = is_compared(baseline.baseline, trial)
+    return gates_cover(baseline.gates, trial, compared=compared)
