@@ -125,7 +125,7 @@ class _Reader:
             raise self._wrong(f"the label is of trial {noun.trial!r}, which the bundle lacks")
 
     def _wrong(self, what: str) -> StoreError:
-        return StoreError(f"{self.path}:{self.number}: {what}. Nothing was taken in")
+        return StoreError(f"{self.path}:{self.number}: {what}. Nothing was imported")
 
 
 _NOUNS: dict[str, type[Frozen]] = {

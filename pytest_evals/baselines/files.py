@@ -11,7 +11,7 @@ from pytest_evals.storage.baseline_file import FOLDER, baseline_path, baselines_
 
 
 @dataclass(frozen=True, slots=True)
-class BaselineFile:
+class BaselinePath:
     """A baseline that the user names."""
 
     path: Path
@@ -22,7 +22,7 @@ class BaselineFile:
     """The dataset's file, if the user named that."""
 
 
-def find_files(paths: Sequence[str], checker: Checker) -> list[BaselineFile]:
+def find_files(paths: Sequence[str], checker: Checker) -> list[BaselinePath]:
     """Return the baselines that the user names.
 
     Args:
@@ -35,7 +35,7 @@ def find_files(paths: Sequence[str], checker: Checker) -> list[BaselineFile]:
         DatasetError: a dataset is not valid.
     """
     if not paths:
-        files = [BaselineFile(path, path.as_posix()) for path in sorted(baselines_below(Path()))]
+        files = [BaselinePath(path, path.as_posix()) for path in sorted(baselines_below(Path()))]
         if not files:
             raise StoreError(
                 f"no folder {FOLDER}/ with a baseline below {Path.cwd()}; make one with "
@@ -45,7 +45,7 @@ def find_files(paths: Sequence[str], checker: Checker) -> list[BaselineFile]:
     return [file for text in paths for file in _named_by(text, checker)]
 
 
-def _named_by(text: str, checker: Checker) -> list[BaselineFile]:
+def _named_by(text: str, checker: Checker) -> list[BaselinePath]:
     """Return the baselines of one path.
 
     Raises:
@@ -57,11 +57,11 @@ def _named_by(text: str, checker: Checker) -> list[BaselineFile]:
         files = sorted(path.glob("*.jsonl")) or sorted(path.glob(f"{FOLDER}/*.jsonl"))
         if not files:
             raise StoreError(f"{text}: no baseline is in this folder")
-        return [BaselineFile(file, file.as_posix()) for file in files]
+        return [BaselinePath(file, file.as_posix()) for file in files]
     if path.is_file() and not _is_baseline(path):
         baseline = baseline_path(path, load_dataset(path, checker).name)
-        return [BaselineFile(baseline, baseline.as_posix(), path)]
-    return [BaselineFile(path, text)]
+        return [BaselinePath(baseline, baseline.as_posix(), path)]
+    return [BaselinePath(path, text)]
 
 
 def _is_baseline(path: Path) -> bool:

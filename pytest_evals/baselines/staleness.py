@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pytest_evals.baselines.files import BaselineFile
+from pytest_evals.baselines.files import BaselinePath
 from pytest_evals.baselines.staleness_report import StalenessReport
 from pytest_evals.case import Case
 from pytest_evals.config import FILES_DEFAULT
@@ -16,7 +16,7 @@ from pytest_evals.storage.baseline_file import load_baseline
 from pytest_evals.verdict.baseline import Baseline, BaselineLine, model_digest
 
 
-def check_baseline(file: BaselineFile, registry: Registry) -> StalenessReport:
+def check_baseline(file: BaselinePath, registry: Registry) -> StalenessReport:
     """Read a baseline and compare it with its dataset.
 
     Args:
@@ -42,7 +42,7 @@ def check_baseline(file: BaselineFile, registry: Registry) -> StalenessReport:
     return report
 
 
-def _dataset_of(file: BaselineFile, name: str, registry: Registry) -> tuple[Dataset, str]:
+def _dataset_of(file: BaselinePath, name: str, registry: Registry) -> tuple[Dataset, str]:
     """Return the dataset of a baseline, and the name of its file.
 
     Raises:

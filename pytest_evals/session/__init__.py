@@ -29,5 +29,11 @@
 `reports`            Reports: writes the reports
 `session`            Session: the parts above, made and connected
 `run`                run, arun and load_run: a session in a script
+`derived_run`        DerivedRun: a run made of stored answers or of other runs
+`rescore_plan`       the trials of a stored run that can be scored again
+`rescoring`          Rescoring: scores the stored answers of a run again
+`merging`            the shards of one run, merged
+`run_diff`           RunDiff: what changed between a baseline and a stored run
+`stored_report`      StoredRuns: a stored run as a report
 ===================  ===============================================================
 """

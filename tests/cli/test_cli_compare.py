@@ -77,9 +77,9 @@ def test_two_runs(rows, ids):
     assert [large["reference"]["run"], large["candidate"]["run"]] == ids
     assert (large["cases"], large["better"], large["worse"]) == (8, 0, 2)
     assert {item["case"]: item["reason"] for item in large["dropped"]} == {
-        "new": f"not asked of {ids[0]}",
+        "new": f"not run by {ids[0]}",
         "return-8": "its input or reference answer differs",
-        "return-9": f"not asked of {ids[1]}",
+        "return-9": f"not run by {ids[1]}",
     }
     assert found["small"]["dropped"][1] == {
         "case": "return-7",

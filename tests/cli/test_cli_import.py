@@ -81,7 +81,7 @@ def no_runs(path):
 def test_a_run_is_the_same_elsewhere(store, bundle, other, cli):
     """Its record, every attempt in its order, and what people said."""
     status, out, _ = cli("import", bundle, "--store", other)
-    assert (status, out) == (0, f"{bundle}: run {RUN} taken in, 4 trials, 1 score added\n")
+    assert (status, out) == (0, f"{bundle}: run {RUN} imported, 4 trials, 1 score added\n")
     assert held(store) == held(other)
     assert len(held(other)[1]) == 4
 
@@ -101,7 +101,7 @@ def test_twice_is_once(bundle, other, cli):
     cli("import", bundle, "--store", other)
     before = held(other)
     status, out, _ = cli("import", bundle, bundle, "--store", other)
-    assert (status, out) == (0, f"{bundle}: run {RUN} is here already\n" * 2)
+    assert (status, out) == (0, f"{bundle}: run {RUN} is stored already\n" * 2)
     assert before == held(other)
 
 
@@ -111,7 +111,7 @@ def test_later_scores_of_people_are_added(store, bundle, other, cli):
     cli("score", RUN, "refund", "--rater", "bob", "--name", "n", "--label", "pass")
     cli("export", RUN, "-o", bundle)
     _, out, _ = cli("import", bundle, "--store", other)
-    assert out == f"{bundle}: run {RUN} is here already, 1 score added\n"
+    assert out == f"{bundle}: run {RUN} is stored already, 1 score added\n"
     assert held(store) == held(other)
 
 
@@ -157,7 +157,7 @@ def test_what_is_not_as_it_was_written_is_refused(bundle, data, tear):
         at += 1
     path = bundle.with_name("torn.jsonl")
     path.write_text("".join(torn))
-    with pytest.raises(StoreError, match=rf"torn\.jsonl:{at + 1}: .*Nothing was taken in"):
+    with pytest.raises(StoreError, match=rf"torn\.jsonl:{at + 1}: .*Nothing was imported"):
         list(read_bundle(path))
 
 
@@ -254,7 +254,7 @@ def test_a_killed_import_is_begun_anew(store, bundle, other, cli):
     assert done.returncode < 0
     assert len(held(other)[1]) == 2
     status, out, _ = cli(*words)
-    assert (status, out) == (0, f"{bundle}: run {RUN} taken in, 4 trials, 1 score added\n")
+    assert (status, out) == (0, f"{bundle}: run {RUN} imported, 4 trials, 1 score added\n")
     assert held(store) == held(other)
 
 
@@ -291,7 +291,7 @@ def test_secrets_of_both_sides_stay_out(store, other, tmp_path, cli, monkeypatch
     assert "How long" not in told
     assert "[redacted] do I have to" not in told
     assert "[redacted] do I have?" in told
-    assert cli("import", bundle, "--store", other)[1].endswith("is here already\n")
+    assert cli("import", bundle, "--store", other)[1].endswith("is stored already\n")
 
 
 def test_stored_answers_move_where_they_are_wanted(store, other, tmp_path, cli):
@@ -316,7 +316,7 @@ def test_stored_answers_move_where_they_are_wanted(store, other, tmp_path, cli):
     path = tmp_path / "run.jsonl"
     cli("export", "moving", "--answers", "-o", path)
     _, out, _ = cli("import", path, "--store", other)
-    assert out == f"{path}: run moving taken in, 1 trial, 1 stored answer added\n"
+    assert out == f"{path}: run moving imported, 1 trial, 1 stored answer added\n"
     found = [theirs.get(key * 64) for key in ("a", "b", "c")]
     theirs.close()
     assert [one and one.response.text for one in found] == ["own", "b", None]

@@ -135,7 +135,7 @@ def test_the_same_scorers_say_the_same(project, rescore):
     assert outcomes(before.id) == outcomes(new.id)
     assert (new.status, new.counts) == (RunStatus.COMPLETE, before.counts)
     assert (new.options["from"], new.spent_usd) == (before.id, 0.0)
-    assert new.notes == (f"scored anew: the answers are those of run {before.id}",)
+    assert new.notes == (f"re-scored: the answers are those of run {before.id}",)
     assert (called(project), called(project, "verdicts"), before) == (0, 0, runs()[1])
 
 
@@ -238,7 +238,7 @@ def test_without_the_dataset(project, rescore):
     """The file is named."""
     (project / "d.evals.yaml").unlink()
     status, _, err = rescore()
-    assert (status, "d.evals.yaml: dataset 'd' of the run is not there" in err) == (1, True)
+    assert (status, "d.evals.yaml: dataset 'd' of the run is missing" in err) == (1, True)
 
 
 def test_what_fails_on_its_way_leaves_no_run(project, rescore, monkeypatch):

@@ -158,7 +158,7 @@ def test_without_gates_every_trial_counts(shop, evals, merge):
     ("chosen", "said"),
     [
         (["s1.sqlite", "s3.sqlite"], "shard 2/3 missing"),
-        (["s1.sqlite", "s2.sqlite", "s2.sqlite", "s3.sqlite"], "shard 2/3 is doubled"),
+        (["s1.sqlite", "s2.sqlite", "s2.sqlite", "s3.sqlite"], "duplicate shard 2/3"),
         (["whole.sqlite"], "is no shard"),
         (["s1.sqlite", "s2.sqlite", "other.sqlite"], "dataset 'shop' differs"),
         (["s1.sqlite", "half.sqlite"], "divided into 3, the other into 2"),

@@ -204,14 +204,12 @@ def _ask(
         EvalsError: it gave no answer to some; what it did answer is stored.
     """
     from pytest_evals.calibration.judge_calls import CALL_FAILURES, open_responses, rejudge
-    from pytest_evals.cli.host import redactor
+    from pytest_evals.cli.redaction import environment_redactor
     from pytest_evals.ground.errors import EvalsError
-    from pytest_evals.session.redaction import add_dataset_secrets
+    from pytest_evals.registry import Registry
 
     place = store_path(args.store) if args.store or args.run_id else _store_beside(root)
     store = open_responses(place, args.responses)
-    clean = redactor()
-    add_dataset_secrets(clean, dataset)
     try:
         results = rejudge(
             items,
@@ -219,7 +217,7 @@ def _ask(
             args.judge,
             settings=_settings(root, args),
             store=store,
-            redactor=clean,
+            redactor=environment_redactor(Registry.installed()),
             min_score=args.min_score,
         )
     finally:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from pytest_evals.report import Report
     from pytest_evals.reporters.base import Reporter
+    from pytest_evals.storage.base import RunStore
 
 FORMATS = ("csv", "html", "json", "md", "parquet")
 _BINARY = {"parquet"}
@@ -76,25 +77,45 @@ class ExportCommand:
 
     def run(self, args: argparse.Namespace) -> int:
         """Write the report."""
-        from pytest_evals.cli.stored_report import Stored, with_sections
-
         form = _format(args.format, args.output)
         if form == BUNDLE:
             return _bundle(args)
         _refuse_answers(args)
         reporter = _reporter(form)
-        printed = args.output == "-"
         store = open_runs(args)
         try:
-            stored = Stored(store, rootdir_of(store_path(args.store)))
-            report = with_sections(stored.report(store.run(args.run_id), args.baseline))
-            if not printed:
+            report = _report(store, args)
+            if args.output == "-":
+                _print(reporter, report)
+            else:
                 _write(reporter, report, Path(args.output))
-                return 0
-            _print(reporter, report)
         finally:
             store.close()
         return 0
+
+
+def _report(store: "RunStore", args: argparse.Namespace) -> "Report":
+    """Return the run as a report, with the sections of installed plugins.
+
+    A plugin's error is a warning; the report has no section of it then.
+    """
+    from dataclasses import replace
+
+    from pytest_evals.cli.redaction import environment_redactor
+    from pytest_evals.ground.plain_text import neutral
+    from pytest_evals.registry import Registry
+    from pytest_evals.registry.observer_hooks import report_context
+    from pytest_evals.report import redact_report
+    from pytest_evals.session.stored_report import StoredRuns
+
+    registry = Registry.installed()
+    redactor = environment_redactor(registry)
+    runs = StoredRuns(store, rootdir_of(store_path(args.store)))
+    report = runs.report(store.run(args.run_id), redactor, against=args.baseline)
+    context, errors = report_context(registry.hooks, report)
+    for error in errors:
+        print(f"warning: {neutral(error)}", file=sys.stderr)  # noqa: T201 - error output
+    return redact_report(replace(report, context=context), redactor) if context else report
 
 
 def _refuse_answers(args: argparse.Namespace) -> None:
@@ -118,19 +139,18 @@ def _bundle(args: argparse.Namespace) -> int:
         ReportError: the file cannot be written.
     """
     from pytest_evals.archive.bundle_writer import encoded, stored_lines
-    from pytest_evals.cli.host import redactor
+    from pytest_evals.cli.redaction import environment_redactor
     from pytest_evals.ground.errors import SettingsError
+    from pytest_evals.registry import Registry
     from pytest_evals.responses.sqlite import SqliteResponseStore
-    from pytest_evals.session.redaction import add_run_secrets
 
     if args.baseline is not None:
         raise SettingsError("a bundle holds the run as it is: leave --baseline to reports")
     store = open_runs(args)
     answers = SqliteResponseStore(store.path, write=False) if args.answers else None
     try:
-        run, clean = store.run(args.run_id), redactor()
-        add_run_secrets(clean, run)
-        lines = encoded(stored_lines(store, run, answers), clean)
+        redactor = environment_redactor(Registry.installed())
+        lines = encoded(stored_lines(store, store.run(args.run_id), answers), redactor)
         if args.output == "-":
             for line in lines:
                 sys.stdout.write(line)  # in ASCII
@@ -188,14 +208,14 @@ def _reporter(form: str) -> "Reporter":
     from pytest_evals.registry import Registry
 
     try:
-        known = Registry.installed()
-        found = known.reporter(form)
+        registry = Registry.installed()
+        reporter = registry.reporter(form)
     except ModuleNotFoundError as error:
         raise SettingsError(f"--format {form} needs {error.name}, which is not installed") from None
-    if found is None:
-        hint = suggest(form, (*known.reporters(), BUNDLE))
-        raise SettingsError(f"--format {form}: no reporter is called so.{hint}")
-    return found()
+    if reporter is None:
+        hint = suggest(form, (*registry.reporters(), BUNDLE))
+        raise SettingsError(f"--format {form}: there is no such reporter.{hint}")
+    return reporter()
 
 
 def _write(reporter: "Reporter", report: "Report", path: Path) -> None:

@@ -1,6 +1,7 @@
 """``pytest-evals import FILE…``: runs of other machines, taken into the store."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,54 +46,50 @@ class ImportCommand:
         add_output(parser)
 
     def run(self, args: argparse.Namespace) -> int:
-        """Take all files in; 1 where one is refused."""
+        """Import all files; 1 if one is refused."""
         from pytest_evals.archive.bundle_import import ImportedFile, import_bundle
-        from pytest_evals.cli.host import redactor
+        from pytest_evals.cli.redaction import environment_redactor
         from pytest_evals.ground.errors import StoreError
+        from pytest_evals.registry import Registry
         from pytest_evals.responses.sqlite import SqliteResponseStore
         from pytest_evals.storage.sqlite import SqliteRunStore
 
-        clean = redactor()
+        redactor = environment_redactor(Registry.installed())
         store = SqliteRunStore(store_path(args.store))
         answers = SqliteResponseStore(store.path)
-        found: list[ImportedFile] = []
+        files = [ImportedFile(path) for path in args.files]
         try:
-            for path in args.files:
-                taken = ImportedFile(path)
-                found.append(taken)
+            for file in files:
                 try:
-                    import_bundle(taken, store, answers, clean)
+                    import_bundle(file, store, answers, redactor)
                 except StoreError as error:
-                    taken.error = str(error)
+                    file.error = str(error)
         finally:
             answers.close()
             store.close()
         if args.json:
-            say_json({"schema": 1, "files": [taken.json() for taken in found]})
+            say_json({"schema": 1, "files": [file.json() for file in files]})
         else:
-            _tell(args, found)
-        return int(any(taken.error for taken in found))
+            _print(Paper.of(args), files)
+        return int(any(file.error for file in files))
 
 
-def _tell(args: argparse.Namespace, found: "list[ImportedFile]") -> None:
-    """Print what became of each file."""
+def _print(paper: Paper, files: "Sequence[ImportedFile]") -> None:
+    """Print the outcome of each file."""
     from pytest_evals.ground.plain_text import counted
 
-    paper = Paper.of(args)
-    for taken in found:
-        if taken.error:
-            paper.sentence(taken.error, "red")
+    for file in files:
+        if file.error:
+            paper.sentence(file.error, "red")
             continue
-        more = [
-            counted(number, noun)
-            for number, noun in (
-                (taken.trials, "trial"),
-                (taken.labels, "score") if taken.labels else (0, ""),
-                (taken.answers, "stored answer") if taken.answers else (0, ""),
-            )
-            if noun and (number or taken.new)
+        numbers = [(file.trials, "trial")] if file.trials or file.new else []
+        numbers += [
+            (count, noun)
+            for count, noun in ((file.labels, "score"), (file.answers, "stored answer"))
+            if count
         ]
-        what = ("taken in" if taken.new else "is here already") + (
-            f", {', '.join(more)} added" if more else ""
+        added = ", ".join(counted(count, noun) for count, noun in numbers)
+        outcome = ("imported" if file.new else "is stored already") + (
+            f", {added} added" if added else ""
         )
-        paper.sentence(f"{taken.path}: run {taken.run} {what}")
+        paper.sentence(f"{file.path}: run {file.run} {outcome}")
