@@ -14,10 +14,10 @@ from pytest_evals.registry import Registry
 from pytest_evals.responses.sqlite import SqliteResponseStore
 from pytest_evals.result import TrialResult
 from pytest_evals.run_record import Run, new_run_id
-from pytest_evals.session.baselines import is_tolerated, read_baseline
 from pytest_evals.session.dataset_baseline import DatasetBaseline
 from pytest_evals.session.derived_run import DerivedRun
 from pytest_evals.session.engines import http_clients
+from pytest_evals.session.read_baseline import is_tolerated, read_baseline
 from pytest_evals.session.redaction import add_dataset_secrets, add_run_secrets
 from pytest_evals.session.rescore_plan import RescoredDataset
 from pytest_evals.storage.sqlite import SqliteRunStore

@@ -51,8 +51,8 @@ class MergeCommand:
     def run(self, args: argparse.Namespace) -> int:
         """Merge, evaluate and print; 1 if the merged run fails."""
         from pytest_evals.config import Settings
-        from pytest_evals.session.baselines import read_baseline
         from pytest_evals.session.merging import check_shards, merge_shards, new_merged_run
+        from pytest_evals.session.read_baseline import read_baseline
         from pytest_evals.storage.sqlite import SqliteRunStore
 
         path = store_path(args.store)
