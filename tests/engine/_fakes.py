@@ -5,6 +5,7 @@ import inspect
 from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import Any, ClassVar
 
 from pytest_evals.case import Case
@@ -195,6 +196,19 @@ def engine_with(provider: type, root: Path, *, deps: Any = None, **settings: Any
     """Run an engine with one fake provider."""
     fields = {"registry": Lookup(fake=provider), "http": _no_http, **(deps or {})}
     engine = Engine(Settings(rootdir=root, **settings), EngineDeps(**fields))
+    result = engine.result
+
+    def result_in_time(trial: Trial, tick: Any = None, **options: Any) -> TrialResult:
+        end = monotonic() + 30
+
+        def guarded_tick() -> None:
+            assert monotonic() < end, "the host waits forever"
+            if tick is not None:
+                tick()
+
+        return result(trial, guarded_tick, **options)
+
+    engine.result = result_in_time  # type: ignore[method-assign]
     engine.start()
     try:
         yield engine

@@ -48,13 +48,14 @@ def test_results_come_in_the_hosts_order(tmp_path):
 
 def test_trials_run_beside_each_other(tmp_path):
     """All ten calls are under way before the first one ends."""
-    arrived = []
+    arrived, all_arrived = [], asyncio.Event()
 
     async def answer(request):
         arrived.append(request)
+        if len(arrived) == 10:
+            all_arrived.set()
         async with asyncio.timeout(10):
-            while len(arrived) < 10:
-                await asyncio.sleep(0.001)
+            await all_arrived.wait()
         return Response(text="yes")
 
     trials = many(10)
@@ -72,6 +73,20 @@ def test_no_more_than_the_window_runs_ahead(tmp_path):
         engine.result(trials[0])
         time.sleep(0.2)
         assert len(provider.calls) <= 4
+
+
+def test_places_that_become_free_are_filled_while_the_host_is_busy(tmp_path):
+    """It has taken two results and waits for none: two more trials start."""
+    provider = provider_class()
+    trials = many(12)
+    with engine_with(provider, tmp_path, window=4) as engine:
+        engine.expect(trials)
+        for trial in trials[:2]:
+            engine.result(trial)
+        deadline = time.monotonic() + 10
+        while len(provider.calls) < 6 and time.monotonic() < deadline:
+            time.sleep(0.005)
+        assert len(provider.calls) == 6
 
 
 def test_a_host_that_leaves_trials_out_gets_the_one_it_wants(tmp_path):

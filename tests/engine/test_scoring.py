@@ -122,6 +122,8 @@ def test_an_error_has_no_answer():
     exchanges = (exchange_of(request_of(), "first"), exchange_of(request_of(turn=1), None))
     score([bound], exchanges)
     assert (seen[0].answer, seen[0].response, seen[0].error.type) == ("", None, "timeout")
+    score([bound], exchanges[1:])
+    assert (seen[1].cost_usd, seen[1].latency_s) == (None, None)
 
 
 def test_a_slow_scorer_uses_up_the_trials_time():

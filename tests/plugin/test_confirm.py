@@ -146,4 +146,6 @@ def test_a_budget_covers_them_too(with_baseline, shop, evals, asked):
         shop(3, model={"price": {"input": 0, "output": 0}}),
     )
     assert 180 < asked().total() <= 185
-    result.stdout.fnmatch_lines(["evals: confirming 3 cases with 15 more trials, before the verdict"])
+    result.stdout.fnmatch_lines(
+        ["evals: confirming 3 cases with 15 more trials, before the verdict"]
+    )

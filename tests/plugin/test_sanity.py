@@ -109,7 +109,9 @@ def test_the_other_answer_is_one_that_differs(write, evals):
     )
     result = evals("--evals-sanity", name)
     result.assert_outcomes(passed=4)
-    result.stdout.fnmatch_lines(["evals: sanity: same: 2 of 2 cases are not checked with another case's answer*"])
+    result.stdout.fnmatch_lines(
+        ["evals: sanity: same: 2 of 2 cases are not checked with another case's answer*"]
+    )
 
 
 def test_answers_come_from_scripts_with_their_calls(write, evals):
