@@ -340,7 +340,7 @@ def pytest_evals_report_context(report: "Report") -> "Mapping[str, ContextValue]
     raises, the reports are written without them, and a note at the end names the plugin.
 
     Args:
-        report: the run, its judgements, and its trials.
+        report: the run, its evaluations, and its trials.
 
     Returns:
         Sections by title: a text, or a mapping of names to texts, numbers, truth values or None.

@@ -1,6 +1,6 @@
-"""A stored trial as a conversation, and as the stages that its time and money went into.
+"""A stored trial as a conversation, and as a table of its calls with time and cost. Pure.
 
-Lines for a person; they are not harmless yet.
+The lines are for people; control characters are not neutralized yet.
 """
 
 import json
@@ -17,16 +17,16 @@ _ALIGN = "<<<>>>>"
 
 
 def transcript(result: TrialResult) -> Iterator[str]:
-    """Yield the conversation with the model under test: who said what, calls of tools, results.
+    """Yield the conversation with the target: messages, tool calls and their results.
 
-    Judges are no part of it. What was asked and never answered is followed by the reason.
+    Judges are not included. A request without a response is followed by the reason.
     """
-    said: tuple[Message, ...] = ()
+    thread: tuple[Message, ...] = ()
     for exchange in result.answers:
-        # Each request holds the thread so far; only what is new in it is told.
+        # Each request holds the thread so far; only its new messages are shown.
         asked = exchange.request.messages
-        known = len(said) if asked[: len(said)] == said else 0
-        for message in asked[known:]:
+        seen = len(thread) if asked[: len(thread)] == thread else 0
+        for message in asked[seen:]:
             yield from _message(message)
         if not asked:
             yield from _block("user", _text(exchange.request.input))
@@ -35,18 +35,18 @@ def transcript(result: TrialResult) -> Iterator[str]:
             yield from _block(
                 "no answer", "" if error is None else f"{error.type}: {error.message}"
             )
-            said = asked
+            thread = asked
             continue
         added = exchange.response.messages or (exchange.response.message,)
         if exchange.response.refusal and not exchange.response.text:
             yield from _block("assistant refuses", exchange.response.refusal)
         else:
             yield from _answer(exchange.response)
-        said = (*asked, *added)
+        thread = (*asked, *added)
 
 
 def _answer(response: Response) -> Iterator[str]:
-    """Yield an answer: the messages of which it is made, or its tools and its text."""
+    """Yield a response: its messages, or its tool calls and its text."""
     if response.messages:
         for message in response.messages:
             yield from _message(message)
@@ -64,11 +64,11 @@ def _message(message: Message) -> Iterator[str]:
 
 
 def _call(call: ToolCall) -> str:
-    """Write a call of a tool, with what it gave back where that is known."""
-    told = f"-> {call.name}({_text(call.arguments)})"
+    """Write a tool call, with its result if that was captured."""
+    text = f"-> {call.name}({_text(call.arguments)})"
     if call.error is not None:
-        return f"{told} failed: {call.error}"
-    return f"{told} = {_text(call.result)}" if call.captured else told
+        return f"{text} failed: {call.error}"
+    return f"{text} = {_text(call.result)}" if call.captured else text
 
 
 def _block(who: str, text: str) -> Iterator[str]:
@@ -81,7 +81,7 @@ def _text(value: Any) -> str:
 
 
 def stages(exchanges: Sequence[Exchange]) -> Iterator[str]:
-    """Yield a table of all calls of a trial, the judges' too: what each took."""
+    """Yield a table of all calls of a trial, judges included, with time and cost."""
     rows = [_stage(exchange) for exchange in exchanges]
     yield from table(_HEADER, rows, align=_ALIGN)
 

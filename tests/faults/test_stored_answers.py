@@ -254,7 +254,7 @@ def test_answers_of_a_service_and_of_a_program_are_not_used_again(server, write,
         assert counting(pytester) == ["x"]
 
 
-def test_measures_quality_are_stored_too_and_apart(server, ask, evals):
+def test_judges_answers_are_stored_too_and_apart(server, ask, evals):
     """A second session asks neither the model nor its judge."""
     judge = {"id": "j", "provider": "openai", "base_url": server.url, "model": "judge"}
     model = {"id": "m", "provider": "openai", "base_url": server.url, "model": "fake"}

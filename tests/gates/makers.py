@@ -12,7 +12,7 @@ FAILED, PASSED, ERRORED = Outcome.FAILED, Outcome.PASSED, Outcome.ERRORED
 
 
 def trial(case, sample=0, *, ok=True, model="m", seed="", **more):
-    """Return the tally of one trial; `ok` is True, False or None for an error."""
+    """Return the stats of one trial; `ok` is True, False or None for an error."""
     outcome = ERRORED if ok is None else PASSED if ok else FAILED
     scored = ok is not None
     values = {

@@ -79,14 +79,14 @@ def test_many_labels_are_no_classes():
 JUDGE = JudgeError(passed_right=90, passed=100, failed_right=80, failed=100)
 
 
-def judged(outcomes):
+def judge_table(outcomes):
     """Return a table of a judge's verdicts."""
     return table(outcomes, names=("helpful",))
 
 
 def test_a_judges_pass_rate_stands_beside_the_corrected_one():
     """The corrected one is Rogan and Gladen's, its samples clustered by case."""
-    made = judged({f"c{i}": "++" if i < 30 else "--" for i in range(40)})
+    made = judge_table({f"c{i}": "++" if i < 30 else "--" for i in range(40)})
     raw, corrected = corrected_rates(made, {"helpful": JUDGE})
     expected = rogan_gladen(0.75, 40, JUDGE, n=80, cases=40)
     assert ("pass@1 of helpful", 0.75) == (raw.metric, raw.value)
@@ -103,14 +103,14 @@ def test_a_judges_pass_rate_stands_beside_the_corrected_one():
 def test_what_cannot_be_corrected_says_why():
     """A judge that may not distinguish passes from fails; a judge that scored nothing."""
     poor = JudgeError(passed_right=5, passed=10, failed_right=5, failed=10)
-    _, corrected = corrected_rates(judged({"a": "+", "b": "-"}), {"helpful": poor})
+    _, corrected = corrected_rates(judge_table({"a": "+", "b": "-"}), {"helpful": poor})
     assert corrected.value is None
     assert "may not distinguish passes from fails" in corrected.absent
-    _, corrected = corrected_rates(judged({"a": "+"}), {"other": JUDGE})
+    _, corrected = corrected_rates(judge_table({"a": "+"}), {"other": JUDGE})
     assert "other scores none of these cases" == corrected.absent
 
 
-def test_both_stand_in_the_judgement_and_decide_nothing():
+def test_both_are_in_the_evaluation_and_decide_nothing():
     """They are among the metrics; no gate reads a corrected rate."""
     made = labelled([("a", "a"), ("a", "b"), ("b", "b")])
     facts = info(made, gates=("pass@1 >= 0.5",))

@@ -18,7 +18,7 @@ from pytest_evals.verdict.gate.words import format_number
 from tests.gates.makers import drawn, extend, info, table, trial
 
 
-def judged(made, *gates, **more):
+def verdicts_of(made, *gates, **more):
     """Return the verdicts of gates on a table."""
     return evaluate_gates(
         GateContext(made, info(made, gates=gates, models=made.models or ("m",), **more))
@@ -27,7 +27,7 @@ def judged(made, *gates, **more):
 
 def only(made, *gates, **more):
     """Return the single verdict of a gate on a table."""
-    [verdict] = judged(made, *gates, **more)
+    [verdict] = verdicts_of(made, *gates, **more)
     return verdict
 
 
@@ -110,41 +110,41 @@ def test_a_gate_per_slice():
     """Every tag is a verdict of its own, and an empty one fails."""
     made = table({"a": "+", "b": "+"}, tags=("en",))
     extend(made, {"c": "-"}, tags=("de",))
-    found = {str(v.slice): v.verdict for v in judged(made, "pass@1 >= 0.5 per tag")}
+    found = {str(v.slice): v.verdict for v in verdicts_of(made, "pass@1 >= 0.5 per tag")}
     assert found == {"tag=en": "passed", "tag=de": "failed"}
-    [none] = judged(table({"a": "+"}), "pass@1 >= 0.5 per region")
+    [none] = verdicts_of(table({"a": "+"}), "pass@1 >= 0.5 per region")
     assert (none.verdict, none.sentence) == ("failed", "FAILED: no recorded case has a region.")
-    [nobody] = judged(made, "pass@1 >= 0.5 where tag = fr")
-    assert nobody.verdict == "failed"
-    assert "no trial of these cases was recorded" in nobody.sentence
+    [empty] = verdicts_of(made, "pass@1 >= 0.5 where tag = fr")
+    assert empty.verdict == "failed"
+    assert "no trial of these cases was recorded" in empty.sentence
 
 
 def test_where_and_per_together():
-    """A gate per tag inside a selection judges only the cases in both."""
+    """A gate per tag inside a selection evaluates only the cases in both."""
     made = table({"a": "+"}, tags=("en",), metadata={"region": "eu"})
     extend(made, {"b": "-"}, tags=("en", "de"), metadata={"region": "us"})
-    found = judged(made, "pass@1 >= 0.5 where region = eu per tag")
+    found = verdicts_of(made, "pass@1 >= 0.5 where region = eu per tag")
     assert [(str(v.slice), v.verdict, v.n) for v in found] == [("tag=en", "passed", 1)]
 
 
 def test_a_gate_on_a_model():
-    """A gate is judged on its models alone; the others have no verdict."""
+    """A gate is evaluated on its models only; the others have no verdict."""
     made = extend(table({"a": "+"}), {"a": "-"}, model="n")
-    assert [(v.model, v.verdict) for v in judged(made, "pass@1 > 0 on m")] == [("m", "passed")]
-    assert [(v.model, v.verdict) for v in judged(made, "pass@1 > 0")] == [
+    assert [(v.model, v.verdict) for v in verdicts_of(made, "pass@1 > 0 on m")] == [("m", "passed")]
+    assert [(v.model, v.verdict) for v in verdicts_of(made, "pass@1 > 0")] == [
         ("m", "passed"),
         ("n", "failed"),
     ]
 
 
-def test_a_narrowed_set_is_not_judged():
+def test_a_narrowed_set_is_not_verdicts_of():
     """After -k a gate is skipped: it neither passes nor fails."""
     verdict = only(table({"a": "+"}), "pass@1 >= 0.9", planned=10, selected=1)
     assert (verdict.verdict, verdict.blocking) == ("skipped", False)
     assert verdict.sentence == "NOT EVALUATED: only 1 of 10 trials of m were selected."
 
 
-def test_a_model_that_is_whole_is_judged():
+def test_a_model_that_is_whole_is_verdicts_of():
     """Selecting one of two models leaves that one's set whole."""
     made = table({"a": "+", "b": "+"})
     both = info(made, gates=("pass@1 >= 0.9",), models=("m", "n"), planned=4, selected=2)
@@ -170,9 +170,9 @@ def test_a_set_that_was_cut_short_fails(made):
 
 
 def test_errors_are_never_tolerated_by_a_gate_on_answers():
-    """By default one errored trial leaves answers unjudged, and fails the error rate."""
+    """By default one errored trial leaves answers unevaluated, and fails the error rate."""
     made = table({f"c{i}": "+" for i in range(49)} | {"z": "!"})
-    found = {v.gate: v for v in judged(made, "pass@1 >= 0.9", "cost_usd <= 1")}
+    found = {v.gate: v for v in verdicts_of(made, "pass@1 >= 0.9", "cost_usd <= 1")}
     assert {g: v.verdict for g, v in found.items()} == {
         "pass@1 >= 0.9": "incomplete",
         "cost_usd <= 1": "passed",
@@ -187,12 +187,12 @@ def test_errors_are_never_tolerated_by_a_gate_on_answers():
 
 @pytest.mark.parametrize("how", ["max_error_rate", "a gate"])
 def test_errors_within_the_tolerated_rate(how):
-    """A tolerated share of errors leaves the gate to be judged on the rest."""
+    """A tolerated share of errors leaves the gate to be evaluated on the rest."""
     made = table({f"c{i}": "+" for i in range(49)} | {"z": "!"})
     if how == "a gate":
-        found = judged(made, "pass@1 >= 0.9", "error_rate <= 0.02")
+        found = verdicts_of(made, "pass@1 >= 0.9", "error_rate <= 0.02")
     else:
-        found = judged(made, "pass@1 >= 0.9", max_error_rate=0.02)
+        found = verdicts_of(made, "pass@1 >= 0.9", max_error_rate=0.02)
     assert [(v.gate, v.verdict) for v in found] == [
         ("pass@1 >= 0.9", "passed"),
         ("error_rate <= 0.02", "passed"),
@@ -209,8 +209,8 @@ def test_a_scorer_that_could_not_score():
     assert "helpful could not score 1 of 2 trials" in verdict.sentence
 
 
-def test_completeness_is_judged_of_a_cut_run():
-    """A gate on completeness is there to be judged where trials are missing."""
+def test_completeness_is_evaluated_on_an_interrupted_run():
+    """A gate on completeness is evaluated even if trials are missing."""
     made = table({"a": "+"})
     verdict = only(made, "completeness >= 0.4", planned=2, selected=2)
     assert (verdict.verdict, verdict.value) == ("passed", 0.5)
@@ -231,7 +231,7 @@ def test_no_regressions_without_a_baseline():
 
 def test_no_gates_no_verdicts():
     """Without gates every trial speaks for itself, errors too."""
-    assert judged(table({"a": "!"})) == []
+    assert verdicts_of(table({"a": "!"})) == []
 
 
 def test_worst_cases_of_costs():
@@ -247,7 +247,7 @@ def test_worst_cases_of_costs():
 def test_a_verdict_survives_json(seed, gate):
     """A verdict is the same after its round trip."""
     made = drawn([0.5, 0.9, 1.0], 3, seed, tags=("x",))
-    for verdict in judged(made, gate):
+    for verdict in verdicts_of(made, gate):
         assert verdict == GateVerdict.model_validate_json(verdict.model_dump_json())
 
 
@@ -256,7 +256,7 @@ def test_a_verdict_survives_json(seed, gate):
 def test_a_passed_gate_has_its_numbers(outcomes, allowed):
     """Whatever happened, a verdict that passed has a value that meets the bar, and samples."""
     made = table(outcomes)
-    for verdict in judged(made, "pass@1 >= 0.5", max_error_rate=allowed):
+    for verdict in verdicts_of(made, "pass@1 >= 0.5", max_error_rate=allowed):
         if verdict.verdict == "passed" and verdict.metric == "pass@1":
             assert verdict.n > 0
             assert verdict.value >= 0.5
@@ -325,6 +325,6 @@ def test_every_failed_assertion_needs_an_answer():
 
 def test_a_slice_is_named():
     """A verdict on a slice has it in its name."""
-    [verdict] = judged(table({"a": "+"}, tags=("x",)), "pass@1 >= 0.5 per tag")
+    [verdict] = verdicts_of(table({"a": "+"}, tags=("x",)), "pass@1 >= 0.5 per tag")
     assert verdict.slice == Slice(key="tag", value="x")
     assert verdict.name == "gate[pass@1 >= 0.5 per tag][m][tag=x]"

@@ -167,7 +167,7 @@ def test_the_drawer_shows_the_whole_trial(look: Open) -> None:
         '{"found": "words"}',
         "answer words",
         "reason words",
-        "No vote: no certificate words",
+        "Advisory, not counted: no certificate words",
         "judge this: words",
         "reply words",
         "agent words agent_turn",

@@ -133,7 +133,7 @@ def test_large_answers_are_compressed(tmp_path, make_answer) -> None:
     assert (tmp_path / "evals.sqlite").stat().st_size < COMPRESS_FROM * 18 / 2
 
 
-def test_measures_quality_stand_apart(tmp_path, make_answer) -> None:
+def test_judges_answers_stand_apart(tmp_path, make_answer) -> None:
     """A judge's answer is not the nearest of the model's own."""
     store = SqliteResponseStore(tmp_path / "evals.sqlite")
     store.put(make_answer("j", role="judge:helpful"))

@@ -1,54 +1,54 @@
-// The page as a whole: what is looked for, which page of it is shown, which colours it has.
+// The state of the page: its filters, the shown page of cases, and its colours.
 
-const state = { wanted: {}, found: [], trials: 0, page: 0, size: 10 };
+const state = { filters: {}, matches: [], trials: 0, page: 0, size: 10 };
 
 function remember() {
-  writeAddress(state.wanted, {
+  writeAddress(state.filters, {
     page: state.page ? String(state.page + 1) : "",
     trial: opened === null ? "" : data.trials.id[opened],
   });
 }
 
 function tell() {
-  const { found, trials, page } = state;
+  const { matches, trials, page } = state;
   const count = (n) => n.toLocaleString("en");
-  const pages = Math.max(1, Math.ceil(found.length / state.size));
+  const pages = Math.max(1, Math.ceil(matches.length / state.size));
   document.getElementById("found").textContent =
-    `${count(found.length)} of ${count(data.rows.length)} cases, ${count(trials)} of ${count(data.trials.id.length)} trials`
-    + (state.wanted.q && texts === null ? ", still reading the answers" : "");
+    `${count(matches.length)} of ${count(data.rows.length)} cases, ${count(trials)} of ${count(data.trials.id.length)} trials`
+    + (state.filters.q && texts === null ? ", still reading the answers" : "");
   document.getElementById("page").textContent = `Page ${page + 1} of ${pages}`;
   document.querySelector("nav.pages").hidden = pages < 2;
   document.getElementById("before").disabled = page < 1;
   document.getElementById("after").disabled = page >= pages - 1;
 }
 
-function apply(wanted, page) {
-  state.wanted = wanted;
-  Object.assign(state, sieve(wanted));
-  const pages = Math.max(1, Math.ceil(state.found.length / state.size));
+function apply(filters, page) {
+  state.filters = filters;
+  Object.assign(state, sieve(filters));
+  const pages = Math.max(1, Math.ceil(state.matches.length / state.size));
   state.page = Math.min(Math.max(0, page || 0), pages - 1);
-  draw(state.found, state.page);
+  draw(state.matches, state.page);
   tell();
   remember();
-  if (wanted.q && texts === null) askTexts(true).then(() => state.wanted.q && apply(state.wanted, state.page));
+  if (filters.q && texts === null) askTexts(true).then(() => state.filters.q && apply(state.filters, state.page));
 }
 
 function turn(step) {
-  apply(state.wanted, state.page + step);
+  apply(state.filters, state.page + step);
   document.getElementById("cases").scrollIntoView({ block: "start" });
 }
 
 function fromAddress() {
   if (!isState()) return;
-  const wanted = readAddress();
-  const { page, trial } = wanted;
-  writeForm(wanted);
-  const known = readForm();
+  const filters = readAddress();
+  const { page, trial } = filters;
+  writeForm(filters);
+  const offered = readForm();
   const place = trial === undefined ? -1 : data.trials.id.indexOf(trial);
-  const filtered = Object.keys(known).length > 0;
-  state.wanted = known;
-  Object.assign(state, sieve(known));
-  apply(known, page ? Number(page) - 1 : 0);
+  const filtered = Object.keys(offered).length > 0;
+  state.filters = offered;
+  Object.assign(state, sieve(offered));
+  apply(offered, page ? Number(page) - 1 : 0);
   if (place >= 0) show(place);
   else if (drawer.open) drawer.close();
   else if (filtered && arrived) document.getElementById("cases").scrollIntoView({ block: "start" });
@@ -99,5 +99,5 @@ async function start() {
 }
 
 start().catch((error) => {
-  document.getElementById("found").textContent = "This page cannot unpack its data: " + error.message;
+  document.getElementById("found").textContent = "This page cannot read its data: " + error.message;
 });

@@ -1,8 +1,8 @@
-// What stands in the page packed: unpacked here, once, and kept.
+// The compressed data of the page: decompressed on demand, and cached.
 
 async function unpack(id) {
   const element = document.getElementById("data-" + id);
-  if (!element) throw new Error("the page is not whole: its data " + id + " is missing");
+  if (!element) throw new Error("the page is incomplete: its data " + id + " is missing");
   const raw = atob(element.textContent);
   const bytes = new Uint8Array(raw.length);
   for (let i = 0; i < raw.length; i++) bytes[i] = raw.charCodeAt(i);
@@ -16,7 +16,7 @@ const loaded = document.readyState === "complete"
 
 const kept = new Map();
 
-// The whole of one trial. Its neighbours are unpacked with it; a few chunks are kept.
+// The details of one trial. Its chunk is decompressed with it; the cache holds a few chunks.
 async function detailOf(trial) {
   const chunk = Math.floor(trial / data.chunk);
   if (!kept.has(chunk)) {
@@ -26,20 +26,20 @@ async function detailOf(trial) {
   return (await kept.get(chunk))[trial % data.chunk];
 }
 
-// The texts that the search reads, in small letters: taken from the details while the page is idle,
-// or at once where somebody searches. Null until all are read.
+// The lower-case texts for the search, read from the details while the page is idle, or at once for a
+// search. Null until all are read.
 let texts = null;
 let reading = null;
 let hurry = false;
 
 function searched(detail) {
-  const said = [detail.error && detail.error.message];
-  for (const one of detail.scores || []) said.push(one.name, one.reason, one.label);
+  const parts = [detail.error && detail.error.message];
+  for (const one of detail.scores || []) parts.push(one.name, one.reason, one.label);
   for (const turn of detail.talk || []) {
-    for (const message of turn.asked || []) said.push(message.text);
-    if (turn.answer) said.push(turn.answer.text, turn.answer.refusal);
+    for (const message of turn.asked || []) parts.push(message.text);
+    if (turn.answer) parts.push(turn.answer.text, turn.answer.refusal);
   }
-  return said.filter(Boolean).join("\n").toLowerCase();
+  return parts.filter(Boolean).join("\n").toLowerCase();
 }
 
 const idle = () => new Promise((done) => {
@@ -67,7 +67,7 @@ function askTexts(now) {
 
 let data = null;
 
-// How many of some trials were asked, and how many of these passed.
+// The number of trials that ran, and how many of them passed.
 function count(trials) {
   const { status } = data.trials;
   const asked = trials.filter((trial) => !data.not_asked.includes(status[trial]));

@@ -1,4 +1,4 @@
-// The drawer: all that is kept of one trial. Every text is set as text, never as markup.
+// The drawer with the details of one trial. Texts are never markup.
 
 const drawer = document.getElementById("drawer");
 let opened = null;
@@ -8,28 +8,28 @@ const part = (title, ...inside) => {
   const real = inside.flat().filter(Boolean);
   return real.length ? make("section", {}, make("h3", {}, title), real) : null;
 };
-const said = (text, extra) => text && make("div", { class: "text " + (extra || ""), dir: "auto" }, text);
+const block = (text, extra) => text && make("div", { class: "text " + (extra || ""), dir: "auto" }, text);
 const by = (...words) => make("p", { class: "said-by" }, words.filter(Boolean).join(" · "));
 const folded = (title, ...inside) => make("details", {}, make("summary", {}, title), inside);
 
 function calls(list) {
   return (list || []).map((call) => [
     by("calls " + call.name, call.took),
-    said(call.arguments || "{}", "code"),
-    call.captured && [by(call.name + " gives back"), said(call.result || "nothing", "code")],
-    call.error && [by(call.name + " fails"), said(call.error, "code bad")],
+    block(call.arguments || "{}", "code"),
+    call.captured && [by(call.name + " returns"), block(call.result || "nothing", "code")],
+    call.error && [by(call.name + " fails"), block(call.error, "code bad")],
   ].flat().filter(Boolean));
 }
 
 function message(one) {
-  return [by([one.role, one.name].filter(Boolean).join(" ")), said(one.text), calls(one.calls)].flat(2);
+  return [by([one.role, one.name].filter(Boolean).join(" ")), block(one.text), calls(one.calls)].flat(2);
 }
 
 function failure(error) {
   if (!error) return [];
   return [
-    by(error.type), said(error.message || error.type, "bad"),
-    error.detail && folded("Details", said(error.detail, "code")),
+    by(error.type), block(error.message || error.type, "bad"),
+    error.detail && folded("Details", block(error.detail, "code")),
   ];
 }
 
@@ -37,20 +37,20 @@ function exchange(one) {
   const answer = one.answer || {};
   return [
     (one.asked || []).map(message),
-    (one.attempts || []).map((attempt) => [by("an attempt failed", attempt.type), said(attempt.message, "bad")]),
+    (one.attempts || []).map((attempt) => [by("an attempt failed", attempt.type), block(attempt.message, "bad")]),
     (answer.steps || []).map(message),
     one.answer && [
       calls(answer.calls),
       by(one.model, one.source, ...(one.facts || [])),
-      answer.refusal && [by("refused"), said(answer.refusal)],
-      said(answer.text || (answer.calls || answer.refusal ? "" : "(empty)"), "final"),
+      answer.refusal && [by("refused"), block(answer.refusal)],
+      block(answer.text || (answer.calls || answer.refusal ? "" : "(empty)"), "final"),
       answer.finish && by("finish reason: " + answer.finish),
-      (answer.faults || []).map((fault) => said(fault, "bad")),
-      answer.data && folded("Structured answer", said(answer.data, "code")),
-      answer.metadata && folded("Metadata", said(answer.metadata, "code")),
+      (answer.faults || []).map((fault) => block(fault, "bad")),
+      answer.data && folded("Structured answer", block(answer.data, "code")),
+      answer.metadata && folded("Metadata", block(answer.metadata, "code")),
     ],
     failure(one.error),
-    one.params && folded("Parameters", said(one.params, "code")),
+    one.params && folded("Parameters", block(one.params, "code")),
     one.tools && by("tools offered: " + one.tools.join(", ")),
   ].flat(4).filter(Boolean);
 }
@@ -61,10 +61,10 @@ function score(one) {
     make("span", {}, make("span", { class: "chip v-" + one.verdict }, one.advisory ? "note" : one.verdict)),
     make("b", {}, one.name),
     make("span", { class: "value muted" }, about.filter(Boolean).join(" · ")),
-    said(one.reason),
-    one.why && said("No vote: " + one.why),
-    one.detail && folded("Details", said(one.detail, "code")),
-    one.metadata && folded("Metadata", said(one.metadata, "code")));
+    block(one.reason),
+    one.why && block("Advisory, not counted: " + one.why),
+    one.detail && folded("Details", block(one.detail, "code")),
+    one.metadata && folded("Metadata", block(one.metadata, "code")));
 }
 
 function span(one) {
@@ -75,8 +75,8 @@ function span(one) {
   const name = make("span", {}, one.name, make("span", { class: "muted" }, " " + [one.kind, one.tokens].filter(Boolean).join(" · ")));
   name.style.paddingLeft = `${12 * depth}px`;
   const row = make("div", { class: "span" }, name, make("span", { class: "lane" }, bar), make("span", { class: "took" }, one.took || ""));
-  const more = one.attributes && folded("Attributes of " + one.name, said(one.attributes, "code"));
-  return make("div", { role: "listitem", "aria-level": String(depth + 1) }, [row, one.error && said(one.error, "bad"), more].filter(Boolean));
+  const more = one.attributes && folded("Attributes of " + one.name, block(one.attributes, "code"));
+  return make("div", { role: "listitem", "aria-level": String(depth + 1) }, [row, one.error && block(one.error, "bad"), more].filter(Boolean));
 }
 
 function traced(turns) {
@@ -110,34 +110,34 @@ function command(text) {
       button.textContent = "Selected";
     }
   });
-  return make("div", { class: "command" }, said(text, "code"), button);
+  return make("div", { class: "command" }, block(text, "code"), button);
 }
 
-function whole(trial, found) {
+function whole(trial, detail) {
   const row = data.rows[data.trials.case[trial]];
-  const turns = found.talk || [];
-  const judges = found.judges || [];
+  const turns = detail.talk || [];
+  const judges = detail.judges || [];
   return [
-    make("dl", { class: "facts" }, found.facts.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value)))),
-    part("Error", failure(found.error)),
+    make("dl", { class: "facts" }, detail.facts.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value)))),
+    part("Error", failure(detail.error)),
     compared(row.changes.get(data.trials.model[trial])),
-    part("Scores", (found.scores || []).map(score)),
-    found.first && part("The first answer, which metrics count", make("p", {}, found.first.outcome), (found.first.scores || []).map(score)),
+    part("Scores", (detail.scores || []).map(score)),
+    detail.first && part("The first answer, which metrics count", make("p", {}, detail.first.outcome), (detail.first.scores || []).map(score)),
     part("Conversation", turns.map((one, turn) => [turns.length > 1 && by("turn " + (turn + 1)), exchange(one)]).flat(2)),
     part("Trace", traced(turns)),
-    part("Judges", judges.map((one) => folded(`${one.role.replace("judge:", "")} asks ${one.model || "a model"}`, exchange(one)))),
-    part("Printed", said(found.output, "code")),
-    part("Run this again", command(found.rerun)),
-    part("Where it stands", found.source && make("p", {}, make("code", {}, found.source)),
+    part("Judges", judges.map((one) => folded(`${one.role.replace("judge:", "")} calls ${one.model || "a model"}`, exchange(one)))),
+    part("Printed", block(detail.output, "code")),
+    part("Run this again", command(detail.rerun)),
+    part("Source", detail.source && make("p", {}, make("code", {}, detail.source)),
       make("p", {}, make("code", {}, data.trials.id[trial])),
       row.tags.length ? make("p", {}, row.tags.map((tag) => make("span", { class: "tag" }, data.tags[tag]))) : null,
-      found.metadata && folded("Metadata", said(found.metadata, "code"))),
+      detail.metadata && folded("Metadata", block(detail.metadata, "code"))),
   ].filter(Boolean);
 }
 
-// The trials of the filter, in the order of the matrix.
+// The filtered trials, in the order of the matrix.
 function neighbours(trial) {
-  const all = state.found.flatMap(({ row, fitting }) => [...row.cells.keys()].sort((a, b) => a - b)
+  const all = state.matches.flatMap(({ row, fitting }) => [...row.cells.keys()].sort((a, b) => a - b)
     .flatMap((model) => row.cells.get(model).filter((one) => fitting.has(one))));
   const place = all.indexOf(trial);
   return place < 0 ? [undefined, undefined] : [all[place - 1], all[place + 1]];
@@ -164,17 +164,17 @@ function head(trial) {
 async function show(trial) {
   if (opened === null) openedFrom = document.activeElement;
   opened = trial;
-  const place = make("div", { class: "inside" }, make("p", { class: "muted" }, "Unpacking"));
+  const place = make("div", { class: "inside" }, make("p", { class: "muted" }, "Loading"));
   drawer.replaceChildren(head(trial), place);
   if (!drawer.open) drawer.showModal();
   drawer.scrollTop = 0;
   drawer.querySelector("#close").focus();
   remember();
   try {
-    const found = await detailOf(trial);
-    if (opened === trial) place.replaceChildren(...whole(trial, found));
+    const detail = await detailOf(trial);
+    if (opened === trial) place.replaceChildren(...whole(trial, detail));
   } catch (error) {
-    place.replaceChildren(make("p", {}, "The details cannot be unpacked: " + error.message));
+    place.replaceChildren(make("p", {}, "The details cannot be read: " + error.message));
   }
 }
 

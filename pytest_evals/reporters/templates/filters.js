@@ -1,43 +1,43 @@
-// Which trials are looked for, and in which order: read from the form, kept in the page's address.
+// The filters and the order of cases: read from the form, stored in the page's address.
 
 const NAMES = ["q", "model", "tag", "status", "diff", "scorer", "sort"];
 const form = document.querySelector("form.filters");
 
 function readForm() {
-  const wanted = {};
+  const filters = {};
   for (const name of NAMES) {
     const field = form.elements[name];
-    if (field && field.value.trim()) wanted[name] = field.value.trim();
+    if (field && field.value.trim()) filters[name] = field.value.trim();
   }
-  return wanted;
+  return filters;
 }
 
 function readAddress() {
-  const wanted = {};
+  const filters = {};
   for (const [name, value] of new URLSearchParams(location.hash.slice(1))) {
-    if (value) wanted[name] = value;
+    if (value) filters[name] = value;
   }
-  return wanted;
+  return filters;
 }
 
-// A link to a heading of the page is no state of ours.
+// A link to a heading is no state of the filters.
 function isState() {
   return location.hash === "" || location.hash.includes("=");
 }
 
-// What the form does not offer (a tag of another run) is left out.
-function writeForm(wanted) {
+// A value that the form does not offer (a tag of another run) is ignored.
+function writeForm(filters) {
   for (const name of NAMES) {
     const field = form.elements[name];
     if (!field) continue;
-    field.value = wanted[name] || "";
-    if (field.value !== (wanted[name] || "")) field.value = "";
+    field.value = filters[name] || "";
+    if (field.value !== (filters[name] || "")) field.value = "";
   }
 }
 
-function writeAddress(wanted, extra) {
+function writeAddress(filters, extra) {
   const address = new URLSearchParams();
-  for (const name of NAMES) if (wanted[name]) address.set(name, wanted[name]);
+  for (const name of NAMES) if (filters[name]) address.set(name, filters[name]);
   for (const [name, value] of Object.entries(extra)) if (value) address.set(name, value);
   const hash = address.toString();
   const now = location.hash.slice(1);
@@ -55,16 +55,16 @@ const ORDERS = {
   spread: (a, b) => b.spread - a.spread,
 };
 
-// What the filter's words mean as numbers.
-function compile(wanted) {
+// The filters as numbers of the index.
+function compile(filters) {
   const place = (list, word) => (word === undefined ? null : list.indexOf(word));
   return {
-    words: (wanted.q || "").toLowerCase().split(/\s+/).filter(Boolean),
-    model: place(data.models, wanted.model),
-    tag: place(data.tags, wanted.tag),
-    status: place(data.statuses, wanted.status),
-    scorer: place(data.trials.scorers, wanted.scorer),
-    diff: wanted.diff,
+    words: (filters.q || "").toLowerCase().split(/\s+/).filter(Boolean),
+    model: place(data.models, filters.model),
+    tag: place(data.tags, filters.tag),
+    status: place(data.statuses, filters.status),
+    scorer: place(data.trials.scorers, filters.scorer),
+    diff: filters.diff,
   };
 }
 
@@ -79,10 +79,10 @@ function fits(row, trial, by) {
     || (texts !== null && texts[trial].includes(word)));
 }
 
-// The rows with a trial that fits, in order, each with the trials that do.
-function sieve(wanted) {
-  const by = compile(wanted);
-  const found = [];
+// The rows with a matching trial, in order, each with its matching trials.
+function sieve(filters) {
+  const by = compile(filters);
+  const matches = [];
   let trials = 0;
   for (const row of data.rows) {
     if (by.tag !== null && !row.tags.includes(by.tag)) continue;
@@ -92,9 +92,9 @@ function sieve(wanted) {
     }
     if (!fitting.size) continue;
     trials += fitting.size;
-    found.push({ row, fitting });
+    matches.push({ row, fitting });
   }
-  const order = ORDERS[wanted.sort || ""] || ORDERS[""];
-  found.sort((a, b) => order(a.row, b.row) || a.row.place - b.row.place);
-  return { found, trials };
+  const order = ORDERS[filters.sort || ""] || ORDERS[""];
+  matches.sort((a, b) => order(a.row, b.row) || a.row.place - b.row.place);
+  return { matches, trials };
 }

@@ -1,4 +1,4 @@
-// The matrix of cases by model, a page at a time. One square has the focus; arrow keys move it.
+// The matrix of cases by model, one page at a time. One square has the focus; arrow keys move it.
 
 const SQUARES = 400;
 const SAMPLES = 100;
@@ -55,14 +55,14 @@ function line({ row, fitting }) {
     data.models.map((_, model) => cell(row, model, fitting)));
 }
 
-// As many cases as there are squares that are drawn at once, so that a page is quick to draw.
+// The number of cases per page, limited by the squares that are drawn at once.
 function pageSize() {
   const widest = Math.max(1, ...data.rows.slice(0, 500).map((row) => Math.min(row.total, SAMPLES * data.models.length)));
   return Math.min(50, Math.max(10, Math.floor(SQUARES / widest)));
 }
 
-function draw(found, page) {
-  const shown = found.slice(page * state.size, (page + 1) * state.size);
+function draw(matches, page) {
+  const shown = matches.slice(page * state.size, (page + 1) * state.size);
   body.replaceChildren(...shown.map(line));
   if (!shown.length) {
     body.append(make("tr", {}, make("td", { class: "none", colSpan: data.models.length + 1 }, "No case fits these filters.")));
@@ -79,7 +79,7 @@ function focusOn(button) {
   button.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 
-// The square nearest above or below, by where it stands; none of another row is left out.
+// The nearest square in the next row above or below that has any.
 function beside(button, step) {
   const rows = [...body.rows];
   const here = button.getBoundingClientRect();

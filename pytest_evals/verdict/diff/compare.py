@@ -48,10 +48,10 @@ def diff_with_baseline(
     Args:
         baseline: of the same dataset.
         run: the run.
-        declared: the comparisons that gates declare: one family, whose verdicts can block.
+        declared: the comparisons that gates declare: one family; their verdicts can block.
         name: the baseline's name in reports.
         rules: the constants of the comparison.
-        confirmed: the answers asked again (`confirmed_of`); None where confirmation is off.
+        confirmed: the confirmation samples (`confirmed_answers`); None if confirmation is off.
         by: the slice keys to explore: shown, never blocking. Models without a declared comparison
             are explored too. Exploration changes no declared verdict.
         also: further comparisons to explore.

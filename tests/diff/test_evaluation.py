@@ -207,7 +207,7 @@ def test_no_baseline_no_plan():
 
 @settings(max_examples=20)
 @given(st.integers(0, 2**32))
-def test_a_judgement_survives_json(seed):
+def test_an_evaluation_survives_json(seed):
     """Everything that is said of a run is the same after its round trip."""
     here = bench(drawn([0.2, 0.9, 1.0], 3, 1), drawn([0.2, 0.9, 1.0], 3, seed),
                  "no regressions", "pass@1 >= 0.5", "mean(contains) >= 0.2")  # fmt: skip
