@@ -1,4 +1,4 @@
-"""Templates: sandboxed Jinja2, in which an undefined variable is an error.
+"""Templates: sandboxed Jinja2 with limits, in which an undefined variable is an error.
 
 Prompts, request bodies and rubrics are rendered here and nowhere else. Jinja2 is imported when the
 first template is compiled. This module knows texts and variables. It knows nothing of evals.
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_evals.ground.errors import TemplateError, suggest
 
 if TYPE_CHECKING:
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
+    from pytest_evals.ground.template_limits import LimitedEnvironment
 
 _DELIMITERS = ("{{", "{%", "{#")
 
@@ -85,8 +85,10 @@ def _call(rendering: Callable[[], Any], text: str, variables: Mapping[str, Any])
     import jinja2
     from jinja2.exceptions import SecurityError
 
+    from pytest_evals.ground.template_limits import with_limits
+
     try:
-        return rendering()
+        return with_limits(rendering)
     except jinja2.UndefinedError as error:
         unknown = unknown_variables(text, variables)
         if unknown:
@@ -138,20 +140,21 @@ def _unknown_message(unknown: list[str], defined: Iterable[str]) -> str:
 
 
 @lru_cache(maxsize=1)
-def _environment() -> "ImmutableSandboxedEnvironment":
+def _environment() -> "LimitedEnvironment":
     """Return the shared environment: sandboxed, strict, without HTML escaping."""
     import json
 
     import jinja2
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    environment = ImmutableSandboxedEnvironment(
+    from pytest_evals.ground.template_limits import LimitedEnvironment
+
+    environment = LimitedEnvironment(
         undefined=jinja2.StrictUndefined,
         autoescape=False,
         keep_trailing_newline=False,
     )
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "sort_keys": False}
-    environment.filters["json"] = lambda value: json.dumps(value, ensure_ascii=False)
+    environment.add_filter("json", lambda value: json.dumps(value, ensure_ascii=False))
     return environment
 
 
