@@ -1,8 +1,8 @@
-"""Scorer: an assertion on an answer, with its input (`ScoreContext`) and its result (`Verdict`).
+"""Scorer: an assertion on an output, with its input (`ScoreContext`) and its result (`Verdict`).
 
 A scorer is a frozen pydantic model; its fields are its options, in the dataset's long form. The
 engine turns its `Verdict` into the stored `Score`. A scorer that cannot score raises
-`ScoringError`: this is an error, never a failed answer.
+`ScoringError`: this is an error, never a failed assertion.
 """
 
 from collections.abc import Awaitable, Iterable, Mapping
@@ -44,7 +44,7 @@ ADVISORY = "advisory"
 
 
 class ScoringError(EvalsError):
-    """A scorer cannot score this answer.
+    """A scorer cannot score this output.
 
     Args:
         message: what went wrong and what to do.
@@ -71,7 +71,7 @@ class Verdict:
     """Finite; 0..1 where possible."""
     label: str | None = None
     reason: str = ""
-    """Why, in one line; for a failure, what was found in the answer."""
+    """Why, in one line; for a failure, what was found in the output."""
     bar: str | None = None
     """The required value in short (``>= 0.7``), if it is not the `threshold`."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -121,7 +121,7 @@ class ScoreContext:
     response: Response | None = None
     """The last response; None if there is none."""
     error: ErrorInfo | None = None
-    """Why there is no answer; only scorers with `scores_errors` run in this case."""
+    """Why there is no output; only scorers with `scores_errors` run in this case."""
     exchanges: tuple[Exchange, ...] = ()
     """All exchanges of the conversation, in order."""
     usage: Usage = field(default_factory=Usage)
@@ -156,19 +156,19 @@ class Scorer(Frozen):
     docs_group: ClassVar[ScorerGroup | None] = None
     """The heading that documents it. Every built-in scorer has one; those of plugins have none."""
     version: ClassVar[str] = "1"
-    """Change it if the same answer can get another score than before."""
+    """Change it if the same output can get another score than before."""
     shorthand: ClassVar[str | None] = None
     """The field that ``name: value`` fills; None if there is no shorthand with a value."""
     cheap: ClassVar[bool] = True
     """Whether it may run on the event loop: it is pure and takes well under a millisecond. Others
     run in a thread, unless they are coroutines."""
     scores_errors: ClassVar[bool] = False
-    """Whether it also scores trials without an answer."""
+    """Whether it also scores trials without an output."""
     graded: ClassVar[bool | None] = None
     """Whether its verdicts have a value of 0..1: True is always, False is never (a `threshold` is
     then rejected), None depends on the verdict."""
     votes: ClassVar[bool] = True
-    """Whether it passes or fails an answer without a `threshold`; a metric does not."""
+    """Whether it passes or fails an output without a `threshold`; a metric does not."""
     bar_option: ClassVar[str | None] = None
     """The option that is the threshold of this scorer; a `threshold` beside it is rejected."""
     verbatim: ClassVar[frozenset[str]] = frozenset()
@@ -177,7 +177,7 @@ class Scorer(Frozen):
     """A line of YAML for the documentation; a test runs it."""
 
     def score(self, ctx: ScoreContext) -> Verdict | Awaitable[Verdict]:
-        """Score one answer.
+        """Score one output.
 
         Raises:
             ScoringError: the scorer cannot score it.
@@ -199,11 +199,11 @@ class Scorer(Frozen):
         return ()
 
     def revisions(self, dataset: Dataset) -> int:
-        """Return how many revisions a failing answer may get."""
+        """Return how many revisions a failing output may get."""
         return 0
 
     def revision(self, score: Score) -> Message | None:
-        """Return the message that requests a revision of the answer; None for no revision.
+        """Return the message that requests a revision of the output; None for no revision.
 
         Args:
             score: the score of this scorer.

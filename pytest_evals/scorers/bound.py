@@ -36,7 +36,7 @@ RunSync = Callable[[Callable[[], Any]], Awaitable[Any]]
 """Runs a blocking callable in a thread and awaits its result."""
 
 NOTHING_EXTRACTED = "nothing_extracted"
-"""The key in the metadata of a Score: its transform found nothing in the answer."""
+"""The key in the metadata of a Score: its transform found nothing in the output."""
 
 
 class Composite(Scorer):
@@ -86,9 +86,9 @@ class Bound:
     cheap: bool
     """Whether `evaluate_now` may be called on an event loop."""
     scores_errors: bool
-    """Whether it also scores trials without an answer."""
+    """Whether it also scores trials without an output."""
     votes: bool
-    """Whether its scores pass or fail the answer."""
+    """Whether its scores pass or fail the output."""
     scorer: Scorer
     parts: "tuple[Bound, ...]" = ()
     """The scorers inside a group or `not`."""
@@ -97,7 +97,7 @@ class Bound:
     """The options as written if some are templates; else empty."""
 
     def evaluate_now(self, ctx: ScoreContext) -> Score | ScoreError:
-        """Score an answer synchronously; requires `cheap`. Raises nothing."""
+        """Score an output synchronously; requires `cheap`. Raises nothing."""
         try:
             prepared = self._prepared(ctx)
             if isinstance(prepared, Score):
@@ -109,7 +109,7 @@ class Bound:
             return self._error(error)
 
     async def evaluate(self, ctx: ScoreContext, run_sync: RunSync) -> Score | ScoreError:
-        """Score an answer. Raises nothing except a cancellation of the task.
+        """Score an output. Raises nothing except a cancellation of the task.
 
         Args:
             ctx: the trial to score.
@@ -173,7 +173,7 @@ class Bound:
             raise ScoringError(f"with the case's variables filled in: {words}") from None
 
     def _prepared(self, ctx: ScoreContext) -> ScoreContext | Score:
-        """Apply the transform; return a failing score if it found nothing in the answer."""
+        """Apply the transform; return a failing score if it found nothing in the output."""
         if self.transform is None:
             return ctx
         extracted = self.transform(ctx.answer, ctx)

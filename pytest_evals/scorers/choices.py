@@ -1,4 +1,4 @@
-"""Choices in an answer: a letter, a label, or a set of items."""
+"""Choices in an output: a letter, a label, or a set of items."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 class MultipleChoice(Scorer):
-    """The answer names the right choice, by its letter or by its text.
+    """The output names the right choice, by its letter or by its text.
 
     The transform `choice_letter` finds the letter.
     """
@@ -36,7 +36,7 @@ class MultipleChoice(Scorer):
     """The texts of the choices, in order; by default the variable `choices` of the case."""
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Find the choice in the answer."""
+        """Find the choice in the output."""
         choices = self._choices(ctx.case)
         expected = self._expected_letter(ctx.case, choices)
         if expected is None:
@@ -46,11 +46,11 @@ class MultipleChoice(Scorer):
         letters = _LETTERS[: len(choices)] if len(choices) > 1 else _LETTERS[:10]
         chosen = choice_letter(ctx.answer, letters) or _by_text(ctx.answer, choices)
         if chosen is None:
-            return Verdict(passed=False, reason=f"the answer names no choice: {quoted(ctx.answer)}")
+            return Verdict(passed=False, reason=f"the output names no choice: {quoted(ctx.answer)}")
         return Verdict(
             passed=chosen == expected,
             label=chosen,
-            reason=f"the answer chooses {chosen}"
+            reason=f"the output chooses {chosen}"
             + ("" if chosen == expected else f", not {expected}: {quoted(ctx.answer)}"),
         )
 
@@ -89,7 +89,7 @@ class MultipleChoice(Scorer):
 
 
 def _by_text(answer: str, choices: Sequence[str]) -> str | None:
-    """Return the letter of the only choice whose text is in the answer."""
+    """Return the letter of the only choice whose text is in the output."""
     plain = normalised(answer)
     letters = [
         _LETTERS[i]
@@ -100,7 +100,7 @@ def _by_text(answer: str, choices: Sequence[str]) -> str | None:
 
 
 class Label(Scorer):
-    """The answer is the right label of a classification, and names no other label.
+    """The output is the right label of a classification, and names no other label.
 
     The actual and the expected label are stored for the confusion matrix over the dataset.
     """
@@ -118,7 +118,7 @@ class Label(Scorer):
     """Synonyms of a label."""
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Find the label in the answer."""
+        """Find the label in the output."""
         expected = self._expected_label(ctx.case)
         if expected is None:
             raise ScoringError(f"the expected label is none of {listed(self.labels)}")
@@ -128,7 +128,7 @@ class Label(Scorer):
             return Verdict(
                 passed=False,
                 label=NO_LABEL,
-                reason=f"the answer names none, or several, of {listed(self.labels)}: "
+                reason=f"the output names none, or several, of {listed(self.labels)}: "
                 f"{quoted(ctx.answer)}",
                 metadata=metadata,
             )
@@ -151,7 +151,7 @@ class Label(Scorer):
         return plain.get(normalised(str(expected))) if expected is not None else None
 
     def _label_in(self, answer: str) -> str | None:
-        """Return the only label in an answer; None if there is none, or several."""
+        """Return the only label in an output; None if there is none, or several."""
         plain = normalised(answer).strip(" .!\"'`*:")
         words = {
             normalised(word): label
@@ -181,7 +181,7 @@ class Label(Scorer):
 
 
 class SetMatch(Scorer):
-    """The items in the answer are the expected items, in any order; its value is the F1.
+    """The items in the output are the expected items, in any order; its value is the F1.
 
     Items come from a JSON array (bare, fenced or in prose), else from lines, bullets or numbers,
     else from a list with commas, semicolons and "and". Without a `threshold`, the sets must be
@@ -248,7 +248,7 @@ class SetMatch(Scorer):
 
 
 def items_in(answer: str) -> list[str]:
-    """Return the items in an answer."""
+    """Return the items in an output."""
     try:
         value = find_json(answer, want=list)
     except NotJsonError:

@@ -1,4 +1,4 @@
-"""Whether an answer cites its sources."""
+"""Whether an output cites its sources."""
 
 import re
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ BRACKETS = r"\[(?P<source>[^\[\]\n]{1,80})\](?!\()|(?P<url>https?://[^\s<>\"')\]
 
 
 class MustCite(Scorer):
-    """The answer cites its sources; its value is the share of the required sources.
+    """The output cites its sources; its value is the share of the required sources.
 
     A citation is ``[1]``, ``[policy.md]``, ``[1, 2]``, a URL or a Markdown link, or a match of
     `pattern`.

@@ -37,13 +37,13 @@ def trial_payload(ctx: ScoreContext) -> dict[str, Any]:
 
 
 class Command(Scorer):
-    """A program decides whether the answer is right.
+    """A program decides whether the output is right.
 
     It runs in the rootdir without a shell and reads one JSON object on standard input (`answer`,
     `expected`, `case`, `model`, `sample`, `tool_calls`, `usage`, `latency_s`, `cost_usd`). It
     prints one JSON value: true or false, a number, a label, or an object with `passed`, `value`,
     `label`, `reason`, `metadata`. With `by_exit_code`, its exit status is the verdict: 0 passes, 1
-    fails. Any other status is an error, never a failed answer.
+    fails. Any other status is an error, never a failed assertion.
     """
 
     type: ClassVar[str] = "command"

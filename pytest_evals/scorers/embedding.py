@@ -1,7 +1,7 @@
-"""Embedding similarity: the cosine of the embeddings of an answer and a reference.
+"""Embedding similarity: the cosine of the embeddings of an output and a reference.
 
 Embeddings are requested with `ctx.ask`, so they are stored, limited, counted and priced like any
-call. Each reference is embedded once, for any number of answers.
+call. Each reference is embedded once, for any number of outputs.
 """
 
 import base64
@@ -28,10 +28,10 @@ from pytest_evals.scorers.references import (
 
 
 class EmbeddingSimilarity(Scorer):
-    """The cosine similarity of the embeddings of the answer and a reference; add a `threshold`.
+    """The cosine similarity of the embeddings of the output and a reference; add a `threshold`.
 
     Negative similarities have the value 0. With several references the most similar one counts. A
-    good threshold depends on the model: compare right and wrong answers first.
+    good threshold depends on the model: compare right and wrong outputs first.
     """
 
     type: ClassVar[str] = "embedding_similarity"
@@ -69,7 +69,7 @@ class EmbeddingSimilarity(Scorer):
         if not references:
             raise ScoringError("every reference is empty")
         if not ctx.answer.strip():
-            return Verdict(value=0.0, reason="the answer is empty")
+            return Verdict(value=0.0, reason="the output is empty")
         answer = await self._vector(ctx.ask, ctx.answer)
         similarities = [
             (cosine(answer, await self._vector(ctx.ask, text)), text) for text in references

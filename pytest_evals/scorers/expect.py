@@ -56,9 +56,9 @@ class Expect(Scorer):
     )
 
     final_answer_contains: tuple[str, ...] = ()
-    """Texts that the final answer must contain, case-sensitively."""
+    """Texts that the final output must contain, case-sensitively."""
     final_answer_excludes: tuple[str, ...] = ()
-    """Texts that the final answer must not contain."""
+    """Texts that the final output must not contain."""
     tool_sequence: tuple[str, ...] = ()
     """The names of the called tools, in order."""
     tool_sequence_mode: Literal["exact", "ordered_subseq"] = "exact"
@@ -74,7 +74,7 @@ class Expect(Scorer):
     min_judge_score: float | None = Field(default=None, ge=0, le=1)
     """The least score, 0 to 1, of the judge `default` of the dataset."""
     expected_error_type: str | None = None
-    """The type of the error that is expected instead of an answer."""
+    """The type of the error that is expected instead of an output."""
 
     @field_validator("expected_error_type")
     @classmethod
@@ -85,7 +85,7 @@ class Expect(Scorer):
 
     @property
     def scores_errors(self) -> bool:  # type: ignore[override] # depends on the options
-        """Whether it also scores trials without an answer: if an error is expected."""
+        """Whether it also scores trials without an output: if an error is expected."""
         return self.expected_error_type is not None
 
     @property
@@ -250,7 +250,7 @@ class Expect(Scorer):
         if expected is None:
             return
         if ctx.error is None:
-            words = f"expected {expected}, but there is an answer: {quoted(ctx.answer)}"
+            words = f"expected {expected}, but there is an output: {quoted(ctx.answer)}"
             yield "expected_error_missing", words, {"expected": expected}
         elif ctx.error.type != expected:
             words = f"expected {expected}, found {ctx.error.type}: {quoted(ctx.error.message)}"
@@ -271,9 +271,9 @@ class Expect(Scorer):
         elif not any(asked) and all(limit is None for limit in limits):
             yield "`expect` is empty: it cannot fail"
         if "" in self.final_answer_contains:
-            yield "`expect`: every answer contains the empty text in `final_answer_contains`"
+            yield "`expect`: every output contains the empty text in `final_answer_contains`"
         if "" in self.final_answer_excludes:
-            yield "`expect`: every answer contains the empty text in `final_answer_excludes`"
+            yield "`expect`: every output contains the empty text in `final_answer_excludes`"
         for call in self.required_tool_calls:
             if call.count.empty:
                 yield f"`expect`: at least 0 calls of `{call.name}` cannot fail"

@@ -1,4 +1,4 @@
-"""Whether an answer is well-formed: YAML, XML, HTML, SQL, Python, or valid for a pydantic model."""
+"""Whether an output is well-formed: YAML, XML, HTML, SQL, Python, or valid for a pydantic model."""
 
 import re
 import subprocess
@@ -23,7 +23,7 @@ _MAX_DEPTH = 500
 
 
 class _Format(Scorer):
-    """Parses the answer in a format."""
+    """Parses the output in a format."""
 
     docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.FORMAT
     graded: ClassVar[bool | None] = False
@@ -37,20 +37,20 @@ class _Format(Scorer):
         raise NotImplementedError
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Parse the answer."""
+        """Parse the output."""
         text = ctx.answer
         if self.inside:
             text = fenced(text) or text
         wrong = "it is empty" if not text.strip() else self.fault(text)
         if wrong is None:
-            return Verdict(passed=True, reason=f"the answer is {self.called}")
+            return Verdict(passed=True, reason=f"the output is {self.called}")
         return Verdict(
-            passed=False, reason=f"the answer is not {self.called} ({wrong}): {quoted(ctx.answer)}"
+            passed=False, reason=f"the output is not {self.called} ({wrong}): {quoted(ctx.answer)}"
         )
 
 
 class IsYaml(_Format):
-    """The answer is a YAML document whose root is a mapping or a sequence, and not prose."""
+    """The output is a YAML document whose root is a mapping or a sequence, and not prose."""
 
     type: ClassVar[str] = "is_yaml"
     called: ClassVar[str] = "a YAML document"
@@ -97,7 +97,7 @@ class IsYaml(_Format):
 
 
 class IsXml(_Format):
-    """The answer is a well-formed XML document without a document type declaration."""
+    """The output is a well-formed XML document without a document type declaration."""
 
     type: ClassVar[str] = "is_xml"
     shorthand: ClassVar[str | None] = "root"
@@ -158,7 +158,7 @@ _KNOWN = (
 
 
 class IsHtml(_Format):
-    """The answer is HTML: it has known elements, and required end tags."""
+    """The output is HTML: it has known elements, and required end tags."""
 
     type: ClassVar[str] = "is_html"
     shorthand: ClassVar[str | None] = "has"
@@ -258,7 +258,7 @@ class _Tags:
 
 
 class IsSql(_Format):
-    """The answer is SQL that `sqlglot` can parse in a dialect; it is not executed."""
+    """The output is SQL that `sqlglot` can parse in a dialect; it is not executed."""
 
     type: ClassVar[str] = "is_sql"
     shorthand: ClassVar[str | None] = "dialect"
@@ -310,7 +310,7 @@ _COMPILE = "import ast, sys; ast.parse(sys.stdin.buffer.read())"
 
 
 class IsPython(_Format):
-    """The answer is valid Python; it is parsed in a separate process and never executed."""
+    """The output is valid Python; it is parsed in a separate process and never executed."""
 
     type: ClassVar[str] = "is_python"
     cheap: ClassVar[bool] = False
@@ -323,10 +323,10 @@ class IsPython(_Format):
     """Timeout of the parser in seconds."""
 
     def fault(self, text: str) -> str | None:
-        """Parse in another process: an answer can crash the parser or exhaust its memory."""
+        """Parse in another process: an output can crash the parser or exhaust its memory."""
         command = [sys.executable, "-I", "-S", "-W", "ignore", "-c", _COMPILE]
         try:
-            done = subprocess.run(  # noqa: S603 - a fixed command; the answer is its input
+            done = subprocess.run(  # noqa: S603 - a fixed command; the output is its input
                 command,
                 input=text.encode("utf-8", "surrogatepass"),
                 capture_output=True,
@@ -344,7 +344,7 @@ class IsPython(_Format):
 
 
 class MatchesModel(Scorer):
-    """The JSON in the answer is valid for your pydantic model."""
+    """The JSON in the output is valid for your pydantic model."""
 
     type: ClassVar[str] = "matches_model"
     docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.FORMAT
@@ -384,7 +384,7 @@ class MatchesModel(Scorer):
             validate(value)
         except NotJsonError as error:
             return Verdict(
-                passed=False, reason=f"the answer contains no JSON ({error}): {quoted(ctx.answer)}"
+                passed=False, reason=f"the output contains no JSON ({error}): {quoted(ctx.answer)}"
             )
         except ValidationError as error:
             wrong = list(_messages(error))

@@ -1,6 +1,6 @@
 """Formulas: parse without executing code, and compare by value.
 
-Answers are untrusted, so nothing is evaluated as code. A small grammar covers numbers, variables,
+Outputs are untrusted, so nothing is evaluated as code. A small grammar covers numbers, variables,
 ``+ - * / ^``, roots and common functions, in plain or LaTeX notation. Two formulas are equal if
 they have the same value; with variables, the same value at several random points. (A nonzero
 polynomial is rarely zero at a random point: Schwartz 1980, Zippel 1979.)

@@ -1,4 +1,4 @@
-"""JSON in an answer: well-formed, valid by a schema, equal to a value."""
+"""JSON in an output: well-formed, valid by a schema, equal to a value."""
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -58,7 +58,7 @@ class _JsonScorer(Scorer):
         except NotJsonError as error:
             what = "contains no JSON" if self.inside else "is not JSON"
             return Verdict(
-                passed=False, reason=f"the answer {what} ({error}); it is {quoted(ctx.answer)}"
+                passed=False, reason=f"the output {what} ({error}); it is {quoted(ctx.answer)}"
             )
         wrong = [] if self._schema is None else self._schema.problems(value)
         if self.subset is not None:
@@ -69,7 +69,7 @@ class _JsonScorer(Scorer):
             if difference(expected, actual := _jmespath(path).search(value), exact=True)
         ]
         if not wrong:
-            return Verdict(passed=True, reason=f"the answer's JSON is {shown(value)}")
+            return Verdict(passed=True, reason=f"the output's JSON is {shown(value)}")
         return Verdict(passed=False, reason="; ".join(wrong[:5]), metadata={"problems": wrong[:50]})
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
@@ -92,14 +92,14 @@ def _jmespath(path: str) -> Any:
 
 
 class IsJson(_JsonScorer):
-    """The whole answer is one JSON value; optionally with a schema or required values."""
+    """The whole output is one JSON value; optionally with a schema or required values."""
 
     type: ClassVar[str] = "is_json"
     example: ClassVar[str] = "is_json"
 
 
 class ContainsJson(_JsonScorer):
-    """The answer contains a JSON object or array: bare, in a code fence, or in prose."""
+    """The output contains a JSON object or array: bare, in a code fence, or in prose."""
 
     type: ClassVar[str] = "contains_json"
     inside: ClassVar[bool] = True
@@ -107,7 +107,7 @@ class ContainsJson(_JsonScorer):
 
 
 class JsonSchema(Scorer):
-    """The answer is JSON that is valid by a JSON Schema; references must be local."""
+    """The output is JSON that is valid by a JSON Schema; references must be local."""
 
     type: ClassVar[str] = "json_schema"
     docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.FORMAT
@@ -138,14 +138,14 @@ class JsonSchema(Scorer):
         except NotJsonError as error:
             return Verdict(
                 passed=False,
-                reason=f"the answer is not JSON ({error}); it is {quoted(ctx.answer)}",
+                reason=f"the output is not JSON ({error}); it is {quoted(ctx.answer)}",
             )
         wrong = self._schema.problems(value)
         if wrong:
             return Verdict(
                 passed=False, reason="; ".join(wrong[:5]), metadata={"problems": wrong[:50]}
             )
-        return Verdict(passed=True, reason=f"the answer is valid by the schema: {shown(value)}")
+        return Verdict(passed=True, reason=f"the output is valid by the schema: {shown(value)}")
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
         """Yield a problem if the schema cannot fail or cannot pass."""
@@ -155,7 +155,7 @@ class JsonSchema(Scorer):
 
 
 class JsonEquals(Scorer):
-    """The JSON in the answer equals this value; the order of keys does not matter."""
+    """The JSON in the output equals this value; the order of keys does not matter."""
 
     type: ClassVar[str] = "json_equals"
     docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.FORMAT
@@ -177,14 +177,14 @@ class JsonEquals(Scorer):
             actual = find_json(ctx.answer) if self.inside else read_json(ctx.answer)
         except NotJsonError as error:
             return Verdict(
-                passed=False, reason=f"the answer contains no JSON ({error}): {quoted(ctx.answer)}"
+                passed=False, reason=f"the output contains no JSON ({error}): {quoted(ctx.answer)}"
             )
         wrong = difference(_value_of(expected), actual, exact=True)
         if wrong:
             return Verdict(
                 passed=False, reason="; ".join(wrong[:5]), metadata={"problems": wrong[:50]}
             )
-        return Verdict(passed=True, reason=f"the answer's JSON is {shown(actual)}")
+        return Verdict(passed=True, reason=f"the output's JSON is {shown(actual)}")
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
         """Yield a problem if there is no expected value."""

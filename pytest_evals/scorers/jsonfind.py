@@ -46,7 +46,7 @@ def find_json(text: str, *, want: type | tuple[type, ...] = (dict, list)) -> Jso
     """Find a JSON value: the whole text, else in a code fence, else the first one in prose.
 
     Args:
-        text: the answer.
+        text: the output.
         want: the accepted Python types of a value in prose.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The language of an answer, detected by `py3langid`."""
+"""The language of an output, detected by `py3langid`."""
 
 import math
 from collections.abc import Iterable
@@ -13,13 +13,13 @@ from pytest_evals.scorers.optional_deps import import_library, missing_libraries
 from pytest_evals.scorers.quoting import quoted
 
 MAX_CHARS = 20_000
-"""The number of characters of an answer that are examined."""
+"""The number of characters of an output that are examined."""
 
 
 class Language(Scorer):
-    """The answer is written in this language; its value is the probability of the language.
+    """The output is written in this language; its value is the probability of the language.
 
-    Detection is unreliable for short answers; list the possible languages in `among`.
+    Detection is unreliable for short outputs; list the possible languages in `among`.
     """
 
     type: ClassVar[str] = "language"
@@ -39,7 +39,7 @@ class Language(Scorer):
         text = ctx.answer[:MAX_CHARS]
         if not any(c.isalpha() for c in text):
             return Verdict(
-                passed=False, value=0.0, reason=f"the answer has no words: {quoted(ctx.answer)}"
+                passed=False, value=0.0, reason=f"the output has no words: {quoted(ctx.answer)}"
             )
         ranked = [(code, float(weight)) for code, weight in import_library("py3langid").rank(text)]
         if self.among:
@@ -50,7 +50,7 @@ class Language(Scorer):
             passed=best == self.code,
             value=shares.get(self.code, 0.0),
             label=best or None,
-            reason=f"the answer is in {best!r} ({shares.get(best, 0):.2f}): {quoted(ctx.answer)}",
+            reason=f"the output is in {best!r} ({shares.get(best, 0):.2f}): {quoted(ctx.answer)}",
         )
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:

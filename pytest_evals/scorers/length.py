@@ -1,4 +1,4 @@
-"""The length of an answer, in words or characters."""
+"""The length of an output, in words or characters."""
 
 from collections.abc import Iterable
 from typing import ClassVar, Self
@@ -11,7 +11,7 @@ from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, Verdict
 
 
 class _Count(Scorer):
-    """Counts units in the answer."""
+    """Counts units in the output."""
 
     docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TEXT
     graded: ClassVar[bool | None] = False
@@ -46,7 +46,7 @@ class _Count(Scorer):
         return Verdict(
             passed=low and high,
             bar=" and ".join(bars),
-            reason=f"the answer has {count} {self.unit}",
+            reason=f"the output has {count} {self.unit}",
             metadata={"count": count},
         )
 
@@ -57,7 +57,7 @@ class _Count(Scorer):
 
 
 class WordCount(_Count):
-    """The answer has at least `min` and at most `max` words, separated by whitespace."""
+    """The output has at least `min` and at most `max` words, separated by whitespace."""
 
     type: ClassVar[str] = "word_count"
     unit: ClassVar[str] = "words"
@@ -69,7 +69,7 @@ class WordCount(_Count):
 
 
 class CharCount(_Count):
-    """The answer has at least `min` and at most `max` characters (Unicode code points)."""
+    """The output has at least `min` and at most `max` characters (Unicode code points)."""
 
     type: ClassVar[str] = "char_count"
     unit: ClassVar[str] = "characters"

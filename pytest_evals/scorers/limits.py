@@ -1,4 +1,4 @@
-"""Limits of an answer: latency, tokens, cost. An unknown value is an error."""
+"""Limits of a response: latency, tokens, cost. An unknown value is an error."""
 
 from typing import ClassVar
 
@@ -8,7 +8,7 @@ from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, Scoring
 
 
 class MaxLatency(Scorer):
-    """The latency of the answer is at most this: the sum of all turns, without queueing."""
+    """The latency of the response is at most this: the sum of all turns, without queueing."""
 
     type: ClassVar[str] = "max_latency_s"
     docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.LIMIT
@@ -23,18 +23,18 @@ class MaxLatency(Scorer):
         """Compare the latency."""
         if ctx.latency_s is None:
             raise ScoringError(
-                "the latency of the answer is unknown, so the limit cannot be checked"
+                "the latency of the response is unknown, so the limit cannot be checked"
             )
         return Verdict(
             passed=ctx.latency_s <= self.seconds,
             bar=f"<= {self.seconds:g} s",
-            reason=f"the answer took {ctx.latency_s:.3g} s",
+            reason=f"the response took {ctx.latency_s:.3g} s",
             metadata={"latency_s": ctx.latency_s},
         )
 
 
 class MaxTokens(Scorer):
-    """The answer used at most this many input and output tokens, the sum of all turns."""
+    """The response used at most this many input and output tokens, the sum of all turns."""
 
     type: ClassVar[str] = "max_tokens"
     docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.LIMIT
@@ -75,13 +75,13 @@ class MaxTokens(Scorer):
         return Verdict(
             passed=passed,
             bar=", ".join(limits),
-            reason=f"the answer took {' and '.join(parts)}",
+            reason=f"the response took {' and '.join(parts)}",
             metadata={"total_tokens": ctx.usage.total_tokens},
         )
 
 
 class MaxCost(Scorer):
-    """The answer cost at most this many US dollars, the sum of all turns, without judges."""
+    """The response cost at most this many US dollars, the sum of all turns, without judges."""
 
     type: ClassVar[str] = "max_cost_usd"
     docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.LIMIT
@@ -96,12 +96,12 @@ class MaxCost(Scorer):
         """Compare the cost."""
         if ctx.cost_usd is None:
             raise ScoringError(
-                "the cost of the answer is unknown, so the limit cannot be checked; set for "
+                "the cost of the response is unknown, so the limit cannot be checked; set for "
                 "the model `price: {input: …, output: …}` in USD per million tokens"
             )
         return Verdict(
             passed=ctx.cost_usd <= self.usd,
             bar=f"<= ${self.usd:g}",
-            reason=f"the answer cost ${ctx.cost_usd:.6g}",
+            reason=f"the response cost ${ctx.cost_usd:.6g}",
             metadata={"cost_usd": ctx.cost_usd},
         )

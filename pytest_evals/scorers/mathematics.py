@@ -1,4 +1,4 @@
-"""Whether the formula in an answer equals the expected formula, in any notation."""
+"""Whether the formula in an output equals the expected formula, in any notation."""
 
 import re
 from collections.abc import Iterable
@@ -20,9 +20,9 @@ _SAID = re.compile(
 
 
 class MathEqual(Scorer):
-    r"""The formula in the answer equals this one: `1/2` is `0.5` is `\frac{1}{2}`, `2(x+1)` `2x+2`.
+    r"""The formula in the output equals this one: `1/2` is `0.5` is `\frac{1}{2}`, `2(x+1)` `2x+2`.
 
-    The formula is the content of the last ``\boxed{}``, else the whole answer, else the text after
+    The formula is the content of the last ``\boxed{}``, else the whole output, else the text after
     "answer is", else the last line, else the last number. Formulas with variables are compared at
     random points; no code is executed. Sets and intervals are compared as text.
     """
@@ -39,7 +39,7 @@ class MathEqual(Scorer):
     """The relative tolerance of a number."""
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Compare the candidates in the answer with the expected formula."""
+        """Compare the candidates in the output with the expected formula."""
         expected = ctx.case.expected if self.value is None else self.value
         if not isinstance(expected, str | int | float) or isinstance(expected, bool):
             raise ScoringError(
@@ -90,7 +90,7 @@ def _reads(text: str) -> bool:
 
 
 def _candidates(answer: str) -> Iterable[str]:
-    """Yield the possible formulas in an answer, the likeliest first."""
+    """Yield the possible formulas in an output, the likeliest first."""
     inside = boxed(answer)
     if inside is not None:
         yield inside

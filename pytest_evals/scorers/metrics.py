@@ -41,7 +41,7 @@ def squad_normalised(text: str) -> str:
 
 
 def token_f1(answer: str, reference: str) -> float:
-    """Return the F1 of the words of an answer and a reference, 0..1.
+    """Return the F1 of the words of an output and a reference, 0..1.
 
     It is 1 if both have no words, and 0 if only one has none.
     """
@@ -59,7 +59,7 @@ def token_f1(answer: str, reference: str) -> float:
 
 
 class _Metric(Scorer):
-    """Compares an answer with one or more references."""
+    """Compares an output with one or more references."""
 
     docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.REFERENCE
     graded: ClassVar[bool | None] = True
@@ -92,7 +92,7 @@ class _Metric(Scorer):
 
 
 class ExactMatch(_Metric):
-    """The answer equals a reference, up to case, punctuation, articles and spaces (SQuAD)."""
+    """The output equals a reference, up to case, punctuation, articles and spaces (SQuAD)."""
 
     type: ClassVar[str] = "exact_match"
     votes: ClassVar[bool] = True
@@ -104,9 +104,9 @@ class ExactMatch(_Metric):
         references = references_for(self.reference, ctx)
         answer = squad_normalised(ctx.answer)
         if any(squad_normalised(text) == answer for text in references):
-            return Verdict(passed=True, reason=f"the answer is {quoted(ctx.answer)}")
+            return Verdict(passed=True, reason=f"the output is {quoted(ctx.answer)}")
         return Verdict(
-            passed=False, reason=f"the answer is {quoted(ctx.answer)}, not {listed(references)}"
+            passed=False, reason=f"the output is {quoted(ctx.answer)}, not {listed(references)}"
         )
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
@@ -114,13 +114,13 @@ class ExactMatch(_Metric):
         yield from super().check(dataset, case)
         if any(not squad_normalised(text) for text in self.reference or ()):
             yield (
-                "`exact_match`: a reference has only punctuation and articles, so every answer "
+                "`exact_match`: a reference has only punctuation and articles, so every output "
                 "without other words passes"
             )
 
 
 class TokenF1(_Metric):
-    """The F1 of the words of the answer and the best reference (SQuAD); add a `threshold`."""
+    """The F1 of the words of the output and the best reference (SQuAD); add a `threshold`."""
 
     type: ClassVar[str] = "token_f1"
     example: ClassVar[str] = "{type: token_f1, reference: You have 30 days, threshold: 0.5}"
@@ -131,7 +131,7 @@ class TokenF1(_Metric):
 
 
 class Bleu(_Metric):
-    """Sentence BLEU of the answer, by sacrebleu (13a, exp smoothing, effective order).
+    """Sentence BLEU of the output, by sacrebleu (13a, exp smoothing, effective order).
 
     Papineni et al. 2002; Post 2018, arXiv 1804.08771. Add a `threshold`.
     """
@@ -156,7 +156,7 @@ class Bleu(_Metric):
 
 
 class Chrf(_Metric):
-    """chrF of the answer (character 6-grams, beta 2), by sacrebleu; add a `threshold`.
+    """chrF of the output (character 6-grams, beta 2), by sacrebleu; add a `threshold`.
 
     Popović 2015. With `word_order: 2` it is chrF++.
     """
@@ -201,7 +201,7 @@ class _Rouge(_Metric):
 
 
 class Rouge1(_Rouge):
-    """ROUGE-1 of the answer (single words; Lin 2004), by rouge-score; add a `threshold`."""
+    """ROUGE-1 of the output (single words; Lin 2004), by rouge-score; add a `threshold`."""
 
     type: ClassVar[str] = "rouge_1"
     kind: ClassVar[str] = "rouge1"
@@ -209,7 +209,7 @@ class Rouge1(_Rouge):
 
 
 class Rouge2(_Rouge):
-    """ROUGE-2 of the answer (pairs of words; Lin 2004), by rouge-score; add a `threshold`."""
+    """ROUGE-2 of the output (pairs of words; Lin 2004), by rouge-score; add a `threshold`."""
 
     type: ClassVar[str] = "rouge_2"
     kind: ClassVar[str] = "rouge2"
@@ -217,7 +217,7 @@ class Rouge2(_Rouge):
 
 
 class RougeL(_Rouge):
-    """ROUGE-L of the answer (longest common subsequence), by rouge-score; add a `threshold`.
+    """ROUGE-L of the output (longest common subsequence), by rouge-score; add a `threshold`.
 
     Lin 2004.
     """
@@ -228,7 +228,7 @@ class RougeL(_Rouge):
 
 
 class Meteor(_Metric):
-    """METEOR of the answer (words and their stems, in order), by NLTK; add a `threshold`.
+    """METEOR of the output (words and their stems, in order), by NLTK; add a `threshold`.
 
     Banerjee and Lavie 2005, with the weights of NLTK (alpha 0.9, beta 3, gamma 0.5). A word is a
     run of letters and digits, or any other single character. Values in papers also match synonyms:

@@ -1,4 +1,4 @@
-"""Whether the number in an answer is the expected number."""
+"""Whether the number in an output is the expected number."""
 
 import math
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from pytest_evals.scorers.quoting import quoted
 
 
 class Numeric(Scorer):
-    r"""The number in the answer is this one, within a tolerance.
+    r"""The number in the output is this one, within a tolerance.
 
     The number is taken from the last ``\boxed{}``, else from the whole text; `pick` selects one of
     several numbers. Commas may group thousands; a percent sign is ignored.
@@ -57,13 +57,13 @@ class Numeric(Scorer):
         required = self._bar(expected)
         if not numbers:
             return Verdict(
-                passed=False, bar=required, reason=f"the answer has no number: {quoted(ctx.answer)}"
+                passed=False, bar=required, reason=f"the output has no number: {quoted(ctx.answer)}"
             )
         if self.pick == "only" and len(numbers) > 1:
             return Verdict(
                 passed=False,
                 bar=required,
-                reason=f"the answer has {len(numbers)} numbers ({', '.join(texts[:5])}), "
+                reason=f"the output has {len(numbers)} numbers ({', '.join(texts[:5])}), "
                 "expected one",
             )
         picked = numbers if self.pick == "any" else [numbers[0 if self.pick == "first" else -1]]
@@ -72,7 +72,7 @@ class Numeric(Scorer):
         return Verdict(
             passed=bool(near),
             bar=required,
-            reason=f"the answer's number is {number:.12g}, {'' if near else 'not '}{expected:.12g}",
+            reason=f"the output's number is {number:.12g}, {'' if near else 'not '}{expected:.12g}",
             metadata={"found": number if math.isfinite(number) else str(number)},
         )
 

@@ -66,7 +66,7 @@ def search(pattern: Any, text: str, *, full: bool = False) -> Any:
     except TimeoutError:
         raise ScoringError(
             f"the regular expression {pattern.pattern!r} timed out after {TIMEOUT_S:g} s on an "
-            f"answer of {len(text)} characters; avoid nested repeats such as `(a+)+`"
+            f"output of {len(text)} characters; avoid nested repeats such as `(a+)+`"
         ) from None
 
 
@@ -81,7 +81,7 @@ def find_all(pattern: Any, text: str) -> list[Any]:
     except TimeoutError:
         raise ScoringError(
             f"the regular expression {pattern.pattern!r} timed out after {TIMEOUT_S:g} s on an "
-            f"answer of {len(text)} characters"
+            f"output of {len(text)} characters"
         ) from None
 
 
@@ -102,7 +102,7 @@ _PROBES = (
 
 @lru_cache(maxsize=256)
 def matches_everything(pattern: Any, *, full: bool = False) -> bool:
-    """Whether a pattern matches every probe, so that probably no answer can fail it.
+    """Whether a pattern matches every probe, so that probably no output can fail it.
 
     A pattern with a lookahead or lookbehind is assumed to exclude something.
     """

@@ -22,11 +22,11 @@ _KEYS = frozenset({"passed", "value", "score", "label", "reason", "metadata"})
 
 
 class Python(Scorer):
-    """A Python function decides whether the answer is right.
+    """A Python function decides whether the output is right.
 
     Arguments are passed by name: `answer` (the text), `case`, `expected`, `input`, `response`,
     `ctx` or `context` (the whole ScoreContext), and the keys of `args`. Of the other required
-    parameters, the first gets the answer and the second the case. The function may be a coroutine
+    parameters, the first gets the output and the second the case. The function may be a coroutine
     function; it never runs on the event loop of the engine.
 
     It returns a bool (the verdict), a number (the value; add a `threshold` for a verdict), a string

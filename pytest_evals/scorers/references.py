@@ -36,7 +36,7 @@ def texts_of(value: object) -> list[str]:
 
 
 def references_for(given: Sequence[str] | None, ctx: ScoreContext) -> Sequence[str]:
-    """Return the references to compare an answer with.
+    """Return the references to compare an output with.
 
     Raises:
         ScoringError: there are no references.

@@ -49,7 +49,7 @@ class FinishReason(Scorer):
 class ExpectedError(Scorer):
     """The trial ends with an error of this type: the model or application rejects the input.
 
-    It also scores trials without an answer; it fails if there is no error.
+    It also scores trials without an output; it fails if there is no error.
     """
 
     type: ClassVar[str] = "expected_error"
@@ -79,7 +79,7 @@ class ExpectedError(Scorer):
             return Verdict(
                 passed=False,
                 bar=required,
-                reason=f"there is no error but an answer: {quoted(ctx.answer)}",
+                reason=f"there is no error but an output: {quoted(ctx.answer)}",
             )
         reason = f"the error is {error.type}: {quoted(error.message)}"
         right = self.error in {None, error.type}

@@ -1,4 +1,4 @@
-"""The null-answer check (``--evals-sanity``): do the assertions of a case fail a useless answer?
+"""The null-answer check (``--evals-sanity``): do the assertions of a case fail a useless output?
 
 One scorer replaces the scorers of a case and evaluates all of them; items, reports and the exit
 status work as in any run. Judges are called only if every other assertion passes: a case that fails
@@ -23,7 +23,7 @@ NAME = "sanity"
 
 
 class SanityCheck(Scorer):
-    """Passes if at least one assertion of the case fails the answer."""
+    """Passes if at least one assertion of the case fails the output."""
 
     type: ClassVar[str] = NAME
     cheap: ClassVar[bool] = False
@@ -50,7 +50,7 @@ class SanityBound(Bound):
         )
 
     async def evaluate(self, ctx: ScoreContext, run_sync: RunSync) -> Score | ScoreError:
-        """Evaluate the assertions without a model, then judges until one fails the answer."""
+        """Evaluate the assertions without a model, then judges until one fails the output."""
         applicable = _applicable(self.assertions, ctx)
         judges = [bound for bound in applicable if bound.scorer.models(ctx.dataset)]
         scores = [await b.evaluate(ctx, run_sync) for b in applicable if b not in judges]
@@ -59,13 +59,13 @@ class SanityBound(Bound):
                 break
             score = await judge.evaluate(ctx, run_sync)
             if isinstance(score, ScoreError) and not score.advisory:
-                # An unreachable judge does not count as having rejected the wrong answer.
+                # An unreachable judge does not count as having rejected the wrong output.
                 return self._error(ScoringError(f"`{score.name}`: {score.message}"))
             scores.append(score)
         return self._check_score(scores)
 
     def _check_score(self, scores: Sequence[Score | ScoreError]) -> Score | ScoreError:
-        """Combine the scores: the check passes if one of them fails the answer."""
+        """Combine the scores: the check passes if one of them fails the output."""
         rejecting = [score.name for score in scores if _rejects(score)]
         accepting = [score.name for score in scores if _accepts(score)]
         if not rejecting and not accepting:
@@ -79,7 +79,7 @@ class SanityBound(Bound):
             reason = f"fails as it must: {', '.join(dict.fromkeys(rejecting))}"
             return self._score(Verdict(passed=True, reason=reason, metadata=metadata))
         names = ", ".join(dict.fromkeys(accepting))
-        reason = f"passes anyway ({names}): add an assertion that this answer fails"
+        reason = f"passes anyway ({names}): add an assertion that this output fails"
         return self._score(Verdict(passed=False, reason=reason, metadata=metadata))
 
 
@@ -141,7 +141,7 @@ def _rejects(score: Score | ScoreError) -> bool:
 
 
 def _accepts(score: Score | ScoreError) -> bool:
-    """Whether a score passes the answer and counts."""
+    """Whether a score passes the output and counts."""
     return isinstance(score, Score) and score.passed is True and not score.advisory
 
 

@@ -1,4 +1,4 @@
-"""Similarity of an answer and a reference by characters or words, with `rapidfuzz`."""
+"""Similarity of an output and a reference by characters or words, with `rapidfuzz`."""
 
 from collections.abc import Iterable
 from typing import Annotated, ClassVar, Literal
@@ -35,7 +35,7 @@ class _Near(Scorer):
     """Whether case is ignored."""
 
     def texts(self, ctx: ScoreContext) -> tuple[str, list[str]]:
-        """Return the normalized answer and references."""
+        """Return the normalized output and references."""
         answer = ctx.answer.strip()[:MAX_CHARS]
         references = [text.strip()[:MAX_CHARS] for text in references_for(self.reference, ctx)]
         if self.ignore_case:
@@ -77,7 +77,7 @@ class Levenshtein(_Near):
 
 
 class Similarity(_Near):
-    """The similarity of the answer and a reference, 0 to 1; add a `threshold`."""
+    """The similarity of the output and a reference, 0 to 1; add a `threshold`."""
 
     type: ClassVar[str] = "similarity"
     votes: ClassVar[bool] = False

@@ -179,9 +179,9 @@ def spans_of(ctx: ScoreContext) -> list[Placed]:
         notes = [note for response in responses for note in response.trace_notes]
         why = f" ({'; '.join(notes)})" if notes else ""
         raise ScoringError(
-            f"the answer has no trace{why}; let the application create OpenTelemetry spans and "
+            f"the response has no trace{why}; let the application create OpenTelemetry spans and "
             "install pytest-evals-matrix[otel] (provider `python`), or return a `trace` with the "
-            "answer"
+            "response"
         )
     return placed
 

@@ -1,4 +1,4 @@
-"""Assertions on the text of an answer: equals, contains and similar, regex."""
+"""Assertions on the text of an output: equals, contains and similar, regex."""
 
 import unicodedata
 from collections.abc import Iterable
@@ -71,11 +71,11 @@ class _OneText(Scorer):
                 yield f"`{self.type}`: {_no_text(value)}"
                 return
         if self.needs_text and not as_text(value):
-            yield f"`{self.type}` with an empty text cannot fail: every answer contains it"
+            yield f"`{self.type}` with an empty text cannot fail: every output contains it"
 
 
 class Equals(_OneText):
-    """The answer equals this text, without surrounding whitespace."""
+    """The output equals this text, without surrounding whitespace."""
 
     type: ClassVar[str] = "equals"
     needs_text: ClassVar[bool] = False
@@ -90,9 +90,9 @@ class Equals(_OneText):
         """Compare."""
         expected, answer = _expected_text(self.value, ctx), ctx.answer
         if _same(answer, expected, ignore_case=self.ignore_case, strip=self.strip):
-            return Verdict(passed=True, reason=f"the answer is {quoted(expected)}")
+            return Verdict(passed=True, reason=f"the output is {quoted(expected)}")
         return Verdict(
-            passed=False, reason=f"the answer is {quoted(answer)}, not {quoted(expected)}"
+            passed=False, reason=f"the output is {quoted(answer)}, not {quoted(expected)}"
         )
 
 
@@ -118,7 +118,7 @@ def _folded(text: str) -> str:
 
 
 class EqualsAny(Scorer):
-    """The answer equals one of these texts, without surrounding whitespace."""
+    """The output equals one of these texts, without surrounding whitespace."""
 
     type: ClassVar[str] = "equals_any"
     docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TEXT
@@ -138,9 +138,9 @@ class EqualsAny(Scorer):
         texts = _expected_texts(self.values, ctx)
         for text in texts:
             if _same(ctx.answer, text, ignore_case=self.ignore_case, strip=self.strip):
-                return Verdict(passed=True, reason=f"the answer is {quoted(text)}")
+                return Verdict(passed=True, reason=f"the output is {quoted(text)}")
         return Verdict(
-            passed=False, reason=f"the answer is {quoted(ctx.answer)}, none of {listed(texts)}"
+            passed=False, reason=f"the output is {quoted(ctx.answer)}, none of {listed(texts)}"
         )
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
@@ -149,35 +149,35 @@ class EqualsAny(Scorer):
 
 
 class Contains(_OneText):
-    """The answer contains this text."""
+    """The output contains this text."""
 
     type: ClassVar[str] = "contains"
     example: ClassVar[str] = "contains: 30 days"
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Search the answer."""
+        """Search the output."""
         return _contains(ctx.answer, _expected_text(self.value, ctx), ignore_case=False)
 
 
 class IContains(_OneText):
-    """The answer contains this text, case-insensitively."""
+    """The output contains this text, case-insensitively."""
 
     type: ClassVar[str] = "icontains"
     example: ClassVar[str] = "icontains: thirty days"
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Search the answer."""
+        """Search the output."""
         return _contains(ctx.answer, _expected_text(self.value, ctx), ignore_case=True)
 
 
 def _contains(answer: str, expected: str, *, ignore_case: bool) -> Verdict:
-    """Return the verdict on whether an answer contains a text."""
+    """Return the verdict on whether an output contains a text."""
     change = _folded if ignore_case else _composed
     if change(expected) in change(answer):
-        return Verdict(passed=True, reason=f"the answer contains {quoted(expected)}")
+        return Verdict(passed=True, reason=f"the output contains {quoted(expected)}")
     return Verdict(
         passed=False,
-        reason=f"the answer does not contain {quoted(expected)}; it is {quoted(answer)}",
+        reason=f"the output does not contain {quoted(expected)}; it is {quoted(answer)}",
     )
 
 
@@ -192,7 +192,7 @@ class _ManyTexts(Scorer):
     """The texts; by default the `expected` of the case, one text or a list."""
 
     def split_by_presence(self, ctx: ScoreContext) -> tuple[list[str], list[str]]:
-        """Return the texts that the answer contains, and those that it does not."""
+        """Return the texts that the output contains, and those that it does not."""
         change = _folded if self.ignore_case else _composed
         answer = change(ctx.answer)
         present: list[str] = []
@@ -242,7 +242,7 @@ def _list_problems(
     if not texts:
         yield _nothing_listed(scorer.type)
     elif not all(texts) and scorer.type != "equals_any":
-        yield f"`{scorer.type}` has an empty text, which every answer contains; remove it"
+        yield f"`{scorer.type}` has an empty text, which every output contains; remove it"
 
 
 def _nothing_listed(name: str) -> str:
@@ -252,7 +252,7 @@ def _nothing_listed(name: str) -> str:
 
 
 class ContainsAny(_ManyTexts):
-    """The answer contains at least one of these texts."""
+    """The output contains at least one of these texts."""
 
     type: ClassVar[str] = "contains_any"
     graded: ClassVar[bool | None] = False
@@ -262,15 +262,15 @@ class ContainsAny(_ManyTexts):
         """Search for each text."""
         present, missing = self.split_by_presence(ctx)
         if present:
-            return Verdict(passed=True, reason=f"the answer contains {listed(present)}")
+            return Verdict(passed=True, reason=f"the output contains {listed(present)}")
         return Verdict(
             passed=False,
-            reason=f"the answer contains none of {listed(missing)}; it is {quoted(ctx.answer)}",
+            reason=f"the output contains none of {listed(missing)}; it is {quoted(ctx.answer)}",
         )
 
 
 class IContainsAny(ContainsAny):
-    """The answer contains at least one of these texts, case-insensitively."""
+    """The output contains at least one of these texts, case-insensitively."""
 
     type: ClassVar[str] = "icontains_any"
     ignore_case: ClassVar[bool] = True
@@ -278,7 +278,7 @@ class IContainsAny(ContainsAny):
 
 
 class ContainsAll(_ManyTexts):
-    """The answer contains all of these texts; its value is the share of contained texts."""
+    """The output contains all of these texts; its value is the share of contained texts."""
 
     type: ClassVar[str] = "contains_all"
     graded: ClassVar[bool | None] = True
@@ -289,17 +289,17 @@ class ContainsAll(_ManyTexts):
         present, missing = self.split_by_presence(ctx)
         value = len(present) / (len(present) + len(missing))
         if not missing:
-            return Verdict(passed=True, value=1.0, reason=f"the answer contains {listed(present)}")
+            return Verdict(passed=True, value=1.0, reason=f"the output contains {listed(present)}")
         return Verdict(
             passed=False,
             value=value,
-            reason=f"the answer does not contain {listed(missing)}; it is {quoted(ctx.answer)}",
+            reason=f"the output does not contain {listed(missing)}; it is {quoted(ctx.answer)}",
             metadata={"missing": missing},
         )
 
 
 class IContainsAll(ContainsAll):
-    """The answer contains all of these texts, case-insensitively; its value is the share."""
+    """The output contains all of these texts, case-insensitively; its value is the share."""
 
     type: ClassVar[str] = "icontains_all"
     ignore_case: ClassVar[bool] = True
@@ -307,7 +307,7 @@ class IContainsAll(ContainsAll):
 
 
 class StartsWith(_OneText):
-    """The answer begins with this text, without leading whitespace."""
+    """The output begins with this text, without leading whitespace."""
 
     type: ClassVar[str] = "starts_with"
     example: ClassVar[str] = "starts_with: Dear"
@@ -321,14 +321,14 @@ class StartsWith(_OneText):
         expected = _expected_text(self.value, ctx)
         begins = ctx.answer[: len(expected) + 40]
         if change(ctx.answer.lstrip()).startswith(change(expected.lstrip())):
-            return Verdict(passed=True, reason=f"the answer begins with {quoted(expected)}")
+            return Verdict(passed=True, reason=f"the output begins with {quoted(expected)}")
         return Verdict(
-            passed=False, reason=f"the answer begins with {quoted(begins)}, not {quoted(expected)}"
+            passed=False, reason=f"the output begins with {quoted(begins)}, not {quoted(expected)}"
         )
 
 
 class EndsWith(_OneText):
-    """The answer ends with this text, without trailing whitespace."""
+    """The output ends with this text, without trailing whitespace."""
 
     type: ClassVar[str] = "ends_with"
     example: ClassVar[str] = "ends_with: Kind regards"
@@ -342,14 +342,14 @@ class EndsWith(_OneText):
         expected = _expected_text(self.value, ctx)
         ends = ctx.answer[-len(expected) - 40 :]
         if change(ctx.answer.rstrip()).endswith(change(expected.rstrip())):
-            return Verdict(passed=True, reason=f"the answer ends with {quoted(expected)}")
+            return Verdict(passed=True, reason=f"the output ends with {quoted(expected)}")
         return Verdict(
-            passed=False, reason=f"the answer ends with {quoted(ends)}, not {quoted(expected)}"
+            passed=False, reason=f"the output ends with {quoted(ends)}, not {quoted(expected)}"
         )
 
 
 class Regex(Scorer):
-    """The answer contains a match of a regular expression; a timeout of the search is an error."""
+    """The output contains a match of a regular expression; a timeout of the search is an error."""
 
     type: ClassVar[str] = "regex"
     docs_group: ClassVar[ScorerGroup | None] = ScorerGroup.TEXT
@@ -360,7 +360,7 @@ class Regex(Scorer):
     pattern: str
     """A pattern in the syntax of Python's `re`; inline flags such as ``(?i)`` are supported."""
     full: bool = False
-    """Whether it must match the whole answer."""
+    """Whether it must match the whole output."""
     ignore_case: bool = False
     """Whether case is ignored."""
     multiline: bool = False
@@ -381,18 +381,18 @@ class Regex(Scorer):
         return compile_pattern(self.pattern, flag_bits(tuple(names)) if names else 0)
 
     def score(self, ctx: ScoreContext) -> Verdict:
-        """Search the answer."""
+        """Search the output."""
         match = search(self._compiled(), ctx.answer, full=self.full)
         if match is not None:
             return Verdict(
-                passed=True, reason=f"the answer matches {self.pattern!r} with {quoted(match[0])}"
+                passed=True, reason=f"the output matches {self.pattern!r} with {quoted(match[0])}"
             )
         return Verdict(
             passed=False,
-            reason=f"the answer does not match {self.pattern!r}; it is {quoted(ctx.answer)}",
+            reason=f"the output does not match {self.pattern!r}; it is {quoted(ctx.answer)}",
         )
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """Yield a problem if the pattern matches every answer."""
+        """Yield a problem if the pattern matches every output."""
         if matches_everything(self._compiled(), full=self.full):
-            yield f"`regex` with {self.pattern!r} cannot fail: it matches every answer"
+            yield f"`regex` with {self.pattern!r} cannot fail: it matches every output"

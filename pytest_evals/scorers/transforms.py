@@ -1,4 +1,4 @@
-"""Transforms: extract the part of an answer that is scored.
+"""Transforms: extract the part of an output that is scored.
 
 The notation is a name (``strip``), a name with an argument (``{regex: "Answer: (.*)"}``), or a list
 of these, applied in order. If a transform finds nothing, the assertion fails, inverted or not: an
@@ -43,7 +43,7 @@ class TransformError(EvalsError):
 
 @dataclass(frozen=True, slots=True)
 class Transform:
-    """One or more steps that are applied to the answer."""
+    """One or more steps that are applied to the output."""
 
     names: tuple[str, ...]
     steps: tuple[Step, ...]
@@ -167,7 +167,7 @@ def _group_of(pattern: Any) -> int | str:
 
 
 def _json(argument: Json) -> Step:
-    """Return the JSON in the answer, or a value in it by a JMESPath."""
+    """Return the JSON in the output, or a value in it by a JMESPath."""
     expression: Any = None
     if argument not in {None, True}:
         if not isinstance(argument, str):
@@ -202,7 +202,7 @@ def _json(argument: Json) -> Step:
 
 
 def _choice_letter(argument: Json) -> Step:
-    """Return the letter of the choice in the answer; by default A to J."""
+    """Return the letter of the choice in the output; by default A to J."""
     letters = "ABCDEFGHIJ" if argument in {None, True} else argument
     if not isinstance(letters, str) or not letters.isalpha() or len(letters) < 2:
         raise ValueError(f"expected the letters of the choices, such as ABCD, found {argument!r}")

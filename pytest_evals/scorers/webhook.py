@@ -21,7 +21,7 @@ _MAX_BYTES = 1_000_000
 
 
 class Webhook(Scorer):
-    """An HTTP service decides whether the answer is right.
+    """An HTTP service decides whether the output is right.
 
     It gets a POST request with the JSON object that a `command` reads. It replies with status 200
     and true or false, a number, a label, or an object with `passed`, `value`, `label`, `reason`,
@@ -75,7 +75,7 @@ class Webhook(Scorer):
         from urllib.request import HTTPRedirectHandler, Request, build_opener
 
         class Stay(HTTPRedirectHandler):
-            """Follows no redirects: the token and the answer are for this URL only."""
+            """Follows no redirects: the token and the output are for this URL only."""
 
             def redirect_request(self, *_: Any, **__: Any) -> None:
                 """Return the redirect as the reply."""

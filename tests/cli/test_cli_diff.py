@@ -48,7 +48,7 @@ def test_against_the_committed_baseline(evals_cli):
         "    scores   contains 1 -> 0",
         "    tools    find_order -> none",
         "    spent    tokens 52 -> 57 (+10%), cost $0.00088 -> $0.0011 (+23%)",
-        ("    why      contains: the answer does not contain '30 days'; it is 'You have 14 days.'"),
+        ("    why      contains: the output does not contain '30 days'; it is 'You have 14 days.'"),
     ]
     assert "    answer   You have 30 days.{+ Have a nice day.+}" in lines
     assert "  return-8[small]  its input changed;  passed 3/3, now 3/3" in lines

@@ -235,7 +235,7 @@ def test_a_classifier_gives_one_of_the_labels(bench, options, label, expected):
         ({"classifier": {**M, "choices": {"a": 1, "b": None}}}, "'b' has no score"),
         ({"classifier": {**M, "choices": {"a": 1, "b": 7}}}, "a score must be between 0 and 1"),
         ({"classifier": {**M, "choices": ["a", "b"], "passes": "c"}}, "'c' is none of the choices"),
-        ({"classifier": {**M, "choices": ["a", "b"], "passes": ["a", "b"]}}, "no answer can fail"),
+        ({"classifier": {**M, "choices": ["a", "b"], "passes": ["a", "b"]}}, "no output can fail"),
         ({"classifier": {**M, "choices": ["a", "b"], "min_score": 0.5}}, "needs `choices` with scores"),
         ({"classifier": {**M, "choices": ["a", "b"], "expected": "c"}}, "'c', none of a, b"),
         ({"closed_qa": {**M, "question": "q", "requires_certificate": True}}, "define it in"),

@@ -86,7 +86,7 @@ def test_answers_that_changed_are_marked() -> None:
     now = [*sampled("a", [0] * 3, answer="within 14 days of delivery, sample")]
     text = page(report(now, gates=["no regressions"], before=before))
     assert "within <del>30</del><ins>14</ins> days of delivery" in text
-    assert "the answer does not contain &#39;fine&#39;" in text
+    assert "the output does not contain &#39;fine&#39;" in text
 
 
 def test_the_matrix_stands_without_a_script() -> None:

@@ -127,7 +127,7 @@ def test_trials_and_gates(pytester: pytest.Pytester) -> None:
         "gate[pass@1 >= 0.1][bot]": [],
     } == {name: kind for name, kind in kinds.items() if "error_rate" not in name}
     reason = cases["wrong[bot-0]"].result[0].message
-    assert reason.startswith("failed (tolerated by a gate): contains: the answer does not contain")
+    assert reason.startswith("failed (tolerated by a gate): contains: the output does not contain")
     assert "FAILED: pass@1 is 0.5" in cases["gate[pass@1 >= 0.9][bot]"].result[0].text
     tree = etree.parse(pytester.path / "junit.xml")
     found = tree.iterfind(".//testcase[@name='wrong[bot-0]']/properties/property")
@@ -219,4 +219,4 @@ def test_a_wrong_answer_is_a_failure_in_allure(pytester: pytest.Pytester) -> Non
     paths = pytester.path.joinpath("allure").glob("*-result.json")
     told = {one["name"]: one for one in (json.loads(path.read_text()) for path in paths)}
     assert "failed" == told["wrong[bot-0]"]["status"]
-    assert "the answer does not contain 'zebra'" in told["wrong[bot-0]"]["statusDetails"]["message"]
+    assert "the output does not contain 'zebra'" in told["wrong[bot-0]"]["statusDetails"]["message"]

@@ -145,7 +145,7 @@ def test_the_verdict_comes_first() -> None:
     assert "`refund` for `gpt` · passed 5 of 5 before, 0 of 5 now" in text
     assert (
         "```diff\n- You have 30 days.\n+ No idea.\n+ Sorry 0.\n"
-        "! contains: the answer does not contain 'fine'\n```" in text
+        "! contains: the output does not contain 'fine'\n```" in text
     )
 
 
@@ -174,7 +174,7 @@ def test_flaky_fixed_slices_and_costs() -> None:
         trial("b", "yes", tags=("de",)),
     ]
     text = render_markdown(report(now, before=before))
-    assert "- `a` for `gpt`: passed 2 of 2 before, 1 of 2 now; contains: the answer does" in text
+    assert "- `a` for `gpt`: passed 2 of 2 before, 1 of 2 now; contains: the output does" in text
     assert "| `en` | `gpt` | 1 | 1 of 2 (50%) |" in text
     assert "| `gpt` | 2 of 3 |" in text
     assert "$0.0030" in text

@@ -44,7 +44,7 @@ def trial(
     passed: bool = True,
     model: str = "gpt",
     sample: int = 0,
-    reason: str = "the answer does not contain 'fine'",
+    reason: str = "the output does not contain 'fine'",
     **more: Any,
 ) -> TrialResult:
     """Make a trial with one assertion, or without an answer."""

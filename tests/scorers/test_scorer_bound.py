@@ -236,7 +236,7 @@ def test_an_error_in_a_group_is_an_error_of_the_group(bench):
     """Even where another part would have decided: absent is not zero."""
     scored = bench.score({"any_of": [{"contains": "a"}, {"max_latency_s": 1}]}, "a")
     assert isinstance(scored, ScoreError)
-    assert "`max_latency_s`: the latency of the answer is unknown" in scored.message
+    assert "`max_latency_s`: the latency of the response is unknown" in scored.message
 
 
 def test_a_group_of_a_bare_metric_needs_its_threshold(bench):

@@ -177,7 +177,7 @@ def test_without_a_trace_nothing_is_scored(bench, written):
     """It is an error that says how to get a trace, never a verdict."""
     score = bench.score(written, **traced(notes=["the provider is odd"]))
     assert "error" == score.kind
-    assert "the answer has no trace (the provider is odd)" in score.message
+    assert "the response has no trace (the provider is odd)" in score.message
     assert "pytest-evals-matrix[otel]" in score.message
 
 

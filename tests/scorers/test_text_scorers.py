@@ -162,7 +162,7 @@ def test_a_pattern_that_explodes_ends_as_an_error(bench):
 
 def test_the_time_limit_of_a_pattern_is_kept():
     """One that does explode is stopped."""
-    with pytest.raises(ScoringError, match="on an answer of 61 characters"):
+    with pytest.raises(ScoringError, match="on an output of 61 characters"):
         search(compile_pattern("(a|aa)+$"), "a" * 60 + "!")
 
 

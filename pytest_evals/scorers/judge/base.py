@@ -71,7 +71,7 @@ class Revise(Frozen):
     """Revision below `min_score`: the model gets its answer, the score and the reasoning again."""
 
     max: int = Field(ge=1, le=10)
-    """The maximum number of revisions of one answer."""
+    """The maximum number of revisions of one output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +120,10 @@ class Judge(Scorer):
     """How repeats are combined: the mean of their scores, the (lower) median of their scores, or
     the majority of their verdicts."""
     panel: tuple[Member, ...] = ()
-    """Several models that judge instead of `model`. A tie fails the answer; members that cannot
+    """Several models that judge instead of `model`. A tie fails the output; members that cannot
     judge are left out and reported."""
     rule: PanelRule = "majority"
-    """How a panel passes an answer: more than half of it pass, all pass, or the (weighted) mean
+    """How a panel passes an output: more than half of it pass, all pass, or the (weighted) mean
     of the scores reaches `min_score`."""
     attempts: int = Field(default=3, ge=1, le=10)
     """The maximum number of replies until one is readable."""
@@ -132,7 +132,7 @@ class Judge(Scorer):
     max_chars: int = Field(default=24_000, ge=200)
     """The maximum length of one piece of material; a note replaces the middle of a longer one."""
     revise: Revise | None = None
-    """Lets the model revise an answer below `min_score`."""
+    """Lets the model revise an output below `min_score`."""
     requires_certificate: CertificateThresholds | bool | None = None
     """The agreement with human labels required before its verdict counts: ``true``, or thresholds
     for `precision`, `recall`, `kappa`, `max_dangerous` (the share of false passes), `min_labels`.
@@ -163,7 +163,7 @@ class Judge(Scorer):
 
     @property
     def votes(self) -> bool:  # type: ignore[override] # it depends on the options
-        """Whether it passes or fails an answer."""
+        """Whether it passes or fails an output."""
         return self.required_score is not None or self.has_verdict
 
     @property
@@ -189,12 +189,12 @@ class Judge(Scorer):
         return (0.0, 1.0)
 
     def verdict_on(self, label: str) -> bool | None:
-        """Return whether a label passes an answer; None if there is no `min_score`."""
+        """Return whether a label passes an output; None if there is no `min_score`."""
         value = self.labels()[label]
         return Opinion(value=value, label=label).with_verdict(self.required_score).passed
 
     async def opinion(self, interview: Interview, ctx: ScoreContext) -> Opinion:
-        """Call one model for its opinion of an answer.
+        """Call one model for its opinion of an output.
 
         Raises:
             ScoringError: there is no response, or none is readable.
@@ -377,7 +377,7 @@ class Judge(Scorer):
             return ()
 
     def revisions(self, dataset: Dataset) -> int:
-        """Return how many revisions an answer below `min_score` may get."""
+        """Return how many revisions an output below `min_score` may get."""
         _, judge = self.resolve(dataset)
         return 0 if judge.revise is None else judge.revise.max
 
@@ -500,7 +500,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _answer_hint(message: str) -> str:
-    """Explain where the answer is, for a rubric that uses `answer`."""
+    """Explain where the output is, for a rubric that uses `answer`."""
     if "`answer`" not in message:
         return ""
     return " The judge always gets the answer, fenced; a rubric does not contain it."

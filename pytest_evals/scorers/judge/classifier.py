@@ -1,4 +1,4 @@
-"""classifier: a model gives the answer one of several labels."""
+"""classifier: a model gives the output one of several labels."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
@@ -24,7 +24,7 @@ Choose exactly one of these:
 
 
 class Classifier(Judge):
-    """A model gives the answer one of several labels.
+    """A model gives the output one of several labels.
 
     Labels with scores give a value. `passes` lists the labels that pass; `expected` is the right
     label of the case. Without any of these, the label is reported and not counted.
@@ -38,7 +38,7 @@ class Classifier(Judge):
     )
 
     question: str = "Which of these labels fits the answer best?"
-    """The question about the answer; a template over the case."""
+    """The question about the output; a template over the case."""
     choices: dict[str, float | None] = Field(min_length=2)
     """The labels, or the labels with their scores (0..1)."""
     descriptions: dict[str, str] = Field(default_factory=dict)
@@ -96,12 +96,12 @@ class Classifier(Judge):
         if sum(ways) > 1:
             raise ValueError("`min_score`, `passes` and `expected` exclude each other; keep one")
         if len(self.passes) == len(self.choices):
-            raise ValueError("`passes` lists every choice: no answer can fail")
+            raise ValueError("`passes` lists every choice: no output can fail")
         return self
 
     @property
     def votes(self) -> bool:  # type: ignore[override] # it depends on the options
-        """Whether it passes or fails an answer."""
+        """Whether it passes or fails an output."""
         return self.required_score is not None or bool(self.passes) or self.expected is not None
 
     def check_case(self, case: Case) -> Iterable[str]:

@@ -1,4 +1,4 @@
-"""closed_qa: a model answers one question about the answer with yes or no."""
+"""closed_qa: a model answers one question about the output with yes or no."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
@@ -21,7 +21,7 @@ The question about the answer:
 
 
 class ClosedQa(Judge):
-    """A model answers a question about the answer with yes or no; yes passes."""
+    """A model answers a question about the output with yes or no; yes passes."""
 
     type: ClassVar[str] = "closed_qa"
     shorthand: ClassVar[str | None] = "question"
@@ -33,9 +33,9 @@ class ClosedQa(Judge):
     )
 
     question: str
-    """The question about the answer; a template over the case."""
+    """The question about the output; a template over the case."""
     passes: Literal["yes", "no"] = "yes"
-    """The reply that passes the answer."""
+    """The reply that passes the output."""
     reference: str | None = None
     """A right answer for the judge to compare with: ``"{{ expected }}"``."""
     transcript: bool = False

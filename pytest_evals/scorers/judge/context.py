@@ -1,4 +1,4 @@
-"""Judges of retrieval: faithfulness of the answer, recall and relevance of the context."""
+"""Judges of retrieval: faithfulness of the output, recall and relevance of the context."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
@@ -70,9 +70,9 @@ class _ByContext(Judge):
 
 
 class ContextFaithfulness(_ByContext):
-    """The share of the statements in the answer that the context supports.
+    """The share of the statements in the output that the context supports.
 
-    An answer without statements has no share: it gets the label ``no statements``, not counted.
+    An output without statements has no share: it gets the label ``no statements``, not counted.
     """
 
     type: ClassVar[str] = "context_faithfulness"

@@ -1,4 +1,4 @@
-"""factuality: a model compares the facts in the answer with those in a reference answer."""
+"""factuality: a model compares the facts in the output with those in a reference answer."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
@@ -21,7 +21,7 @@ RELATIONS: Mapping[str, tuple[str, float]] = {
     "subset": ("it states some of them, lacks others, and contradicts none", 0.4),
     "conflict": ("it contradicts at least one of them", 0.0),
 }
-"""The relation of an answer to its reference: its description for the judge, and its value."""
+"""The relation of an output to its reference: its description for the judge, and its value."""
 
 _WORDS = """\
 Compare the facts that the answer states with those of the reference, which is right. Style, \
@@ -30,10 +30,10 @@ grammar and length do not count. Say which of these holds:
 
 
 class Factuality(Judge):
-    """A model compares the facts in the answer with those in the `expected` of the case.
+    """A model compares the facts in the output with those in the `expected` of the case.
 
     The values are 1 for same and immaterial, 0.6 for superset, 0.4 for subset, 0 for conflict. By
-    default 0.6 is required: an answer passes if it has all facts and contradicts none.
+    default 0.6 is required: an output passes if it has all facts and contradicts none.
     """
 
     type: ClassVar[str] = "factuality"

@@ -15,7 +15,7 @@ _WORDS: Mapping[str, bool] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HumanLabel:
-    """The label of one person for one answer."""
+    """The label of one person for one output."""
 
     passed: bool | None = None
     """The verdict; None if the judge has no `min_score`."""

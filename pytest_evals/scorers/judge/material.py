@@ -35,11 +35,11 @@ def question_of(ctx: ScoreContext) -> str:
 
 
 def answer_material(ctx: ScoreContext, *more: Piece, transcript: bool = False) -> tuple[Piece, ...]:
-    """Return the question, additional pieces, and the answer.
+    """Return the question, additional pieces, and the output.
 
     Args:
         ctx: the trial.
-        more: pieces between the question and the answer.
+        more: pieces between the question and the output.
         transcript: whether the whole conversation replaces the question.
     """
     asked = conversation_of(ctx) if transcript else (Piece("question", question_of(ctx)),)

@@ -1,6 +1,6 @@
 """Opinions of judges, and how several are combined. Pure.
 
-Ties fail the answer. With the rules majority, median and unanimous, the combined value reaches
+Ties fail the output. With the rules majority, median and unanimous, the combined value reaches
 `min_score` exactly if the verdicts pass: value and verdict never disagree.
 """
 
@@ -26,7 +26,7 @@ class NoMajorityError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opinion:
-    """The opinion of one judge on one answer."""
+    """The opinion of one judge on one output."""
 
     value: float | None = None
     """0..1; None if there is only a label."""
@@ -34,7 +34,7 @@ class Opinion:
     """The verdict; None without a `min_score`."""
     label: str | None = None
     blocked: str | None = None
-    """The required criteria that the answer misses, whatever its value; None if there are none."""
+    """The required criteria that the output misses, whatever its value; None if there are none."""
     reason: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
     """Additional data: the raw score, the criteria."""

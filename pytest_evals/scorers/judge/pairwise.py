@@ -1,4 +1,4 @@
-"""pairwise: a model compares the answer with a reference answer, in both orders."""
+"""pairwise: a model compares the output with a reference answer, in both orders."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
@@ -26,10 +26,10 @@ _WORTH = {"answer": 1.0, "tie": 0.5, "reference": 0.0}
 
 
 class Pairwise(Judge):
-    """A model compares the answer with another answer twice, in both orders.
+    """A model compares the output with another answer twice, in both orders.
 
     A win counts 1, a tie 0.5, a loss 0; the score is the mean of both calls. A judge that prefers a
-    position gives 0.5 with the label ``inconsistent``. By default 0.5 is required: an answer
+    position gives 0.5 with the label ``inconsistent``. By default 0.5 is required: an output
     passes if it is not worse.
     """
 

@@ -1,4 +1,4 @@
-"""answer_relevance: the share of the answer that addresses the question."""
+"""answer_relevance: the share of the output that addresses the question."""
 
 from typing import ClassVar
 
@@ -17,7 +17,7 @@ statement, which does not address the question."""
 
 
 class AnswerRelevance(Judge):
-    """The share of statements in the answer that address the question; 0 for an empty answer."""
+    """The share of statements in the output that address the question; 0 for an empty output."""
 
     type: ClassVar[str] = "answer_relevance"
     graded: ClassVar[bool | None] = True
@@ -29,7 +29,7 @@ class AnswerRelevance(Judge):
     async def opinion(self, interview: Interview, ctx: ScoreContext) -> Opinion:
         """Call the model for the statements."""
         if not ctx.answer.strip():
-            return Opinion(value=0.0, reason="the answer is empty")
+            return Opinion(value=0.0, reason="the output is empty")
         pieces = answer_material(ctx, transcript=self.transcript)
         return await interview.ask(
             count_task(_WORDS, pieces, yes="relevant", no="not relevant", empty=None)

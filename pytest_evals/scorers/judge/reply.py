@@ -1,7 +1,7 @@
 """Parse the reply of a judge: its one verdict, or the reason why there is none. Never a guess.
 
 The verdict may be bare JSON, fenced, or surrounded by prose. Two different verdicts are rejected:
-one of them may be a quotation from the answer.
+one of them may be a quotation from the output.
 """
 
 import json

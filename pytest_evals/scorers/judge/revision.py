@@ -1,6 +1,6 @@
 """Revision: the message that asks for a better answer after a score below `min_score`. Pure.
 
-The conversation already contains the answer. Its score and the reasoning of the judge follow as the
+The conversation already contains the output. Its score and the reasoning of the judge follow as the
 next user message. The engine sends it and scores the new answer.
 """
 
@@ -24,7 +24,7 @@ _MAX_CHARS = 8_000
 
 
 def needs_revision(score: Score) -> bool:
-    """Whether an answer with this score is revised: it failed, and the score is not advisory."""
+    """Whether an output with this score is revised: it failed, and the score is not advisory."""
     return score.passed is False and not score.advisory
 
 

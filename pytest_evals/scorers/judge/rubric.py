@@ -1,4 +1,4 @@
-"""judge: scores an answer by a rubric, or uses a judge of the dataset by name."""
+"""judge: scores an output by a rubric, or uses a judge of the dataset by name."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
@@ -36,7 +36,7 @@ class Criterion(Frozen):
     weight: float = Field(default=1.0, gt=0)
     """Its weight in the score."""
     required: bool = False
-    """Whether an answer that misses this criterion fails, whatever its other scores."""
+    """Whether an output that misses this criterion fails, whatever its other scores."""
     min_score: float | None = Field(default=None, gt=0, le=1)
     """The least score (0 to 1) that meets a required criterion; by default the `min_score` of the
     judge, else 0.5."""
@@ -60,7 +60,7 @@ class Example(Frozen):
 
 
 class RubricJudge(Judge):
-    """A model scores the answer by a rubric, by criteria, or by both.
+    """A model scores the output by a rubric, by criteria, or by both.
 
     The score is converted to 0..1; with criteria it is their weighted mean. ``judge: {use: name}``
     uses a judge that the dataset defines under `judges`.
@@ -79,7 +79,7 @@ class RubricJudge(Judge):
     """The name of one of the `judges` of the dataset; it may be combined only with `min_score` and
     `revise`."""
     rubric: str | None = None
-    """What a good answer is; a template over the case. The judge gets the answer separately."""
+    """What a good answer is; a template over the case. The judge gets the output separately."""
     criteria: tuple[Criterion, ...] = ()
     """Criteria that are scored separately."""
     scale: Scale = (1.0, 5.0)
@@ -137,7 +137,7 @@ class RubricJudge(Judge):
 
     @property
     def votes(self) -> bool:  # type: ignore[override] # it depends on the options
-        """Whether it passes or fails an answer; assumed for a judge by name."""
+        """Whether it passes or fails an output; assumed for a judge by name."""
         required = any(criterion.required for criterion in self.criteria)
         return self.named is not None or self.required_score is not None or required
 

@@ -1,4 +1,4 @@
-"""g_eval: scores an answer by evaluation steps, given or written by the judge first.
+"""g_eval: scores an output by evaluation steps, given or written by the judge first.
 
 Liu et al. 2023, "G-Eval: NLG Evaluation using GPT-4 with Better Human Alignment", arXiv
 2303.16634. The paper weights scores by their token probabilities; `repeats` take the mean of
@@ -29,7 +29,7 @@ _MAX_STEPS = 20
 
 
 class GEval(Judge):
-    """A model scores the answer step by step.
+    """A model scores the output step by step.
 
     Without `steps`, the judge first writes them from the criterion. This request is the same for
     every case, so it is sent once and its response is reused.
