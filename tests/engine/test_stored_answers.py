@@ -109,7 +109,7 @@ def test_a_failing_store_is_a_note_once_and_never_an_error():
         save(answers)
     assert list(answers.notes) == [
         "stored answers could not be read: the disk is gone",
-        "answers are not being stored: the disk is gone",
+        "responses are not stored: the disk is gone",
     ]
     assert answers.explain_missing(ROUTE, REQUEST, IDENTITY).startswith("STALE: stored answers")
 
