@@ -1,5 +1,6 @@
 """Metric: a number about many trials, with its n, its interval, or the reason why it is absent."""
 
+from math import inf
 from typing import Literal
 
 from pydantic import Field
@@ -8,6 +9,40 @@ from pytest_evals.ground.canonical import Frozen
 
 Unit = Literal["rate", "score", "s", "tokens", "USD"]
 """The unit of a metric: a share in 0..1, a score in its scorer's range, seconds, tokens, USD."""
+
+
+_RANGES: dict[Unit, tuple[float, float]] = {
+    "rate": (0.0, 1.0),
+    "score": (-inf, inf),
+    "s": (0.0, inf),
+    "tokens": (0.0, inf),
+    "USD": (0.0, inf),
+}
+
+
+def shown_interval(
+    low: float | None, high: float | None, unit: Unit, *, is_change: bool = False
+) -> tuple[float, float] | None:
+    """Return the ends of an interval as reports show them: inside the range of the quantity.
+
+    A normal approximation can exceed that range. No number changes: a gate reads the interval as
+    computed.
+
+    Args:
+        low: the lower end; None without an interval.
+        high: the upper end; None without an interval.
+        unit: the unit of the quantity.
+        is_change: whether the interval is that of a change, -1..1 for rates.
+
+    Returns:
+        (low, high) in the unit, or None without an interval.
+    """
+    if low is None or high is None:
+        return None
+    least, greatest = _RANGES[unit]
+    if is_change:
+        least = -greatest
+    return max(least, low), min(greatest, high)
 
 
 class Slice(Frozen):

@@ -39,6 +39,11 @@ COLUMNS: dict[str, type] = {
 """The first columns of every table of trials, with their types; a cell may be empty."""
 
 
+def count_noun(number: int, noun: str) -> str:
+    """Return a number with its noun: ``1 case``, ``3,000 cases``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def write_pieces(path: Path, pieces: Iterable[str]) -> None:
     """Write a text piece by piece; an existing file is replaced completely, or stays as it is.
 

@@ -1,9 +1,8 @@
 """The chance of a flip: all samples of a case pass in one run, and none in the next.
 
 Samples of one run may be correlated. Then each run has its own pass rate, a beta variable around
-the case's rate, and its passes are beta-binomial (Skellam 1948, "A probability distribution derived
-from the binomial distribution by regarding the probability of success as variable"). `rho` is the
-correlation of two samples of one run, 0 for independent samples. No function here uses data.
+the case's rate, and its passes are beta-binomial (Skellam 1948). `rho` is the correlation of two
+samples of one run, 0 for independent samples. No function here uses data.
 """
 
 from collections.abc import Callable

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from markupsafe import Markup
 
+from pytest_evals.metrics.metric import shown_interval
 from pytest_evals.reporters.markdown import render_markdown
 from pytest_evals.reporters.sections import catalogue
 from pytest_evals.reporters.sections.base import Section
@@ -85,3 +86,25 @@ def test_every_section_has_a_format_and_an_id_of_its_own() -> None:
     """No section is without a format, and no two share an id."""
     assert all(catalogue.formats_of(section) for section in catalogue.BUILT_IN)
     assert len(catalogue.BUILT_IN) == len({section.id for section in catalogue.BUILT_IN})
+
+
+@pytest.mark.parametrize(
+    ("ends", "unit", "is_change", "expected"),
+    [
+        ((-0.2, 1.3), "rate", False, (0.0, 1.0)),
+        ((-1.34, 0.678), "rate", True, (-1.0, 0.678)),
+        ((-0.5, 4.0), "s", False, (0.0, 4.0)),
+        ((-3.0, 4.0), "score", False, (-3.0, 4.0)),
+        ((-3.0, 4.0), "tokens", True, (-3.0, 4.0)),
+        ((None, None), "rate", False, None),
+    ],
+)
+def test_no_interval_leaves_the_range_of_its_quantity(ends, unit, is_change, expected) -> None:
+    """Rates stay in 0..1, their changes in -1..1, times and costs above 0; scores are free."""
+    assert expected == shown_interval(*ends, unit, is_change=is_change)
+
+
+def test_the_table_of_gates_keeps_changes_inside_their_range() -> None:
+    """A change of a rate by more than 100 points is shown as 100."""
+    rows = [line for line in render_markdown(shop()).splitlines() if "`no regressions`" in line]
+    assert any("-0.3333 (-1 to 0.678)" in row for row in rows)

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from pytest_evals.ground.plain_text import format_cost, format_count, format_seconds
+from pytest_evals.metrics.metric import shown_interval
 from pytest_evals.reporters.htmlparts.svg import Scale, line, picture, tag
+from pytest_evals.reporters.text import count_noun
 from pytest_evals.verdict.gate.spec import GateVerdict
 
 _GRAVITY = ("failed", "incomplete", "inconclusive", "skipped", "passed")
@@ -52,9 +54,9 @@ def _row(verdict: GateVerdict, *, several: bool) -> GateRow:
         *([verdict.dataset] if several else []),
     ]
     write = _number_format(verdict)
-    interval = ""
-    if verdict.low is not None and verdict.high is not None:
-        interval = f"{write(verdict.low)} to {write(verdict.high)}"
+    is_change = verdict.metric == "regressions"
+    ends = shown_interval(verdict.low, verdict.high, verdict.unit, is_change=is_change)
+    interval = "" if ends is None else " to ".join(map(write, ends))
     return GateRow(
         verdict=verdict.verdict,
         blocking=verdict.blocking,
@@ -62,15 +64,13 @@ def _row(verdict: GateVerdict, *, several: bool) -> GateRow:
         whom=" · ".join(whom),
         value="" if verdict.value is None else write(verdict.value),
         interval=interval,
-        n=f"{_count(verdict.n, 'sample')}, {_count(verdict.cases, 'case')}" if verdict.n else "",
+        n=f"{count_noun(verdict.n, 'sample')}, {count_noun(verdict.cases, 'case')}"
+        if verdict.n
+        else "",
         sentence="" if is_measured(verdict) else verdict_reason(verdict),
         notes=verdict.notes,
         drawing=_drawing(verdict),
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def is_measured(verdict: GateVerdict) -> bool:

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_evals.metrics.compute import compute_slice_metrics
-from pytest_evals.metrics.metric import Metric
+from pytest_evals.metrics.metric import Metric, shown_interval
 from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.reporters.htmlparts.gates import format_points, format_value
+from pytest_evals.reporters.text import count_noun
 from pytest_evals.verdict.evaluation import Evaluation
 
 _COLUMNS = {
@@ -116,15 +117,13 @@ def to_cell(metric: Metric | None) -> NumberCell:
     """Return a metric as a cell."""
     if metric is None or metric.value is None:
         return NumberCell("-", why="" if metric is None else metric.absent or "")
-    interval = ""
-    if metric.low is not None and metric.high is not None:
-        low, high = format_value(metric.low, metric.unit), format_value(metric.high, metric.unit)
-        interval = f"{low} to {high}"
+    ends = shown_interval(metric.low, metric.high, metric.unit)
+    interval = "" if ends is None else " to ".join(format_value(x, metric.unit) for x in ends)
     share = metric.unit == "rate" and metric.better == "higher"
     return NumberCell(
         text=format_value(metric.value, metric.unit),
         interval=interval,
-        why=f"n = {metric.n:,} samples of {metric.cases:,} cases",
+        why=f"n = {count_noun(metric.n, 'sample')} of {count_noun(metric.cases, 'case')}",
         level=colour_level(metric.value) if share else None,
     )
 

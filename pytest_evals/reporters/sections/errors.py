@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from pytest_evals.reporters.markup import code, prose
 from pytest_evals.reporters.sections.base import Section
+from pytest_evals.reporters.text import count_noun
 from pytest_evals.reporters.truncate import TextSection
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Errors(Section):
         items = []
         for (dataset, model, _), (count, message, cases) in errors:
             of = f" in {code(dataset)}" if view.has_several_datasets else ""
-            trials = "1 trial" if count == 1 else f"{count:,} trials"
+            trials = count_noun(count, "trial")
             more = ", ..." if len(cases) > _MAX_CASES else ""
             names = ", ".join(code(case) for case in cases[:_MAX_CASES]) + more
             items.append(f"- {trials} of {code(model)}{of}: {prose(message)} ({names})")

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from pytest_evals.metrics.metric import shown_interval
 from pytest_evals.report import Report
 from pytest_evals.reporters.markup import code
 from pytest_evals.reporters.mdtables import table_head, table_row
@@ -39,8 +40,10 @@ class GateTable(Section):
 def _row(verdict: GateVerdict, *, several: bool) -> str:
     """Return one verdict as a row."""
     value = "-" if verdict.value is None else f"{verdict.value:.4g}"
-    if verdict.low is not None and verdict.high is not None:
-        value += f" ({verdict.low:.3g} to {verdict.high:.3g})"
+    is_change = verdict.metric == "regressions"
+    ends = shown_interval(verdict.low, verdict.high, verdict.unit, is_change=is_change)
+    if ends is not None:
+        value += f" ({ends[0]:.3g} to {ends[1]:.3g})"
     cells = [
         mark(verdict),
         code(verdict.gate),

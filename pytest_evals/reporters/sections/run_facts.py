@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from pytest_evals.reporters.markup import code, in_html, prose
 from pytest_evals.reporters.sections.base import Section
 from pytest_evals.reporters.sections.notes import MAX_NOTES
+from pytest_evals.reporters.text import count_noun
 from pytest_evals.reporters.truncate import TextSection
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ class RunFacts(Section):
         """Return a line per fact."""
         run = view.report.run
         items = [
-            f"- {code(info.name)} ({code(info.path)}): {_count(info.cases, 'case')}, "
-            f"{_count(info.planned, 'trial')}, digest {code(info.digest[:12])}"
+            f"- {code(info.name)} ({code(info.path)}): {count_noun(info.cases, 'case')}, "
+            f"{count_noun(info.planned, 'trial')}, digest {code(info.digest[:12])}"
             for info in run.datasets
         ]
         if run.git is not None:
@@ -44,7 +45,3 @@ class RunFacts(Section):
             items.append(f"- versions: {prose(versions)}")
         folded = f"{self.title} {in_html(run.id)}"
         return [TextSection("", items, "facts", between="\n", folded=folded)]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

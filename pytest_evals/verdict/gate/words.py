@@ -1,6 +1,6 @@
 """The verdict on a required value in words. Text from numbers; nothing is decided here."""
 
-from pytest_evals.metrics.metric import Metric, Unit
+from pytest_evals.metrics.metric import Metric, Unit, shown_interval
 from pytest_evals.stats.sequential import Sprt
 from pytest_evals.verdict.gate.spec import GateSpec
 from pytest_evals.verdict.gate.write import threshold_text
@@ -67,9 +67,10 @@ def sequential_sentence(test: Sprt, decision: str | None, passes: int, n: int) -
 
 
 def _interval(metric: Metric, thresholds: tuple[float | None, float | None]) -> str:
-    if metric.low is None or metric.high is None:
+    ends = shown_interval(metric.low, metric.high, metric.unit)
+    if ends is None:
         return ""
-    low, high = format_number(metric.low, *thresholds), format_number(metric.high, *thresholds)
+    low, high = (format_number(end, *thresholds) for end in ends)
     return f" ({100 * metric.confidence:g} % interval {low} to {high})"
 
 
