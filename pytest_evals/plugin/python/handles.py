@@ -117,7 +117,7 @@ class EvalTrial(Handle):
         test.given.append(exchange)
         return response
 
-    def begin_score(
+    def _begin(
         self,
         /,
         name: str | Mapping[str, Any],
@@ -148,13 +148,11 @@ class EvalTrial(Handle):
             EvalsError: the scorer or an option is unknown, or there is no answer yet.
         """
         __tracebackhide__ = True
-        bound = self._bound(_spec(name, argument, options))
-        scored = self._test.score([bound], _conversation(self._test, answer))
-        finish = partial(_keep, self._test, check=check, advisory=advisory)
-        return Pending(scored, finish)
+        spec = _spec(name, argument, options)
+        return _begin_score(self._test, spec, answer=answer, check=check, advisory=advisory)
 
-    score = waiting(begin_score)
-    score_async = awaiting(begin_score)
+    score = waiting(_begin)
+    score_async = awaiting(_begin)
 
     def record(self, name: str, value: float, *, reason: str = "") -> None:
         """Record a number or a boolean, for metrics and gates (``mean(steps) <= 5``).
@@ -189,26 +187,6 @@ class EvalTrial(Handle):
     def log(self, *values: object) -> None:
         """Add a line to the trial's record, as `print` formats it."""
         self._test.log.append(" ".join(map(str, values)))
-
-    def _bound(self, spec: ScorerSpec) -> Bound:
-        """Return the scorer of an assertion.
-
-        Raises:
-            EvalsError: it is unknown or invalid.
-        """
-        __tracebackhide__ = True
-        test = self._test
-        try:
-            bound = test.session.state.registry.bind(spec)
-        except SpecError as error:
-            raise EvalsError(f"trial.score: {'; '.join(str(error).splitlines())}") from None
-        dataset = test.trial.dataset
-        problems = list(bound.check(dataset, test.trial.case))
-        for model in () if problems else bound.scorer.models(dataset):
-            problems.extend(model_problems(test, model))
-        if problems:
-            raise EvalsError(f"trial.score: {'; '.join(problems)}")
-        return bound
 
 
 class EvalJudge(Handle):
@@ -251,12 +229,44 @@ class EvalJudge(Handle):
             EvalsError: there is no model for the judge, an unknown option, or no answer yet.
         """
         __tracebackhide__ = True
-        given = _judge_options(rubric, min_score, model, use, metric, options)
-        trial = EvalTrial(self._test)
-        return trial.begin_score("judge", answer=answer, check=check, advisory=advisory, **given)
+        spec = _spec("judge", _NONE, _judge_options(rubric, min_score, model, use, metric, options))
+        return _begin_score(self._test, spec, answer=answer, check=check, advisory=advisory)
 
     __call__ = waiting(_begin)
     run_async = awaiting(_begin)
+
+
+def _begin_score(
+    test: RunningTest, spec: ScorerSpec, *, answer: object, check: bool, advisory: bool
+) -> Pending[Score]:
+    """Begin to score an answer, or the conversation so far.
+
+    Raises:
+        EvalsError: the scorer is unknown or invalid, or there is no answer.
+    """
+    __tracebackhide__ = True
+    scored = test.score([_bound(test, spec)], _conversation(test, answer))
+    return Pending(scored, partial(_keep, test, check=check, advisory=advisory))
+
+
+def _bound(test: RunningTest, spec: ScorerSpec) -> Bound:
+    """Return the scorer of an assertion.
+
+    Raises:
+        EvalsError: it is unknown or invalid.
+    """
+    __tracebackhide__ = True
+    try:
+        bound = test.session.state.registry.bind(spec)
+    except SpecError as error:
+        raise EvalsError(f"trial.score: {'; '.join(str(error).splitlines())}") from None
+    dataset = test.trial.dataset
+    problems = list(bound.check(dataset, test.trial.case))
+    for model in () if problems else bound.scorer.models(dataset):
+        problems.extend(model_problems(test, model))
+    if problems:
+        raise EvalsError(f"trial.score: {'; '.join(problems)}")
+    return bound
 
 
 def _spec(name: str | Mapping[str, Any], argument: Any, options: dict[str, Any]) -> ScorerSpec:
