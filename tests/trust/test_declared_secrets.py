@@ -182,6 +182,71 @@ def test_declared_secrets_are_in_no_written_byte(
     assert leaks({**files, **outputs}) == []
 
 
+STALE = """
+name: stored
+models:
+  - {id: chat, provider: openai, model: m, base_url: "http://127.0.0.1:9/v1", api_key_env: DEPLOY_ONE}
+cases:
+  - {id: leak, input: "CANARY", scorers: [{contains: x}]}
+"""
+
+
+def test_commands_redact_what_was_stored_before_its_variable_was_known(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store, or a bundle of another machine, can contain the value in plain text."""
+    secret = VARIABLES["DEPLOY_ONE"]
+    monkeypatch.delenv("DEPLOY_ONE", raising=False)
+    pytester.path.joinpath("stored.evals.yaml").write_text(STALE.replace("CANARY", secret))
+
+    def command(*words: str) -> bytes:
+        done = pytester.run(sys.executable, "-m", "pytest_evals.cli", *words)
+        return "\n".join(done.outlines + done.errlines).encode()
+
+    pytester.runpytest_subprocess("--evals", "--evals-responses=replay")
+    command("export", "latest", "-o", "raw.jsonl")
+    assert secret.encode() in pytester.path.joinpath("raw.jsonl").read_bytes()
+    monkeypatch.setenv("DEPLOY_ONE", secret)
+    outputs = {
+        "html": command("export", "latest", "--format", "html", "-o", "report.html"),
+        "bundle": command("export", "latest", "-o", "clean.jsonl"),
+        "import": command("import", "raw.jsonl", "--store", "other.sqlite"),
+    }
+    written_now = ("report.html", "clean.jsonl", "other.sqlite", "other.sqlite-wal")
+    files = {k: v for k, v in written(pytester.path).items() if k in written_now}
+    assert {"report.html", "clean.jsonl", "other.sqlite"} <= files.keys(), outputs
+    assert leaks({**files, **outputs}) == []
+
+
+def test_a_case_with_a_secret_is_not_curated(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trace from production can contain a key; a dataset is a file for git."""
+    monkeypatch.setenv("PRODUCTION_KEY", "canary-4711-canary")
+    value = {"role": "user", "parts": [{"type": "text", "content": "canary-4711-canary"}]}
+    answer = {"role": "assistant", "parts": [{"type": "text", "content": "yes"}]}
+    attributes = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.input.messages": json.dumps([value]),
+        "gen_ai.output.messages": json.dumps([answer]),
+    }
+    span = {
+        "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+        "spanId": "00f067aa0ba902b7",
+        "name": "chat",
+        "startTimeUnixNano": "1764590000000000000",
+        "endTimeUnixNano": "1764590001200000000",
+        "attributes": [{"key": k, "value": {"stringValue": v}} for k, v in attributes.items()],
+    }
+    trace = {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}
+    pytester.path.joinpath("trace.json").write_text(json.dumps(trace))
+    words = ("curate", "--otlp", "trace.json", "--assert", "contains: yes", "-o", "new.evals.yaml")
+    done = pytester.run(sys.executable, "-m", "pytest_evals.cli", *words)
+    assert done.ret == 1
+    assert "the case contains a secret" in "\n".join(done.outlines + done.errlines)
+    assert not pytester.path.joinpath("new.evals.yaml").exists()
+
+
 def test_the_canaries_are_found_where_nothing_is_redacted() -> None:
     """The search of this file finds each form of each secret."""
     contents = {form: f"x{form}x".encode() for value in SECRETS.values() for form in forms(value)}

@@ -207,7 +207,10 @@ def _ask(
     from pytest_evals.cli.redaction import environment_redactor
     from pytest_evals.ground.errors import EvalsError
     from pytest_evals.registry import Registry
+    from pytest_evals.session.redaction import add_dataset_secrets
 
+    redactor = environment_redactor(Registry.installed())
+    add_dataset_secrets(redactor, dataset)
     place = store_path(args.store) if args.store or args.run_id else _store_beside(root)
     store = open_responses(place, args.responses)
     try:
@@ -217,7 +220,7 @@ def _ask(
             args.judge,
             settings=_settings(root, args),
             store=store,
-            redactor=environment_redactor(Registry.installed()),
+            redactor=redactor,
             min_score=args.min_score,
         )
     finally:

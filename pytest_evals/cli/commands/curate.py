@@ -1,6 +1,7 @@
 """``pytest-evals curate``: a case, with the script that replays it, of what once happened."""
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -199,6 +200,7 @@ def _write(made: "CaseDraft", args: argparse.Namespace) -> None:
     Raises:
         EvalsError: it asserts nothing, does not load, or does not pass.
     """
+    from pytest_evals.cli.redaction import environment_redactor
     from pytest_evals.curation.assertions import complete_case
     from pytest_evals.curation.case_text import added, dataset_text, item_lines, json_line
     from pytest_evals.curation.replay import check_by_replay
@@ -208,6 +210,12 @@ def _write(made: "CaseDraft", args: argparse.Namespace) -> None:
 
     case = complete_case(made, case_id=args.id, assertions=args.scorers, tools=args.tools)
     registry = Registry.installed()
+    text = json.dumps(case)
+    if environment_redactor(registry).redact_json(text) != text:
+        raise SettingsError(
+            "the case contains a secret: the value of an environment variable, or a text that looks "
+            "like a key. Remove it from the record"
+        )
     path: Path | None = args.output
     if path is None:
         text = dataset_text(case, "curated")

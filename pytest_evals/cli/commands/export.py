@@ -143,14 +143,16 @@ def _bundle(args: argparse.Namespace) -> int:
     from pytest_evals.ground.errors import SettingsError
     from pytest_evals.registry import Registry
     from pytest_evals.responses.sqlite import SqliteResponseStore
+    from pytest_evals.session.redaction import add_run_secrets
 
     if args.baseline is not None:
         raise SettingsError("a bundle holds the run as it is: leave --baseline to reports")
     store = open_runs(args)
     answers = SqliteResponseStore(store.path, write=False) if args.answers else None
     try:
-        redactor = environment_redactor(Registry.installed())
-        lines = encoded(stored_lines(store, store.run(args.run_id), answers), redactor)
+        run, redactor = store.run(args.run_id), environment_redactor(Registry.installed())
+        add_run_secrets(redactor, run)
+        lines = encoded(stored_lines(store, run, answers), redactor)
         if args.output == "-":
             for line in lines:
                 sys.stdout.write(line)  # in ASCII
