@@ -213,8 +213,8 @@ def _write(made: "CaseDraft", args: argparse.Namespace) -> None:
     text = json.dumps(case)
     if environment_redactor(registry).redact_json(text) != text:
         raise SettingsError(
-            "the case contains a secret: the value of an environment variable, or a text that looks "
-            "like a key. Remove it from the record"
+            "the case contains a secret: the value of an environment variable, or a text that "
+            "looks like a key. Remove it from the record"
         )
     path: Path | None = args.output
     if path is None:
