@@ -16,29 +16,10 @@ from pytest_evals.ground.canonical import Json
 from pytest_evals.ground.errors import DatasetError, Position, Problem
 from pytest_evals.loaders.base import MAX_DEPTH, Document, Loc
 from pytest_evals.loaders.text import TOO_DEEP, Lines, clip, decode, has_lone_surrogate, kind_name
+from pytest_evals.loaders.yaml_scalars import MAY_BE_OTHER, plain_scalar
 
 MAX_ALIASED = 1_000_000
 """The maximum number of values that all aliases of a file may expand to."""
-
-_CONSTANTS = {
-    "": None,
-    "~": None,
-    "null": None,
-    "Null": None,
-    "NULL": None,
-    "true": True,
-    "True": True,
-    "TRUE": True,
-    "false": False,
-    "False": False,
-    "FALSE": False,
-}
-_INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
-_BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
-_MAY_BE_OTHER = frozenset("~nNtTfF-+.0123456789")
-"""First characters of plain scalars that may be something other than a text."""
 
 LIBYAML_DEPTH = "exceeded maximum nesting depth"
 """The error of newer versions of libyaml for a text that is nested more than 1,000 deep."""
@@ -278,7 +259,7 @@ class _Builder:
                 value = event.value
                 if event.anchor or event.tag or restore:
                     value = self._scalar(event)
-                elif event.implicit[0] and (not value or value[0] in _MAY_BE_OTHER):
+                elif event.implicit[0] and (not value or value[0] in MAY_BE_OTHER):
                     value = self._resolved(value, mark)
                 self._count += 1
             elif kind_of_event in starts:
@@ -379,25 +360,11 @@ class _Builder:
         return float(value) if name == "float" and type(value) is int else value
 
     def _resolved(self, text: str, mark: Any) -> Json:
-        """Return the value of a plain scalar by the core schema."""
-        if text in _CONSTANTS:
-            return _CONSTANTS[text]
-        problem = f"found {clip(text)}, expected a finite number; quote it if it is a text"
-        try:
-            if _INT.fullmatch(text):
-                return int(text)
-            if _BASED.fullmatch(text):
-                return int(text[2:], 8 if text[1] == "o" else 16)
-        except ValueError:
-            problem = f"found a number of {len(text)} digits; quote it if it is a text"
-        if _FLOAT.fullmatch(text):
-            number = float(text)
-            if number - number == 0:
-                return number
-        elif not _NOT_FINITE.fullmatch(text):
-            return text
-        self._report(mark, problem)
-        return text
+        """Return the value of a plain scalar; report a number that is not finite."""
+        value, problem = plain_scalar(text)
+        if problem is not None:
+            self._report(mark, problem)
+        return value
 
     def _key(self, event: Any, value: Json, frame: "_Frame") -> "str | _Absent":
         """Return the key of a mapping if it is not simply a new text."""

@@ -1,7 +1,7 @@
 """Judge: the model or panel it calls, repeats, the required score, and whether it counts."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from pydantic import Field, field_validator, model_validator
@@ -35,6 +35,7 @@ from pytest_evals.scorers.judge.opinion import (
     combine_panel,
     combine_repeats,
 )
+from pytest_evals.scorers.judge.panel import Member, MemberResult, member_record, panel_error
 from pytest_evals.scorers.judge.scale import Scale
 from pytest_evals.scorers.options import check_templates, template_variables
 
@@ -42,46 +43,11 @@ DEFAULT = "default"
 """The judge that `judge` uses by default; its model is the default of other judges."""
 
 
-class Member(Frozen):
-    """One judge of a panel: a model that gets the same request."""
-
-    model: str | dict[str, Any]
-    """A model id, ``provider:model``, or a model written out."""
-    params: dict[str, Any] = Field(default_factory=dict)
-    """Sampling parameters that override those of the judge."""
-    weight: float = Field(default=1.0, gt=0)
-    """Its weight under ``rule: weighted``."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _written(cls, data: object) -> object:
-        """Accept a model without other options."""
-        if isinstance(data, str) or (isinstance(data, dict) and "provider" in data):
-            return {"model": data}
-        return data
-
-    @field_validator("model", mode="before")
-    @classmethod
-    def _model(cls, value: object) -> str | dict[str, Any]:
-        """Reject a value that is not a model."""
-        return check_model(value)
-
-
 class Revise(Frozen):
     """Revision below `min_score`: the model gets its answer, the score and the reasoning again."""
 
     max: int = Field(ge=1, le=10)
     """The maximum number of revisions of one output."""
-
-
-@dataclass(frozen=True, slots=True)
-class _MemberResult:
-    """The opinions of one member of the panel, or its error."""
-
-    member: Member
-    opinions: tuple[Opinion, ...] = ()
-    opinion: Opinion | None = None
-    error: ScoringError | None = None
 
 
 class Judge(Scorer):
@@ -247,7 +213,7 @@ class Judge(Scorer):
             (result.member, result.opinion) for result in results if result.opinion is not None
         ]
         if not voices:
-            raise _panel_error(results)
+            raise panel_error(results)
         opinion = self._combined(voices)
         return Verdict(
             passed=opinion.passed,
@@ -260,7 +226,7 @@ class Judge(Scorer):
 
     async def _member(
         self, member: Member, name: str | None, ctx: ScoreContext, interviews: list[Interview]
-    ) -> _MemberResult:
+    ) -> MemberResult:
         """Call one member, `repeats` times, and combine its opinions."""
         assert ctx.ask is not None
         opinions: list[Opinion] = []
@@ -279,13 +245,13 @@ class Judge(Scorer):
             try:
                 opinion = await self.opinion(interview, ctx)
             except ScoringError as error:
-                return _MemberResult(member, tuple(opinions), error=error)
+                return MemberResult(member, tuple(opinions), error=error)
             opinions.append(opinion.with_verdict(self.required_score))
         try:
             combined = combine_repeats(opinions, self.aggregate, min_score=self.required_score)
         except NoMajorityError as error:
-            return _MemberResult(member, tuple(opinions), error=ScoringError(str(error)))
-        return _MemberResult(member, tuple(opinions), combined)
+            return MemberResult(member, tuple(opinions), error=ScoringError(str(error)))
+        return MemberResult(member, tuple(opinions), combined)
 
     def _combined(self, voices: Sequence[tuple[Member, Opinion]]) -> Opinion:
         """Combine the opinions of the panel."""
@@ -303,7 +269,7 @@ class Judge(Scorer):
         self,
         ctx: ScoreContext,
         opinion: Opinion,
-        results: Sequence[_MemberResult],
+        results: Sequence[MemberResult],
         interviews: Sequence[Interview],
     ) -> dict[str, Any]:
         """Return the metadata of the score: models, calls, cost, agreement."""
@@ -331,7 +297,7 @@ class Judge(Scorer):
             every = [result.opinions for result in results if result.opinion is not None]
             metadata["self_consistency"] = min(agreement(opinions) for opinions in every)
         if self.panel or self.repeats > 1:
-            metadata["judgements"] = [_member_record(result) for result in results]
+            metadata["judgements"] = [member_record(result) for result in results]
         if self.panel:
             metadata["left_out"] = sum(result.error is not None for result in results)
             metadata["agreement"] = agreement([o.opinion for o in results if o.opinion is not None])
@@ -450,41 +416,11 @@ _NO_MODEL = (
 )
 
 
-def _panel_error(results: Sequence[_MemberResult]) -> ScoringError:
-    """Return the error of a panel without a single opinion."""
-    errors = [result.error for result in results if result.error is not None]
-    if len(errors) == 1:
-        return errors[0]
-    words = "; ".join(dict.fromkeys(error.message for error in errors))
-    details = "\n".join(error.detail for error in errors if error.detail)
-    message = f"none of the {len(errors)} judges could judge: {words}"
-    return ScoringError(message, detail=details or None)
-
-
 def _cut_note(interviews: Sequence[Interview]) -> str:
     """Return a note on material that the judge did not see."""
     cut = {piece: n for interview in interviews for piece, n in interview.cut.items()}
     words = ", ".join(f"{n:,} characters of the {piece}" for piece, n in cut.items())
     return f"(not shown to the judge: {words}) " if words else ""
-
-
-def _member_record(result: _MemberResult) -> dict[str, Any]:
-    """Return the opinions of one member as metadata."""
-    model = model_of(result.member.model)
-    record: dict[str, Any] = {"model": model.id if isinstance(model, Model) else model}
-    if result.member.weight != 1.0:
-        record["weight"] = result.member.weight
-    if result.opinion is not None:
-        record.update(
-            value=result.opinion.value, passed=result.opinion.passed, label=result.opinion.label
-        )
-    if result.error is not None:
-        record["error"] = result.error.message
-    record["repeats"] = [
-        {"value": o.value, "passed": o.passed, "label": o.label, "reason": o.reason, **o.detail}
-        for o in result.opinions
-    ]
-    return record
 
 
 def _texts(value: Any) -> Iterator[str]:
