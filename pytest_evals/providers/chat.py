@@ -208,6 +208,8 @@ class ChatProvider(ABC):
         if not isinstance(data, dict):
             raise reply.malformed("with JSON that is not an object")
         error = self.error_in(data)
+        if isinstance(error, dict) and not any(error.values()):
+            error = None  # some servers send an empty error with each response
         if error:
             raise reply.error(self.key, error)
         try:

@@ -145,6 +145,13 @@ def test_failed_generations(bench, server, reason, type_, transient):
     assert (type_, transient) == (error.type, error.transient)
 
 
+def test_an_empty_error_is_none(bench, server):
+    """Some servers send one with each response."""
+    choice = {"message": {"content": "30 days"}, "finish_reason": "stop"}
+    server.say(Say(body={"choices": [choice], "error": {"code": None, "message": ""}}))
+    assert "30 days" == bench.ask("openai", base_url=server.url).text
+
+
 OVERFLOWS = [
     (400, "This model's maximum context length is 4096 tokens. However, you requested 5000"),
     (400, "The decoder prompt (length 5000) is longer than the maximum model length of 4096."),
