@@ -106,6 +106,13 @@ def test_nothing_is_decided_if_an_earlier_sample_runs_elsewhere():
     assert decide(trials, [F], 4, sampling=sampling) is None
 
 
+def test_samples_whose_results_were_taken_need_not_run_again():
+    """The engine does not know them any more; their outcomes are here."""
+    trials = samples(5)
+    sampling = Sampling(elsewhere={trial.id for trial in trials})
+    assert decide(trials, [P, F], 2, sampling=sampling) is not None
+
+
 def test_gates_on_single_cases_decide_by_their_rate():
     """Gates on single cases decide when their rate can no longer be reached, or missed."""
     trials = samples(5, gates=("pass@1 >= 0.5 per case",))

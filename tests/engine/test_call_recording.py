@@ -81,13 +81,18 @@ def test_code_runs_for_every_trial_and_its_calls_once(recorder, caller):
     """The second trial's call is answered from the store."""
     code = code_that("hi")
     route = recorder.recorded(route_to(code, APP), dataset_of())
-    responses = [run(route.provider.complete(request_of())) for _ in range(2)]
+
+    async def complete():
+        response = await route.provider.complete(request_of())
+        assert recording.current() is None, "calls after the trial would be recorded"
+        return response
+
+    responses = [run(complete()) for _ in range(2)]
     assert [r.metadata["recorded_calls"] for r in responses] == [
         {"asked": 1, "stored": 0},
         {"asked": 0, "stored": 1},
     ]
     assert (len(code.calls), code.server.calls) == (2, 1)
-    assert recording.current() is None
 
 
 def test_a_refused_call_is_the_trials_error(recorder, caller):

@@ -108,6 +108,17 @@ def test_a_call_is_sent_once_and_then_stored(caller):
     assert caller.attempts.budget.tokens == 15
 
 
+def test_a_call_needs_no_slot_of_the_session(caller):
+    """The trial that makes it holds one: with a limit of 1 it would wait for itself."""
+    caller.attempts.session = Limiter(1)
+
+    async def scenario():
+        async with caller.attempts.session.slot():
+            return await calls_with(caller).ask(call_of(), Server().send)
+
+    assert run(scenario(), 5).status == 200
+
+
 def test_equal_calls_of_one_run_have_an_answer_each(caller):
     """Code that samples twice gets two answers, also from the store."""
     server = Server()
