@@ -123,6 +123,21 @@ max_error_rate: 1
 """
 
 
+FUNCTION = """
+import pytest
+
+@pytest.mark.evals("declared.evals.yaml")
+def test_answers(case, response, trial):
+    print("printed", response.text)
+    trial.record("note", response.text)
+    assert response.text == "no such text"
+
+@pytest.mark.evals("declared.evals.yaml")
+def test_raises(case, response):
+    raise RuntimeError(response.text)
+"""
+
+
 def written(folder: Path) -> dict[str, bytes]:
     """Return the contents of all files below a folder, but for the dataset and pytest's caches."""
     return {
@@ -180,6 +195,26 @@ def test_declared_secrets_are_in_no_written_byte(
     files = written(pytester.path)
     assert {"r.json", "r.html", "r.md", "r.csv", "junit.xml", "run.jsonl"} <= files.keys()
     assert leaks({**files, **outputs}) == []
+
+
+@pytest.mark.parametrize("workers", [(), ("-p", "xdist", "-n", "2")], ids=["alone", "workers"])
+def test_evals_in_python_show_no_declared_secret(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, server: str, workers: tuple[str, ...]
+) -> None:
+    """Not in a failed assertion, an exception, captured output, a local variable or a report."""
+    for name, value in VARIABLES.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    text = DATASET.format(server=server, literal=LITERAL, python=sys.executable, program=PROGRAM)
+    pytester.path.joinpath("declared.evals.yaml").write_text(text, encoding="utf-8")
+    pytester.makepyfile(test_declared=FUNCTION)
+    ran = pytester.runpytest_subprocess(
+        *("-p", "evals-matrix", *workers, "--evals", "-vv", "--showlocals", "--junitxml=junit.xml"),
+        *("--evals-json=r.json", "--evals-html=r.html", "test_declared.py"),
+    )
+    terminal = "\n".join(ran.outlines + ran.errlines).encode()
+    assert terminal.count(b"[redacted]") > 5, ran.stdout.str()
+    assert leaks({**written(pytester.path), "terminal": terminal}) == []
 
 
 STALE = """
