@@ -199,7 +199,10 @@ def test_declared_secrets_are_in_no_written_byte(
 
 @pytest.mark.parametrize("workers", [(), ("-p", "xdist", "-n", "2")], ids=["alone", "workers"])
 def test_evals_in_python_show_no_declared_secret(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, server: str, workers: tuple[str, ...]
+    pytester: pytest.Pytester,
+    monkeypatch: pytest.MonkeyPatch,
+    server: str,
+    workers: tuple[str, ...],
 ) -> None:
     """Not in a failed assertion, an exception, captured output, a local variable or a report."""
     for name, value in VARIABLES.items():
