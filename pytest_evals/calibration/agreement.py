@@ -15,7 +15,7 @@ from pytest_evals.stats.agreement import (
     Ratings,
     accuracy,
     confusion,
-    dangerous_errors,
+    count_false_passes,
     f1_score,
     macro_f1,
     precision,
@@ -223,7 +223,7 @@ def _dangerous(voted: Sequence[Judged], verdicts: Ratings) -> FalsePasses:
     """Count what the judge passes and people fail."""
     if not voted:
         return FalsePasses()
-    found = dangerous_errors(verdicts)
+    found = count_false_passes(verdicts)
     wrong = [item for item in voted if item.passed and not item.people_pass]
     return FalsePasses(
         count=found.count,

@@ -60,7 +60,7 @@ class Confusion:
 
 
 @dataclass(frozen=True, slots=True)
-class Dangerous:
+class FalsePasses:
     """False passes: the judge passes an item that people fail."""
 
     count: int
@@ -327,9 +327,9 @@ def by_case(
     return from_bootstrap(value, interval, n=n, cases=len(clusters), confidence=confidence)
 
 
-def dangerous_errors(
+def count_false_passes(
     ratings: Ratings, *, passes: Label = True, confidence: float = 0.95
-) -> Dangerous:
+) -> FalsePasses:
     """Count the false passes: items that people fail and the judge passes.
 
     Args:
@@ -350,4 +350,4 @@ def dangerous_errors(
         if tails <= 0:
             raise ValueError(f"a one-sided bound needs a confidence above 0.5, got {confidence}")
         upper = clopper_pearson(len(wrong), len(failed), confidence=tails).high
-    return Dangerous(len(wrong), len(failed), tuple(names), upper, confidence)
+    return FalsePasses(len(wrong), len(failed), tuple(names), upper, confidence)

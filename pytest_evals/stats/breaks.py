@@ -5,26 +5,30 @@ changed and its pass rate is p, the chance of that is p^a·(1-p)^m. Over all p i
 q(a, m) = a^a·m^m / (a+m)^(a+m), reached at p = a/(a+m). So the number of such cases is at most
 Poisson-binomial with these chances, however hard the cases are. Correlated samples of a run raise
 the chance (`flips`). The correlation is unknown, so p is averaged over the correlations that the
-data leave plausible (`likeness`).
+data leave plausible (`correlation`).
 """
 
 from collections import Counter
 from collections.abc import Sequence
 
+from pytest_evals.stats.correlation import CorrelationWeights, prior_weights
 from pytest_evals.stats.distributions import binomial_tail, poisson_binomial_tail
-from pytest_evals.stats.flips import correlated_flip_chance, flip_chance, flips_per_flicker
-from pytest_evals.stats.likeness import Likeness, assumed
+from pytest_evals.stats.flips import (
+    max_correlated_flip_chance,
+    max_flip_chance,
+    max_flips_per_flicker,
+)
 
 MIN_BASELINE = 3
 """The least number of baseline samples of a flagged case."""
 
-_INDEPENDENT = Likeness(((0.0, 1.0),))
+_INDEPENDENT = CorrelationWeights(((0.0, 1.0),))
 
 Cells = Sequence[tuple[int, int]]
 """(baseline samples, samples now) of every compared case, each >= 1."""
 
 
-def confirmations(cells: Cells, flickering: int, *, level: float, limit: int) -> int:
+def confirmation_samples(cells: Cells, flickering: int, *, level: float, limit: int) -> int:
     """Return the number of confirmation samples of each flagged case, fixed before any is drawn.
 
     It is the least r >= 0 with at most `level` expected false breaks over all compared cases, and
@@ -33,7 +37,7 @@ def confirmations(cells: Cells, flickering: int, *, level: float, limit: int) ->
 
     Args:
         cells: (baseline samples, samples now) of every compared case, each >= 1.
-        flickering: the number of flickering cases (`likeness.flickers`), 0..cases.
+        flickering: the number of flickering cases (`correlation.is_flickering`), 0..cases.
         level: alpha of the break rule divided by the number of rows, inside (0, 1).
         limit: the greatest r, >= 0.
 
@@ -43,12 +47,12 @@ def confirmations(cells: Cells, flickering: int, *, level: float, limit: int) ->
     if not 0 < level < 1 or limit < 0:
         raise ValueError(f"level is inside (0, 1) and most >= 0, got {level} and {limit}")
     kinds = Counter(cells)
-    before = assumed(repeated=any(n > 1 for _, n in kinds)).weights
+    prior = prior_weights(repeated=any(n > 1 for _, n in kinds)).weights
     share = (flickering + 1) / max(1, len(cells))
     for r in range(limit):
         expected = sum(
             weight * times * _chance(*cell, r, rho, share)
-            for rho, weight in before
+            for rho, weight in prior
             for cell, times in kinds.items()
         )
         if expected <= level:
@@ -81,13 +85,14 @@ def break_chances(
 def _chance(a: int, n: int, more: int, rho: float, share: float) -> float:
     if a < MIN_BASELINE:
         return 0.0
-    independent = flip_chance(a, n + more)
+    independent = max_flip_chance(a, n + more)
     if not rho:
         return independent
-    alike = min(
-        correlated_flip_chance(a, n + more, rho), share * flips_per_flicker(a, n, n + more, rho)
+    correlated = min(
+        max_correlated_flip_chance(a, n + more, rho),
+        share * max_flips_per_flicker(a, n, n + more, rho),
     )
-    return max(independent, alike)
+    return max(independent, correlated)
 
 
 def break_p(
@@ -95,7 +100,7 @@ def break_p(
     confirmed: int,
     *,
     more: int,
-    alike: Likeness = _INDEPENDENT,
+    weights: CorrelationWeights = _INDEPENDENT,
     flickering: int | None = None,
 ) -> float:
     """Return the chance of this many confirmed breaks or more, if nothing changed.
@@ -108,7 +113,7 @@ def break_p(
         cells: (baseline samples, samples now) of every compared case, each >= 1.
         confirmed: the number of cases that passed all baseline samples and none since.
         more: confirmation samples of each flagged case, >= 0.
-        alike: the weights of the correlations; by default samples are independent.
+        weights: the weights of the correlations; by default samples are independent.
         flickering: the number of flickering cases, 0..cases; None assumes all.
 
     Returns:
@@ -122,7 +127,7 @@ def break_p(
     if not confirmed:
         return 1.0
     p = 0.0
-    for rho, weight in alike.weights:
+    for rho, weight in weights.weights:
         if weight:
             chances = break_chances(cells, more=more, rho=rho, flickering=flickering)
             p += weight * _tail(confirmed, chances)

@@ -18,7 +18,7 @@ from pytest_evals.stats.corrections import Correction, adjust
 from pytest_evals.stats.distributions import normal_quantile, t_quantile
 from pytest_evals.stats.estimate import check_confidence
 from pytest_evals.stats.rows import Dropped, PairedScore, pair_scores
-from pytest_evals.stats.settle import changes_of
+from pytest_evals.stats.settle import summarize_changes
 from pytest_evals.stats.signflip import fewest_changes
 
 _EXACT = 13
@@ -142,7 +142,7 @@ def _smallest(pairs: Sequence[PairedScore], level: float) -> float:
     The normal power of a mean, with the variance of the observed changes and one pseudo-flip each
     way, so that equal cases do not claim certainty (`settle.Changes`).
     """
-    error = sqrt(changes_of(pairs, independent=True).variance())
+    error = sqrt(summarize_changes(pairs, independent=True).variance())
     return (t_quantile(1 - level / 2, len(pairs) - 1) + normal_quantile(_POWER)) * error
 
 

@@ -13,7 +13,7 @@ _RATES = (0.001, *(i / 50 for i in range(1, 50)), 0.999)
 
 
 @lru_cache(maxsize=65536)
-def flip_chance(a: int, m: int) -> float:
+def max_flip_chance(a: int, m: int) -> float:
     """Return the greatest chance, over all pass rates, of a passes and then m failures.
 
     q(a, m) = a^a·m^m / (a+m)^(a+m), reached at the pass rate a/(a+m).
@@ -34,7 +34,7 @@ def flip_chance(a: int, m: int) -> float:
 
 
 @lru_cache(maxsize=65536)
-def correlated_flip_chance(a: int, m: int, rho: float) -> float:
+def max_correlated_flip_chance(a: int, m: int, rho: float) -> float:
     """Return the greatest chance of a passes in one run and m failures in another.
 
     Args:
@@ -47,14 +47,14 @@ def correlated_flip_chance(a: int, m: int, rho: float) -> float:
     """
     _check_rho(rho)
     if not rho:
-        return flip_chance(a, m)
+        return max_flip_chance(a, m)
     if a < 1 or m < 1:
         raise ValueError(f"both counts must be 1 or more, got {a} and {m}")
     return exp(_log_flip(_top(lambda rate: _log_flip(rate, a, m, rho), 0.0, 1.0), a, m, rho))
 
 
 @lru_cache(maxsize=65536)
-def flips_per_flicker(a: int, n: int, m: int, rho: float) -> float:
+def max_flips_per_flicker(a: int, n: int, m: int, rho: float) -> float:
     """Return the greatest number of false breaks per flickering case.
 
     It is the greatest ratio, over pass rates, of two chances: of a passes followed by m failures,
@@ -84,13 +84,13 @@ def flips_per_flicker(a: int, n: int, m: int, rho: float) -> float:
 
 
 def _flicker(rate: float, a: int, n: int, rho: float) -> float:
-    ends = [(beta_binomial(0, size, rate, rho), beta_binomial(size, size, rate, rho))
+    ends = [(beta_binomial_chance(0, size, rate, rho), beta_binomial_chance(size, size, rate, rho))
             for size in (a, n)]  # fmt: skip
     return 1 - sum(ends[0]) * sum(ends[1])
 
 
 @lru_cache(maxsize=262144)
-def beta_binomial(passes: int, n: int, rate: float, rho: float) -> float:
+def beta_binomial_chance(passes: int, n: int, rate: float, rho: float) -> float:
     """Return the chance of this many passes in n samples of one run.
 
     Args:

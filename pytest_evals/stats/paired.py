@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import lcm
 
-from pytest_evals.stats.breaks import MIN_BASELINE, break_p, confirmations
+from pytest_evals.stats.breaks import MIN_BASELINE, break_p, confirmation_samples
 from pytest_evals.stats.corrections import adjust
-from pytest_evals.stats.likeness import Likeness, flickers, likeness
+from pytest_evals.stats.correlation import CorrelationWeights, is_flickering, posterior_weights
 from pytest_evals.stats.rows import PairedCase, PairedScore, Row, Rules
-from pytest_evals.stats.settle import Changes, changes_of, outlook
+from pytest_evals.stats.settle import Changes, row_outlook, summarize_changes
 from pytest_evals.stats.signflip import SignFlip, sign_flip
 from pytest_evals.stats.verdict import (
     BreakTest,
@@ -78,11 +78,11 @@ def _more(row: Row, rows: Sequence[Row], rules: Rules) -> int:
         return rules.confirm
     family = sum(other.breakable for other in rows)
     level = rules.alpha_break / family
-    return confirmations(row.cells, _flickering(row), level=level, limit=rules.most_confirm)
+    return confirmation_samples(row.cells, _flickering(row), level=level, limit=rules.most_confirm)
 
 
 def _flickering(row: Row) -> int:
-    return sum(flickers(*outcome) for outcome in _outcomes([row])) if row.independent else 0
+    return sum(is_flickering(*outcome) for outcome in _outcomes([row])) if row.independent else 0
 
 
 def _flagged(row: Row) -> list[PairedCase]:
@@ -95,21 +95,23 @@ def _break_p(row: Row, rows: Sequence[Row], breaks: int, more: int) -> tuple[flo
     """Return p of this many breaks, and the assumed correlation within a run."""
     if not breaks:
         return 1.0, 0.0
-    alike = _likeness(row, rows)
-    p = break_p(row.cells, breaks, more=more, alike=alike, flickering=_flickering(row))
-    return p, alike.correlation
+    weights = _correlation_weights(row, rows)
+    p = break_p(row.cells, breaks, more=more, weights=weights, flickering=_flickering(row))
+    return p, weights.correlation
 
 
-def _likeness(row: Row, rows: Sequence[Row]) -> Likeness:
+def _correlation_weights(row: Row, rows: Sequence[Row]) -> CorrelationWeights:
     """Return the weights of correlations from the row or from all rows, the greater correlation.
 
     Rows of one run share its correlation, and together they estimate it better.
     """
     family = [other for other in rows if other.breakable and other.independent]
-    of_row = likeness(_outcomes([row]))
+    of_row = posterior_weights(_outcomes([row]))
     if len(family) < 2:
         return of_row
-    return max(of_row, likeness(_outcomes(family)), key=lambda weights: weights.correlation)
+    return max(
+        of_row, posterior_weights(_outcomes(family)), key=lambda weights: weights.correlation
+    )
 
 
 def _outcomes(rows: Sequence[Row]) -> list[tuple[int, int, int, int]]:
@@ -228,7 +230,7 @@ def _adjusted(p_values: Mapping[str, float], rules: Rules) -> dict[str, float]:
 def _measure(row: Row, rows: Sequence[Row], rules: Rules, confirmed: Confirmed | None) -> _Part:
     if row.noise_free or not row.cases:
         return _Part(row, None, None, None)
-    changes = changes_of(row.cases, independent=row.independent)
+    changes = summarize_changes(row.cases, independent=row.independent)
     flip = sign_flip(_whole_changes(row), draws=rules.draws, seed=rules.seed)
     return _Part(row, changes, flip, _breaks(row, rows, rules, confirmed))
 
@@ -293,7 +295,9 @@ def _evaluate_sampled(
     verdict, rule = _decide(mean, breaks, margin, rules)
     settled = verdict != "inconclusive"
     outlook_of_row = (
-        outlook(part.changes, margin=margin, level=level, settled=settled) if part.changes else None
+        row_outlook(part.changes, margin=margin, level=level, settled=settled)
+        if part.changes
+        else None
     )
     improved = mean is not None and mean.low is not None and mean.low > 0
     return _with_words(

@@ -65,7 +65,7 @@ class Changes:
         return self.mean - half, self.mean + half
 
 
-def changes_of(
+def summarize_changes(
     pairs: Sequence[PairedCase] | Sequence[PairedScore], *, independent: bool
 ) -> Changes:
     """Summarize the changes of one or more paired cases.
@@ -110,7 +110,7 @@ def _noise(
     return base * per_base + now * per_now, base + now
 
 
-def outlook(changes: Changes, *, margin: float, level: float, settled: bool) -> Outlook:
+def row_outlook(changes: Changes, *, margin: float, level: float, settled: bool) -> Outlook:
     """Return the minimum detectable effect of a row, and what would settle it.
 
     The minimum detectable effect is the drop δ with an 80 % chance that its estimate falls below

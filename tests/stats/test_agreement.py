@@ -13,7 +13,7 @@ from pytest_evals.stats.agreement import (
     Ratings,
     accuracy,
     confusion,
-    dangerous_errors,
+    count_false_passes,
     f1_score,
     macro_f1,
     precision,
@@ -171,12 +171,12 @@ def test_dangerous_errors_are_passes_of_what_people_fail():
         [(False, True), (False, False), (True, False), (False, True), (True, True)],
         ["a", "b", "c", "d", "e"],
     )
-    found = dangerous_errors(data)
+    found = count_false_passes(data)
     assert (found.count, found.n, found.cases) == (2, 3, ("a", "d"))
     assert pytest.approx(stats.beta.ppf(0.95, 3, 1)) == found.upper
-    none = dangerous_errors(ratings([(False, False)] * 59))
+    none = count_false_passes(ratings([(False, False)] * 59))
     assert (0, pytest.approx(1 - 0.05 ** (1 / 59))) == (none.count, none.upper)
-    assert dangerous_errors(ratings([(True, True)])).upper is None
+    assert count_false_passes(ratings([(True, True)])).upper is None
 
 
 def test_what_does_not_exist_is_absent():
@@ -205,7 +205,7 @@ def test_what_does_not_exist_is_absent():
         lambda: JudgeError(3, 2, 1, 1),
         lambda: rogan_gladen(1.1, 10, JudgeError(9, 10, 9, 10), n=10, cases=10),
         lambda: rogan_gladen(0.5, 0, JudgeError(9, 10, 9, 10), n=10, cases=10),
-        lambda: dangerous_errors(Ratings((False,), (True,)), confidence=0.4),
+        lambda: count_false_passes(Ratings((False,), (True,)), confidence=0.4),
     ],
 )
 def test_bad_arguments_are_refused(call):

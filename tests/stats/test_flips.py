@@ -5,10 +5,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pytest_evals.stats.flips import (
-    beta_binomial,
-    correlated_flip_chance,
-    flip_chance,
-    flips_per_flicker,
+    beta_binomial_chance,
+    max_correlated_flip_chance,
+    max_flip_chance,
+    max_flips_per_flicker,
 )
 
 samples = st.integers(1, 12)
@@ -19,14 +19,14 @@ correlations = st.floats(0.01, 0.9)
 def test_q_is_its_closed_form_and_the_numeric_maximum(a, m):
     """a^a·m^m/(a+m)^(a+m) is the most that any pass rate gives."""
     grid = max((i / 5000) ** a * (1 - i / 5000) ** m for i in range(5001))
-    assert pytest.approx(a**a * m**m / (a + m) ** (a + m)) == flip_chance(a, m)
-    assert pytest.approx(grid, rel=1e-4) == flip_chance(a, m)
+    assert pytest.approx(a**a * m**m / (a + m) ** (a + m)) == max_flip_chance(a, m)
+    assert pytest.approx(grid, rel=1e-4) == max_flip_chance(a, m)
 
 
 @given(a=samples, m=samples, rho=correlations)
 def test_correlation_makes_flips_likelier(a, m, rho):
     """The beta-binomial maximum is on its curve's top, and above the independent one."""
-    found = correlated_flip_chance(a, m, rho)
+    found = max_correlated_flip_chance(a, m, rho)
     weight = (1 - rho) / rho
 
     def flip(p):
@@ -38,8 +38,8 @@ def test_correlation_makes_flips_likelier(a, m, rho):
         return chance
 
     assert pytest.approx(max(flip(i / 1000) for i in range(1001)), rel=1e-3) == found
-    assert found >= flip_chance(a, m) - 1e-12
-    assert correlated_flip_chance(a, m, 0.0) == flip_chance(a, m)
+    assert found >= max_flip_chance(a, m) - 1e-12
+    assert max_correlated_flip_chance(a, m, 0.0) == max_flip_chance(a, m)
 
 
 @given(n=samples, rate=st.floats(0.01, 0.99), rho=correlations)
@@ -49,10 +49,10 @@ def test_passes_of_a_run_are_beta_binomial(n, rate, rho):
     weight = (1 - rho) / rho
     theirs = stats.betabinom(n, rate * weight, (1 - rate) * weight)
     for passes in range(n + 1):
-        assert pytest.approx(theirs.pmf(passes), rel=1e-6, abs=1e-12) == beta_binomial(
+        assert pytest.approx(theirs.pmf(passes), rel=1e-6, abs=1e-12) == beta_binomial_chance(
             passes, n, rate, rho
         )
-    both = beta_binomial(2, 2, rate, rho)
+    both = beta_binomial_chance(2, 2, rate, rho)
     assert pytest.approx(rho) == (both - rate**2) / (rate * (1 - rate))
 
 
@@ -60,11 +60,11 @@ def test_passes_of_a_run_are_beta_binomial(n, rate, rho):
 @example(a=6, n=6, more=12, rho=0.03125)  # its worst rate lies between two of the grid
 def test_cases_that_flicker_bound_those_that_flip(a, n, more, rho):
     """At any pass rate a flip is no likelier than the ratio times a flicker."""
-    most = flips_per_flicker(a, n, n + more, rho)
+    most = max_flips_per_flicker(a, n, n + more, rho)
     for rate in (0.03, 0.25, 0.5, 0.77, 0.95):
-        flip = beta_binomial(a, a, rate, rho) * beta_binomial(0, n + more, rate, rho)
+        flip = beta_binomial_chance(a, a, rate, rho) * beta_binomial_chance(0, n + more, rate, rho)
         whole = [
-            beta_binomial(0, size, rate, rho) + beta_binomial(size, size, rate, rho)
+            beta_binomial_chance(0, size, rate, rho) + beta_binomial_chance(size, size, rate, rho)
             for size in (a, n)
         ]
         assert flip <= 1.001 * most * (1 - whole[0] * whole[1]) + 1e-15
@@ -73,10 +73,10 @@ def test_cases_that_flicker_bound_those_that_flip(a, n, more, rho):
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: flip_chance(0, 1),
-        lambda: correlated_flip_chance(1, 0, 0.1),
-        lambda: correlated_flip_chance(1, 1, 1.0),
-        lambda: flips_per_flicker(3, 3, 5, 1.0),
+        lambda: max_flip_chance(0, 1),
+        lambda: max_correlated_flip_chance(1, 0, 0.1),
+        lambda: max_correlated_flip_chance(1, 1, 1.0),
+        lambda: max_flips_per_flicker(3, 3, 5, 1.0),
     ],
 )
 def test_bad_arguments_are_refused(call):

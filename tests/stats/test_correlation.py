@@ -1,4 +1,4 @@
-"""How alike the samples of a run look: independence is kept, moods are noticed."""
+"""The correlation of samples within a run: independence is kept, correlation is found."""
 
 from math import comb
 from random import Random
@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evals.stats.likeness import (
+from pytest_evals.stats.correlation import (
     CORRELATIONS,
-    DOUBT,
-    UNSEEN,
-    assumed,
-    flickers,
-    likeness,
+    PRIOR_WEIGHT,
+    UNSEEN_CORRELATION,
+    is_flickering,
+    posterior_weights,
+    prior_weights,
 )
 
 cells = st.tuples(st.integers(1, 6), st.integers(1, 6)).flatmap(
@@ -37,28 +37,28 @@ def suite(rng, rho, *, cases=60, n=5):
 
 def test_nothing_seen_gives_the_weights_of_before():
     """Cases that never flicker, and such as can split in one way only."""
-    before = assumed(repeated=True)
-    assert dict(before.weights)[0.0] == pytest.approx(1 - DOUBT)
-    assert pytest.approx(DOUBT * sum(CORRELATIONS) / len(CORRELATIONS)) == before.correlation
-    assert likeness([(5, 5, 5, 5), (0, 1, 2, 2), (0, 3, 0, 3)]).weights == before.weights
+    before = prior_weights(repeated=True)
+    assert dict(before.weights)[0.0] == pytest.approx(1 - PRIOR_WEIGHT)
+    assert pytest.approx(PRIOR_WEIGHT * sum(CORRELATIONS) / len(CORRELATIONS)) == before.correlation
+    assert posterior_weights([(5, 5, 5, 5), (0, 1, 2, 2), (0, 3, 0, 3)]).weights == before.weights
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 1)), max_size=300))
 def test_one_sample_in_the_run_shows_nothing(outcomes):
     """However long the baseline is: a correlation of 0.2 is taken for granted."""
-    assert UNSEEN in CORRELATIONS
-    found = likeness([(b, 5, w, 1) for b, w in outcomes])
-    assert {UNSEEN: 1.0} == {rho: weight for rho, weight in found.weights if weight}
-    assert found.correlation == UNSEEN
+    assert UNSEEN_CORRELATION in CORRELATIONS
+    found = posterior_weights([(b, 5, w, 1) for b, w in outcomes])
+    assert {UNSEEN_CORRELATION: 1.0} == {rho: weight for rho, weight in found.weights if weight}
+    assert found.correlation == UNSEEN_CORRELATION
 
 
 @given(st.lists(cells, max_size=30))
 def test_weights_are_weights(cells):
     """They sum to 1, whatever the cells and their order."""
-    found = likeness(cells)
+    found = posterior_weights(cells)
     assert pytest.approx(1) == sum(weight for _, weight in found.weights)
     assert all(0 <= weight <= 1 for _, weight in found.weights)
-    assert pytest.approx(found.correlation) == likeness(reversed(cells)).correlation
+    assert pytest.approx(found.correlation) == posterior_weights(reversed(cells)).correlation
 
 
 @given(st.lists(cells, max_size=15))
@@ -66,7 +66,9 @@ def test_whole_flips_are_no_evidence(cells):
     """Breaks, near breaks and fixes change no weight."""
     cells = [*cells, (5, 5, 5, 5)]
     flips = [(5, 5, 0, 5), (4, 5, 0, 5), (0, 5, 5, 5), (3, 3, 0, 4)]
-    assert dict(likeness([*cells, *flips]).weights) == pytest.approx(dict(likeness(cells).weights))
+    assert dict(posterior_weights([*cells, *flips]).weights) == pytest.approx(
+        dict(posterior_weights(cells).weights)
+    )
 
 
 def test_one_split_is_weighed_by_its_chances():
@@ -89,25 +91,25 @@ def test_one_split_is_weighed_by_its_chances():
                 total[x, y] += value
         return total[3, 1] / sum(total.values())
 
-    found = dict(likeness([(3, 3, 1, 3)]).weights)
+    found = dict(posterior_weights([(3, 3, 1, 3)]).weights)
     for rho in CORRELATIONS:
-        odds = DOUBT / len(CORRELATIONS) * chance(rho) / ((1 - DOUBT) * 3 / 15)
+        odds = PRIOR_WEIGHT / len(CORRELATIONS) * chance(rho) / ((1 - PRIOR_WEIGHT) * 3 / 15)
         assert pytest.approx(odds, rel=0.01) == found[rho] / found[0.0]
 
 
 def test_independent_samples_rarely_look_alike():
     """By chance about as rarely as the doubt of before says (Ville: below DOUBT / 0.5)."""
     rng = Random(1)
-    found = [dict(likeness(suite(rng, 0.0)).weights)[0.0] for _ in range(200)]
-    assert sum(weight < 0.5 for weight in found) / 200 < 2 * DOUBT
-    assert sorted(found)[100] > 1 - DOUBT
+    found = [dict(posterior_weights(suite(rng, 0.0)).weights)[0.0] for _ in range(200)]
+    assert sum(weight < 0.5 for weight in found) / 200 < 2 * PRIOR_WEIGHT
+    assert sorted(found)[100] > 1 - PRIOR_WEIGHT
 
 
 @pytest.mark.parametrize("rho", [0.3, 0.5])
 def test_alike_samples_are_noticed_and_measured(rho):
     """At 200 cases of middling difficulty."""
     rng = Random(2)
-    found = [likeness(suite(rng, rho, cases=200)) for _ in range(20)]
+    found = [posterior_weights(suite(rng, rho, cases=200)) for _ in range(20)]
     assert all(dict(one.weights)[0.0] < 0.01 for one in found)
     assert pytest.approx(rho, abs=0.08) == sum(one.correlation for one in found) / 20
 
@@ -115,16 +117,18 @@ def test_alike_samples_are_noticed_and_measured(rho):
 def test_enormous_evidence_is_still_a_number():
     """10,000 cases: no overflow, no zero division."""
     rng = Random(3)
-    assert likeness(suite(rng, 0.9, cases=10_000)).correlation == pytest.approx(0.6)
-    assert likeness(suite(rng, 0.0, cases=10_000)).correlation == pytest.approx(0.0, abs=1e-6)
+    assert posterior_weights(suite(rng, 0.9, cases=10_000)).correlation == pytest.approx(0.6)
+    assert posterior_weights(suite(rng, 0.0, cases=10_000)).correlation == pytest.approx(
+        0.0, abs=1e-6
+    )
 
 
 def test_a_baseline_of_thousands_is_no_trouble():
     """No overflow in the number of ways, and no long wait."""
     started = process_time()
-    found = likeness([(3000, 5000, 3, 5), (2990, 5000, 30, 50)] * 20)
+    found = posterior_weights([(3000, 5000, 3, 5), (2990, 5000, 30, 50)] * 20)
     assert process_time() - started < 2
-    assert dict(found.weights)[0.0] > 1 - DOUBT
+    assert dict(found.weights)[0.0] > 1 - PRIOR_WEIGHT
 
 
 @pytest.mark.parametrize(
@@ -141,4 +145,4 @@ def test_a_baseline_of_thousands_is_no_trouble():
 )
 def test_a_case_flickers_that_is_neither_steady_nor_flipped(cell, expected):
     """Both kinds of answers within one run."""
-    assert flickers(*cell) is expected
+    assert is_flickering(*cell) is expected

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import comb, exp, log
 
-from pytest_evals.stats.flips import beta_binomial
+from pytest_evals.stats.flips import beta_binomial_chance
 
 Cell = tuple[int, int, int, int]
 """(passes before, samples before, passes now, samples now) of one case."""
@@ -22,12 +22,12 @@ Cell = tuple[int, int, int, int]
 CORRELATIONS = (0.1, 0.2, 0.3, 0.4, 0.6)
 """The possible correlations within a run, besides independence."""
 
-DOUBT = 0.03
+PRIOR_WEIGHT = 0.03
 """The prior weight of all correlations together, chosen by simulation. A smaller weight blocks more
 harmless changes if samples are correlated. A greater weight misses breaks of suites without
 flickering cases, which have no evidence of independence."""
 
-UNSEEN = 0.2
+UNSEEN_CORRELATION = 0.2
 """The assumed correlation if no case has two samples in the run, so that the data have no evidence
 of it."""
 
@@ -35,7 +35,7 @@ _RATES = tuple((i + 0.5) / 40 for i in range(40))
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
+class CorrelationWeights:
     """The weights of the possible correlations of samples within a run."""
 
     weights: tuple[tuple[float, float], ...]
@@ -47,26 +47,28 @@ class Likeness:
         return sum(rho * weight for rho, weight in self.weights)
 
 
-def assumed(*, repeated: bool) -> Likeness:
+def prior_weights(*, repeated: bool) -> CorrelationWeights:
     """Return the prior weights.
 
     Args:
-        repeated: whether any case has two or more samples in the run; if not, `UNSEEN` is certain.
+        repeated: whether any case has two or more samples in the run; if not, the correlation is
+            `UNSEEN_CORRELATION` for certain.
     """
-    share = DOUBT / len(CORRELATIONS)
-    weights = {0.0: 1 - DOUBT, **dict.fromkeys(CORRELATIONS, share)}
+    share = PRIOR_WEIGHT / len(CORRELATIONS)
+    weights = {0.0: 1 - PRIOR_WEIGHT, **dict.fromkeys(CORRELATIONS, share)}
     if not repeated:
-        weights = {rho: float(rho == UNSEEN) for rho in weights}
-    return Likeness(tuple(weights.items()))
+        weights = {rho: float(rho == UNSEEN_CORRELATION) for rho in weights}
+    return CorrelationWeights(tuple(weights.items()))
 
 
-def likeness(cells: Iterable[Cell]) -> Likeness:
+def posterior_weights(cells: Iterable[Cell]) -> CorrelationWeights:
     """Return the posterior weights of the correlations, given these cases.
 
-    The weight of a correlation is its prior (`assumed`) times its likelihood: the chance of each
-    case's split of passes over the two runs, given their sum, with a uniform pass rate (for
-    independent samples the rate does not matter). Flips, and breaks except for one of 3 or more
-    samples, are left out, since the break rule tests them; the chances are conditional on that.
+    The weight of a correlation is its prior (`prior_weights`) times its likelihood. That is the
+    chance of each case's split of passes over the two runs, given their sum, with a uniform pass
+    rate (for independent samples the rate does not matter). Flips, and breaks except for one
+    of 3 or more samples, are left out, since the break rule tests them. The chances are conditional
+    on that.
 
     Args:
         cells: one per compared case, 0 <= passes <= samples, samples >= 1.
@@ -76,20 +78,20 @@ def likeness(cells: Iterable[Cell]) -> Likeness:
     """
     counted = Counter(cells)
     repeated = any(n > 1 for *_, n in counted)
-    before = assumed(repeated=repeated)
+    prior = prior_weights(repeated=repeated)
     if not repeated:
-        return before
+        return prior
     logs = dict.fromkeys((0.0, *CORRELATIONS), 0.0)
     for cell, times in counted.items():
         for rho, value in _log_chances(*cell).items():
             logs[rho] += times * value
     best = max(logs.values())
-    raw = {rho: weight * exp(logs[rho] - best) for rho, weight in before.weights}
+    raw = {rho: weight * exp(logs[rho] - best) for rho, weight in prior.weights}
     total = sum(raw.values())
-    return Likeness(tuple((rho, value / total) for rho, value in raw.items()))
+    return CorrelationWeights(tuple((rho, value / total) for rho, value in raw.items()))
 
 
-def flickers(b: int, a: int, w: int, n: int) -> bool:
+def is_flickering(b: int, a: int, w: int, n: int) -> bool:
     """Whether a case flickers: in one of the runs some samples passed and some failed.
 
     Args:
@@ -117,7 +119,8 @@ def _log_chances(b: int, a: int, w: int, n: int) -> Mapping[float, float]:
     for rho in CORRELATIONS:
         chances = {
             (x, y): sum(
-                beta_binomial(x, a, rate, rho) * beta_binomial(y, n, rate, rho) for rate in _RATES
+                beta_binomial_chance(x, a, rate, rho) * beta_binomial_chance(y, n, rate, rho)
+                for rate in _RATES
             )
             for x, y in splits
         }
