@@ -71,7 +71,7 @@ def test_a_failure_says_which_assertions_hold(shop, evals):
     """And how to run just this trial again."""
     evals("--evals-sanity", shop).stdout.fnmatch_lines(
         [
-            "*passes anyway (not_contains): add an assertion that this answer fails",
+            "*passes anyway (not_contains): add an assertion that this output fails",
             "rerun   pytest --evals 'shop.yaml::polite?sanity-empty?' --evals-sanity",
         ]
     )
