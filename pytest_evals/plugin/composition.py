@@ -223,24 +223,11 @@ def _make_controller(
 def _make_verdicts(config: pytest.Config, session: Session, ledger: Ledger) -> "SessionVerdicts":
     """Make the evaluator of the session's datasets."""
     from pytest_evals.plugin.terminal.summary import announce
-    from pytest_evals.session.confirmation import Confirmer
     from pytest_evals.session.verdicts import SessionVerdicts
 
-    confirmer = Confirmer(
-        session.state,
-        session.plan,
-        session.engines,
-        ledger,
-        notes=session.notes,
-        announce=lambda text: announce(config, text),
-    )
-    return SessionVerdicts(
-        session.state,
-        session.plan,
-        session.baselines,
-        confirmer,
-        notes=session.notes,
-        verbose=getattr(config.option, "verbose", 0) > 0,
+    verbose = getattr(config.option, "verbose", 0) > 0
+    return SessionVerdicts.of(
+        session, ledger, announce=lambda text: announce(config, text), verbose=verbose
     )
 
 

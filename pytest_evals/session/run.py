@@ -336,21 +336,9 @@ class _ScriptRun:
         self._evaluation.decide()
 
     def _verdicts(self) -> "SessionVerdicts":
-        from pytest_evals.session.confirmation import Confirmer
         from pytest_evals.session.verdicts import SessionVerdicts
 
-        session = self._session
-        confirmer = Confirmer(
-            session.state,
-            session.plan,
-            session.engines,
-            self._ledger,
-            notes=session.notes,
-            announce=session.notes.add,
-        )
-        return SessionVerdicts(
-            session.state, session.plan, session.baselines, confirmer, notes=session.notes
-        )
+        return SessionVerdicts.of(self._session, self._ledger, announce=self._session.notes.add)
 
     def _seal(self, recording: RunRecorder, reports: Reports | None, status: int | None) -> Run:
         """Seal the run and write its reports.

@@ -17,8 +17,10 @@ from pytest_evals.session.dataset_baseline import DatasetBaseline
 from pytest_evals.session.evaluation import DatasetEvaluation
 from pytest_evals.session.extensions import with_notes
 from pytest_evals.session.judge_summary import certified_errors, judge_lines
+from pytest_evals.session.ledger import Ledger
 from pytest_evals.session.plan import Plan
 from pytest_evals.session.read_baseline import update_baseline
+from pytest_evals.session.session import Session
 from pytest_evals.session.state import SessionState
 from pytest_evals.stats.rows import Rules
 from pytest_evals.storage.baseline_file import NamedBaseline
@@ -102,6 +104,40 @@ class SessionVerdicts:
         self._confirmer = confirmer
         self._notes = notes
         self._verbose = verbose
+
+    @classmethod
+    def of(
+        cls,
+        session: Session,
+        ledger: Ledger,
+        *,
+        announce: Callable[[str], None],
+        verbose: bool = False,
+    ) -> "SessionVerdicts":
+        """Make the evaluator of a session, with its confirmer.
+
+        Args:
+            session: the session.
+            ledger: the run's books.
+            announce: displays a line before cases run again.
+            verbose: whether confusion matrices are displayed.
+        """
+        confirmer = Confirmer(
+            session.state,
+            session.plan,
+            session.engines,
+            ledger,
+            notes=session.notes,
+            announce=announce,
+        )
+        return cls(
+            session.state,
+            session.plan,
+            session.baselines,
+            confirmer,
+            notes=session.notes,
+            verbose=verbose,
+        )
 
     def evaluate(self, info: DatasetInfo, table: TrialTable, *, stopped: bool) -> DatasetEvaluation:
         """Evaluate one dataset and update its baseline; run cases that look broken again first.

@@ -8,7 +8,6 @@ import pytest
 
 from pytest_evals.run_record import RunStatus
 from pytest_evals.session.baselines import Baselines
-from pytest_evals.session.confirmation import Confirmer
 from pytest_evals.session.evaluation import RunEvaluation
 from pytest_evals.session.ledger import Ledger
 from pytest_evals.session.recording import RunRecorder
@@ -53,12 +52,7 @@ def run(session: Session, dataset, observers=()) -> tuple[RunRecorder, RunEvalua
         result = engine.result(trial)
         recording.add(result, result.model_dump_json(exclude_defaults=True))
     engine.stop()
-    confirmer = Confirmer(
-        session.state, session.plan, session.engines, ledger, notes=session.notes, announce=print
-    )
-    verdicts = SessionVerdicts(
-        session.state, session.plan, session.baselines, confirmer, notes=session.notes
-    )
+    verdicts = SessionVerdicts.of(session, ledger, announce=print)
     for info in ledger.infos:
         table = tables.of(info.name)
         evaluation.add(info.name, verdicts.evaluate(info, table, stopped=False))
