@@ -10,7 +10,8 @@ from pytest_evals.curation.from_trial import called, finish, spoken
 from pytest_evals.exchange import Response
 from pytest_evals.message import Message, ToolCall
 from pytest_evals.span import Span
-from pytest_evals.trace.content import Content, inputs_of, outputs_of
+from pytest_evals.trace.call_messages import CallMessages
+from pytest_evals.trace.content import inputs_of, outputs_of
 from pytest_evals.trace.conventions import (
     arguments_captured,
     read_json,
@@ -19,7 +20,7 @@ from pytest_evals.trace.conventions import (
     usage_of,
 )
 from pytest_evals.trace.convert import STILL_OPEN, convert
-from pytest_evals.trace.otlp import OtlpTrace
+from pytest_evals.trace.raw_span import OtlpTrace
 from pytest_evals.trace.tree import Tree
 from pytest_evals.trace.validation import problems
 
@@ -196,10 +197,10 @@ def _tools(tree: Tree, calls: Sequence[Span], lost: list[str]) -> Iterator[Event
     asked: list[ToolCall] = []
     results: dict[str, Any] = {}
     for span in calls:
-        for message in (inputs_of(span) or Content()).messages:
+        for message in (inputs_of(span) or CallMessages()).messages:
             if message.role == "tool" and message.tool_call_id:
                 results[message.tool_call_id] = read_json(message.text)
-        for message in (outputs_of(span) or Content()).messages:
+        for message in (outputs_of(span) or CallMessages()).messages:
             asked += message.tool_calls
     spans = [
         span

@@ -16,7 +16,8 @@ from pytest_evals.ground.canonical import Frozen, Json
 from pytest_evals.ground.errors import AnswerError
 from pytest_evals.model import Model
 from pytest_evals.providers.base import ProviderContext
-from pytest_evals.providers.http_common import Call, Reply, send
+from pytest_evals.providers.http_common import send
+from pytest_evals.providers.http_messages import Call, Reply
 from pytest_evals.providers.option_types import (
     BaseUrl,
     EnvName,

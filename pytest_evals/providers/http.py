@@ -13,7 +13,8 @@ from pytest_evals.ground.errors import AnswerError, TemplateError
 from pytest_evals.ground.templates import evaluate, is_template, render, unknown_variables
 from pytest_evals.model import Model
 from pytest_evals.providers.base import ProviderContext
-from pytest_evals.providers.http_common import Call, Reply, send
+from pytest_evals.providers.http_common import send
+from pytest_evals.providers.http_messages import Call, Reply
 from pytest_evals.providers.option_types import (
     EnvValue,
     HeaderTable,

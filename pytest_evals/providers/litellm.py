@@ -23,7 +23,7 @@ from pytest_evals.providers.base import ProviderContext
 from pytest_evals.providers.chat import ChatOptions, ChatProvider, check_params
 from pytest_evals.providers.error_mapping import map_error
 from pytest_evals.providers.headers import Headers
-from pytest_evals.providers.http_common import Reply
+from pytest_evals.providers.http_messages import Reply
 from pytest_evals.providers.openai_format import error_in, parse_body, write_body
 from pytest_evals.providers.option_types import (
     BaseUrl,

@@ -16,7 +16,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from pytest_evals.trace.convert import Converted, convert
+from pytest_evals.trace.convert import convert
+from pytest_evals.trace.converted import Converted
 from pytest_evals.trace.raw_span import RawSpan
 
 if TYPE_CHECKING:

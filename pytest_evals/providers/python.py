@@ -26,7 +26,7 @@ from pytest_evals.providers.recording import RecordEnv, RecordHttp
 from pytest_evals.providers.target import Target
 from pytest_evals.providers.user_call import UserCall
 from pytest_evals.trace.attach import attach_trace
-from pytest_evals.trace.convert import Converted
+from pytest_evals.trace.converted import Converted
 from pytest_evals.trace.text import lines
 
 SPANS_SHOWN = 30

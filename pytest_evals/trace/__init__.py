@@ -2,6 +2,6 @@
 
 `tree` orders and walks spans, `validation` names what is wrong with them, and `conventions` knows
 the attribute names of instrumentations. `content` reads the messages of model calls. `raw_span`,
-`otlp` and `convert` read OpenTelemetry's spans within bounds. `attach` puts a trace on a response,
-`text` draws it. Nothing here imports OpenTelemetry.
+`otlp` and `convert` read OpenTelemetry's spans within size limits. `attach` adds a trace to a
+response, `text` draws it. Nothing here imports OpenTelemetry.
 """

@@ -8,11 +8,11 @@ events (``gen_ai.user.message``, ``gen_ai.choice``), and flattened into attribut
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_evals.message import Message, Role, ToolCall
 from pytest_evals.span import Span
+from pytest_evals.trace.call_messages import CallMessages
 from pytest_evals.trace.conventions import as_text, read_json
 
 _ROLES: Mapping[str, Role] = {
@@ -38,28 +38,18 @@ _NOT_TEXT = frozenset({"reasoning", "thinking", "redacted_thinking"})
 """Types of parts that are not part of the response's text."""
 
 
-@dataclass(slots=True)
-class Content:
-    """Messages, and what is missing of them."""
-
-    messages: list[Message] = field(default_factory=list)
-    lost: list[str] = field(default_factory=list)
-    """What could not be read, with its position."""
-    finish_reason: str | None = None
-
-
-def inputs_of(span: Span) -> Content | None:
+def inputs_of(span: Span) -> CallMessages | None:
     """Return the input of a model call; None if its span does not have it."""
     return _read(_written(span, "input"))
 
 
-def outputs_of(span: Span) -> Content | None:
+def outputs_of(span: Span) -> CallMessages | None:
     """Return the output of a model call; None if its span does not have it."""
     written = _written(span, "output")
     if written is not None and len(written) > 1:
         choices = [item for item in written if _is_choice(item)]
         if len(choices) > 1:
-            content = _read(choices[:1]) or Content()
+            content = _read(choices[:1]) or CallMessages()
             content.lost.append(f"it has {len(choices)} answers to one question (n > 1)")
             return content
     return _read(written)
@@ -155,11 +145,11 @@ def _listed(tree: Any) -> Any:
     return {key: _listed(value) for key, value in tree.items()}
 
 
-def _read(written: Sequence[Any] | None) -> Content | None:
+def _read(written: Sequence[Any] | None) -> CallMessages | None:
     """Read messages; None if there are none."""
     if not written:
         return None
-    content = Content()
+    content = CallMessages()
     for i, item in enumerate(written):
         at = f"message {i + 1}"
         if not isinstance(item, Mapping):

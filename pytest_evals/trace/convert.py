@@ -5,12 +5,13 @@ A trace can have thousands of spans and megabytes of attributes. Notes report wh
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
 from pytest_evals.span import Span
 from pytest_evals.trace.conventions import kind_of
+from pytest_evals.trace.converted import Converted
 from pytest_evals.trace.raw_span import RawSpan
 
 MOST_SPANS = 1000
@@ -86,14 +87,6 @@ def _key(key: object) -> str:
 def _finite(value: object) -> bool:
     """Return whether a value is a finite float."""
     return isinstance(value, float) and isfinite(value)
-
-
-@dataclass(slots=True)
-class Converted:
-    """Our spans, and notes on what is incomplete."""
-
-    spans: tuple[Span, ...] = ()
-    notes: list[str] = field(default_factory=list)
 
 
 def convert(

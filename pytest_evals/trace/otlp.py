@@ -9,11 +9,10 @@ import binascii
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_evals.ground.canonical import Json
-from pytest_evals.trace.raw_span import RawSpan
+from pytest_evals.trace.raw_span import OtlpTrace, RawSpan
 
 _HEX = re.compile(r"[0-9a-fA-F]+")
 _TOPS = ("resourceSpans", "resource_spans", "batches")
@@ -22,20 +21,6 @@ _ERROR_STATUS = (2, "2", "STATUS_CODE_ERROR", "ERROR")
 
 class OtlpError(ValueError):
     """A value is not an OTLP/JSON trace; says where, and what was expected."""
-
-
-@dataclass(slots=True)
-class OtlpTrace:
-    """The spans of one trace."""
-
-    id: str
-    """32 hexadecimal digits."""
-    spans: list[RawSpan] = field(default_factory=list)
-
-    @property
-    def start_ns(self) -> int:
-        """The start of its first span, as unix time in nanoseconds."""
-        return min((span.start_ns for span in self.spans), default=0)
 
 
 def is_otlp(value: Json) -> bool:

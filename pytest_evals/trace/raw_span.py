@@ -1,7 +1,7 @@
-"""RawSpan: a span as OpenTelemetry writes it, before it is converted to ours."""
+"""RawSpan and OtlpTrace: spans as OpenTelemetry writes them, before they are converted to ours."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -27,3 +27,17 @@ class RawSpan:
     """The message of its status."""
     dropped: int = 0
     """Attributes and events that the recorder dropped."""
+
+
+@dataclass(slots=True)
+class OtlpTrace:
+    """The spans of one trace."""
+
+    id: str
+    """32 hexadecimal digits."""
+    spans: list[RawSpan] = field(default_factory=list)
+
+    @property
+    def start_ns(self) -> int:
+        """The start of its first span, as unix time in nanoseconds."""
+        return min((span.start_ns for span in self.spans), default=0)
