@@ -171,7 +171,7 @@ def test_an_instrumented_agent(folder, which):
         "curate", "--otlp", "traces.jsonl", "--assert", "contains: 30 days", "-o", "new.evals.jsonl"
     )
     assert "status 1" in made  # both ask the same, so that the second one's id is taken
-    assert "id 'how-long' stands twice" in made
+    assert "duplicate id 'how-long'" in made
     assert "1 case added" in made
     row = json.loads((folder.path / "new.evals.jsonl").read_text())
     call, final = row["script"]
