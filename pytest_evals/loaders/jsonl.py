@@ -58,7 +58,7 @@ class _Reading:
             try:
                 row = strict(line)
             except (ValueError, RecursionError):
-                self._refuse(line, number)
+                self._report(line, number)
                 continue
             suspicious = strict.suspicious
             if suspicious or line.count("[") + line.count("{") > MAX_DEPTH:
@@ -73,7 +73,7 @@ class _Reading:
             numbers.append(number)
         return rows
 
-    def _refuse(self, line: str, number: int) -> None:
+    def _report(self, line: str, number: int) -> None:
         """Report a line that is not JSON."""
         self.unreadable += 1
         if self.unreadable <= MAX_UNREADABLE:

@@ -1,1 +1,1 @@
-"""Scorers: the assertions. `base` is the Protocol; each member or close kin is a file."""
+"""Scorers: the assertions on outputs. `base` has their class; `catalogue` lists the modules."""

@@ -258,7 +258,7 @@ class Expect(Scorer):
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
         """Yield a problem for each expectation that cannot fail or cannot pass."""
-        asked = (
+        expectations = (
             self.final_answer_contains,
             self.final_answer_excludes,
             self.tool_sequence,
@@ -268,7 +268,7 @@ class Expect(Scorer):
         limits = (self.max_tokens_total, self.max_duration_ms, self.expected_error_type)
         if self.min_judge_score is not None:
             yield from self._judge_problems(dataset, case)
-        elif not any(asked) and all(limit is None for limit in limits):
+        elif not any(expectations) and all(limit is None for limit in limits):
             yield "`expect` is empty: it cannot fail"
         if "" in self.final_answer_contains:
             yield "`expect`: every output contains the empty text in `final_answer_contains`"

@@ -66,7 +66,7 @@ def get_judge(dataset: Dataset, name: str) -> Judge:
         DefinitionError: no judge has this name, or its definition is invalid.
     """
     if not is_defined(dataset, name):
-        raise DefinitionError([((), unknown_judge(dataset, name, asked=True))])
+        raise DefinitionError([((), unknown_judge(dataset, name, is_named=True))])
     return _parse(canonical(dataset.judges[name]))
 
 
@@ -84,15 +84,15 @@ def is_defined(dataset: Dataset, name: str) -> bool:
     return name in dataset.judges and not _only_model(name, dataset.judges[name])
 
 
-def unknown_judge(dataset: Dataset, name: str, *, asked: bool) -> str:
+def unknown_judge(dataset: Dataset, name: str, *, is_named: bool) -> str:
     """Return the message for a judge that is not defined.
 
     Args:
         dataset: the dataset.
         name: the name of the judge.
-        asked: whether the user wrote the name; otherwise it is the default.
+        is_named: whether the user wrote the name; otherwise it is the default.
     """
-    if not asked:
+    if not is_named:
         return (
             "the judge has neither a `rubric` nor `criteria`, and the `judges` of the dataset do "
             f"not define a `{DEFAULT}`"

@@ -17,16 +17,20 @@ _UNSEEN = frozenset({"system", "developer"})
 
 def question_of(ctx: ScoreContext) -> str:
     """Return the question as a text: the input of the case, else the first user message."""
-    asked = ctx.case.input
-    if isinstance(asked, tuple) and asked and all(isinstance(item, Message) for item in asked):
-        messages = [message for message in asked if message.role not in _UNSEEN]
+    case_input = ctx.case.input
+    if (
+        isinstance(case_input, tuple)
+        and case_input
+        and all(isinstance(item, Message) for item in case_input)
+    ):
+        messages = [message for message in case_input if message.role not in _UNSEEN]
         if len(messages) == 1:
             return str(messages[0].text)
         return "\n".join(f"{message.role}: {message.text}" for message in messages)
     if ctx.case.turns:
         return "\n".join(ctx.case.turns)
-    if asked is not None:
-        return as_text(asked)
+    if case_input is not None:
+        return as_text(case_input)
     for exchange in ctx.exchanges:
         for message in reversed(exchange.request.messages):
             if message.role == "user":
@@ -42,8 +46,8 @@ def answer_material(ctx: ScoreContext, *more: Piece, transcript: bool = False) -
         more: pieces between the question and the output.
         transcript: whether the whole conversation replaces the question.
     """
-    asked = conversation_of(ctx) if transcript else (Piece("question", question_of(ctx)),)
-    return (*asked, *more, Piece("answer", ctx.answer))
+    question = conversation_of(ctx) if transcript else (Piece("question", question_of(ctx)),)
+    return (*question, *more, Piece("answer", ctx.answer))
 
 
 def conversation_of(ctx: ScoreContext, *, max_chars: int = 96_000) -> tuple[Piece, ...]:
@@ -82,8 +86,8 @@ def _shortened(pieces: Sequence[Piece], max_chars: int) -> tuple[Piece, ...]:
 
 def _exchange_pieces(exchange: Exchange, *, first: bool) -> Iterator[Piece]:
     """Yield the messages of one turn."""
-    asked = exchange.request.messages if first else exchange.request.messages[-1:]
-    for message in asked:
+    request = exchange.request.messages if first else exchange.request.messages[-1:]
+    for message in request:
         if message.role not in _UNSEEN:
             yield from _message_pieces(message)
     response = exchange.response

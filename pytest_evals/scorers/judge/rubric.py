@@ -167,7 +167,7 @@ class RubricJudge(Judge):
         from pytest_evals.scorers.judge.definitions import is_defined, unknown_judge
 
         if not is_defined(dataset, self.named):
-            yield unknown_judge(dataset, self.named, asked=self.use is not None)
+            yield unknown_judge(dataset, self.named, is_named=self.use is not None)
             return
         try:
             _, judge = self.resolve(dataset)
@@ -282,6 +282,6 @@ def _example(number: int, example: Example) -> str:
     """Format an example for the prompt."""
     import json
 
-    asked = "" if example.input is None else f"Question: {example.input}\n"
+    question = "" if example.input is None else f"Question: {example.input}\n"
     verdict = json.dumps({"reasoning": example.reasoning, "score": example.score})
-    return f"Example {number}\n{asked}Answer: {example.answer}\nVerdict: {verdict}"
+    return f"Example {number}\n{question}Answer: {example.answer}\nVerdict: {verdict}"
