@@ -162,7 +162,7 @@ class Redactor:
             secrets: secret values; those under `MIN_SECRET_LENGTH` characters are ignored.
             patterns: compiled patterns, none of which matches the empty text.
         """
-        self._values |= {s for s in map(str.strip, secrets) if len(s) >= MIN_SECRET_LENGTH}
+        self._values |= {value for value in map(_core, secrets) if len(value) >= MIN_SECRET_LENGTH}
         forms = sorted({f for s in self._values for f in _encodings(s)}, key=lambda f: (-len(f), f))
         self._forms = tuple(forms)
         self._secret_pattern = re.compile("|".join(map(re.escape, forms))) if forms else None
@@ -339,3 +339,9 @@ def _is_json(text: str) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
+
+
+def _core(secret: str) -> str:
+    """Return a secret without surrounding whitespace, unless it is too short without it."""
+    core = secret.strip()
+    return secret if 0 < len(core) < MIN_SECRET_LENGTH else core
