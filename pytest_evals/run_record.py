@@ -10,6 +10,7 @@ from pydantic import Field
 
 from pytest_evals.ground.canonical import Frozen
 from pytest_evals.model import Model
+from pytest_evals.result import TrialResult
 
 
 class RunStatus(StrEnum):
@@ -125,6 +126,10 @@ class Run(Frozen):
     """The decision over all gates, as JSON (`verdict.decision.Decision`); None without gates."""
     exit_status: int | None = None
     """Exit status of pytest; None if the session did not end."""
+    confirmations: dict[str, tuple[TrialResult, ...]] = Field(default_factory=dict)
+    """Confirmation samples, by the dataset's name: cases that looked broken, run again before the
+    verdict. They decide breaks only, and are no trials of the run. A dataset has an entry, possibly
+    empty, if its comparison could be confirmed."""
     notes: tuple[str, ...] = ()
     """Warnings for the reader, such as trials that did not run or a store that failed."""
 

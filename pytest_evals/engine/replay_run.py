@@ -14,18 +14,27 @@ class ReplayRun:
     Args:
         run_id: the run.
         results: its trials of one dataset.
+        confirmations: its confirmation samples of the dataset; None if it could not be confirmed.
     """
 
-    def __init__(self, run_id: str, results: Iterable[TrialResult]) -> None:
+    def __init__(
+        self,
+        run_id: str,
+        results: Iterable[TrialResult],
+        confirmations: Iterable[TrialResult] | None = None,
+    ) -> None:
         self.run_id = run_id
+        self.has_confirmations = confirmations is not None
+        """Whether cases that look broken are confirmed by the run's samples."""
         self.samples: dict[str, int] = {}
         """The number of samples of each case."""
         self._answers: dict[tuple[str, str, int], tuple[Exchange, ...]] = {}
         for result in results:
-            key = (result.case_id, result.model_id, result.sample)
-            self._answers[key] = result.answers
+            self._answers[_key(result)] = result.answers
             samples = self.samples.get(result.case_id, 0)
             self.samples[result.case_id] = max(samples, result.sample + 1)
+        for result in confirmations or ():
+            self._answers[_key(result)] = result.answers
 
     def exchange(self, model_id: str, request: Request) -> Exchange:
         """Return the recorded answer to a request, or an error that says why there is none.
@@ -63,6 +72,10 @@ class ReplayRun:
             key="" if recorded is None else recorded.key,
             source="stored",
         )
+
+
+def _key(result: TrialResult) -> tuple[str, str, int]:
+    return result.case_id, result.model_id, result.sample
 
 
 def _changed_part(before: Request, now: Request) -> str:

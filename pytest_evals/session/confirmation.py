@@ -63,8 +63,12 @@ class Confirmer:
             confirmation: (case, model) -> the number of further samples.
 
         Returns:
-            The results; a trial that could not run is an error among them.
+            The results, which the ledger has too; a trial that could not run is an error among
+            them.
         """
+        self._ledger.confirmations[info.name] = ()
+        if not confirmation.cells:
+            return []
         try:
             trials = list(_trials(self._matrix(info), confirmation))
             cases = _count_cases(confirmation)
@@ -77,14 +81,15 @@ class Confirmer:
         engine.start()
         try:
             engine.expect(trials)
-            tallies = []
+            results = []
             for trial in trials:
                 result = engine.result(trial)
                 self._ledger.summary.count(result)
-                tallies.append(summarize_trial(result))
+                results.append(result)
         finally:
             engine.stop()
-        return tallies
+        self._ledger.confirmations[info.name] = tuple(results)
+        return [summarize_trial(result) for result in results]
 
     def _matrix(self, info: DatasetInfo) -> Matrix:
         """Return the dataset's matrix; with workers, this process has not loaded it yet."""

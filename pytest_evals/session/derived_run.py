@@ -3,7 +3,7 @@
 A derived run calls no model under test. Its verdict comes from `verdicts`, as every run's does.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Self
 
 from pytest_evals.metrics.trial_table import TrialTable
@@ -55,15 +55,24 @@ class DerivedRun:
         Raises:
             StoreError: it cannot be written.
         """
-        record = result.model_dump_json(exclude_defaults=True)
-        redacted = self._redact(record)
-        if redacted != record:
-            result = TrialResult.model_validate_json(redacted)
+        result, redacted = self._redacted(result)
         self._store.append(self._run.id, redacted, result)
         self.ledger.record(result)
         self._tables.add(result)
         is_untolerated = result.outcome is Outcome.FAILED and not result.tolerated
         self.failing += is_untolerated or result.outcome is Outcome.ERRORED
+
+    def confirm(self, dataset: str, results: Iterable[TrialResult]) -> None:
+        """Record the confirmation samples of a dataset, which decide its breaks."""
+        self.ledger.confirmations[dataset] = tuple(self._redacted(it)[0] for it in results)
+
+    def _redacted(self, result: TrialResult) -> tuple[TrialResult, str]:
+        """Return a trial and its record, without secrets."""
+        record = result.model_dump_json(exclude_defaults=True)
+        redacted = self._redact(record)
+        if redacted != record:
+            result = TrialResult.model_validate_json(redacted)
+        return result, redacted
 
     def evaluate(
         self, baselines: Mapping[str, NamedBaseline | None], *, strict: bool = False
@@ -74,7 +83,9 @@ class DerivedRun:
             baselines: what each dataset is compared with, by its name.
             strict: whether an inconclusive comparison fails.
         """
-        return evaluate_recorded(self._run, self._by_dataset(), baselines, strict=strict)
+        update = {"confirmations": dict(self.ledger.confirmations)}
+        run = self._run.model_copy(update=update)
+        return evaluate_recorded(run, self._by_dataset(), baselines, strict=strict)
 
     def seal(
         self,

@@ -73,6 +73,7 @@ class Engines:
                 redactor=state.redactor,
                 chain=self._chain(),
                 share=share,
+                replays=self._plan.recorded,
                 trial_hooks=trial_hooks(state.registry.hooks),
             ),
         )

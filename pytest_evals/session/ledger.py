@@ -24,6 +24,8 @@ class Ledger:
         """The planned datasets; empty until they are known."""
         self.planned: list[str] = []
         """The ids of the planned trials, in order."""
+        self.confirmations: dict[str, tuple[TrialResult, ...]] = {}
+        """The confirmation samples by dataset, as `Run.confirmations`."""
         self._collected: list[str] = []
         self._recorded: set[str] = set()
         self._crashed: set[str] = set()
@@ -122,6 +124,7 @@ class Ledger:
                 "tokens": self.summary.tokens,
                 "cost_usd": self.summary.cost_usd,
                 "spent_usd": self.summary.spent_usd,
+                "confirmations": dict(self.confirmations),
                 "exit_status": exit_status,
                 **fields,
             }

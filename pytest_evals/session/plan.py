@@ -93,6 +93,14 @@ class Plan:
         cases = (case for case in matrix.dataset.cases if case.id in ids)
         return sum(map(matrix.samples_of, cases)) * len(matrix.models)
 
+    def can_confirm(self, info: DatasetInfo) -> bool:
+        """Whether cases that look broken can run again.
+
+        The answers of a stored run are confirmed by the samples that it has.
+        """
+        replay = self.recorded.get(info.name)
+        return replay is None or replay.has_confirmations
+
     def has_judges(self) -> bool:
         """Whether any dataset defines judges."""
         return any(matrix.dataset.judges for matrix in self.matrices.values())

@@ -45,7 +45,7 @@ def read_recorded_run(
                 f"--evals-from {source}: run {run.id} holds {names}, nothing of {dataset.name!r}"
             )
         results = (result for result in store.results(run.id) if result.dataset == dataset.name)
-        recorded = ReplayRun(run.id, results)
+        recorded = ReplayRun(run.id, results, run.confirmations.get(dataset.name))
     except StoreError as error:
         raise SettingsError(f"--evals-from {source}: {error}") from None
     finally:

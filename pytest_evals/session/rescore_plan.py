@@ -30,6 +30,8 @@ class RescoredDataset:
     """The trials to score."""
     replay: ReplayRun
     """The stored answers."""
+    confirmations: list[Trial] | None
+    """The confirmation samples to score; None if the dataset could not be confirmed."""
     beyond: frozenset[str]
     """Ids of trials beyond the first samples of their case."""
     left_out: dict[str, list[str]] = field(default_factory=dict)
@@ -112,12 +114,29 @@ def _plan_dataset(
     run: Run, info: DatasetInfo, dataset: Dataset, results: Sequence[TrialResult]
 ) -> RescoredDataset:
     """Return what is scored of one dataset."""
-    replay = ReplayRun(run.id, results)
+    confirmations = run.confirmations.get(info.name)
+    replay = ReplayRun(run.id, results, confirmations)
     models = {model.id: model for model in info.models}
     cases = {case.id: case for case in dataset.cases}
     matrix = Matrix(dataset, tuple(models.values()), case_samples=replay.samples)
     beyond = frozenset(result.id for result in results if result.beyond)
-    part = RescoredDataset(info, [], replay, beyond)
+    again = (
+        None
+        if confirmations is None
+        else [
+            Trial(
+                dataset,
+                cases[it.case_id],
+                models[it.model_id],
+                it.sample,
+                it.sample + 1,
+                nodeid=it.id,
+            )
+            for it in confirmations
+            if it.case_id in cases and it.model_id in models
+        ]
+    )
+    part = RescoredDataset(info, [], replay, again, beyond)
     for result in results:
         model, case = models.get(result.model_id), cases.get(result.case_id)
         reason = _skip_reason(result, info, case)

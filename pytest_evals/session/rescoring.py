@@ -80,14 +80,18 @@ class Rescoring:
     ) -> Run:
         """Run all trials on the stored answers and seal the new run."""
         trials = [trial for part in parts for trial in part.trials]
-        engine.prepare(trials)
+        again = [trial for part in parts for trial in part.confirmations or ()]
+        engine.prepare([*trials, *again])
         with DerivedRun(self.store, new, self.redactor.redact_json) as derived:
             engine.start()
-            engine.expect(trials)
+            engine.expect([*trials, *again])
             for part in parts:
                 for result in map(engine.result, part.trials):
                     part.missing_verdicts += any(map(_lacks_verdict, result.exchanges))
                     derived.record(_with_marks(result, part, baselines[part.info.name]))
+            for part in parts:
+                if part.confirmations is not None:
+                    derived.confirm(part.info.name, map(engine.result, part.confirmations))
             notes = [
                 f"re-scored: the answers are those of run {answers_of}",
                 *(note for part in parts for note in part.notes()),
@@ -103,7 +107,7 @@ class Rescoring:
 def _new_run(run: Run, parts: Sequence[RescoredDataset]) -> Run:
     """Return the record of the new run, without trials."""
     now = time()
-    options = {name: run.options[name] for name in ("responses",) if name in run.options}
+    options = {name: run.options[name] for name in ("responses", "confirm") if name in run.options}
     return Run(
         id=new_run_id(now),
         started_at=now,

@@ -7,6 +7,7 @@ statistics of comparisons.
 from collections.abc import Callable, Mapping
 
 from pytest_evals.ground.notes import Notes
+from pytest_evals.metrics.summarize import summarize_trial
 from pytest_evals.metrics.trial_stats import TrialStats
 from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.report import redact_value
@@ -37,12 +38,13 @@ def evaluate(
 
     Args:
         inputs: the trials, the gates and the baseline.
-        confirm: runs cases that look broken again; None evaluates without confirmation.
+        confirm: returns the samples of a confirmation plan, which can be empty; None evaluates
+            without confirmation.
     """
     if confirm is None:
         return evaluate_run(inputs)
     plan = plan_run_confirmation(inputs)
-    return evaluate_run(inputs, plan=plan, again=confirm(plan) if plan.cells else [])
+    return evaluate_run(inputs, plan=plan, again=confirm(plan))
 
 
 def evaluate_recorded(
@@ -53,6 +55,8 @@ def evaluate_recorded(
     strict: bool = False,
 ) -> dict[str, Evaluation]:
     """Evaluate all datasets of a run whose trials are recorded; no model is called.
+
+    Cases that look broken are confirmed by the samples that the run has of them.
 
     Args:
         run: the run.
@@ -69,11 +73,28 @@ def evaluate_recorded(
                 info,
                 baseline=None if baseline is None else baseline.baseline,
                 baseline_name="" if baseline is None else baseline.name,
-                rules=Rules(strict=strict),
+                rules=Rules(strict=strict, confirm=_confirm_option(run)),
                 replayed=is_replayed(run),
-            )
+            ),
+            _recorded_samples(run, info),
         )
     return evaluations
+
+
+def _confirm_option(run: Run) -> int | None:
+    """Return the number of ``--evals-confirm`` of a run; None for ``auto``."""
+    value = run.options.get("confirm")
+    return value if isinstance(value, int) else None
+
+
+def _recorded_samples(
+    run: Run, info: DatasetInfo
+) -> Callable[[ConfirmationPlan], list[TrialStats]] | None:
+    """Return a function that returns the confirmation samples of a run; None if it has none."""
+    samples = run.confirmations.get(info.name)
+    if samples is None:
+        return None
+    return lambda _: [summarize_trial(result) for result in samples]
 
 
 class SessionVerdicts:
@@ -154,7 +175,7 @@ class SessionVerdicts:
         baseline = self._baselines.of(info)
         inputs = self._inputs(info, table, baseline)
         # The verdict of a test function on an answer is known only after it ran.
-        never = settings.confirm == 0 or settings.from_run is not None or "::" in info.path
+        never = settings.confirm == 0 or "::" in info.path or not self._plan.can_confirm(info)
         confirms = baseline.baseline is not None and not never and not stopped
         confirm = (lambda cells: self._confirmer.run(info, cells)) if confirms else None
         evaluation = with_notes(self._state, self._notes, evaluate(inputs, confirm))
