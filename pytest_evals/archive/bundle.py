@@ -1,9 +1,9 @@
-"""Bundle: one run as a file that another machine can take in, line by line and whole.
+"""Bundle: one run as a file that another machine can import.
 
-JSON Lines: a header, the run, every attempt of every trial, what people said, the stored answers
-where they are wanted, and an end that counts the lines. Each line carries a digest over itself and
-the digest before it, so a line that was changed, lost or put in is found, and named. That is a
-guard against damage and mistakes, not a signature: who changes a line can count anew.
+JSON Lines: a header, the run, every attempt of every trial, people's scores, the stored
+answers if they are exported, and an end that counts the lines. Each line has a digest over itself
+and the digest before it, so that a changed, missing or inserted line is detected and reported. The
+digests guard against damage and mistakes. They are no signature: anyone can compute them again.
 """
 
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ FORMAT = 1
 """The version of the format; others are refused."""
 _DIGITS = 32
 LINE_KINDS = ("bundle", "run", "trial", "label", "answer", "end")
-"""The kinds of lines, in the order in which they stand."""
+"""The types of lines, in the order in which they are written."""
 
 
 class Label(Frozen):
-    """What a person said of a trial, as a line of a bundle."""
+    """A person's score of a trial, as a line of a bundle."""
 
     trial: str
     """The node id."""
@@ -31,7 +31,7 @@ class Label(Frozen):
 
 @dataclass(slots=True)
 class Bundle:
-    """What a bundle says of itself before its trials are read."""
+    """The contents of a bundle: its run, and the numbers of its lines."""
 
     path: Path
     run: Run
@@ -41,6 +41,6 @@ class Bundle:
     answers: int = 0
 
 
-def line_digest(chain: str, kind: str, value: Any) -> str:
-    """Return the digest of a line: over the one before it, its kind and its value."""
-    return digest([chain, kind, value], length=_DIGITS)
+def line_digest(chain: str, line_kind: str, value: Any) -> str:
+    """Return the digest of a line: over the digest before it, the type and the value."""
+    return digest([chain, line_kind, value], length=_DIGITS)

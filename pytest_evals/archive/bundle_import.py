@@ -1,36 +1,45 @@
-"""A bundle taken into a store, whole or not at all."""
+"""A bundle imported into a store, whole or not at all."""
 
 import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from pytest_evals.archive.bundle import Bundle
-from pytest_evals.ground.redaction import Redactor
-from pytest_evals.responses.base import ResponseStore
+from pytest_evals.archive.bundle import Bundle, Label
+from pytest_evals.archive.bundle_reader import check_bundle, read_bundle
+from pytest_evals.archive.bundle_writer import attempts_of
+from pytest_evals.ground.errors import StoreError
+from pytest_evals.ground.redaction import Redactor, declared_secrets
+from pytest_evals.report import redact_value
+from pytest_evals.responses.base import ResponseStore, StoredAnswer
 from pytest_evals.result import TrialResult
-from pytest_evals.run_record import Run
+from pytest_evals.run_record import Run, RunStatus
 from pytest_evals.storage.sqlite import SqliteRunStore
 
 _UNFINISHED = "importing"
-"""The option of a run that an import has begun and not ended."""
+"""The option of a run whose import began and has not ended."""
 
 
 @dataclass(slots=True)
 class ImportedFile:
-    """What became of one file."""
+    """The outcome of importing one file."""
 
     path: Path
     run: str = ""
+    """The id of its run."""
     new: bool = False
-    """Whether the run was not here before."""
+    """Whether the run was not stored before."""
     trials: int = 0
     """Attempts that were added."""
     labels: int = 0
+    """Scores of people that were added."""
     answers: int = 0
+    """Stored answers that were added."""
     error: str = ""
+    """Why the file was refused; empty if it was not."""
 
     def json(self) -> dict[str, Any]:
         """Return it as a JSON value."""
@@ -41,130 +50,109 @@ class ImportedFile:
 
 
 def import_bundle(
-    taken: ImportedFile, store: "SqliteRunStore", answers: "ResponseStore", redactor: "Redactor"
+    file: ImportedFile, store: SqliteRunStore, answers: ResponseStore, redactor: Redactor
 ) -> None:
-    """Take one file in.
+    """Import one file.
+
+    Args:
+        file: receives the outcome.
+        store: takes the run.
+        answers: takes the stored answers.
+        redactor: removes what is secret on this machine.
 
     Raises:
-        StoreError: it is not right, or the store holds another run of its id.
+        StoreError: the file is not valid, or the store holds another run of this id.
     """
-    from pytest_evals.archive.bundle_reader import checked
-    from pytest_evals.ground.redaction import declared_secrets
-    from pytest_evals.report import redact_value
-
-    bundle = checked(taken.path)
+    bundle = check_bundle(file.path)
     models = [model for info in bundle.run.datasets for model in info.models]
     options = [(model.options, model.params) for model in models]
     redactor.add_secrets(declared_secrets(options, os.environ), ())
-    its = redact_value(bundle.run, redactor)
-    taken.run = its.id
-    here = _here(store, its.id)
-    if here is not None and _UNFINISHED in here.options:
-        store.forget(its.id)  # an import that was killed
-        here = None
-    if here is None:
-        _write(bundle, its, store, redactor)
-        taken.new, taken.trials = True, bundle.trials
+    run = redact_value(bundle.run, redactor)
+    file.run = run.id
+    stored = _stored_run(store, run.id)
+    if stored is not None and _UNFINISHED in stored.options:
+        store.forget(run.id)  # an import that was killed
+        stored = None
+    if stored is None:
+        _write_run(bundle, run, store, redactor)
+        file.new, file.trials = True, bundle.trials
     else:
-        _same_or_refused(bundle, its, store, redactor)
-    taken.labels = _add_labels(bundle, store, redactor)
-    taken.answers = _add_answers(bundle, answers, redactor)
+        _check_same(bundle, run, store, redactor)
+    file.labels = _add_labels(bundle, store, redactor)
+    file.answers = _add_answers(bundle, answers, redactor)
 
 
-def _here(store: "SqliteRunStore", run_id: str) -> "Run | None":
-    """Return the stored run of exactly this id; None where there is none."""
-    from pytest_evals.ground.errors import StoreError
-
+def _stored_run(store: SqliteRunStore, run_id: str) -> Run | None:
+    """Return the stored run of exactly this id; None if there is none."""
     with suppress(StoreError):
-        found = store.run(run_id)
-        return found if found.id == run_id else None
+        run = store.run(run_id)
+        return run if run.id == run_id else None
     return None
 
 
-def _trials(bundle: "Bundle", redactor: "Redactor") -> "Iterator[TrialResult]":
+def _trials(bundle: Bundle, redactor: Redactor) -> Iterator[TrialResult]:
     """Yield the attempts of a bundle, redacted."""
-    from pytest_evals.archive.bundle_reader import read_bundle
-    from pytest_evals.report import redact_value
-
-    for kind, noun in read_bundle(bundle.path):
-        if kind == "trial":
+    for line_kind, noun in read_bundle(bundle.path):
+        if line_kind == "trial":
             yield redact_value(noun, redactor)
-        elif kind in {"label", "answer"}:
+        elif line_kind in {"label", "answer"}:
             return
 
 
-def _write(bundle: "Bundle", its: "Run", store: "SqliteRunStore", redactor: "Redactor") -> None:
+def _write_run(bundle: Bundle, run: Run, store: SqliteRunStore, redactor: Redactor) -> None:
     """Write a run and its trials.
 
     Raises:
-        StoreError: it cannot be written; then nothing of it is left in the store.
+        StoreError: it cannot be written; then nothing of it stays in the store.
     """
-    from pytest_evals.run_record import RunStatus
-
-    begun = {"status": RunStatus.RUNNING, "options": {**its.options, _UNFINISHED: True}}
-    store.begin(its.model_copy(update=begun))
+    unsealed = {"status": RunStatus.RUNNING, "options": {**run.options, _UNFINISHED: True}}
+    store.begin(run.model_copy(update=unsealed))
     try:
         for result in _trials(bundle, redactor):
-            store.append(its.id, result.model_dump_json(exclude_defaults=True), result)
-        store.seal(its)
+            store.append(run.id, result.model_dump_json(exclude_defaults=True), result)
+        store.seal(run)
     except BaseException:
-        store.abandon(its.id)
+        store.abandon(run.id)
         raise
 
 
-def _same_or_refused(
-    bundle: "Bundle", its: "Run", store: "SqliteRunStore", redactor: "Redactor"
-) -> None:
-    """Do nothing where the store holds this very run.
+def _check_same(bundle: Bundle, run: Run, store: SqliteRunStore, redactor: Redactor) -> None:
+    """Check that the store holds this very run.
 
     Raises:
-        StoreError: it holds another one of the same id.
+        StoreError: it holds another run of the same id.
     """
-    from itertools import zip_longest
-
-    from pytest_evals.archive.bundle_writer import attempts_of
-    from pytest_evals.ground.errors import StoreError
-    from pytest_evals.report import redact_value
-
-    kept = redact_value(store.run(its.id), redactor)
-    here = (redact_value(result, redactor) for result in attempts_of(store, its.id))
-    both = zip_longest(_trials(bundle, redactor), here)
-    if kept != its or any(one != other for one, other in both):
+    stored = redact_value(store.run(run.id), redactor)
+    stored_trials = (redact_value(result, redactor) for result in attempts_of(store, run.id))
+    pairs = zip_longest(_trials(bundle, redactor), stored_trials)
+    if stored != run or any(trial != other for trial, other in pairs):
         raise StoreError(
-            f"{bundle.path}: {store.path} holds another run {its.id}; nothing was changed. Name "
-            "another store with --store to take it in"
+            f"{bundle.path}: {store.path} holds another run {run.id}; nothing was changed. Name "
+            "another store with --store to import it"
         )
 
 
-def _add_labels(bundle: "Bundle", store: "SqliteRunStore", redactor: "Redactor") -> int:
-    """Add what people said and the store does not hold yet; return how many there were."""
-    from pytest_evals.archive.bundle import Label
-    from pytest_evals.archive.bundle_reader import read_bundle
-    from pytest_evals.report import redact_value
-
-    known = {(trial, score) for trial, score in store.labels(bundle.run.id)}
+def _add_labels(bundle: Bundle, store: SqliteRunStore, redactor: Redactor) -> int:
+    """Add people's scores that the store does not hold; return their number."""
+    stored = {(trial, score) for trial, score in store.labels(bundle.run.id)}
     added = 0
     for _, noun in read_bundle(bundle.path) if bundle.labels else ():
         if not isinstance(noun, Label):
             continue
         label = redact_value(noun, redactor)
-        if (label.trial, label.score) not in known:
+        if (label.trial, label.score) not in stored:
             store.label(bundle.run.id, label.trial, label.score)
             added += 1
     return added
 
 
-def _add_answers(bundle: "Bundle", answers: "ResponseStore", redactor: "Redactor") -> int:
-    """Add the stored answers to questions that have none here; return how many there were."""
-    from pytest_evals.archive.bundle_reader import read_bundle
-    from pytest_evals.report import redact_value
-    from pytest_evals.responses.base import StoredAnswer
-
+def _add_answers(bundle: Bundle, answers: ResponseStore, redactor: Redactor) -> int:
+    """Add the stored answers to requests without one; return their number."""
     added = 0
     for _, noun in read_bundle(bundle.path) if bundle.answers else ():
         if isinstance(noun, StoredAnswer) and answers.get(noun.key) is None:
-            # The Key and the parts are digests, which no secret is in.
-            kept = {"key": noun.key, "parts": noun.parts}
-            answers.put(redact_value(noun, redactor).model_copy(update=kept))
+            # The key and its parts are digests, which hold no secret.
+            digests = {"key": noun.key, "parts": noun.parts}
+            answers.put(redact_value(noun, redactor).model_copy(update=digests))
             added += 1
     return added

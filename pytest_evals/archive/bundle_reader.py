@@ -18,7 +18,7 @@ from pytest_evals.run_record import Run, RunStatus
 
 @dataclass(slots=True)
 class _Reader:
-    """Reads a bundle's lines, and refuses what is not as it was written."""
+    """Reads a bundle's lines; raises for the first line that was changed or is missing."""
 
     path: Path
     number: int = 0
@@ -41,64 +41,69 @@ class _Reader:
             raise StoreError(f"{self.path}: cannot be read: {error.strerror}") from None
         if self.kind != "end":
             self.number += 1
-            raise self._wrong("the bundle ends before its last line: it was not copied whole")
+            raise self._wrong("the bundle ends before its last line: the copy is not complete")
 
     def _taken(self, raw: bytes) -> Iterator[tuple[str, Any]]:
-        """Check one line and yield what it holds."""
-        kind, value = self._decoded(raw)
-        before, self.kind = self.kind, kind
+        """Check one line and yield its noun."""
+        line_kind, value = self._decoded(raw)
+        before, self.kind = self.kind, line_kind
         if before == "end":
-            raise self._wrong("there are lines behind the end")
+            raise self._wrong("there are lines after the end")
         first = {"": "bundle", "bundle": "run"}.get(before)
-        if kind not in LINE_KINDS or (first and kind != first) or _before(kind, before):
-            expected = f"the line `{first}`" if first else "another kind of line"
-            raise self._wrong(f"expected {expected}, found {kind!r}")
-        if kind == "bundle":
+        if (
+            line_kind not in LINE_KINDS
+            or (first and line_kind != first)
+            or _before(line_kind, before)
+        ):
+            expected = f"the line `{first}`" if first else "another type of line"
+            raise self._wrong(f"expected {expected}, found {line_kind!r}")
+        if line_kind == "bundle":
             self._check_format(value)
-        elif kind == "end":
+        elif line_kind == "end":
             if value != {"lines": self.number - 1}:
-                raise self._wrong(f"the end counts other lines than the {self.number - 1} before")
+                raise self._wrong("the end counts another number of lines than the ")
         else:
-            noun = self._parsed(_NOUNS[kind], value)
+            noun = self._parsed(_NOUNS[line_kind], value)
             self._check(noun)
-            yield kind, noun
+            yield line_kind, noun
 
     def _decoded(self, raw: bytes) -> tuple[str, Any]:
         """Return a line's kind and value, its digest checked."""
         try:
             line = json.loads(raw)
-            kind, value, found = line["kind"], line["value"], line["digest"]
-            expected = line_digest(self.chain, kind, value)
+            line_kind, value, written = line["kind"], line["value"], line["digest"]
+            expected = line_digest(self.chain, line_kind, value)
         except (ValueError, TypeError, KeyError, RecursionError):
             raise self._wrong(self._what_else(raw)) from None
-        if found != expected:
+        if written != expected:
             raise self._wrong(
-                "the line is not as it was written, or one before it is missing (its digest is "
-                f"{str(found)[:12]}, expected {expected[:12]}); copy the bundle again"
+                "the line was changed, or a line before it is missing (its digest is "
+                f"{str(written)[:12]}, expected {expected[:12]}); copy the bundle again"
             )
         self.chain = expected
-        return str(kind), value
+        return str(line_kind), value
 
     def _what_else(self, raw: bytes) -> str:
-        """Say what a file is that is no bundle."""
+        """Return what a file is that is not a bundle."""
         if self.number > 1:
-            return "the line is cut off or is no JSON: the bundle was not copied whole"
+            return "the line is truncated or is not JSON: the copy of the bundle is not complete"
         if raw.startswith(b"SQLite format 3"):
             return (
                 "this is a store, not a bundle; write one with `pytest-evals export RUN --store "
                 "FILE -o run.jsonl`"
             )
         return (
-            "this is no bundle; `pytest-evals export RUN -o run.jsonl` writes one (reports cannot "
-            "be taken in: they leave things out)"
+            "this is not a bundle; `pytest-evals export RUN -o run.jsonl` writes one "
+            "(reports cannot be imported: they are not complete)"
         )
 
     def _check_format(self, value: Any) -> None:
-        found = value.get("format") if isinstance(value, dict) else None
-        if found != FORMAT:
+        version = value.get("format") if isinstance(value, dict) else None
+        if version != FORMAT:
             raise self._wrong(
-                f"the bundle has format {found!r}, this version reads {FORMAT}; it was written by "
-                f"pytest-evals-matrix {value.get('by', '?') if isinstance(value, dict) else '?'}"
+                f"the bundle has format {version!r}, this version reads {FORMAT}; "
+                f"pytest-evals-matrix {value.get('by', '?') if isinstance(value, dict) else '?'} "
+                "wrote it"
             )
 
     def _parsed(self, noun: type[Frozen], value: Any) -> Frozen:
@@ -113,16 +118,16 @@ class _Reader:
             ) from None
 
     def _check(self, noun: Frozen) -> None:
-        """Refuse what no run of a store can hold."""
+        """Raise for what no stored run can hold."""
         if isinstance(noun, Run):
             if not is_run_id(noun.id):
-                raise self._wrong(f"{noun.id!r} is no run's id")
+                raise self._wrong(f"{noun.id!r} is not a run id")
             if noun.status is RunStatus.RUNNING:
                 raise self._wrong(f"run {noun.id} was still running when it was written")
         elif isinstance(noun, TrialResult):
             self.trials.add(noun.id)
         elif isinstance(noun, Label) and noun.trial not in self.trials:
-            raise self._wrong(f"the label is of trial {noun.trial!r}, which the bundle lacks")
+            raise self._wrong(f"the label is of trial {noun.trial!r}, which is not in the bundle")
 
     def _wrong(self, what: str) -> StoreError:
         return StoreError(f"{self.path}:{self.number}: {what}. Nothing was imported")
@@ -136,13 +141,13 @@ _NOUNS: dict[str, type[Frozen]] = {
 }
 
 
-def _before(kind: str, last: str) -> bool:
+def _before(line_kind: str, last: str) -> bool:
     """Whether a line of a kind stands where only later kinds may; there is one run."""
-    if not last or kind not in LINE_KINDS:
+    if not last or line_kind not in LINE_KINDS:
         return False
-    if kind in {"bundle", "run"}:
-        return LINE_KINDS.index(kind) <= LINE_KINDS.index(last)
-    return LINE_KINDS.index(kind) < LINE_KINDS.index(last)
+    if line_kind in {"bundle", "run"}:
+        return LINE_KINDS.index(line_kind) <= LINE_KINDS.index(last)
+    return LINE_KINDS.index(line_kind) < LINE_KINDS.index(last)
 
 
 def is_run_id(text: str) -> bool:
@@ -168,21 +173,21 @@ def read_bundle(path: Path) -> Iterator[tuple[str, Any]]:
     return _Reader(path).read()
 
 
-def checked(path: Path) -> Bundle:
-    """Read a bundle to its end, and say what it holds.
+def check_bundle(path: Path) -> Bundle:
+    """Read a bundle to its end, and return what it holds.
 
     Raises:
         StoreError: it is not whole, or a line is not right.
     """
-    found: Bundle | None = None
-    for kind, noun in read_bundle(path):
-        if kind == "run":
-            found = Bundle(path, noun)
+    bundle: Bundle | None = None
+    for line_kind, noun in read_bundle(path):
+        if line_kind == "run":
+            bundle = Bundle(path, noun)
             continue
-        assert found is not None  # the reader lets nothing else come first
-        found.trials += kind == "trial"
-        found.labels += kind == "label"
-        found.answers += kind == "answer"
-    if found is None:
+        assert bundle is not None  # the reader lets nothing else come first
+        bundle.trials += line_kind == "trial"
+        bundle.labels += line_kind == "label"
+        bundle.answers += line_kind == "answer"
+    if bundle is None:
         raise StoreError(f"{path}: the bundle holds no run")
-    return found
+    return bundle

@@ -44,17 +44,20 @@ def encoded(lines: Iterable[tuple[str, Any]], redactor: Redactor) -> Iterator[st
         redactor: takes out what is secret here and was not when the run was stored.
     """
     chain, count = "", 0
-    for kind, value in lines:
+    for line_kind, value in lines:
         clean = json.loads(redactor.redact_json(json.dumps(value)))
-        chain = line_digest(chain, kind, clean)
+        chain = line_digest(chain, line_kind, clean)
         count += 1
-        yield _line(kind, clean, chain)
+        yield _line(line_kind, clean, chain)
     end = {"lines": count}
     yield _line("end", end, line_digest(chain, "end", end))
 
 
-def _line(kind: str, value: Any, chain: str) -> str:
-    return json.dumps({"kind": kind, "digest": chain, "value": value}, separators=(",", ":")) + "\n"
+def _line(line_kind: str, value: Any, chain: str) -> str:
+    return (
+        json.dumps({"kind": line_kind, "digest": chain, "value": value}, separators=(",", ":"))
+        + "\n"
+    )
 
 
 def stored_lines(
@@ -98,6 +101,6 @@ def _answers(keys: Iterable[str], answers: ResponseStore | None) -> Iterator[Sto
     if answers is None:
         return
     for key in keys:
-        found = answers.get(key)
-        if found is not None:
-            yield found
+        answer = answers.get(key)
+        if answer is not None:
+            yield answer

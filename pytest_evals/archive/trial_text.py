@@ -1,4 +1,4 @@
-"""One stored trial, whole, as lines for a person."""
+"""One stored trial in full, as lines for a terminal."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -15,11 +15,11 @@ from pytest_evals.trace.text import lines
 
 
 def describe_trial(attempts: Sequence[TrialResult], labels: Sequence[HumanScore]) -> Iterator[str]:
-    """Yield the lines that tell a trial; they are not harmless yet.
+    """Yield the lines that describe a trial; they are not escaped yet.
 
     Args:
         attempts: at least one; the last one counts.
-        labels: what people said of it.
+        labels: people's scores of it.
     """
     result = attempts[-1]
     yield f"trial    {result.id}"
@@ -69,11 +69,11 @@ def _facts(result: TrialResult) -> str:
 
 
 def _exchange(exchange: Exchange) -> Iterator[str]:
-    """Yield a question and its answer, or why there is none."""
+    """Yield an input and its answer, or the error."""
     whose = "" if exchange.role == "answer" else f" of {exchange.role}"
     turn = f", turn {exchange.request.turn + 1}" if exchange.request.turns > 1 else ""
     yield from _block(
-        f"question{whose}{turn}",
+        f"input{whose}{turn}",
         "\n".join(_messages(exchange.request.messages)) or _json(exchange.request.input),
     )
     for i, attempt in enumerate(exchange.attempts, 1):
@@ -91,13 +91,13 @@ def _exchange(exchange: Exchange) -> Iterator[str]:
         facts.append(response.finish_reason)
     yield from _block(f"answer{by} ({', '.join(facts)})", "\n".join([*calls, text]))
     if response.trace or response.trace_notes:
-        told = "\n".join(lines(response.trace, response.trace_notes))
+        spans = "\n".join(lines(response.trace, response.trace_notes))
         what = "1 span" if len(response.trace) == 1 else f"{len(response.trace):,} spans"
-        yield from _block(f"trace{turn}, {what}", told)
+        yield from _block(f"trace{turn}, {what}", spans)
 
 
 def _messages(messages: Sequence[Message]) -> Iterator[str]:
-    """Yield messages, with their roles where there is more than a user's one."""
+    """Yield messages, with their roles unless there is only one of the user."""
     for message in messages:
         if len(messages) > 1 or message.role != "user":
             yield f"[{message.role}]"
@@ -116,14 +116,14 @@ def _score(score: AnyScore) -> Iterator[str]:
     word = {True: "pass", False: "FAIL", None: "info"}[score.passed]
     value = "" if score.value is None else f" {score.value:.4g}"
     label = "" if score.label is None else f" {score.label}"
-    bar = "" if score.bar is None else f" (bar: {score.bar})"
-    advisory = " (advisory: no vote)" if score.advisory else ""
+    bar = "" if score.bar is None else f" (required: {score.bar})"
+    advisory = " (advisory: not counted)" if score.advisory else ""
     yield f"    {word}  {score.name}{value}{label}{bar}{advisory}"
     yield from _indented(score.reason, 10)
 
 
 def _label(label: HumanScore) -> Iterator[str]:
-    """Yield what a person said."""
+    """Yield a score of a person."""
     value = "" if label.value is None else f" {label.value:.4g}"
     word = "" if label.label is None else f" {label.label}"
     yield f"    {label.name}{value}{word} by {label.rater}"
@@ -131,14 +131,14 @@ def _label(label: HumanScore) -> Iterator[str]:
 
 
 def _error(error: ErrorInfo) -> str:
-    """Return an error with what else is known of it."""
+    """Return an error with its status and detail."""
     status = "" if error.status is None else f" (HTTP {error.status})"
     detail = f"\n{error.detail}" if error.detail else ""
     return f"{error.type}{status}: {error.message}{detail}"
 
 
 def _titled(title: str, lines: Sequence[str]) -> Iterator[str]:
-    """Yield a title and its lines; nothing where there are none."""
+    """Yield a title and its lines; nothing without lines."""
     if lines:
         yield ""
         yield title

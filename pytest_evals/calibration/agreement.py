@@ -1,4 +1,4 @@
-"""Agreement: a judge's verdicts beside people's labels, as numbers and as a certificate. Pure."""
+"""Agreement of a judge's verdicts with people's labels, as numbers. Pure."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -35,10 +35,10 @@ Statistic = Callable[[], Estimate | Absent]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """One labelled answer: what people say of it, and what the judge says."""
+    """One labelled answer: the labels of people, and the verdict of the judge."""
 
     case: str
-    """Whose question it is: answers to one question are drawn together in intervals."""
+    """The case; intervals resample the answers of a case together."""
     people: Mapping[str, HumanLabel]
     """By rater; at least one."""
     passed: bool | None = None
@@ -48,30 +48,32 @@ class Judged:
     score: float | None = None
     """The judge's score, on its own scale."""
     consistency: float | None = None
-    """The share of the judge's repeats that agree; None where it was asked once."""
+    """The share of the judge's repeats that agree; None if it was called once."""
     error: str | None = None
-    """Why the judge could not score it; the rest is then None."""
+    """Why the judge could not score it; the other fields are then None."""
     high_risk: bool = False
 
     @property
     def people_pass(self) -> bool | None:
-        """What most people say; a tie goes against the answer."""
-        votes = [said.passed for said in self.people.values() if said.passed is not None]
+        """The verdict of the majority; a tie is a fail."""
+        votes = [label.passed for label in self.people.values() if label.passed is not None]
         return sum(votes) * 2 > len(votes) if votes else None
 
     @property
     def people_label(self) -> str | None:
-        """The label that most people give; None where several are given equally often."""
-        labels = Counter(said.label for said in self.people.values() if said.label is not None)
+        """The most frequent label of people; None for a tie."""
+        labels = Counter(
+            rating.label for rating in self.people.values() if rating.label is not None
+        )
         if not labels:
             return None
-        (label, most), *rest = labels.most_common()
-        return None if rest and rest[0][1] == most else label
+        (label, highest), *rest = labels.most_common()
+        return None if rest and rest[0][1] == highest else label
 
     @property
     def people_score(self) -> float | None:
-        """The mean of what people give, on the judge's scale."""
-        scores = [said.score for said in self.people.values() if said.score is not None]
+        """The mean of people's scores, on the judge's scale."""
+        scores = [label.score for label in self.people.values() if label.score is not None]
         return fmean(scores) if scores else None
 
 
@@ -84,11 +86,11 @@ class Agreement:
     labels_confusion: dict[str, dict[str, int]]
     dangerous: FalsePasses
     unscored: int
-    """Answers with a label of people's and no verdict of the judge's."""
+    """Answers with a label of people and without a verdict of the judge."""
 
 
 def agreement_of(items: Sequence[Judged]) -> Agreement:
-    """Compare.
+    """Measure how a judge agrees with people.
 
     Args:
         items: at least one.
@@ -119,7 +121,7 @@ def agreement_of(items: Sequence[Judged]) -> Agreement:
 
 
 def _scored(items: Sequence[Judged]) -> int:
-    """Count the answers that a verdict, or at least a score, was given to."""
+    """Count the answers with a verdict or, for a scale without verdicts, with a score."""
     by_scale = all(item.people_pass is None for item in items)
     return sum(
         item.error is None and (item.score if by_scale else item.passed) is not None
@@ -128,24 +130,24 @@ def _scored(items: Sequence[Judged]) -> int:
 
 
 def _of_verdicts(ratings: Ratings) -> dict[str, Rate]:
-    """Measure passes and fails."""
-    found: dict[str, Statistic] = {
+    """Measure the agreement of passes and fails."""
+    statistics: dict[str, Statistic] = {
         "precision": lambda: precision(ratings, True),
         "recall": lambda: recall(ratings, True),
         "specificity": lambda: recall(ratings, False),
         "f1": lambda: f1_score(ratings, True),
         **_both(ratings),
     }
-    return _rates(found, len(ratings.truth))
+    return _rates(statistics, len(ratings.truth))
 
 
 def _of_labels(ratings: Ratings) -> dict[str, Rate]:
-    """Measure labels."""
+    """Measure the agreement of labels."""
     return _rates(_both(ratings), len(ratings.truth))
 
 
 def _both(ratings: Ratings) -> dict[str, Statistic]:
-    """Return what is measured of verdicts and of labels."""
+    """Return the statistics that verdicts and labels share."""
     return {
         "macro_f1": lambda: macro_f1(ratings),
         "accuracy": lambda: accuracy(ratings),
@@ -153,40 +155,40 @@ def _both(ratings: Ratings) -> dict[str, Statistic]:
     }
 
 
-def _rates(found: Mapping[str, Statistic], n: int) -> dict[str, Rate]:
-    """Measure each; where there is nothing to measure, say so."""
+def _rates(statistics: Mapping[str, Statistic], n: int) -> dict[str, Rate]:
+    """Compute each statistic; without ratings each is absent, with the reason."""
     if not n:
-        nothing = Rate(absent="no answer has both a label of people's and a verdict of the judge's")
-        return dict.fromkeys(found, nothing)
-    return {name: Rate.of(statistic()) for name, statistic in found.items()}
+        nothing = Rate(absent="no answer has both a label of people and a verdict of the judge")
+        return dict.fromkeys(statistics, nothing)
+    return {name: Rate.of(statistic()) for name, statistic in statistics.items()}
 
 
 def _of_people(items: Sequence[Judged]) -> dict[str, Rate]:
-    """Measure how people agree among themselves, where there are several."""
+    """Measure the agreement of people with each other, if there are several."""
     raters = sorted({rater for item in items for rater in item.people})
     if len(raters) < 2:
         return {}
     verdicts = [[_verdict(item.people.get(rater)) for item in items] for rater in raters]
-    found = {"alpha": Rate.of(krippendorff_alpha(verdicts, level="nominal"))}
+    rates = {"alpha": Rate.of(krippendorff_alpha(verdicts, level="nominal"))}
     scores = [[_score(item.people.get(rater)) for item in items] for rater in raters]
     if any(score is not None for row in scores for score in row):
-        found["alpha_scores"] = Rate.of(krippendorff_alpha(scores, level="interval"))
-    return found
+        rates["alpha_scores"] = Rate.of(krippendorff_alpha(scores, level="interval"))
+    return rates
 
 
-def _verdict(said: HumanLabel | None) -> float | None:
+def _verdict(label: HumanLabel | None) -> float | None:
     """Return one person's verdict as a number."""
-    return None if said is None or said.passed is None else float(said.passed)
+    return None if label is None or label.passed is None else float(label.passed)
 
 
-def _score(said: HumanLabel | None) -> float | None:
+def _score(label: HumanLabel | None) -> float | None:
     """Return one person's score."""
-    return None if said is None else said.score
+    return None if label is None else label.score
 
 
 def _of_scores(items: Sequence[Judged]) -> dict[str, Rate]:
-    """Measure scores on a scale, and how the judge agrees with itself."""
-    found: dict[str, Rate] = {}
+    """Measure scores on a scale, and the self-consistency of the judge."""
+    rates: dict[str, Rate] = {}
     pairs = [
         (item.people_score, item.score, item.case)
         for item in items
@@ -196,60 +198,60 @@ def _of_scores(items: Sequence[Judged]) -> dict[str, Rate]:
         truth = [pair[0] for pair in pairs]
         predicted = [pair[1] for pair in pairs]
         cases = [pair[2] for pair in pairs]
-        found["spearman"] = Rate.of(spearman(truth, predicted, cases=cases))
-        found["mae"] = Rate.of(mean_absolute_error(truth, predicted, cases=cases))
+        rates["spearman"] = Rate.of(spearman(truth, predicted, cases=cases))
+        rates["mae"] = Rate.of(mean_absolute_error(truth, predicted, cases=cases))
     shares: dict[str, list[float]] = {}
     for item in items:
         if item.consistency is not None:
             shares.setdefault(item.case, []).append(item.consistency)
     if shares:
-        found["self_consistency"] = Rate.of(clustered_mean(list(shares.values())))
-    return found
+        rates["self_consistency"] = Rate.of(clustered_mean(list(shares.values())))
+    return rates
 
 
 def _table(
     ratings: Ratings, labels: Sequence[Label] | None, word: Callable[[Label], str]
 ) -> dict[str, dict[str, int]]:
-    """Return a confusion matrix by words."""
-    found = confusion(ratings, labels=labels)
-    words = [word(label) for label in found.labels]
+    """Return a confusion matrix with words as labels."""
+    matrix = confusion(ratings, labels=labels)
+    words = [word(label) for label in matrix.labels]
     return {
-        said: dict(zip(words, row, strict=True))
-        for said, row in zip(words, found.counts, strict=True)
+        row_word: dict(zip(words, row, strict=True))
+        for row_word, row in zip(words, matrix.counts, strict=True)
     }
 
 
 def _dangerous(voted: Sequence[Judged], verdicts: Ratings) -> FalsePasses:
-    """Count what the judge passes and people fail."""
+    """Count the false passes: passed by the judge, failed by people."""
     if not voted:
         return FalsePasses()
-    found = count_false_passes(verdicts)
+    errors = count_false_passes(verdicts)
     wrong = [item for item in voted if item.passed and not item.people_pass]
     return FalsePasses(
-        count=found.count,
-        n=found.n,
+        count=errors.count,
+        n=errors.n,
         high_risk=sum(item.high_risk for item in wrong),
-        upper=None if found.upper is None else round(found.upper, 6),
+        upper=None if errors.upper is None else round(errors.upper, 6),
         cases=tuple(sorted({item.case for item in wrong})),
     )
 
 
 def judged_answer(item: "Labelled", result: "TrialResult") -> "Judged":
-    """Put what people say beside what the judge says."""
+    """Return an answer with people's labels and the judge's verdict."""
     from pytest_evals.calibration.agreement import Judged
     from pytest_evals.score import Score
 
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "case": item.cluster, "people": item.people, "high_risk": item.high_risk,
     }  # fmt: skip
     score = result.scores[0] if result.scores else None
     if not isinstance(score, Score):
         error = score.message if score is not None else result.error and result.error.message
-        return Judged(**told, error=error or "it was not scored")
+        return Judged(**fields, error=error or "it was not scored")
     scale = score.metadata.get("scale", (0.0, 1.0))
     raw = None if score.value is None else scale[0] + score.value * (scale[1] - scale[0])
     return Judged(
-        **told,
+        **fields,
         passed=score.passed,
         label=score.label,
         score=raw,

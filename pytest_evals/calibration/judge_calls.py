@@ -1,7 +1,7 @@
-"""Rejudge: a judge is asked about recorded answers, by the engine and its stored answers.
+"""A judge called for recorded answers, by the engine and its stored answers.
 
-The recorded answers are played by a provider of their own, so that a judge sees the trials just as
-it did, or would have done, in a run: with their tools, traces and turns.
+A provider of its own replays the recorded answers, so that the judge sees the trials as in a run,
+with their tools, traces and turns.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,14 +31,14 @@ RECORDED = "recorded"
 
 
 class _NoOptions(Frozen):
-    """None."""
+    """No options."""
 
 
 def recorded_provider(answers: Sequence[tuple[Response, ...]]) -> type[Provider]:
-    """Return a provider that plays these answers: of the n-th trial, turn by turn."""
+    """Return a provider that replays these answers: those of the n-th trial, turn by turn."""
 
     class Recorded:
-        """Plays recorded answers."""
+        """Replays recorded answers."""
 
         name: ClassVar[str] = RECORDED
         Options: ClassVar[type[Frozen]] = _NoOptions
@@ -47,37 +47,37 @@ def recorded_provider(answers: Sequence[tuple[Response, ...]]) -> type[Provider]
         local: ClassVar[bool] = False
 
         def __init__(self, model: Model, context: ProviderContext) -> None:
-            """Nothing is needed."""
+            """Make it; nothing is needed."""
 
         @classmethod
         def required_env(cls, model: Model) -> tuple[str, ...]:  # noqa: ARG003 - the Protocol's
-            """No key."""
+            """Return no key."""
             return ()
 
         def host(self) -> str | None:
-            """No server."""
+            """Return no server."""
             return None
 
         def prepare(self) -> None:
-            """Nothing to check."""
+            """Check nothing."""
 
         def identity(self, request: Request) -> Json:
-            """Return which answer it is."""
+            """Return the sample and the turn of the answer."""
             return {"sample": request.sample, "turn": request.turn}
 
         async def complete(self, request: Request) -> Response:
-            """Play one turn."""
+            """Replay one turn."""
             return answers[request.sample][request.turn]
 
         async def aclose(self) -> None:
-            """Nothing is held."""
+            """Close nothing."""
 
     return Recorded
 
 
 @dataclass(frozen=True, slots=True)
 class _Finder:
-    """The registry, with the provider of recorded answers."""
+    """The registry, with the provider of recorded answers added."""
 
     registry: Registry
     recorded: type[Provider]
@@ -95,7 +95,7 @@ class _Finder:
         return self.registry.scorers_of(dataset, case)
 
 
-def rejudge(
+def judge_answers(
     items: Sequence[Labelled],
     dataset: Dataset,
     judge: str,
@@ -105,23 +105,23 @@ def rejudge(
     redactor: Redactor,
     min_score: float | None = None,
 ) -> list[TrialResult]:
-    """Ask a judge about recorded answers.
+    """Call a judge for recorded answers.
 
     Args:
         items: the answers.
-        dataset: whose judge it is.
+        dataset: the dataset of the judge.
         judge: its name.
         settings: how the engine runs.
         store: stored answers; None keeps none.
         redactor: takes secrets out of what is stored.
-        min_score: the bar, where it is not the judge's own.
+        min_score: the required score, if it is not the judge's own.
 
     Returns:
         One result for each answer, in order, each with the judge's one score.
 
     Raises:
-        DatasetError: the judge cannot judge some of them.
-        SettingsError: a key is not set, or a price is missing.
+        DatasetError: the judge cannot judge some of the answers.
+        SettingsError: an API key is not set, or a price is missing.
     """
     options = {"use": judge} | ({} if min_score is None else {"min_score": min_score})
     only = dataset.model_copy(
@@ -151,7 +151,7 @@ def rejudge(
 
 
 def _voting(judges: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Let judges speak without the certificate that is about to be made."""
+    """Drop `requires_certificate`: the certificate is about to be made."""
     return {
         name: {key: value for key, value in written.items() if key != "requires_certificate"}
         for name, written in judges.items()
@@ -159,20 +159,20 @@ def _voting(judges: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def _bare(case: Case) -> Case:
-    """Leave out what a case asserts and plays back by itself."""
+    """Return a case without its assertions and its script."""
     return case.model_copy(update={"scorers": (), "expect": None, "script": None})
 
 
 def _played(model_id: str) -> Model:
-    """Return the model of a recorded answer."""
+    """Return the model that replays a recorded answer."""
     return Model(id=model_id, provider=RECORDED)
 
 
 def _check(registry: Registry, trials: Sequence[Trial]) -> None:
-    """Refuse answers that the judge cannot judge, before anything is asked.
+    """Check that the judge can judge the answers, before the first call.
 
     Raises:
-        DatasetError: what each of them lacks.
+        DatasetError: the problems of the answers.
     """
     problems: list[Problem] = []
     for trial in trials:
@@ -188,16 +188,28 @@ def _check(registry: Registry, trials: Sequence[Trial]) -> None:
 
 
 def open_responses(path: Path, mode: str) -> ResponseStore | None:
-    """Open the stored answers; None where none are kept."""
+    """Open the stored answers; None if none are stored."""
     from pytest_evals.responses.sqlite import SqliteResponseStore
 
     return None if mode == "off" else SqliteResponseStore(path)
 
 
-CALL_FAILURES = frozenset(
+_CALL_FAILURES = frozenset(
     {
         *("not_run", "stale", "rate_limit", "overloaded", "timeout", "connection", "deadline"),
         *("unauthorized", "model_not_found", "provider", "target", "internal"),
     }
 )
-"""Errors that say nothing of the judge: nothing is measured while there are any."""
+"""Errors that say nothing about the judge. While there are any, nothing is measured."""
+
+
+def call_failures(results: Sequence[TrialResult]) -> list[str]:
+    """Return the messages of failed calls, which say nothing about the judge."""
+    return [
+        exchange.error.message
+        for result in results
+        for exchange in result.exchanges
+        if exchange.role != "answer"
+        and exchange.error is not None
+        and exchange.error.type in _CALL_FAILURES
+    ]

@@ -1,4 +1,4 @@
-"""Labelled answers: rows of labels brought together with the answers that they are about."""
+"""Labelled answers: rows of labels joined with the answers that they are about."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,11 +17,11 @@ from pytest_evals.storage.labels import LabelRow, latest
 
 @dataclass(slots=True, kw_only=True)
 class Labelled:
-    """One answer and what people say of it."""
+    """One answer with its labels."""
 
     case: Case
     cluster: str
-    """Whose question it is: the case's id, else the question itself."""
+    """Groups the answers of one case: its id, else a digest of the input."""
     model: str
     responses: tuple[Response, ...]
     """The recorded answers, turn by turn."""
@@ -31,7 +31,7 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """Where the answers that labels are about can be found."""
+    """Where the answers of labels are looked up."""
 
     dataset: Dataset
     judge: Judge
@@ -44,54 +44,53 @@ class Sources:
 
 
 def rows_of_store(labels: Iterable[tuple[str, HumanScore]]) -> list[LabelRow]:
-    """Return what people said of a run's trials as rows of labels."""
+    """Return people's scores of a run's trials as rows of labels."""
     return [
         LabelRow(
             trial=trial,
-            rater=said.rater,
-            name=said.name,
-            value=said.value,
-            label=said.label,
-            note=said.note,
-            at=said.at,
+            rater=score.rater,
+            name=score.name,
+            value=score.value,
+            label=score.label,
+            note=score.note,
+            at=score.at,
         )
-        for trial, said in labels
-        if said.value is not None or said.label is not None
+        for trial, score in labels
+        if score.value is not None or score.label is not None
     ]
 
 
 def labelled_answers(rows: Sequence[LabelRow], sources: Sources) -> list[Labelled]:
-    """Bring labels together with their answers, in the order of the rows.
+    """Join labels with their answers, in the order of the rows.
 
-    Of several labels of one rater for one answer the latest counts; labels for another judge are
-    left out.
+    The latest of a rater's labels for one answer counts. Labels for other judges are left out.
 
     Raises:
-        DatasetError: rows whose answer is not found, or whose label is not valid: all of them.
+        DatasetError: all rows whose answer is missing, or whose label is not valid.
     """
-    found: dict[str, Labelled] = {}
+    answers: dict[str, Labelled] = {}
     problems: list[Problem] = []
     meant = [row for row in rows if row.name in {None, sources.name}]
     for row in latest(meant):
         try:
             key, item = _answer_of(row, sources)
-            said = read_label(sources.judge, row.label, row.value)
+            person_label = read_label(sources.judge, row.label, row.value)
         except ValueError as error:
             problems.append(Problem(Position(sources.file, row.line), str(error)))
             continue
-        item = found.setdefault(key, item)
-        item.people[row.rater] = said
+        item = answers.setdefault(key, item)
+        item.people[row.rater] = person_label
         item.high_risk = item.high_risk or _is_high(row.risk) or _risky(item.case)
     if problems:
         raise DatasetError(sorted(problems))
-    return list(found.values())
+    return list(answers.values())
 
 
 def _answer_of(row: LabelRow, sources: Sources) -> tuple[str, Labelled]:
-    """Return the answer a row is about, with what tells it from others.
+    """Return the answer of a row, with its key.
 
     Raises:
-        ValueError: it is not found, or not told apart from others.
+        ValueError: no answer matches, or several do.
     """
     if row.answer is not None and not _is_recorded(row, sources.results):
         case = _case_of(row, sources.dataset)
@@ -104,11 +103,11 @@ def _answer_of(row: LabelRow, sources: Sources) -> tuple[str, Labelled]:
             responses=(Response(text=row.answer),),
         )
     result = _recorded(row, sources.results)
-    known = {case.id: case for case in sources.dataset.cases}
-    if result.case_id not in known:
-        hint = suggest(result.case_id, known)
+    cases_by_id = {case.id: case for case in sources.dataset.cases}
+    if result.case_id not in cases_by_id:
+        hint = suggest(result.case_id, cases_by_id)
         raise ValueError(f"trial {result.id} is of case {result.case_id!r}, which is gone.{hint}")
-    case = known[result.case_id]
+    case = cases_by_id[result.case_id]
     responses = tuple(e.response for e in result.answers if e.response is not None)
     if len(responses) != max(1, len(case.turns)):
         raise ValueError(f"trial {result.id} has no whole answer to judge")
@@ -126,11 +125,11 @@ def _is_recorded(row: LabelRow, results: Mapping[str, TrialResult]) -> bool:
 def _case_of(row: LabelRow, dataset: Dataset) -> Case:
     """Return a row's case: the dataset's, with what the row says otherwise; or one of its own."""
     given = {"input": row.input, "expected": row.expected, "variables": row.variables or None}
-    own = {key: value for key, value in given.items() if value is not None}
-    written = Case.model_validate({"id": slug(row.case or f"row {row.line}"), **own})
+    overrides = {key: value for key, value in given.items() if value is not None}
+    written = Case.model_validate({"id": slug(row.case or f"row {row.line}"), **overrides})
     for case in dataset.cases:
         if case.id == row.case:
-            update = {key: getattr(written, key) for key in own}
+            update = {key: getattr(written, key) for key in overrides}
             if row.variables:
                 update["variables"] = {**case.variables, **row.variables}
             if case.turns:
@@ -161,22 +160,22 @@ def _recorded(row: LabelRow, results: Mapping[str, TrialResult]) -> TrialResult:
         if row.trial not in results:
             raise ValueError(f"the run has no trial {row.trial!r}.{suggest(row.trial, results)}")
         return results[row.trial]
-    found = [
+    matches = [
         result
         for result in results.values()
         if result.case_id == row.case
         and row.model in {None, result.model_id}
         and row.sample in {None, result.sample}
     ]
-    if len(found) == 1:
-        return found[0]
-    if not found:
+    if len(matches) == 1:
+        return matches[0]
+    if not matches:
         hint = suggest(str(row.case), {result.case_id for result in results.values()})
         raise ValueError(f"the run has no such trial of case {row.case!r}.{hint}")
-    names = ", ".join(result.id for result in found[:3])
+    names = ", ".join(result.id for result in matches[:3])
     raise ValueError(
-        f"the run has {len(found)} trials of case {row.case!r} ({names}, …); say which `model` and "
-        "`sample`"
+        f"the run has {len(matches)} trials of case {row.case!r} ({names}, …); add `model` and "
+        "`sample` to the row"
     )
 
 

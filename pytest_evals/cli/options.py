@@ -13,40 +13,38 @@ from pytest_evals.ground.errors import SettingsError
 
 
 def add_store(parser: argparse.ArgumentParser) -> None:
-    """Give a command the option that names the store."""
+    """Add the option that names the store."""
     parser.add_argument(
         "--store",
         type=Path,
         metavar="PATH",
-        help="the file that keeps runs and answers; by default $PYTEST_EVALS_STORE, else the "
+        help="the file of runs and answers; by default $PYTEST_EVALS_STORE, else the "
         "nearest .evals/evals.sqlite in this folder or one above it",
     )
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
-    """Give a command the run that is meant."""
-    parser.add_argument(
-        "run_id", metavar="RUN", help="a run's id, the beginning of one, or `latest`"
-    )
+    """Add the argument that names a run."""
+    parser.add_argument("run_id", metavar="RUN", help="a run's id or its beginning, or `latest`")
 
 
 def add_trial(parser: argparse.ArgumentParser) -> None:
-    """Give a command the trial that may be meant."""
+    """Add the argument that may name a trial."""
     parser.add_argument(
         "trial",
         metavar="TRIAL",
         nargs="?",
-        help="a trial's node id, its name, or a part of it that no other trial has",
+        help="a trial's node id, its name, or a part that only it has",
     )
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
-    """Give a command the option that has it print JSON."""
+    """Add the option for JSON."""
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def add_output(parser: argparse.ArgumentParser, *, markdown: bool = False) -> None:
-    """Give a command the options that say how it prints."""
+    """Add the options of the output: JSON, Markdown, colours."""
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")
     if markdown:
@@ -60,27 +58,27 @@ def add_output(parser: argparse.ArgumentParser, *, markdown: bool = False) -> No
 
 
 def add_dataset(parser: argparse.ArgumentParser) -> None:
-    """Give a command over one run the option that names one of its datasets."""
+    """Add the option that names one dataset of the run."""
     parser.add_argument("--dataset", metavar="NAME", help="only this dataset of the run")
 
 
 def add_judging(parser: argparse.ArgumentParser) -> None:
-    """Give a command that makes a run the options that say how it is judged."""
+    """Add the options of a command that evaluates a run: baseline, strictness."""
     parser.add_argument(
-        "--baseline", metavar="SOURCE", help="what to compare with, as --evals-baseline names it"
+        "--baseline", metavar="SOURCE", help="the baseline, as --evals-baseline names it"
     )
     parser.add_argument(
-        "--strict", action="store_true", help="fail where a comparison is inconclusive"
+        "--strict", action="store_true", help="fail if a comparison is inconclusive"
     )
 
 
 def add_calls(parser: argparse.ArgumentParser) -> None:
-    """Give a command that asks judges the options that limit it."""
+    """Add the options that limit the calls of judges."""
     parser.add_argument(
         "--concurrency", type=number, default=10, metavar="N", help="calls at once (default: 10)"
     )
     parser.add_argument(
-        "--max-cost", type=usd, metavar="USD", help="stop asking when so much is spent"
+        "--max-cost", type=usd, metavar="USD", help="make no more calls when this is spent"
     )
 
 
@@ -88,7 +86,7 @@ def number(text: str) -> int:
     """Parse a whole number.
 
     Raises:
-        ArgumentTypeError: it is none, or below 0.
+        ArgumentTypeError: it is not a whole number, or is below 0.
     """
     value = int(text) if text.isdecimal() else -1
     if value < 0:
@@ -100,7 +98,7 @@ def usd(text: str) -> float:
     """Parse an amount of USD.
 
     Raises:
-        ArgumentTypeError: it is no amount, or below 0.
+        ArgumentTypeError: it is not an amount, or is below 0.
     """
     try:
         value = float(text)
@@ -121,11 +119,11 @@ _COMMIT = 4
 
 
 def moment(text: str, *, end: bool = False) -> float:
-    """Parse a moment: an age (``12h``, ``7d``, ``2w``) or a date, with a time or without.
+    """Parse a time: an age (``12h``, ``7d``, ``2w``) or a date, with a time or without.
 
     Args:
-        text: what the user wrote; a date is one of this place.
-        end: whether a date without a time means its end.
+        text: the value; a date is local.
+        end: whether a date without a time is the end of the day.
 
     Raises:
         ArgumentTypeError: it is neither.
@@ -134,19 +132,19 @@ def moment(text: str, *, end: bool = False) -> float:
     if age:
         return time() - float(age[1]) * _SECONDS[age[2]]
     try:
-        found = datetime.fromisoformat(text)
+        parsed = datetime.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(
             f"expected a date (2026-11-21, 2026-11-21T09:15) or an age (90m, 12h, 7d, 2w), found "
             f"{text!r}"
         ) from None
     if end and len(text) <= len("2026-11-21"):
-        found = found.replace(hour=23, minute=59, second=59, microsecond=999_999)
-    return found.timestamp()
+        parsed = parsed.replace(hour=23, minute=59, second=59, microsecond=999_999)
+    return parsed.timestamp()
 
 
 def until(text: str) -> float:
-    """Parse a moment that ends a time: a date means all of that day."""
+    """Parse the end of a period: a date includes its whole day."""
     return moment(text, end=True)
 
 
@@ -154,7 +152,7 @@ def commit(text: str) -> str:
     """Parse the beginning of a commit.
 
     Raises:
-        ArgumentTypeError: it is none, or too short to mean one.
+        ArgumentTypeError: it is not hexadecimal, or too short.
     """
     if not re.fullmatch(r"[0-9a-f]+", text.lower()) or len(text) < _COMMIT:
         raise argparse.ArgumentTypeError(

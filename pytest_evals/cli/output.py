@@ -18,7 +18,7 @@ from pytest_evals.ground.plain_text import neutral, paint, table, use_color
 
 
 def say(text: str = "") -> None:
-    """Print a harmless text, whatever the terminal's encoding."""
+    """Print an escaped text in the terminal's encoding."""
     encoding = sys.stdout.encoding or "utf-8"
     print(text.encode(encoding, "backslashreplace").decode(encoding))  # noqa: T201
 
@@ -29,49 +29,49 @@ def say_json(value: Any) -> None:
 
 
 def color(text: str, *styles: str) -> str:
-    """Colour a harmless text where the output wants colours."""
+    """Colour an escaped text if the output shows colours."""
     return paint(text, *styles, on=use_color(sys.stdout, os.environ))
 
 
 def width() -> int | None:
-    """Return how wide the terminal is; None where the output is no terminal."""
+    """Return the width of the terminal; None if the output is not a terminal."""
     return get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """What is printed on."""
+    """The terminal or file that a command prints to."""
 
     color: bool
-    """Whether colours are wanted."""
+    """Whether colours are shown."""
     width: int | None
-    """Columns of the terminal, or of ``$COLUMNS`` where that is exported; else None: no limit."""
+    """Columns of the terminal, or ``$COLUMNS`` if exported; else None: no limit."""
 
     @classmethod
     def of(cls, args: argparse.Namespace) -> "Paper":
-        """Return what a command line prints on."""
-        wanted = getattr(args, "color", "auto")
-        color = use_color(sys.stdout, os.environ) if wanted == "auto" else wanted == "always"
+        """Return the output of a command line."""
+        mode = getattr(args, "color", "auto")
+        color = use_color(sys.stdout, os.environ) if mode == "auto" else mode == "always"
         wide = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal()
         width = get_terminal_size().columns if wide else None
         return cls(color, width)
 
     def paint(self, text: str, *styles: str) -> str:
-        """Colour a harmless text."""
+        """Colour an escaped text."""
         return paint(text, *styles, on=self.color)
 
     def say(self, text: str = "", *styles: str) -> None:
-        """Print a line, made harmless."""
+        """Escape and print a line."""
         say(self.paint(neutral(text, lines=False), *styles))
 
     def sentence(self, text: str, *styles: str, indent: int = 0, first: str = "") -> None:
-        """Print a sentence over as many lines as it takes.
+        """Print a sentence, wrapped to the width.
 
         Args:
             text: the sentence.
             styles: its colours.
             indent: spaces before each line.
-            first: what stands in these spaces on the first line.
+            first: the text in the indentation of the first line.
         """
         room = 10_000 if self.width is None else max(24, self.width - indent)
         text = neutral(text, lines=False)
@@ -86,7 +86,7 @@ class Paper:
             say(self.paint(line, "bold") if not i else line)
 
     def changed(self, parts: Sequence[Part]) -> str:
-        """Return a text with what was taken out and what was put in."""
+        """Return a text with its removed and added parts marked."""
         return "".join(
             text
             if mark == " "

@@ -1,4 +1,4 @@
-"""The store that a command line means: its file, and the project it belongs to."""
+"""The store of a command line: its file, and the project that it belongs to."""
 
 import argparse
 import os
@@ -13,25 +13,25 @@ STORE = Path(".evals") / "evals.sqlite"
 
 
 def store_path(given: Path | None) -> Path:
-    """Return the store's file: the one given, the environment's, or the nearest one there is.
+    """Return the store's file: the given one, the environment's, or the nearest one.
 
-    Where there is none, the place where it would be made, for the message.
+    Without any of them it is the path where a session makes one.
     """
     named = given or os.environ.get("PYTEST_EVALS_STORE")
     if named:
         return Path(named)
-    here = Path.cwd()
-    for folder in (here, *here.parents):
+    current = Path.cwd()
+    for folder in (current, *current.parents):
         if (folder / STORE).is_file():
             return folder / STORE
-    return here / STORE
+    return current / STORE
 
 
 def open_runs(args: argparse.Namespace, *, write: bool = False) -> "SqliteRunStore":
-    """Open the store that a command line means; it is never made here.
+    """Open the store of a command line; a missing store is not created.
 
     Raises:
-        StoreError: there is none, or it cannot be used.
+        StoreError: there is no store, or it cannot be opened.
     """
     from pytest_evals.storage.sqlite import SqliteRunStore
 
@@ -39,5 +39,5 @@ def open_runs(args: argparse.Namespace, *, write: bool = False) -> "SqliteRunSto
 
 
 def rootdir_of(store: Path) -> Path:
-    """Return where a session with this store had its rootdir: above ``.evals``, else here."""
+    """Return the rootdir of sessions with this store: above ``.evals``, else the current folder."""
     return store.resolve().parent.parent if store.parent.name == ".evals" else Path.cwd()

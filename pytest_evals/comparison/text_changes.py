@@ -14,28 +14,28 @@ _ALIKE = 0.4
 _CONTEXT = 32
 _MOST_LINES = 16
 Part = tuple[str, str]
-"""A piece of a changed text: a space (it stayed), ``-`` (taken out) or ``+`` (put in); the text."""
+"""A part of a changed text: a mark (space: unchanged, ``-`` removed, ``+`` added), and text."""
 
 
 def words_changed(before: str, now: str) -> list[Part]:
-    """Return how one line became another, word by word; long stretches that stayed are cut.
+    """Return how one line became another, word by word; long unchanged parts are shortened.
 
     Args:
-        before: the text before; it is made harmless and set on one line.
-        now: the text now.
+        before: the old text; it is escaped and joined to one line.
+        now: the new text.
     """
-    one, two = (_words(text) for text in (before, now))
-    matcher = SequenceMatcher(None, one, two, autojunk=False)
-    same = (one[i] for a, _, n in matcher.get_matching_blocks() for i in range(a, a + n))
-    words = max(sum(not word.isspace() for word in side) for side in (one, two))
+    words_before, words_now = (_words(text) for text in (before, now))
+    matcher = SequenceMatcher(None, words_before, words_now, autojunk=False)
+    same = (words_before[i] for a, _, n in matcher.get_matching_blocks() for i in range(a, a + n))
+    words = max(sum(not word.isspace() for word in side) for side in (words_before, words_now))
     if sum(not word.isspace() for word in same) < _ALIKE * words:
-        old, new = (shorten("".join(side), _MOST_SHOWN) for side in (one, two))
+        old, new = (shorten("".join(side), _MOST_SHOWN) for side in (words_before, words_now))
         return [part for part in (("-", old), (" ", " "), ("+", new)) if part[1]]
     parts: list[Part] = []
-    for kind, a, b, c, d in matcher.get_opcodes():
-        old, new = "".join(one[a:b]), "".join(two[c:d])
-        if kind == "equal":
-            last = b == len(one) and d == len(two)
+    for operation, a, b, c, d in matcher.get_opcodes():
+        old, new = "".join(words_before[a:b]), "".join(words_now[c:d])
+        if operation == "equal":
+            last = b == len(words_before) and d == len(words_now)
             parts.append((" ", _cut(old, start=not (a or c), end=last)))
             continue
         parts += [("-", old)] if old else []
@@ -48,7 +48,7 @@ def _words(text: str) -> list[str]:
 
 
 def _cut(text: str, *, start: bool, end: bool) -> str:
-    """Cut what stayed the same to what stands beside a change."""
+    """Shorten an unchanged part to what is next to a change."""
     if len(text) <= 2 * _CONTEXT + 5:
         return text
     head = "" if start else text[:_CONTEXT]
@@ -56,10 +56,12 @@ def _cut(text: str, *, start: bool, end: bool) -> str:
 
 
 def lines_changed(before: str, now: str) -> Iterator[Part]:
-    """Yield how a text of several lines became another: the changed lines and one around them."""
-    one, two = (neutral(text).expandtabs(4).split("\n") for text in (before, now))
+    """Yield the changed lines of a text of several lines, with one line of context."""
+    lines_before, lines_now = (neutral(text).expandtabs(4).split("\n") for text in (before, now))
     changed = [
-        line for line in unified_diff(one, two, n=1, lineterm="") if not line.startswith("@@")
+        line
+        for line in unified_diff(lines_before, lines_now, n=1, lineterm="")
+        if not line.startswith("@@")
     ][2:]
     for line in changed[:_MOST_LINES]:
         yield line[0], line[1:]

@@ -80,7 +80,7 @@ def _flow(value: Any) -> str:
 
 
 def _scalar(text: str) -> str:
-    """Write a text, bare only where nobody can take it for anything else."""
+    """Write a text, unquoted only if no YAML reader can take it for something else."""
     if _PLAIN.fullmatch(text) and text.lower() not in _WORDS and len(text) < 200:
         return text
     quoted = json.dumps(text, ensure_ascii=False)
@@ -147,5 +147,5 @@ def _dash(document: Document, lines: list[str]) -> int | None:
     """Return how far the dashes of the cases are indented; None where they are none."""
     at = document.where(("cases", 0)).line
     key = document.where(("cases",), key=True).line
-    found = re.match(r"( *)- ", lines[at - 1]) if at > key else None
-    return None if found is None else len(found[1])
+    dash = re.match(r"( *)- ", lines[at - 1]) if at > key else None
+    return None if dash is None else len(dash[1])

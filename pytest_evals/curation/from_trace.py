@@ -75,7 +75,7 @@ def of_thread(name: str, traces: Sequence[OtlpTrace], *, trace: bool = False) ->
         trace: whether the spans are kept in the script.
     """
     made = CaseDraft()
-    turns = [_turn(one, kept=trace) for one in traces]
+    turns = [_turn(otlp_trace, kept=trace) for otlp_trace in traces]
     for number, turn in enumerate(turns, start=1):
         at = f"turn {number}: " if len(turns) > 1 else ""
         made.lost += [f"{at}{reason}" for reason in turn.lost]
@@ -83,7 +83,9 @@ def of_thread(name: str, traces: Sequence[OtlpTrace], *, trace: bool = False) ->
     asked = next((turn.asked[-1].text for turn in turns if turn.asked), "") or name
     made.case = {"id": slug(asked), **question}
     models = sorted({turn.model for turn in turns if turn.model})
-    made.case["metadata"] = {"curated_from": f"trace {', '.join(one.id for one in traces)}"}
+    made.case["metadata"] = {
+        "curated_from": f"trace {', '.join(otlp_trace.id for otlp_trace in traces)}"
+    }
     if models:
         made.case["metadata"]["recorded_models"] = models
     made.case["script"] = [event for turn in turns for event in turn.events]
@@ -102,8 +104,8 @@ def _question(turns: Sequence[_Turn], lost: list[str]) -> dict[str, Any]:
         lost.append(f"the last message before the answer is not the user's: {turn.asked[-1].role}")
     if len(turn.asked) == 1:
         return {"input": turn.asked[0].text}
-    told = [message.model_dump(mode="json", exclude_defaults=True) for message in turn.asked]
-    return {"input": told}
+    messages = [message.model_dump(mode="json", exclude_defaults=True) for message in turn.asked]
+    return {"input": messages}
 
 
 def _turn(trace: OtlpTrace, *, kept: bool) -> _Turn:
@@ -131,22 +133,22 @@ def _turn(trace: OtlpTrace, *, kept: bool) -> _Turn:
 
 def _has_remote_parent(spans: Sequence[Span]) -> bool:
     """Whether all is right but for one parent above everything, in a service that is not ours."""
-    known = {span.id for span in spans}
-    top = {span.parent for span in spans if span.parent not in known}
+    ids = {span.id for span in spans}
+    top = {span.parent for span in spans if span.parent not in ids}
     mended = [s.model_copy(update={"parent": None}) if s.parent in top else s for s in spans]
     return len(top) == 1 and top != {None} and not problems(mended)
 
 
 def _model_calls(tree: Tree) -> list[Span]:
     """Return the model calls in order, each once: the innermost span of it that has content."""
-    found: dict[int, Span] = {}
+    calls: dict[int, Span] = {}
     for span in tree.spans:
         if span.kind != "llm_call" or any(s.kind == "llm_call" for s in tree.below(span)):
             continue
         around = [span, *(s for s in tree.above(span) if s.kind == "llm_call")]
-        told = next((s for s in around if outputs_of(s) is not None), span)
-        found[id(told)] = told
-    return list(found.values())
+        innermost = next((s for s in around if outputs_of(s) is not None), span)
+        calls[id(innermost)] = innermost
+    return list(calls.values())
 
 
 def _read_question(turn: _Turn, call: Span) -> None:
@@ -165,8 +167,12 @@ def _answer(turn: _Turn, tree: Tree, call: Span, *, trace: bool) -> Event:
     """Return the event that ends the turn."""
     content = outputs_of(call)
     if call.error is not None and content is None:
-        kind = str(call.attributes.get("error.type", ""))
-        return {"kind": "error", "error_type": error_type(kind, call.error), "message": call.error}
+        error_name = str(call.attributes.get("error.type", ""))
+        return {
+            "kind": "error",
+            "error_type": error_type(error_name, call.error),
+            "message": call.error,
+        }
     text, finish_reason = "", None
     if content is None:
         turn.lost.append(f"span {call.name!r} {NO_CONTENT}")
@@ -210,8 +216,8 @@ def _tools(tree: Tree, calls: Sequence[Span], lost: list[str]) -> Iterator[Event
             s.kind == "tool_call" and tool_name(s) == tool_name(span) for s in tree.below(span)
         )
     ]
-    told = {call.id: call for call in asked if call.id}
-    made = [_completed(tool_call(span), span, told, lost) for span in spans] or asked
+    by_id = {call.id: call for call in asked if call.id}
+    made = [_completed(tool_call(span), span, by_id, lost) for span in spans] or asked
     for call in made:
         if not call.captured and call.id in results:
             call = call.model_copy(update={"result": results[call.id], "captured": True})  # noqa: PLW2901
@@ -220,18 +226,18 @@ def _tools(tree: Tree, calls: Sequence[Span], lost: list[str]) -> Iterator[Event
         yield called(call, "", lost)
 
 
-def _completed(call: ToolCall, span: Span, told: dict[str, ToolCall], lost: list[str]) -> ToolCall:
+def _completed(call: ToolCall, span: Span, by_id: dict[str, ToolCall], lost: list[str]) -> ToolCall:
     """Return a call with the arguments that the model asked for, where its span has none."""
     if arguments_captured(span):
         return call
-    same = told.get(call.id or "")
+    same = by_id.get(call.id or "")
     if same is None:
         lost.append(f"what the tool {call.name} was called with was not recorded")
         return call
     return call.model_copy(update={"arguments": same.arguments})
 
 
-def error_type(kind: str, message: str) -> str:
+def error_type(error_name: str, message: str) -> str:
     """Return the script's word for a recorded error."""
-    told = f"{kind} {message}".lower()
-    return next((name for marks, name in _ERRORS if any(m in told for m in marks)), "provider")
+    text = f"{error_name} {message}".lower()
+    return next((name for marks, name in _ERRORS if any(m in text for m in marks)), "provider")

@@ -63,12 +63,12 @@ def _asked(answers: Sequence[Exchange], lost: list[str]) -> dict[str, Any]:
     """Return what was asked: an input, or the turns of a conversation."""
     first = answers[0].request
     if first.turns == 1:
-        told = first.input
-        if told is None:
-            told = [m.model_dump(mode="json", exclude_defaults=True) for m in first.messages]
-        if told in (None, []):
+        value = first.input
+        if value is None:
+            value = [m.model_dump(mode="json", exclude_defaults=True) for m in first.messages]
+        if value in (None, []):
             lost.append("the record does not hold what was asked")
-        return {"input": told}
+        return {"input": value}
     turns = [exchange.request.input for exchange in answers]
     if len(turns) < first.turns and answers[-1].response is not None:
         lost.append(f"{len(turns)} of {first.turns} turns were recorded")
@@ -82,11 +82,11 @@ def _events(exchange: Exchange, at: str, made: CaseDraft, *, trace: bool) -> Ite
     response = exchange.response
     if response is None:
         error = exchange.error
-        kind = "none" if error is None else error.type
-        if error is None or kind not in get_args(ScriptErrorType):
-            made.lost.append(f"{at}there is no answer ({kind}), and no script can play that")
+        error_name = "none" if error is None else error.type
+        if error is None or error_name not in get_args(ScriptErrorType):
+            made.lost.append(f"{at}there is no answer ({error_name}), and no script can play that")
             return
-        yield {"kind": "error", "error_type": kind, "message": error.message}
+        yield {"kind": "error", "error_type": error_name, "message": error.message}
         return
     made.lost.extend(f"{at}{fault}" for fault in response.faults)
     for call in response.tool_calls:

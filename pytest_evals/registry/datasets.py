@@ -12,15 +12,14 @@ _ROOT_MARKS = ("pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.
 def find_root(path: Path) -> Path:
     """Return the nearest folder above a file with a pytest configuration or a repository.
 
-    Where there is none it is the working directory, if the file lies below it, or else the file's
-    own folder.
+    Without one it is the working directory if the file is below it, else the file's folder.
     """
     folder = path.absolute().parent
     for candidate in (folder, *folder.parents):
         if any((candidate / mark).exists() for mark in _ROOT_MARKS):
             return candidate
-    here = Path.cwd()
-    return here if folder.is_relative_to(here) else folder
+    current = Path.cwd()
+    return current if folder.is_relative_to(current) else folder
 
 
 def load_dataset(path: Path, checker: Checker, *, rootdir: Path | None = None) -> Dataset:

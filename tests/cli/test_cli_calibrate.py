@@ -122,9 +122,9 @@ def test_a_judge_that_disagrees_is_not(project, calibrate):
     status, out, err = calibrate()
     assert status == 1
     assert "NOT CERTIFIED: precision is 0.714, required: at least 0.8; 2 of 7 answers" in out
-    assert "dangerous    2 of 7 answers that people fail were passed" in out
+    assert "false passes 2 of 7 answers that people failed" in out
     assert "1 of high risk\n             two, x\n" in out
-    assert "advisory: shown, without a vote" in err
+    assert "advisory: shown, but not counted" in err
 
 
 def test_answers_that_cannot_be_judged_are_counted(project, calibrate):

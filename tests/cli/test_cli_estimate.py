@@ -86,7 +86,7 @@ def test_by_lengths(estimate):
         f"  m: 15 calls, {LENGTHS} and at most 1,500 of answers, at most $0.0031 {BY}",
         f"  free: 15 calls, {LENGTHS} {BY}",
         "  said: no calls, its answers are recorded",
-        "what all of it costs is unknown: free",
+        "the total cost is unknown: free",
     ])  # fmt: skip
 
 
@@ -152,7 +152,7 @@ def test_several_datasets_and_a_model_of_no_dataset(estimate):
         (("gone.yaml",), "gone.yaml", 1),
         (("d.yaml", "--model", "opena:x"), "--model opena:x: d.yaml has no such model", 1),
         (("d.yaml", "--max-cost", "lots"), "expected an amount, 0 or more, found 'lots'", 4),
-        (("d.yaml", "--samples", "0"), "--samples 0: a case is asked at least once", 4),
+        (("d.yaml", "--samples", "0"), "--samples 0: a case needs at least one sample", 4),
         ((), "the following arguments are required: DATASET", 4),
     ],
 )

@@ -179,7 +179,7 @@ def test_nothing_of_a_refused_bundle_is_stored(bundle, other, cli):
         ([("bundle", {"format": 1}), ("trial", {})], ":2: expected the line `run`, found 'trial'"),
         (
             [("bundle", {"format": 1}), ("run", {"id": "../../x", "started_at": 1.0})],
-            ":2: '../../x' is no run's id",
+            ":2: '../../x' is not a run id",
         ),
         (
             [("bundle", {"format": 1}), ("run", {"id": "a", "started_at": 1.0})],
@@ -204,9 +204,9 @@ def test_what_no_version_of_ours_writes_is_refused(tmp_path, cli, other, lines, 
     [
         (b"", ":1: the bundle ends before its last line"),
         (b"SQLite format 3\0", ":1: this is a store, not a bundle; write one with"),
-        (b'{"schema": 1}', ":1: this is no bundle; `pytest-evals export RUN -o run.jsonl`"),
-        (b"\xff\xfe\n", ":1: this is no bundle"),
-        (b"[" * 5000, ":1: this is no bundle"),
+        (b'{"schema": 1}', ":1: this is not a bundle; `pytest-evals export RUN -o run.jsonl`"),
+        (b"\xff\xfe\n", ":1: this is not a bundle"),
+        (b"[" * 5000, ":1: this is not a bundle"),
     ],
 )
 def test_other_files_are_refused(tmp_path, cli, other, text, why):

@@ -84,7 +84,7 @@ def test_a_trial(command) -> None:
             "1 failed attempt"
         ),
         "",
-        "question",
+        "input",
         "    How long do I have?",
         "    attempt 1 failed: rate_limit (HTTP 429): slow down",
         "",
@@ -92,7 +92,7 @@ def test_a_trial(command) -> None:
         "    answer of late",
         "",
         "scores",
-        "    FAIL  contains (bar: 30 days)",
+        "    FAIL  contains (required: 30 days)",
         r"          no \x1b[31mred\x1b[0m \u202ewords",
         "    ERROR judge: could not score",
         "          no verdict",

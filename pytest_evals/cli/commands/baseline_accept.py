@@ -36,7 +36,7 @@ class BaselineAcceptCommand:
         parser.add_argument(
             "--reset",
             action="store_true",
-            help="begin anew: the lines of what ran hold this run alone",
+            help="replace the lines of what ran, instead of adding this run to them",
         )
         add_output(parser)
 

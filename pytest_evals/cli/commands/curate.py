@@ -1,4 +1,4 @@
-"""``pytest-evals curate``: a case, with the script that replays it, of what once happened."""
+"""``pytest-evals curate``: a case, with the script that replays it, from a trial or a trace."""
 
 import argparse
 import json
@@ -27,7 +27,7 @@ A case is made only if it plays back what happened: it is loaded and run under
 when content capture was off, arguments or results of tools, images) is named,
 and the case is refused.
 
-exit status: 0, or 1 where a case was refused or nothing is found; 4 for usage."""
+exit status: 0, or 1 if a case was refused or nothing matches; 4 for usage."""
 
 
 class CurateCommand:
@@ -89,13 +89,13 @@ class CurateCommand:
         add_store(parser)
 
     def run(self, args: argparse.Namespace) -> int:
-        """Make the cases; 1 where one is refused."""
+        """Make the cases; 1 if one is refused."""
         from pytest_evals.ground.errors import DatasetError, EvalsError
         from pytest_evals.ground.plain_text import neutral
 
         _check_usage(args)
         status, wrote = 0, 0
-        for number, made in enumerate(_made(args)):
+        for number, made in enumerate(_drafts(args)):
             name = made.case.get("metadata", {}).get("curated_from", f"case {number + 1}")
             if args.id is not None and number:
                 made.lost.append(
@@ -113,11 +113,7 @@ class CurateCommand:
             if reasons:
                 status = 1
                 note(f"refused: {name}")
-            if any(
-                mark in reason
-                for reason in reasons
-                for mark in ("asserts nothing", "has no assertions")
-            ):
+            if reasons and not (made.lost or args.scorers or args.tools):
                 reasons.append("add --assert 'contains: …', or --tools for its tool calls")
             for line in [*reasons, *(f"note: {text}" for text in made.notes if not reasons)]:
                 note(f"  - {line}" if reasons else line)
@@ -128,7 +124,7 @@ class CurateCommand:
 
 
 def _check_usage(args: argparse.Namespace) -> None:
-    """Refuse what cannot be meant.
+    """Check the combination of arguments.
 
     Raises:
         SettingsError: neither or both of a trial and a file are named.
@@ -143,8 +139,8 @@ def _check_usage(args: argparse.Namespace) -> None:
         raise SettingsError("--trace belongs to --otlp")
 
 
-def _made(args: argparse.Namespace) -> "Iterator[CaseDraft]":
-    """Yield the cases that are asked for, not checked yet."""
+def _drafts(args: argparse.Namespace) -> "Iterator[CaseDraft]":
+    """Yield the drafted cases, not checked yet."""
     from pytest_evals.archive.trial_lookup import find_trial
 
     if args.otlp is not None:
@@ -154,9 +150,9 @@ def _made(args: argparse.Namespace) -> "Iterator[CaseDraft]":
 
     store = open_runs(args)
     try:
-        found = store.run(args.run_id)
-        name = find_trial(args.trial, [row.trial for row in store.rows(found.id)], found.id)
-        yield of_trial(store.attempts(found.id, name)[-1], found.id, trace=args.with_trace)
+        run = store.run(args.run_id)
+        name = find_trial(args.trial, [row.trial for row in store.rows(run.id)], run.id)
+        yield of_trial(store.attempts(run.id, name)[-1], run.id, trace=args.with_trace)
     finally:
         store.close()
 
@@ -165,7 +161,7 @@ def _of_file(args: argparse.Namespace) -> "Iterator[CaseDraft]":
     """Yield a case of each conversation in a file.
 
     Raises:
-        SettingsError: it cannot be read, or has no such trace.
+        SettingsError: the file cannot be read, or has no such trace.
     """
     from pytest_evals.curation.from_trace import of_thread, threads_of
     from pytest_evals.ground.errors import SettingsError
@@ -174,31 +170,31 @@ def _of_file(args: argparse.Namespace) -> "Iterator[CaseDraft]":
     try:
         traces = read_text(args.otlp.read_bytes().decode("utf-8-sig"))
     except (OSError, UnicodeDecodeError, OtlpError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise SettingsError(f"{args.otlp}: {why}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise SettingsError(f"{args.otlp}: {reason}") from None
     threads = threads_of(traces)
-    wanted = (args.trace or "").lower()
+    prefix = (args.trace or "").lower()
     chosen = [
-        (name, found)
-        for name, found in threads
-        if name.lower().startswith(wanted) or any(t.id.startswith(wanted) for t in found)
+        (name, traces_of_thread)
+        for name, traces_of_thread in threads
+        if name.lower().startswith(prefix) or any(t.id.startswith(prefix) for t in traces_of_thread)
     ]
     if not chosen:
         names = ", ".join(name for name, _ in threads[:5]) or "none"
-        wish = f"no trace begins with {args.trace!r}" if args.trace else "it holds no trace"
-        raise SettingsError(f"{args.otlp}: {wish}; it has {len(threads)}: {names}")
+        problem = f"no trace begins with {args.trace!r}" if args.trace else "it holds no trace"
+        raise SettingsError(f"{args.otlp}: {problem}; it has {len(threads)}: {names}")
     if args.trace and len(chosen) > 1:
         names = ", ".join(name for name, _ in chosen[:5])
-        raise SettingsError(f"{args.trace!r} begins {len(chosen)} traces: {names}; write more")
-    for name, found in chosen:
-        yield of_thread(name, found, trace=args.with_trace)
+        raise SettingsError(" begins ")
+    for name, traces_of_thread in chosen:
+        yield of_thread(name, traces_of_thread, trace=args.with_trace)
 
 
 def _write(made: "CaseDraft", args: argparse.Namespace) -> None:
-    """Complete a case, play it, and print or keep it.
+    """Complete a case, replay it, and print or write it.
 
     Raises:
-        EvalsError: it asserts nothing, does not load, or does not pass.
+        EvalsError: it has no assertions, does not load, or does not pass.
     """
     from pytest_evals.cli.redaction import environment_redactor
     from pytest_evals.curation.assertions import complete_case
@@ -220,8 +216,8 @@ def _write(made: "CaseDraft", args: argparse.Namespace) -> None:
     if path is None:
         text = dataset_text(case, "curated")
         _print_notes(check_by_replay(text, Path.cwd() / "curated.evals.yaml", case, registry))
-        told = [json_line(case)] if args.json else item_lines(case, 2)
-        for line in told:
+        lines = [json_line(case)] if args.json else item_lines(case, 2)
+        for line in lines:
             say(line if args.json else neutral(line))
         return
     try:
@@ -242,7 +238,7 @@ def _print_notes(notes: "Sequence[str]") -> None:
 
 
 def note(text: str) -> None:
-    """Say something beside the output, harmless."""
+    """Print an escaped text to the error output."""
     from pytest_evals.ground.plain_text import neutral
 
-    print(neutral(text, lines=False), file=sys.stderr)  # noqa: T201 - the command's own voice
+    print(neutral(text, lines=False), file=sys.stderr)  # noqa: T201 - error output

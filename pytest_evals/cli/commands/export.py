@@ -150,7 +150,8 @@ def _bundle(args: argparse.Namespace) -> int:
     store = open_runs(args)
     answers = SqliteResponseStore(store.path, write=False) if args.answers else None
     try:
-        run, redactor = store.run(args.run_id), environment_redactor(Registry.installed())
+        run = store.run(args.run_id)
+        redactor = environment_redactor(Registry.installed())
         add_run_secrets(redactor, run)
         lines = encoded(stored_lines(store, run, answers), redactor)
         if args.output == "-":

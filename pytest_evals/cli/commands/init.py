@@ -26,10 +26,10 @@ examples:
   pytest-evals init
   pytest-evals init my-project --no-workflow
 
-Nothing that is there is changed, but for .gitignore, to which lines are added. The dataset's
-answers stand in it, so it needs no key and no network: `pytest --evals evals` passes at once.
+Existing files are not changed; only .gitignore gets lines added. The dataset holds its answers, so
+it needs no API key and no network: `pytest --evals evals` passes at once.
 
-exit status: 0, or 1 where something cannot be written; 4 for usage."""
+exit status: 0, or 1 if a file cannot be written; 4 for usage."""
 
 
 class InitCommand:
@@ -38,8 +38,8 @@ class InitCommand:
     name = "init"
     help = "write a first dataset, a workflow and .gitignore lines"
     description = (
-        "Begin: write a dataset that passes at once, a GitHub workflow that runs it on "
-        "every pull request, and the lines of .gitignore that keep stores out of git."
+        "Write a dataset that passes at once, a GitHub workflow that runs it on every pull "
+        "request, and the lines of .gitignore that keep stores out of git."
     )
     epilog = _EPILOG
 
@@ -51,7 +51,7 @@ class InitCommand:
             type=Path,
             default=Path(),
             metavar="FOLDER",
-            help="the project's folder; by default this one",
+            help="the project's folder; by default the current one",
         )
         parser.add_argument(
             "--no-workflow", action="store_true", help="write nothing below .github"
@@ -62,35 +62,35 @@ class InitCommand:
         """Write the files."""
         from pytest_evals.ground.errors import EvalsError
 
-        wanted = [name for name in _FILES if not (args.no_workflow and name.startswith(".github"))]
+        names = [name for name in _FILES if not (args.no_workflow and name.startswith(".github"))]
         try:
-            done = [_written(args.folder, name) for name in wanted]
-            done.append(_ignored(args.folder))
+            done = [_write_starter(args.folder, name) for name in names]
+            done.append(_extend_gitignore(args.folder))
         except OSError as error:
             raise EvalsError(
-                f"{error.filename or args.folder}: cannot be written: {error.strerror}; what was "
-                "written before it stays"
+                f"{error.filename or args.folder}: cannot be written: {error.strerror}; files "
+                "written before stay"
             ) from None
         if args.json:
-            files = [{"path": one.path, "what": one.what} for one in done]
+            files = [{"path": file.path, "what": file.what} for file in done]
             say_json({"schema": 1, "folder": str(args.folder), "files": files, "next": _next(args)})
         else:
-            _tell(args, done)
+            _print(args, done)
         return 0
 
 
 @dataclass(frozen=True, slots=True)
-class _Done:
-    """What became of one file."""
+class _FileChange:
+    """What happened to one file."""
 
     path: str
-    """From the project's folder."""
+    """Relative to the project's folder."""
     what: str
     """``written``, ``added to`` or ``left as it is``."""
 
 
-def _written(folder: Path, name: str) -> _Done:
-    """Write a file that is not there.
+def _write_starter(folder: Path, name: str) -> _FileChange:
+    """Write a file unless it exists.
 
     Raises:
         OSError: it cannot be written.
@@ -100,52 +100,52 @@ def _written(folder: Path, name: str) -> _Done:
     text = files("pytest_evals.cli").joinpath("starter", _FILES[name]).read_text(encoding="utf-8")
     path = folder / name
     if path.exists() or path.is_symlink():
-        return _Done(name, "left as it is")
+        return _FileChange(name, "left as it is")
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("x", encoding="utf-8", newline="\n") as file:
         file.write(text)
-    return _Done(name, "written")
+    return _FileChange(name, "written")
 
 
-def _ignored(folder: Path) -> _Done:
-    """Add to .gitignore the lines that it lacks.
+def _extend_gitignore(folder: Path) -> _FileChange:
+    """Add the missing lines to .gitignore.
 
     Raises:
         OSError: it cannot be read or written.
     """
     path = folder / ".gitignore"
-    there = path.is_file() or path.is_dir()
-    # Bytes that are no text are kept: only what is added is ours.
-    old = path.read_bytes() if there else b""
-    known = {line.strip().strip(b"/") for line in old.splitlines()}
-    lacking = [line for line in _IGNORED if line.strip("/").encode() not in known]
-    if not lacking:
-        return _Done(".gitignore", "left as it is")
-    begun = b"" if not old or old.endswith(b"\n") else b"\n"
+    exists = path.is_file() or path.is_dir()
+    # The file is read as bytes, because it need not be valid text.
+    old = path.read_bytes() if exists else b""
+    present = {line.strip().strip(b"/") for line in old.splitlines()}
+    missing = [line for line in _IGNORED if line.strip("/").encode() not in present]
+    if not missing:
+        return _FileChange(".gitignore", "left as it is")
+    newline = b"" if not old or old.endswith(b"\n") else b"\n"
     with path.open("ab") as file:
-        file.write(begun + "".join(f"{line}\n" for line in lacking).encode())
-    return _Done(".gitignore", "added to" if there else "written")
+        file.write(newline + "".join(f"{line}\n" for line in missing).encode())
+    return _FileChange(".gitignore", "added to" if exists else "written")
 
 
 def _next(args: argparse.Namespace) -> list[str]:
-    """Return the commands to go on with."""
+    """Return the commands to run next."""
     import shlex
 
-    here = args.folder.resolve() == Path.cwd()
-    into = [] if here else [f"cd {shlex.quote(str(args.folder))}"]
+    is_current = args.folder.resolve() == Path.cwd()
+    into = [] if is_current else [f"cd {shlex.quote(str(args.folder))}"]
     return [*into, "pytest --evals evals", "pytest-evals show latest"]
 
 
-def _tell(args: argparse.Namespace, done: "Sequence[_Done]") -> None:
-    """Print what was done, and what to do next."""
+def _print(args: argparse.Namespace, done: "Sequence[_FileChange]") -> None:
+    """Print the changes, and what to do next."""
     paper = Paper.of(args)
-    for one in done:
-        paper.say(f"{one.path}: {one.what}", *(() if one.what == "written" else ("dim",)))
+    for file in done:
+        paper.say(f"{file.path}: {file.what}", *(() if file.what == "written" else ("dim",)))
     paper.say()
     paper.say("Next:", "bold")
     for command in _next(args):
         paper.say(f"  {command}")
     paper.sentence(
-        f"Then put your own questions into {_DATASET}, and in the place of `bot` who is to answer "
-        "them; the comments in it say how."
+        f"Then write your own cases into {_DATASET}, and replace `bot` with your model or app; "
+        "its comments say how."
     )

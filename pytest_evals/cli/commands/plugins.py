@@ -42,14 +42,12 @@ def _text(brought: dict[str, dict[str, list[str]]]) -> str:
 
     from pytest_evals.ground.plain_text import neutral
 
-    wide = max(len(kind) for kinds in brought.values() for kind in kinds)
+    wide = max(len(family) for families in brought.values() for family in families)
     lines: list[str] = []
-    for plugin, kinds in brought.items():
+    for plugin, families in brought.items():
         lines.append(neutral(plugin))
-        for kind, names in kinds.items():
-            head = f"  {kind:{wide}}  "
-            names_told = ", ".join(sorted(names))
-            lines.append(
-                fill(names_told, 80, initial_indent=head, subsequent_indent=" " * len(head))
-            )
+        for family, names in families.items():
+            head = f"  {family:{wide}}  "
+            members = ", ".join(sorted(names))
+            lines.append(fill(members, 80, initial_indent=head, subsequent_indent=" " * len(head)))
     return "\n".join(lines)
