@@ -4,10 +4,9 @@ Every object receives its collaborators from its constructor; none looks another
 """
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from time import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -45,8 +44,6 @@ from pytest_evals.session.tables import TrialTables
 if TYPE_CHECKING:
     from pytest_evals.plugin.bridges.xdist import Controller
     from pytest_evals.session.verdicts import SessionVerdicts
-
-T = TypeVar("T")
 
 HOST = pytest.StashKey["Host"]()
 """The open session, on the config's stash, until `end` closes it."""
@@ -123,7 +120,7 @@ def _begin_main(config: pytest.Config, session: Session) -> Host:
     recording = RunRecorder(session, ledger, [o for o in observers if o is not None])
     live = _make_live_line(config, session)
     _register_items(config, session, recording, latest=latest, live=live)
-    register = _registrar(config)
+    register = config.pluginmanager.register
     recorder = Recorder(
         config, recording, evaluation, notes=session.notes, latest=latest, reports=reports
     )
@@ -161,7 +158,7 @@ def _register_items(
     live: LiveLine | None = None,
 ) -> None:
     """Make and register the objects of every process that runs items."""
-    state, register = session.state, _registrar(config)
+    state, register = session.state, config.pluginmanager.register
     results = TrialResults(session.engines, live)
     reports = TrialReports(state, session.baselines, latest)
     services = ItemServices(state, session.plan, results, reports)
@@ -175,15 +172,6 @@ def _register_items(
         from pytest_evals.plugin.bridges.allure import Allure
 
         register(Allure(config, state.redactor), "evals-allure")
-
-
-def _registrar(config: pytest.Config) -> Callable[[object, str], object]:
-    """Return the function that registers a plugin object under a name, for ``-p no:NAME``."""
-
-    def register(plugin: object, name: str) -> object:
-        return config.pluginmanager.register(plugin, name)
-
-    return register
 
 
 def _make_reports(config: pytest.Config, state: SessionState) -> Reports | None:
