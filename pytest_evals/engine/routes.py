@@ -53,6 +53,8 @@ class ModelRoutes:
         self._routes: dict[str, Route] = {}
         self._hosts: dict[str, Limiter] = {}
         self._by_trial: dict[_TrialKey, Route] = {}
+        self._keyed: list[tuple[Dataset, Model]] = []
+        """The objects whose identity is in a key: while they live, no other object has it."""
         self._http: HttpClients | None = None
         self._recorder: CallRecorder | None = None
         self._session_limits = deps.share.process_limits("session", settings.concurrency)
@@ -68,6 +70,7 @@ class ModelRoutes:
         if route is None:
             model = trial.model if judge is None else self._judge_model(trial.dataset, judge)
             route = self._by_trial[trial_key] = self._shared_route(model, trial.dataset)
+            self._keyed.append((trial.dataset, trial.model))
         return route
 
     def _shared_route(self, model: Model, dataset: Dataset) -> Route:
