@@ -197,8 +197,8 @@ def _pass_k(group: TrialGroup, spec: MetricSpec, confidence: float) -> Estimate 
 def _nothing_scored(group: TrialGroup, scorer: str | None) -> Absent:
     if scorer is None or not any(group.scored):
         return Absent(f"none of {_trials(len(group.trials))} could be scored")
-    spoke = any(scorer in trial.names for trial in group.trials)
-    if spoke:
+    has_scores = any(scorer in trial.names for trial in group.trials)
+    if has_scores:
         return Absent(f"{scorer} gives no verdict; use mean({scorer})")
     failed = sum(scorer in trial.unscored for trial in group.trials)
     if failed:
@@ -215,11 +215,19 @@ def _of_trials(
 ) -> Estimate | Absent:
     if spec.kind == "completeness":
         scored = sum(map(len, group.scored))
-        whole = max(planned or 0, len(group.trials))
+        planned_trials = max(planned or 0, len(group.trials))
         cases = sum(map(bool, group.scored))
         reason = "it counts all planned trials, so there is no sampling error"
         return Estimate(
-            scored / whole, None, None, whole, max(1, cases), confidence, "none", 0, reason
+            scored / planned_trials,
+            None,
+            None,
+            planned_trials,
+            max(1, cases),
+            confidence,
+            "none",
+            0,
+            reason,
         )
     if spec.kind == "error_rate":
         return estimate_error_rate(group, confidence=confidence)

@@ -111,8 +111,8 @@ def _row(
     if renormalise and present:
         total = fsum(present.values())
         present = {name: share / total for name, share in present.items()}
-    whole = len(present) == len(shares) or (renormalise and bool(present))
-    mean = _weighted(scores, present, confidence) if whole else None
+    is_scored = len(present) == len(shares) or (renormalise and bool(present))
+    mean = _weighted(scores, present, confidence) if is_scored else None
     value = mean if isinstance(mean, Estimate) else None
     costs = {
         name: estimate_metric(group, parse_metric(text))
@@ -173,8 +173,8 @@ def _weighted(scores: Scores, shares: Mapping[str, float], confidence: float) ->
     """
     cases = sorted({case for name in shares for case in scores[name]})
     means = {name: {c: fmean(xs) for c, xs in scores[name].items()} for name in shares}
-    whole = all(len(means[name]) == len(cases) for name in shares)
-    if whole:
+    is_complete = all(len(means[name]) == len(cases) for name in shares)
+    if is_complete:
         values = [[fsum(share * means[name][case] for name, share in shares.items())]
                   for case in cases]  # fmt: skip
         inside = all(0 <= x <= 1 for per in means.values() for x in per.values())

@@ -103,8 +103,8 @@ class RunSummary:
         for score in result.scores:
             reason = _advisory_reason(score)
             if reason:
-                who = (result.dataset, score.name, reason)
-                self._advisory[who] = self._advisory.get(who, 0) + 1
+                key_of_score = (result.dataset, score.name, reason)
+                self._advisory[key_of_score] = self._advisory.get(key_of_score, 0) + 1
         not_run = result.outcome is Outcome.SKIPPED and not result.unneeded
         if not_run and not self.first_reason and result.error:
             self.first_reason = result.error.message

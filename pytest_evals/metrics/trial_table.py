@@ -85,12 +85,13 @@ class TrialTable:
         """
         if part is not None:
             return self.parts(model, part.key).get(part.value, {})
-        whole = self._whole(model)
+        all_cases = self._whole(model)
         if not self._beyond:
-            return whole
+            return all_cases
         if model not in self._fair:
             self._fair[model] = {
-                case: [trial for trial in cell if not trial.beyond] for case, cell in whole.items()
+                case: [trial for trial in cell if not trial.beyond]
+                for case, cell in all_cases.items()
             }
         return self._fair[model]
 

@@ -314,8 +314,8 @@ def diff_shape(diffs: list[Diff]) -> DiffShape | None:
 
 def report_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a report; it allows no other keys."""
-    whole = ReportShape.model_json_schema(mode="serialization", by_alias=True)
-    schemas: list[dict[str, Any]] = [whole, *whole["$defs"].values()]
+    report = ReportShape.model_json_schema(mode="serialization", by_alias=True)
+    schemas: list[dict[str, Any]] = [report, *report["$defs"].values()]
     for schema in schemas:
         if "properties" in schema:
             schema["required"] = list(schema["properties"])
@@ -326,4 +326,4 @@ def report_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"pytest-evals report, version {VERSION}",
     }
-    return {**head, **{key: value for key, value in whole.items() if key != "title"}}
+    return {**head, **{key: value for key, value in report.items() if key != "title"}}

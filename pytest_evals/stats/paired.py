@@ -262,19 +262,19 @@ def _breaks(
     answers = (confirmed or {}).get(row.name, {})
     flagged = _flagged(row)
     listed = {pair.case for pair in flagged}
-    back = {pair.case for pair in flagged if any(answers.get(pair.case, ())[:more])}
-    asked = {pair.case for pair in flagged if len(answers.get(pair.case, ())) >= more}
-    holding = [pair for pair in flagged if pair.case in asked - back]
-    p, rho = _break_p(row, rows, len(holding), more)
+    recovered = {pair.case for pair in flagged if any(answers.get(pair.case, ())[:more])}
+    fully_sampled = {pair.case for pair in flagged if len(answers.get(pair.case, ())) >= more}
+    unrecovered = [pair for pair in flagged if pair.case in fully_sampled - recovered]
+    p, rho = _break_p(row, rows, len(unrecovered), more)
     return BreakTest(
         flagged=_ids(flagged),
-        confirmed=_ids(holding),
-        recovered=_ids(pair for pair in flagged if pair.case in back),
-        unanswered=_ids(pair for pair in flagged if pair.case not in asked | back),
+        confirmed=_ids(unrecovered),
+        recovered=_ids(pair for pair in flagged if pair.case in recovered),
+        unanswered=_ids(pair for pair in flagged if pair.case not in fully_sampled | recovered),
         flipped=_ids(pair for pair in _fallen(row) if pair.case not in listed),
         more=more,
-        baseline_samples=tuple(sorted({pair.base_n for pair in holding})),
-        later_samples=tuple(sorted({pair.now_n + more for pair in holding})),
+        baseline_samples=tuple(sorted({pair.base_n for pair in unrecovered})),
+        later_samples=tuple(sorted({pair.now_n + more for pair in unrecovered})),
         correlation=rho,
         p=p,
         p_adjusted=p,
@@ -404,5 +404,5 @@ def _with_words(
     outlook: Outlook | None,
     improved: bool,
 ) -> RowVerdict:
-    whole = replace(result, mean=mean, breaks=breaks, outlook=outlook, improved=improved)
-    return replace(whole, sentence=sentence(whole), notes=notes(whole))
+    verdict = replace(result, mean=mean, breaks=breaks, outlook=outlook, improved=improved)
+    return replace(verdict, sentence=sentence(verdict), notes=notes(verdict))

@@ -75,9 +75,9 @@ def _p_value(moved: Sequence[float], better: int, draws: int, seed: int) -> tupl
     if len(sizes) == 1:
         return _binomial_half(better, len(moved)), "sign-flip, exact (McNemar)"
     if all(isinstance(change, int) for change in moved):
-        whole = [int(change) for change in moved]
-        if _exact_cost(whole) <= _EXACT_COST:
-            return _exact_whole(whole), "sign-flip, exact"
+        integers = [int(change) for change in moved]
+        if _exact_cost(integers) <= _EXACT_COST:
+            return _exact_whole(integers), "sign-flip, exact"
     if len(moved) <= _EXACT_REAL:
         return _exact_real(moved), "sign-flip, exact"
     return _drawn(moved, draws, seed), _DRAWN.format(draws=draws)

@@ -266,13 +266,13 @@ def test_a_passed_gate_has_its_numbers(outcomes, allowed):
 
 
 def test_states_of_models():
-    """A model without a record is narrowed or cut short, never whole."""
+    """A model without a record is narrowed or interrupted, never complete."""
     made = table({"a": "+"})
     gates = [parse_gate("pass@1 >= 0.5")]
-    for selected, expected in ((1, "narrowed"), (2, "cut short")):
+    for selected, expected in ((1, "narrowed"), (2, "interrupted")):
         facts = info(made, models=("m", "n"), planned=2, selected=selected)
-        assert {"m": "whole", "n": expected} == {
-            model: state.whole for model, state in model_states(made, facts, gates).items()
+        assert {"m": "complete", "n": expected} == {
+            model: state.status for model, state in model_states(made, facts, gates).items()
         }
 
 

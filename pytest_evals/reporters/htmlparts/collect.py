@@ -52,9 +52,9 @@ class CaseRow:
     @property
     def share(self) -> float:
         """The share of its trials that passed, 0..1; 1 if none was run."""
-        every = [status for cell in self.cells.values() for _, status, _ in cell]
-        asked = [status for status in every if status not in NOT_RUN]
-        return asked.count(0) / len(asked) if asked else 1.0
+        statuses = [status for cell in self.cells.values() for _, status, _ in cell]
+        scored = [status for status in statuses if status not in NOT_RUN]
+        return scored.count(0) / len(scored) if scored else 1.0
 
 
 @dataclass

@@ -109,9 +109,9 @@ class TrialDetail:
     def _exchange(self, exchange: Exchange) -> Plain:
         """Return a request and its response; of a later turn only the new messages."""
         request, response = exchange.request, exchange.response
-        asked = request.messages if request.turn == 0 else request.messages[-1:]
-        messages = [self._message(message) for message in asked]
-        if not asked and request.input is not None:
+        new_messages = request.messages if request.turn == 0 else request.messages[-1:]
+        messages = [self._message(message) for message in new_messages]
+        if not new_messages and request.input is not None:
             messages = [_full(role="input", text=self._json(request.input))]
         return _full(
             role=neutral(exchange.role),
@@ -216,16 +216,16 @@ def _timeline(spans: tuple[Span, ...], shown: Callable[[Any], str | None]) -> li
 
     Start and length are shares of the whole duration, 0..1.
     """
-    whole = max((span.end_s or span.start_s for span in spans), default=0.0) or 1.0
+    total = max((span.end_s or span.start_s for span in spans), default=0.0) or 1.0
     return [
         _full(
             name=neutral(span.name),
             kind=neutral(span.kind),
             depth=min(depth, DEEPEST),
-            start=round(max(0.0, span.start_s) / whole, 4),
+            start=round(max(0.0, span.start_s) / total, 4),
             length=None
             if span.end_s is None
-            else round(min(1.0, max(0.0, span.end_s - span.start_s) / whole), 4),
+            else round(min(1.0, max(0.0, span.end_s - span.start_s) / total), 4),
             took=duration(span),
             tokens=_span_tokens(span),
             error=shown(span.error) if span.error else None,

@@ -75,9 +75,9 @@ def _of_trials(counts: dict[str, int]) -> tuple[str, Tone]:
     right = counts["passed"] + counts["revised"]
     if not total:
         return "No trial was recorded", "warn"
-    whole = right == total
-    count = f"All {total:,}" if whole and total > 1 else f"{right:,} of {total:,}"
-    tone: Tone = "good" if whole else "warn" if right + counts["skipped"] == total else "bad"
+    all_passed = right == total
+    count = f"All {total:,}" if all_passed and total > 1 else f"{right:,} of {total:,}"
+    tone: Tone = "good" if all_passed else "warn" if right + counts["skipped"] == total else "bad"
     return f"{count} {_trials(total)} passed", tone
 
 

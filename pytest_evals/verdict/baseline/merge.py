@@ -41,8 +41,8 @@ def update_baseline(
         added = before is not None and before.definition == line.definition and not line.recorded
         lines[key] = _joined(before, line) if added and before is not None else line
     if cases is not None:
-        asked = set(new.models)
-        lines = {k: v for k, v in lines.items() if k[1] not in asked or k[0] in cases}
+        models = set(new.models)
+        lines = {k: v for k, v in lines.items() if k[1] not in models or k[0] in cases}
     return Baseline(dataset=old.dataset, lines=_sorted(lines.values()))
 
 

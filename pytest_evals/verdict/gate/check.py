@@ -52,10 +52,10 @@ def check_samples(dataset: Dataset) -> Iterator[tuple[Loc, str]]:
     if not dataset.gates:
         return
     try:
-        alone = any(is_per_case(parse_gate(written)) for written in dataset.gates)
+        has_case_gate = any(is_per_case(parse_gate(written)) for written in dataset.gates)
     except GateError:
         return  # `check_gates` reports it
-    if alone:
+    if has_case_gate:
         return
     places: list[tuple[Loc, object]] = [(("samples",), dataset.samples)]
     places += [(("cases", i, "samples"), case.samples) for i, case in enumerate(dataset.cases)]

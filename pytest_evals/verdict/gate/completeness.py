@@ -42,15 +42,15 @@ def _state(
     trials = table.trials(model)
     not_run = sum(trial.outcome == "skipped" and not trial.unneeded for trial in trials)
     recorded = len(trials) - not_run
-    whole: Literal["whole", "narrowed", "cut short"] = "whole"
+    status: Literal["complete", "narrowed", "interrupted"] = "complete"
     if not_run or (len(trials) < planned and missing):
-        whole = "cut short"
+        status = "interrupted"
     elif len(trials) < planned:
-        whole = "narrowed"
+        status = "narrowed"
     errored = sum(trial.outcome == "errored" for trial in trials)
     counted = recorded - sum(trial.unneeded for trial in trials)
     allowed = max(info.max_error_rate, *_allowed_error_rates(gates, model))
-    return ModelState(whole, max(planned, len(trials)), counted, errored, allowed)
+    return ModelState(status, max(planned, len(trials)), counted, errored, allowed)
 
 
 def _allowed_error_rates(gates: Iterable[GateSpec], model: str) -> list[float]:

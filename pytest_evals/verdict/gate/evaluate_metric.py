@@ -43,7 +43,7 @@ def evaluate_metric(
     """
     blank, spec = blank_verdict(context, gate, model, part), parse_metric(gate.metric)
     missing = incomplete_verdict(blank, state)
-    if missing is not None and not (spec.kind == "completeness" and state.whole == "cut short"):
+    if missing is not None and not (spec.kind == "completeness" and state.status == "interrupted"):
         return missing
     group = TrialGroup(_cells(context.table, model, gate, part))
     if spec.measures_quality:

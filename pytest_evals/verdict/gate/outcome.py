@@ -50,9 +50,9 @@ def with_outcome(
 def incomplete_verdict(blank: GateVerdict, state: ModelState) -> GateVerdict | None:
     """Return the verdict on a model with missing trials; None if none is missing."""
     trials = f"{state.recorded} of {state.planned} trials of {blank.model}"
-    if state.whole == "narrowed":
+    if state.status == "narrowed":
         return with_outcome(blank, "skipped", f"NOT EVALUATED: only {trials} were selected.")
-    if state.whole == "cut short":
+    if state.status == "interrupted":
         return with_outcome(blank, "incomplete", f"INCOMPLETE: the run ended with {trials}.")
     return None
 

@@ -8,9 +8,9 @@ from typing import Literal
 class ModelState:
     """The completeness of one model's trials."""
 
-    whole: Literal["whole", "narrowed", "cut short"]
+    status: Literal["complete", "narrowed", "interrupted"]
     """Whether every planned trial was recorded; if not, whether the user selected a part
-    (``narrowed``) or the run ended early (``cut short``)."""
+    (``narrowed``) or the run ended early (``interrupted``)."""
     planned: int
     """Trials in the complete matrix."""
     recorded: int
@@ -33,4 +33,4 @@ class ModelState:
     @property
     def comparable(self) -> bool:
         """Whether the answers can be compared: complete, and without too many errors."""
-        return self.whole == "whole" and not self.too_many_errors
+        return self.status == "complete" and not self.too_many_errors

@@ -36,10 +36,10 @@ def case_verdict(
     """
     if not gates:
         return lambda passes: passes == limit
-    alone = [gate for gate in _alone(gates, model, case) if gate.sprt is None]
-    if any(not _by_rate(gate, least) for gate in alone):
+    case_gates = [gate for gate in _alone(gates, model, case) if gate.sprt is None]
+    if any(not _by_rate(gate, least) for gate in case_gates):
         return None
-    return lambda passes: tuple(_clears(gate, passes / limit) for gate in alone)
+    return lambda passes: tuple(_clears(gate, passes / limit) for gate in case_gates)
 
 
 def sequential_tests(gates: Sequence[GateSpec], model: str, case: Case) -> tuple[Sprt, ...]:
