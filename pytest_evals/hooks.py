@@ -1,6 +1,6 @@
-"""Hooks called: each plugin's implementation by itself, so that a fault has a name.
+"""Hooks: calls the implementation of each plugin separately, so that an error names its plugin.
 
-Knows pluggy, entry points and the names of hooks; what the hooks bring is the registry's to judge.
+Knows pluggy, entry points and the names of hooks. The registry checks what the hooks return.
 """
 
 import inspect
@@ -16,9 +16,9 @@ from pytest_evals.ground.user_code import user_traceback
 from pytest_evals.hookspecs import hooks
 
 GROUP = "pytest_evals"
-"""The group of entry points that are loaded with ``--evals`` and by the command line."""
+"""The group of the entry points that ``--evals`` and the command line load."""
 OURS = "pytest-evals-matrix itself"
-"""What messages call this package."""
+"""The name of this package in messages."""
 PREFIX = "pytest_evals_"
 
 
@@ -27,42 +27,42 @@ class Implementation:
     """One plugin's function for one hook."""
 
     plugin: str
-    """What messages call the plugin."""
+    """The name of the plugin in messages."""
     hook: str
     impl: pluggy.HookImpl = field(repr=False)
 
     def __str__(self) -> str:
         return f"{self.hook} of the plugin {self.plugin}"
 
-    def __call__(self, **given: Any) -> Any:
-        """Call it with those arguments that it takes.
+    def __call__(self, **arguments: Any) -> Any:
+        """Call it with the arguments that it declares.
 
         Raises:
-            PluginError: it raised, or is no plain function.
+            PluginError: it raised an exception, or is no plain function.
         """
         if self.impl.hookwrapper or self.impl.wrapper:
             raise PluginError(
                 f"{self} is a wrapper; each plugin is asked by itself, so write a plain function"
             )
         try:
-            found = self.impl.function(*(given[name] for name in self.impl.argnames))
+            value = self.impl.function(*(arguments[name] for name in self.impl.argnames))
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # `pytest.skip()` and `sys.exit()` would stop the engine
             raise PluginError(
                 f"{self} raised {type(error).__name__}: {error}", detail=user_traceback(error)
             ) from error
-        if inspect.iscoroutine(found):
-            found.close()
+        if inspect.iscoroutine(value):
+            value.close()
             raise PluginError(f"{self} is a coroutine function; write a plain one")
-        return found
+        return value
 
 
 class Hooks:
     """The implementations of all hooks.
 
     Args:
-        manager: knows the plugins; the specifications have been added to it.
+        manager: holds the plugins; the specifications have been added to it.
     """
 
     def __init__(self, manager: pluggy.PluginManager) -> None:
@@ -70,7 +70,7 @@ class Hooks:
         self._origins: dict[int, str] = {}
 
     def load_entry_points(self) -> None:
-        """Load the plugins of the group ``pytest_evals``, but those that are turned off or here.
+        """Load the plugins of the group ``pytest_evals`` that are neither blocked nor loaded.
 
         Raises:
             PluginError: one cannot be imported.
@@ -98,52 +98,52 @@ class Hooks:
                 raise PluginError(f"the plugin {entry.name}{package}: {error}") from error
 
     def _refuse_unknown(self, plugin: object) -> None:
-        """Refuse functions that look like hooks and are none.
+        """Reject functions whose names look like hooks.
 
         Raises:
-            PluginError: there is one, with a suggestion.
+            PluginError: the function, with a suggestion.
         """
-        known = hooks()
+        names = hooks()
         for name in dir(plugin):
-            if name.startswith(PREFIX) and name not in known and callable(getattr(plugin, name)):
+            if name.startswith(PREFIX) and name not in names and callable(getattr(plugin, name)):
                 raise PluginError(
                     f"the plugin {self._origins[id(plugin)]} has {name}, which is no hook."
-                    + suggest(name, known)
+                    + suggest(name, names)
                 )
 
     def register(self, plugin: object, name: str) -> None:
-        """Register a plugin of this package."""
+        """Register a built-in plugin."""
         self._manager.register(plugin, name=name)
         self._origins[id(plugin)] = OURS
 
     def each(self, hook: str) -> Iterator[Implementation]:
-        """Yield a hook's implementations, that of the plugin registered last first."""
+        """Yield the implementations of a hook, that of the plugin registered last first."""
         caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
         for impl in reversed(caller.get_hookimpls()):
             yield Implementation(self.name_of(impl), hook, impl)
 
     def any(self, *hooks: str) -> bool:
-        """Whether any plugin implements any of some hooks."""
+        """Whether any plugin implements one of the hooks."""
         return any(getattr(self._manager.hook, hook).get_hookimpls() for hook in hooks)
 
     def name_of(self, impl: pluggy.HookImpl) -> str:
-        """Return what messages call a plugin: its package, its file, its class or its name."""
-        known = self._origins.get(id(impl.plugin))
-        if known is not None:
-            return known
+        """Return the name of a plugin in messages: its package, file, class or registered name."""
+        origin = self._origins.get(id(impl.plugin))
+        if origin is not None:
+            return origin
         if inspect.ismodule(impl.plugin):
             path = Path(impl.plugin.__file__ or impl.plugin_name)
             if path.name != "conftest.py":
                 return str(impl.plugin.__name__)
-            here = Path.cwd()
-            return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
+            folder = Path.cwd()
+            return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
         if impl.plugin_name.isdecimal():
             return f"{type(impl.plugin).__module__}.{type(impl.plugin).__qualname__}"
         return impl.plugin_name
 
 
 class InstalledPlugins(pluggy.PluginManager):
-    """The plugins that there are without pytest: those of entry points."""
+    """The plugins without pytest: those of entry points."""
 
     def __init__(self) -> None:
         from pytest_evals import hookspecs
@@ -152,7 +152,7 @@ class InstalledPlugins(pluggy.PluginManager):
         self.add_hookspecs(hookspecs)
 
     def parse_hookimpl_opts(self, plugin: object, name: str) -> Any:
-        """Take functions of our hooks' names, marked or not, as pytest does."""
+        """Accept functions with the names of hooks, marked or not, as pytest does."""
         if not name.startswith(PREFIX):
             return None
         method = getattr(plugin, name, None)

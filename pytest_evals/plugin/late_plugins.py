@@ -31,5 +31,5 @@ class LatePlugins:
         return [
             f"evals plugin {neutral(plugin)}: "
             + ", ".join(f"{noun} {', '.join(names)}" for noun, names in families.items())
-            for plugin, families in self._state.registry.brought().items()
+            for plugin, families in self._state.registry.members_by_plugin().items()
         ]

@@ -1,7 +1,6 @@
-"""What this package brings, by the same hooks as any plugin.
+"""The built-in members, registered by the same hooks as those of any plugin.
 
-Everything is named as ``module:Class`` and imported when it is first used, so that knowing all of
-it costs nothing.
+Each is written as ``module:Class`` and imported on first use, so that the table costs no import.
 """
 
 from collections.abc import Mapping
@@ -40,24 +39,24 @@ STORES: Mapping[str, str] = {
 
 
 class Builtin:
-    """The plugin that brings them."""
+    """The plugin that registers the built-in members."""
 
     def pytest_evals_providers(self) -> Mapping[str, str]:
-        """Bring our providers."""
+        """Return the built-in providers."""
         return PROVIDERS
 
     def pytest_evals_scorers(self) -> Mapping[str, str]:
-        """Bring our scorers."""
+        """Return the built-in scorers."""
         return SCORERS
 
     def pytest_evals_loaders(self) -> Mapping[str, str]:
-        """Bring our loaders."""
+        """Return the built-in loaders."""
         return LOADERS
 
     def pytest_evals_reporters(self) -> Mapping[str, str]:
-        """Bring our reporters."""
+        """Return the built-in reporters."""
         return REPORTERS
 
     def pytest_evals_stores(self) -> Mapping[str, str]:
-        """Bring our stores of shared answers."""
+        """Return the built-in stores of shared answers."""
         return STORES

@@ -1,7 +1,7 @@
-"""A family of interchangeable members by name, each with the plugin that brought it.
+"""Family: interchangeable members by name, each with the plugin that registered it.
 
-What a plugin brings is looked at before it is used, so that a fault is told of the plugin, not of
-the dataset that first needed it.
+The members of a plugin are checked when they are registered, so that an error names the plugin and
+not the dataset that uses it first.
 """
 
 import re
@@ -22,28 +22,30 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """What the members of a family are."""
+class FamilySpec:
+    """The rules for the members of a family."""
 
     noun: str
+    """What messages call a member."""
     hook: str
+    """The hook that registers members."""
     names: str
-    """A pattern of the names that there can be."""
+    """The pattern of valid names."""
     form: str
-    """The same, in words."""
+    """The pattern in words."""
     wrong: Callable[[str, type], Iterator[str]]
-    """Yields what is wrong with a class that is brought under a name."""
+    """Yields what is wrong with a class that is registered under a name."""
 
 
 class Family(Generic[T]):
-    """Members of one kind by name.
+    """Members by name.
 
     Args:
-        kind: what they are.
+        spec: the rules for them.
     """
 
-    def __init__(self, kind: Kind) -> None:
-        self.kind = kind
+    def __init__(self, spec: FamilySpec) -> None:
+        self.spec = spec
         self._members: dict[str, str | type[T]] = {}
         self._origins: dict[str, str] = {}
 
@@ -54,39 +56,39 @@ class Family(Generic[T]):
         return name in self._members
 
     def origin(self, name: str) -> str:
-        """Return which plugin brought a member."""
+        """Return the plugin that registered a member."""
         return self._origins[name]
 
-    def take(self, plugin: str, brought: object) -> None:
-        """Take in what a plugin brings; nothing of it where anything is wrong.
+    def add(self, plugin: str, members: object) -> None:
+        """Register the members of a plugin; none of them if any is invalid.
 
         Raises:
-            PluginError: it is no mapping of names to classes, or a name is taken.
+            PluginError: they are no mapping of names to classes, or a name is taken.
         """
-        said = f"{self.kind.hook} of the plugin {plugin}"
-        if not isinstance(brought, Mapping):
+        origin = f"{self.spec.hook} of the plugin {plugin}"
+        if not isinstance(members, Mapping):
             raise PluginError(
-                f"{said} returned {_shown(brought)}, expected a mapping of names to classes or "
+                f"{origin} returned {_shown(members)}, expected a mapping of names to classes or "
                 "'module:Class'"
             )
-        for name, member in brought.items():
-            if not isinstance(name, str) or not re.fullmatch(self.kind.names, name):
-                raise PluginError(f"{said}: {name!r} is no name here; write {self.kind.form}")
+        for name, member in members.items():
+            if not isinstance(name, str) or not re.fullmatch(self.spec.names, name):
+                raise PluginError(f"{origin}: {name!r} is no name here; write {self.spec.form}")
             if name in self._origins:
                 raise PluginError(
-                    f"two plugins bring the {self.kind.noun} {name!r}: {self._origins[name]} and "
+                    f"two plugins bring the {self.spec.noun} {name!r}: {self._origins[name]} and "
                     f"{plugin}; turn one of them off with -p no:NAME, or rename it there"
                 )
             if plugin != OURS:
                 self._check(plugin, name, member)
-        self._members.update(brought)
-        self._origins.update(dict.fromkeys(brought, plugin))
+        self._members.update(members)
+        self._origins.update(dict.fromkeys(members, plugin))
 
     def find(self, name: str) -> type[T] | None:
-        """Return a member, imported when it is first asked for; None where there is none.
+        """Return a member, imported on first use; None if there is none.
 
         Raises:
-            PluginError: what a plugin named cannot be imported, or is not right.
+            PluginError: a plugin's member cannot be imported, or is invalid.
         """
         member = self._members.get(name)
         if isinstance(member, str):
@@ -101,48 +103,50 @@ class Family(Generic[T]):
             ours: type[T] = getattr(import_module(module), attribute)
             return ours
         try:
-            found = getattr(import_module(module), attribute)
+            imported = getattr(import_module(module), attribute)
         except Exception as error:
             raise PluginError(
-                f"the {self.kind.noun} {name!r} of the plugin {plugin} cannot be imported from "
+                f"the {self.spec.noun} {name!r} of the plugin {plugin} cannot be imported from "
                 f"{home!r}: {type(error).__name__}: {error}",
                 detail=user_traceback(error),
             ) from error
-        self._check(plugin, name, found)
-        member: type[T] = found
+        self._check(plugin, name, imported)
+        member: type[T] = imported
         return member
 
     def _check(self, plugin: str, name: str, member: object) -> None:
-        """Refuse what is no member of this family."""
-        said = f"the {self.kind.noun} {name!r} of the plugin {plugin}"
+        """Reject a value that is no member of this family."""
+        origin = f"the {self.spec.noun} {name!r} of the plugin {plugin}"
         if isinstance(member, str):
             if not re.fullmatch(r"[\w.]+:\w+", member):
-                raise PluginError(f"{said} is brought as {member!r}; write 'package.module:Class'")
+                raise PluginError(
+                    f"{origin} is registered as {member!r}; write 'package.module:Class'"
+                )
             return
         if not isclass(member):
-            raise PluginError(f"{said} is {_shown(member)}, expected a class or 'module:Class'")
-        if wrong := "; ".join(self.kind.wrong(name, member)):
-            raise PluginError(f"{said} ({member.__module__}.{member.__qualname__}) {wrong}")
+            raise PluginError(f"{origin} is {_shown(member)}, expected a class or 'module:Class'")
+        if wrong := "; ".join(self.spec.wrong(name, member)):
+            raise PluginError(f"{origin} ({member.__module__}.{member.__qualname__}) {wrong}")
 
 
 def _shown(value: object) -> str:
-    """Show a value that was found."""
+    """Return the repr of a value, truncated."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _methods(cls: type, *names: str) -> Iterator[str]:
-    """Say which methods a class lacks."""
+    """Yield the methods that a class lacks."""
     lacking = [name for name in names if not callable(getattr(cls, name, None))]
     if lacking:
         yield f"has no {', '.join(f'`{name}`' for name in lacking)}"
 
 
 def _named(cls: type, attribute: str, name: str) -> Iterator[str]:
-    """Say where a class calls itself otherwise."""
-    own = getattr(cls, attribute, None)
-    if own != name:
-        yield f"has the `{attribute}` {own!r}; give it {attribute} = {name!r}"
+    """Yield a problem if a class has another name than the registered one."""
+    class_name = getattr(cls, attribute, None)
+    if class_name != name:
+        yield f"has the `{attribute}` {class_name!r}; give it {attribute} = {name!r}"
 
 
 def _provider(name: str, cls: type) -> Iterator[str]:
@@ -158,8 +162,8 @@ def _provider(name: str, cls: type) -> Iterator[str]:
         if not isinstance(getattr(cls, flag, None), bool):
             yield f"does not say `{flag}` (True or False)"
     for method in ("complete", "aclose"):
-        found = getattr(cls, method, None)
-        if found is not None and not iscoroutinefunction(found):
+        function = getattr(cls, method, None)
+        if function is not None and not iscoroutinefunction(function):
             yield f"has a `{method}` that is not `async def`"
 
 
@@ -189,24 +193,24 @@ _RESERVED = "|".join(sorted(COMMON_SCORER_KEYS))
 _WORD = r"[a-z][a-z0-9_]*"
 _WORDS = "small letters, digits and _"
 
-KINDS: Mapping[str, Kind] = {
-    "providers": Kind("provider", "pytest_evals_providers", _WORD, _WORDS, _provider),
-    "scorers": Kind(
+FAMILIES: Mapping[str, FamilySpec] = {
+    "providers": FamilySpec("provider", "pytest_evals_providers", _WORD, _WORDS, _provider),
+    "scorers": FamilySpec(
         "scorer",
         "pytest_evals_scorers",
         rf"(?!(?:{_RESERVED})$){_WORD}",
         f"{_WORDS}, and none of the keys that every scorer has",
         _scorer,
     ),
-    "loaders": Kind(
+    "loaders": FamilySpec(
         "loader",
         "pytest_evals_loaders",
         r"\.[a-z0-9]+",
         "a file name's ending with its dot, in small letters, such as '.toml'",
         _loader,
     ),
-    "reporters": Kind("reporter", "pytest_evals_reporters", _WORD, _WORDS, _reporter),
-    "stores": Kind(
+    "reporters": FamilySpec("reporter", "pytest_evals_reporters", _WORD, _WORDS, _reporter),
+    "stores": FamilySpec(
         "store of answers",
         "pytest_evals_stores",
         r"[a-z][a-z0-9+]+",

@@ -64,9 +64,9 @@ class Plan:
 
             return sanity_matrix(state, self._notes, dataset)
         if settings.from_run is None:
-            from pytest_evals.registry.model_selection import chosen_models
+            from pytest_evals.registry.model_selection import select_models
 
-            models = chosen_models(state.registry, dataset, settings.model)
+            models = select_models(state.registry, dataset, settings.model)
             return Matrix(dataset, models, settings.samples)
         from pytest_evals.session.recorded_run import read_recorded_run
 

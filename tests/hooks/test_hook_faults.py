@@ -67,7 +67,7 @@ def test_a_built_in_cannot_be_replaced_by_chance(project):
         (
             "providers",
             "{'x': 'nonsense'}",
-            "is brought as 'nonsense'; write 'package.module:Class'",
+            "is registered as 'nonsense'; write 'package.module:Class'",
         ),
         ("providers", "{'x': 3}", "is 3, expected a class or 'module:Class'"),
         ("providers", "{'x': dict}", "(builtins.dict) has no `required_env`, `host`"),

@@ -299,7 +299,7 @@ def test_what_the_checker_says_of_models_and_scorers_counts_from_the_file(folder
 def test_consequences_of_another_mistake_are_not_told(folder):
     """With a misspelt `scorers`, no case is said to assert nothing; its own mistakes are."""
     folder.checker.says = lambda _dataset: [
-        (("cases", 0), "asserts nothing"),
+        (("cases", 0), "has no assertions"),
         (("cases", 0, "script"), "has no recorded answer"),
         (("cases", 0, "scorers", 0), "cannot fail"),
     ]

@@ -54,12 +54,12 @@ def test_a_bom_is_no_problem(pytester, evals):
 @pytest.mark.parametrize(
     ("case", "words"),
     [
-        ("{id: a, input: x}", "asserts nothing"),
+        ("{id: a, input: x}", "has no assertions"),
         ("{id: a, input: x, scorers: [{contians: x}]}", "Did you mean 'contains'"),
         ("{id: a, input: x, scorers: [{contains: ''}]}", "cannot fail"),
         ("{id: a, input: x, scorer: [is_json]}", "'scorers'"),
         ("{id: a b, input: x, scorers: [is_json]}", "'a-b'"),
-        ("{id: a, scorers: [is_json]}", "asks nothing"),
+        ("{id: a, scorers: [is_json]}", "has no input"),
         (f"{CASE}, {CASE}", "'a'"),
         ("{id: a, input: x, samples: 0, scorers: [is_json]}", "samples"),
         ("{id: a, input: x, turns: [b], scorers: [is_json]}", "not both"),

@@ -375,7 +375,7 @@ def test_from_a_run_to_a_case_that_passes(folder):
     )
     assert "the recorded answer fails its own case: contains: " in wrong
     none = folder.cli("curate", "latest", "refund", "--id", "b", "-o", "more.evals.yaml")
-    assert "asserts nothing" in none
+    assert "has no assertions" in none
     assert "--assert 'contains: …'" in none
     assert (folder.path / "more.evals.yaml").read_text().startswith("# ours\nname: more\n")
     assert [] == list(folder.path.glob(".curated-*"))

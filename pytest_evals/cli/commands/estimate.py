@@ -96,11 +96,11 @@ def _trials(args: argparse.Namespace, registry: "Registry") -> "Iterator[Trial]"
     """
     from pytest_evals.matrix import Matrix
     from pytest_evals.registry.datasets import load_dataset
-    from pytest_evals.registry.model_selection import chosen_models
+    from pytest_evals.registry.model_selection import select_models
 
     for path in args.datasets:
         dataset = load_dataset(path, registry, rootdir=args.rootdir)
-        models = chosen_models(registry, dataset, args.model, option="--model")
+        models = select_models(registry, dataset, args.model, option="--model")
         yield from Matrix(dataset, models, args.samples)
 
 

@@ -31,7 +31,7 @@ class PluginsCommand:
         """Print the list."""
         from pytest_evals.registry import Registry
 
-        brought = Registry.installed().brought(ours=True)
+        brought = Registry.installed().members_by_plugin(ours=True)
         print(json.dumps(brought, indent=2) if args.json else _text(brought))  # noqa: T201 - the output
         return 0
 
