@@ -309,8 +309,8 @@ def _check_method(method: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> N
 def _replaced_size(text: str, options: Sequence[Any]) -> int:
     """Return the length of a text after a replacement, at most."""
     old, new = (str(option) for option in (*options, "", "")[:2])
-    found = text.count(old) if old else len(text) + 1
-    return len(text) + found * len(new)
+    matches = text.count(old) if old else len(text) + 1
+    return len(text) + matches * len(new)
 
 
 def _joined_size(separator: str, items: Any) -> int:
