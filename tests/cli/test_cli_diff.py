@@ -7,8 +7,6 @@ import subprocess
 
 import pytest
 
-from pytest_evals.comparison.numbers import points
-from pytest_evals.comparison.text_changes import lines_changed, words_changed
 from pytest_evals.ground.plain_text import display_width
 from pytest_evals.run_record import RunStatus
 from pytest_evals.storage.sqlite import SqliteRunStore
@@ -251,38 +249,3 @@ def test_a_run_that_was_cut_short_is_never_a_pass(own_project, evals_cli, monkey
     assert status == 1
     assert "* app: INCOMPLETE: the run ended with 55 of 60 trials of app." in out
     assert "no longer in the dataset" not in out
-
-
-def test_words_that_changed():
-    """Only what changed is marked; long stretches are cut; other texts stand side by side."""
-    assert [(" ", "a "), ("-", "b"), ("+", "x"), (" ", " c")] == words_changed("a b c", "a x c")
-    long = " ".join(["same"] * 50)
-    parts = words_changed(f"{long} b", f"{long} x")
-    assert parts[0][1].startswith("...")
-    assert len(parts[0][1]) < 50
-    assert [("-", "yes of course"), (" ", " "), ("+", "never")] == words_changed(
-        "yes of course", "never"
-    )
-    assert [] == words_changed("", "")
-    assert [("+", "new")] == [part for part in words_changed("", "new") if part[1].strip()]
-
-
-def test_words_are_made_harmless():
-    """What could command a terminal is shown in its place."""
-    shown = "".join(text for _, text in words_changed("a \x1b[31m b", "a \u202e b"))
-    assert not {"\x1b", "\u202e"} & set(shown)
-
-
-def test_lines_that_changed():
-    """Changed lines with a line around them; at most so many."""
-    assert [(" ", "a"), ("-", "b"), ("+", "x"), (" ", "c")] == list(
-        lines_changed("0\na\nb\nc\nd", "0\na\nx\nc\nd")
-    )
-    many = list(lines_changed("\n".join("ab" * 20), "\n".join("cd" * 20)))
-    assert many[-1][1].endswith("more changed lines")
-
-
-def test_signs_of_changes():
-    """Zero has no sign; unknown is a dash."""
-    shown = [points(x, rate=True) for x in (0.0, 0.1, -0.1, -0.00001, None)]
-    assert shown == ["0.0", "+10.0", "\N{MINUS SIGN}10.0", "0.0", "-"]

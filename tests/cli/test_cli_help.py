@@ -29,6 +29,25 @@ def test_all_commands_are_there():
     assert [command.name for command in COMMANDS] == [name for name in ALL if " " not in name]
 
 
+ELSEWHERE = {
+    "curate": "traces/test_curate.py",
+    "export": "reporters/test_export.py",
+    "merge": "plugin/test_shards.py",
+    "plugins": "hooks/test_example_plugin.py",
+}
+"""Commands that are tested beside the package that does their work."""
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_a_command_has_a_file_and_tests(command):
+    """One module named after the command, and one file of tests."""
+    folder = Path(__file__).parents[1]
+    module = "import_" if command.name == "import" else command.name
+    assert (folder.parent / f"pytest_evals/cli/commands/{module}.py").is_file()
+    tests = ELSEWHERE.get(command.name, f"cli/test_cli_{command.name}.py")
+    assert f'"{command.name}"' in (folder / tests).read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_it_fits_and_teaches(name, monkeypatch):
     """No line is longer than 80 columns; there is an example and an exit status."""
