@@ -91,12 +91,15 @@ def test_a_trial() -> None:
 
 
 def test_nothing_of_a_trial_or_a_run_is_left_out() -> None:
-    """What is known of them stands in the report, but for the two keys that stand beside `run`."""
+    """Every field is in the report, but for two keys beside `run` and two for later sessions.
+
+    `chain` labels stored responses; `confirmations` reach the report as verdicts.
+    """
     renamed = {"case_id": "case", "model_id": "model"}
     trials = {renamed.get(name, name) for name in TrialResult.model_fields}
     assert set() == trials - set(SCHEMA["$defs"]["TrialShape"]["properties"])
     runs = set(Run.model_fields) - set(SCHEMA["$defs"]["RunShape"]["properties"])
-    assert {"chain", "decision", "gates"} == runs
+    assert {"chain", "confirmations", "decision", "gates"} == runs
 
 
 def test_several_datasets() -> None:
