@@ -1,12 +1,11 @@
-"""Hooks: what a plugin can bring, be told of, and add. Their names, arguments and meaning.
+"""Hooks of plugins: their names, arguments and meaning.
 
 A plugin is a module (or an object) with functions of these names: a ``conftest.py``, a module
-named with ``-p``, or a package with an entry point in the group ``pytest_evals``. What this package
-brings itself comes in by the same hooks. Each implementation is called by itself, so that what goes
-wrong is told of the plugin whose it is; an argument that it does not need may be left out.
+named with ``-p``, or a package with an entry point in the group ``pytest_evals``. The built-in
+members are registered by the same hooks. Implementations are called separately, so that an error is
+reported with its plugin. An implementation may omit arguments that it does not need.
 
-This module knows pluggy and names types; it is imported in every pytest session, so it imports
-nothing else.
+This module imports pluggy only: it is imported in every pytest session.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -32,14 +31,14 @@ hookspec = pluggy.HookspecMarker("pytest")
 
 @hookspec
 def pytest_evals_providers() -> "Mapping[str, type[Provider] | str]":  # type: ignore[empty-body]
-    """Bring providers: who can answer, by the name that stands in datasets.
+    """Register providers, by their names in datasets.
 
-    Asked once, when a session begins, in each process. A provider's ``name`` is the name it is
-    brought under; its ``Options`` are the keys of a model that only it knows, checked when a
-    dataset is collected. The engine retries, limits, stores, counts and prices for it.
+    Called once, when a session begins, in each process. The name is the provider's ``name``. Its
+    ``Options`` are the keys of a model that are specific to it; they are checked when a dataset is
+    collected. The engine retries, limits, stores, counts and prices its calls.
 
     Returns:
-        Classes by name; or, so that nothing is imported before it is used, ``"module:Class"``.
+        Classes by name, or ``"module:Class"``, which is imported on first use.
 
     Example::
 
@@ -86,11 +85,11 @@ def pytest_evals_providers() -> "Mapping[str, type[Provider] | str]":  # type: i
 
 @hookspec
 def pytest_evals_scorers() -> "Mapping[str, type[Scorer] | str]":  # type: ignore[empty-body]
-    """Bring scorers: what can be asserted of an answer, by the name that stands in datasets.
+    """Register scorers, by their names in datasets.
 
-    Asked once, when a session begins, in each process. A scorer's ``type`` is the name it is
-    brought under, and its fields are its options: they are checked, suggested and listed in the
-    schema as those of any scorer.
+    Called once, when a session begins, in each process. The name is the scorer's ``type``, and its
+    fields are its options: they are checked, suggested and listed in the schema like those of any
+    scorer.
 
     Returns:
         Classes by name, or ``"module:Class"``.
@@ -114,15 +113,15 @@ def pytest_evals_scorers() -> "Mapping[str, type[Scorer] | str]":  # type: ignor
 
 @hookspec
 def pytest_evals_loaders() -> "Mapping[str, type[Loader] | str]":  # type: ignore[empty-body]
-    """Bring loaders: file formats of datasets, by the ending of a file's name.
+    """Register loaders: file formats of datasets, by the suffix of the file.
 
-    Asked once, when a session begins, in each process. A loader makes plain data of a file's bytes
-    and says where each value stands; what the data means is checked as for any dataset. Data that
-    is a list is rows of cases. A file is collected where it is named on the command line, or where
-    ``evals_files`` matches it.
+    Called once, when a session begins, in each process. A loader parses a file's bytes into plain
+    data and gives the position of each value; the data is checked as for any dataset. A list is
+    read as rows of cases. A file is collected if the command line names it, or if ``evals_files``
+    matches it.
 
     Returns:
-        Classes by ending, with its dot and in lower case (``.toml``), or ``"module:Class"``.
+        Classes by suffix, with its dot and in lower case (``.toml``), or ``"module:Class"``.
 
     Example::
 
@@ -151,12 +150,12 @@ def pytest_evals_loaders() -> "Mapping[str, type[Loader] | str]":  # type: ignor
 
 @hookspec
 def pytest_evals_reporters() -> "Mapping[str, type[Reporter] | str]":  # type: ignore[empty-body]
-    r"""Bring reporters: files that are written of a run at its end.
+    r"""Register reporters: each writes a file about a run at its end.
 
-    Asked once, when a session begins; used where the session is, never on an xdist worker. A
-    report is asked for with ``--evals-report NAME=PATH``, or of a stored run with ``pytest-evals
-    export --format NAME`` (there plugins of entry points alone are known). All that a reporter sees
-    has passed the redaction. One that raises fails the session, and is told with its plugin.
+    Called once, when a session begins; reporters run on the controller, never on an xdist worker. A
+    report is written with ``--evals-report NAME=PATH``, or for a stored run with ``pytest-evals
+    export --format NAME`` (only plugins with entry points are loaded there). A reporter receives
+    redacted values. One that raises fails the session, and the error names its plugin.
 
     Returns:
         Classes by name, or ``"module:Class"``.
@@ -181,15 +180,15 @@ def pytest_evals_reporters() -> "Mapping[str, type[Reporter] | str]":  # type: i
 
 @hookspec
 def pytest_evals_stores() -> "Mapping[str, type[AnswerStore] | str]":  # type: ignore[empty-body]
-    """Bring stores of answers that people or machines share, by the scheme of their address.
+    """Register stores of responses that people or machines share, by the scheme of their address.
 
-    One is used with ``--evals-shared SCHEME:ADDRESS``, beside the session's own file: an answer is
-    looked for in the file first, then there, and what is asked is put into both. It is made with
-    the address behind the scheme and ``write`` (False where answers are only replayed). What is put
-    has passed the redaction. It is used from several threads, and each xdist worker makes its own.
-    A store that fails is told with its plugin, and never takes an answer away. Runs are kept in the
-    session's own file alone; what else is to know of them is told by `pytest_evals_after_trial` and
-    reporters.
+    ``--evals-shared SCHEME:ADDRESS`` uses one in addition to the session's file. A response is
+    searched in the file first, then in the store, and a new response is written to both. The store
+    is made with the address after the scheme and with ``write`` (False if responses are only
+    replayed). It receives redacted values. Several threads use it, and each xdist worker makes
+    another instance. An error of a store is reported with its plugin, and no response is lost. Runs
+    are saved in the session's file only; `pytest_evals_after_trial` and reporters can send them
+    elsewhere.
 
     Returns:
         Classes by scheme, or ``"module:Class"``.
@@ -232,14 +231,14 @@ def pytest_evals_stores() -> "Mapping[str, type[AnswerStore] | str]":  # type: i
 
 @hookspec
 def pytest_evals_redact() -> "Iterable[str | re.Pattern[str]]":  # type: ignore[empty-body]
-    """Say what is secret: it is taken out of all that is written, shown or stored.
+    """Add secrets: they are removed from all that is stored or displayed.
 
-    Asked once, when a session begins, in each process: what a worker records is redacted there.
-    Secrets in environment variables named ``*KEY*``, ``*TOKEN*`` and the like are known without it.
+    Called once, when a session begins, in each process: workers redact what they record. Values of
+    environment variables named ``*KEY*``, ``*TOKEN*`` and the like are secrets without this hook.
 
     Returns:
-        Texts, which are taken out as they are and as they look in JSON, in URLs and in base64 (at
-        least 6 characters long: shorter ones would match by chance), and compiled patterns.
+        Texts and compiled patterns. A text is removed as it is and as encoded in JSON, URLs and
+        base64; it has at least 6 characters, as shorter ones match by chance.
 
     Example::
 
@@ -253,17 +252,17 @@ def pytest_evals_redact() -> "Iterable[str | re.Pattern[str]]":  # type: ignore[
 
 @hookspec
 def pytest_evals_before_trial(trial: "Trial") -> None:
-    """Get something ready for a trial: called before its first question is asked.
+    """Prepare a trial: called before its first call.
 
-    Called in the process that runs the trial, in a thread of the engine's, so it may wait; several
-    trials run at a time, each in a thread of its own. Where it raises, nothing is asked: the trial
-    is an error that names the plugin, and the others go on. So is one that takes longer than a
-    trial may. Of several plugins the one registered last is called first. Sessions alone call it,
-    those of ``--evals-from`` and ``--evals-sanity`` included, and cases that are asked again before
-    a verdict too; a trial that is never begun is not among them.
+    Called in the process that runs the trial, on a thread of the engine, so it may block; trials
+    run concurrently, each on a separate thread. If it raises, or exceeds the timeout of the trial,
+    no call is made: the trial is an error that names the plugin, and the others continue. Of
+    several plugins the one registered last is called first. Every session calls it, with
+    ``--evals-from``, with ``--evals-sanity`` and for confirmation samples too. A trial that does
+    not start does not call it.
 
     Args:
-        trial: what is about to run: `case`, `model`, `sample`, `dataset` and `id`.
+        trial: the trial that starts: `case`, `model`, `sample`, `dataset` and `id`.
 
     Example::
 
@@ -279,16 +278,16 @@ def pytest_evals_before_trial(trial: "Trial") -> None:
 
 @hookspec
 def pytest_evals_after_trial(trial: "Trial", result: "TrialResult") -> None:
-    r"""Look at what became of a trial, or tidy up after it.
+    r"""Observe the result of a trial, or clean up after it.
 
-    Called where `pytest_evals_before_trial` was called (or would have been), once, when the last
-    score is known, in the reverse order of plugins. The result has passed the redaction. It is
-    told, not asked: the verdict stands, whatever this returns; where it raises, the result is kept
-    and a note at the end of the session names the plugin.
+    Called once, after the last score, in the process and on the kind of thread of
+    `pytest_evals_before_trial`, in the reverse order of plugins. The result is redacted. The return
+    value is ignored, and the result does not change. If it raises, a note at the end of the session
+    names the plugin.
 
     Args:
-        trial: what has run.
-        result: what became of it: outcome, scores, exchanges, cost.
+        trial: the trial that ran.
+        result: its outcome, scores, exchanges and cost.
 
     Example::
 
@@ -308,18 +307,18 @@ def pytest_evals_after_trial(trial: "Trial", result: "TrialResult") -> None:
 
 @hookspec
 def pytest_evals_gate_verdict(verdict: "GateVerdict") -> "str | Iterable[str] | None":
-    """Add notes to a gate's verdict: who owns it, what to do.
+    """Add notes to a gate's verdict, such as its owner or what to do.
 
-    Called once a verdict, after the last trial, where the session is (never on an xdist worker),
-    before the verdict is reported. It cannot change the verdict. Where it raises, the verdict
-    stands without its notes, and a note at the end of the session names the plugin.
+    Called once per verdict, after the last trial, on the controller (never on an xdist worker),
+    before the verdict is reported. It cannot change the verdict. If it raises, the verdict has no
+    notes of this plugin, and a note at the end of the session names it.
 
     Args:
         verdict: the gate, the model, the numbers, and whether it blocks.
 
     Returns:
-        A sentence, several, or None: they stand among the verdict's notes in the terminal and in
-        reports.
+        One sentence, several, or None. They are shown with the verdict's notes in the terminal and
+        in reports.
 
     Example::
 
@@ -332,12 +331,12 @@ def pytest_evals_gate_verdict(verdict: "GateVerdict") -> "str | Iterable[str] | 
 
 @hookspec
 def pytest_evals_report_context(report: "Report") -> "Mapping[str, ContextValue] | None":
-    """Add sections to the reports: what was deployed, where it ran, a link to a dashboard.
+    """Add sections to the reports, such as the deployment or a link to a dashboard.
 
-    Called once, before the reports of a session are written, where the session is (never on an
-    xdist worker), and before ``pytest-evals export`` writes one. The sections stand in the HTML and
-    Markdown reports and under ``context`` in JSON, escaped and redacted as all texts are. Where it
-    raises, the reports are written without them, and a note at the end names the plugin.
+    Called once, before the reports of a session are written, on the controller (never on an xdist
+    worker), and before ``pytest-evals export`` writes one. The sections are part of the HTML and
+    Markdown reports, and of ``context`` in JSON, escaped and redacted like all texts. If it raises,
+    the reports are written without them, and a note at the end names the plugin.
 
     Args:
         report: the run, its evaluations, and its trials.
