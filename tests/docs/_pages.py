@@ -148,6 +148,7 @@ def normal(text: str) -> list[str]:
     """Return an output's lines without what differs from run to run."""
     for pattern, word in (
         (r"\d{8}-\d{6}-[0-9a-f]{4}", "RUN"),
+        (r"\b[0-9a-f]{12}\b", "DIGEST"),
         (r"\d{4}-\d\d-\d\d \d\d:\d\d", "WHEN"),
         (r"(<1|\b\d[\d.]*(e-\d+)?) ?m?s\b", "TIME"),
         (r"[=_-]{3,}", "---"),
