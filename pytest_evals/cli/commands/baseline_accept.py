@@ -12,10 +12,10 @@ examples:
   pytest-evals baseline accept 20261121-0915 --dataset support
   pytest-evals baseline accept latest --reset
 
-It writes what --evals-update-baseline (with --reset: --evals-reset-baseline) would have written at
-the end of that run, byte for byte: the run is added to what is there, whether it was good or bad,
-a changed definition replaces the case's line, and of a part of the cases only these are touched.
-Accepting a run again changes nothing.
+It writes exactly what --evals-update-baseline (with --reset: --evals-reset-baseline) writes at the
+end of a session. The run is added to the files, whether it was good or bad. A changed definition
+replaces the line of its case. Cases that did not run are not changed. Accepting a run again changes
+nothing.
 
 exit status: 0 when the files hold the run, 1 when they cannot, 4 for usage."""
 

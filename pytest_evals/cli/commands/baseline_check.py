@@ -14,23 +14,22 @@ examples:
   pytest-evals baseline check
   pytest-evals baseline check evals/support.evals.yaml --strict
 
-A line is stale when the case asks something else by now, or asserts otherwise: it is not compared
-until a run of the case is added. A changed prompt or model is what baselines are there to judge; it
-is told, and is not stale.
+A line is stale when the input or the assertions of its case changed. It is not compared until a run
+of the case is added. A changed prompt or model makes no line stale; the output mentions it.
 
-exit status: 0 when every file is whole; 1 when one is not (cut off, edited by hand, an unresolved
-merge, of a newer version), with file:line for each problem, or, with --strict, when lines are
-stale, cases have none, or lines have no case; 4 for usage."""
+exit status: 0 when every file is valid; 1 when one is not (truncated, edited by hand, an unresolved
+merge, of a newer version), with file:line for each problem. With --strict it is also 1 when lines
+are stale, or cases and lines do not match. 4 for usage."""
 
 
 class BaselineCheckCommand:
     """The command ``pytest-evals baseline check``."""
 
     name = "check"
-    help = "say what is wrong with baselines, and which lines are stale"
+    help = "check baselines for problems and stale lines"
     description = (
-        "Read baselines and say what is wrong with them, line by line; compare them with their "
-        "datasets and say which lines are stale."
+        "Read baselines and print their problems, line by line. Compare them with their "
+        "datasets and print stale lines."
     )
     epilog = _CHECK
 

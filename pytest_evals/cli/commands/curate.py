@@ -22,10 +22,10 @@ examples:
   pytest-evals curate --otlp trace.json --assert 'icontains: refund'
   pytest-evals curate --otlp traces.jsonl --trace 4bf92f35 --tools
 
-A case is made only if it plays back what happened: it is loaded and run under
-`provider: script` before it is written. What the record does not hold (messages
-when content capture was off, arguments or results of tools, images) is named,
-and the case is refused.
+A case is loaded and run under `provider: script` before it is written, so that
+it replays what happened. If the record lacks messages (content capture was
+off), arguments or results of tools, or images, the case is refused, and the
+gaps are listed.
 
 exit status: 0, or 1 if a case was refused or nothing matches; 4 for usage."""
 
@@ -34,9 +34,9 @@ class CurateCommand:
     """The command ``pytest-evals curate``."""
 
     name = "curate"
-    help = "make a case of a stored trial or of a trace"
+    help = "make a case from a stored trial or a trace"
     description = (
-        "Make a case, with the script that replays it, of a stored trial or of an "
+        "Make a case, with the script that replays it, from a stored trial or an "
         "OpenTelemetry trace (OTLP/JSON), and print it or add it to a dataset."
     )
     epilog = _EPILOG
@@ -44,13 +44,13 @@ class CurateCommand:
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add the options."""
         parser.add_argument(
-            "run_id", metavar="RUN", nargs="?", help="a run's id, the beginning of one, or `latest`"
+            "run_id", metavar="RUN", nargs="?", help="a run's id or its beginning, or `latest`"
         )
         parser.add_argument(
             "trial",
             metavar="TRIAL",
             nargs="?",
-            help="a trial's node id, its name, or a part of it that no other trial has",
+            help="a trial's node id, its name, or a part that only it has",
         )
         parser.add_argument(
             "--otlp", type=Path, metavar="FILE", help="traces as OTLP/JSON, one value or one a line"

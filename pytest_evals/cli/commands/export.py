@@ -30,10 +30,10 @@ examples:
   pytest-evals export latest -o run.jsonl            to be imported elsewhere
   pytest-evals export latest --answers -o run.jsonl  with its stored answers
 
-A bundle (`.jsonl`) holds the run whole: every attempt, its judges' calls, what people said, and
-with --answers the stored answers, so that the other machine asks nothing again.
+A bundle (`.jsonl`) holds the complete run: every attempt, the calls of its judges, people's scores,
+and with --answers the stored answers. Another machine then needs no call again.
 
-exit status: 0, or 1 where it cannot be written; 4 for usage."""
+exit status: 0, or 1 if it cannot be written; 4 for usage."""
 
 
 class ExportCommand:

@@ -1,4 +1,4 @@
-"""``pytest-evals import FILE…``: runs of other machines, taken into the store."""
+"""``pytest-evals import FILE…``: runs of other machines, imported into the store."""
 
 import argparse
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ examples:
   pytest-evals import run.jsonl
   pytest-evals import nightly/*.jsonl --json
 
-`pytest-evals export RUN -o run.jsonl` writes such a file. A file is taken in whole or not at all:
-each line has a digest, so one that was changed, cut off or lost is named and nothing is stored.
-What is secret here is taken out. A run that is here already is left as it is (new scores of people
-are added); another run of the same id is never overwritten. Stored answers are added where there
-are none for the same question.
+`pytest-evals export RUN -o run.jsonl` writes such a file. A file is imported as a whole or not at
+all. Each line has a digest: a changed, truncated or missing line is reported, nothing is stored.
+Secrets of this machine are removed. A run that is stored already stays as it is; only new scores of
+people are added. Another run of the same id is never overwritten. Stored answers are added for
+requests that have none.
 
 exit status: 0 when all runs are in the store, 1 when one is refused; 4 for usage."""
 
@@ -31,11 +31,10 @@ class ImportCommand:
     """The command ``pytest-evals import``."""
 
     name = "import"
-    help = "take in runs that another machine exported"
+    help = "import runs that another machine exported"
     description = (
-        "Take runs that `pytest-evals export` wrote into the store, with all attempts, "
-        "scores and what people said, so that they can be shown, compared, merged and accepted as "
-        "baselines here."
+        "Import runs that `pytest-evals export` wrote, with all attempts, scores and people's "
+        "scores. They can then be shown, compared, merged and accepted as baselines."
     )
     epilog = _EPILOG
 
