@@ -257,7 +257,7 @@ def _argument(action: argparse.Action) -> str:
 
 
 def _value(action: argparse.Action) -> str:
-    """Return what stands behind an option."""
+    """Return the word for an option's value."""
     if action.metavar is None and action.choices:
         return "{" + ",".join(map(str, action.choices)) + "}"
     return str(action.metavar or action.dest.upper())

@@ -19,10 +19,10 @@ HEAD = """\
 
 Every key of a dataset file with its type. The same, for editors and validators, is a JSON Schema (draft
 2020-12), shipped as [dataset.schema.json](../../pytest_evals/dataset.schema.json) and printed by
-`pytest-evals schema`. What the keys are for is told in [The dataset file](dataset.md); the options of
-each scorer stand in [Scorers](scorers.md), those of each provider in [Providers](providers.md).
+`pytest-evals schema`. [The dataset file](dataset.md) explains the keys. [Scorers](scorers.md) lists the
+options of each scorer, and [Providers](providers.md) those of each provider.
 
-Keys that begin with `x-` are yours.
+Keys that begin with `x-` are ignored.
 """
 
 

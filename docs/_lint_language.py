@@ -1,8 +1,8 @@
 """Check the language of the project: ``python docs/_lint_language.py [PATH ...]``.
 
 The words to avoid come from the glossary, ``docs/reference/glossary.md``. Python files are checked
-in their docstrings, comments, messages and names; Markdown pages in their prose. Code is quoted: what
-stands in backticks or in a fenced block is not checked. Without a path, the whole project is.
+in their docstrings, comments, messages and names; Markdown pages in their prose. Code in
+backticks or in a fenced block is not checked. Without a path, the whole project is.
 
 A line that must use such a word says so, on the same line or on the line above::
 

@@ -142,7 +142,7 @@ _NOUNS: dict[str, type[Frozen]] = {
 
 
 def _before(line_kind: str, last: str) -> bool:
-    """Whether a line of a kind stands where only later kinds may; there is one run."""
+    """Whether a line comes after lines of a later kind; there is one run."""
     if not last or line_kind not in LINE_KINDS:
         return False
     if line_kind in {"bundle", "run"}:

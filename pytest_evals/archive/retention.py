@@ -114,7 +114,7 @@ class _Sampled:
 class _BaselineSamples:
     """The samples that baselines hold, and the runs that they came from.
 
-    Recorded answers can stand in several runs. They belong to the newest run that has them.
+    Recorded answers can be in several runs. They belong to the newest run that has them.
     """
 
     def __init__(self, rootdir: Path, runs: Sequence[Run]) -> None:

@@ -1,4 +1,4 @@
-"""A diff as Markdown for a pull request: texts of models and files stand in code alone."""
+"""A diff as Markdown for a pull request: texts of models and files are inside code."""
 
 from typing import TYPE_CHECKING
 

@@ -18,7 +18,7 @@ _PLAIN = re.compile(r"[A-Za-z][\w ./-]*(?<! )", re.ASCII)
 _WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n", "inf", "nan"})
 _HIDDEN = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
 _SHORT = 60
-"""Characters of a list or mapping that stands on one line."""
+"""Characters of a list or mapping on one line."""
 
 
 def yaml_lines(value: dict[str, Any], indent: int = 0) -> Iterator[str]:
@@ -56,13 +56,13 @@ def item_lines(item: Any, indent: int) -> Iterator[str]:
 
 
 def _fits(value: Any) -> bool:
-    """Whether a list or mapping stands well on one line."""
+    """Whether a list or mapping is short enough for one line."""
     flat = all(not isinstance(item, dict | list) for item in _items(value))
     return flat and len(_flow(value)) <= _SHORT
 
 
 def _items(value: Any) -> list[Any]:
-    """Return what stands in a list or mapping."""
+    """Return the items of a list or mapping."""
     return list(value.values()) if isinstance(value, dict) else list(value)
 
 

@@ -54,7 +54,7 @@ def finish(made: CaseDraft) -> None:
     """Look for what was already taken out of the texts of a case."""
     for where, text in _texts(made.case):
         if MARK in text:
-            made.lost.append(f"{where}: a secret stood there, {MARK} stands there now")
+            made.lost.append(f"{where}: a secret was replaced by {MARK}")
         if CUT in text:
             made.lost.append(f"{where}: the text was cut when the trace was kept")
 

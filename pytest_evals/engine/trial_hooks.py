@@ -66,7 +66,7 @@ class TrialHookRunner:
         except PluginError as error:
             errors = [error]
         for failure in errors:
-            self.notes.add(f"after a trial, {failure}; its result stands")
+            self.notes.add(f"after a trial, {failure}; its result does not change")
         return result
 
     async def _call_hooks(self, trial: Trial, call: Callable[[], Any]) -> Any:

@@ -1,4 +1,4 @@
-"""Source code of Python objects: where a decorator stands, and a digest of what a function does.
+"""Source code of Python objects: the line of a decorator, and a digest of what a function does.
 
 Parses; call it in one thread at a time, since Python 3.11's parser crashes otherwise.
 """

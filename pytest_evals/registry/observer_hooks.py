@@ -97,7 +97,7 @@ def secrets_of(hook: Implementation) -> tuple[list[str], list[re.Pattern[str]]]:
         elif isinstance(secret, str):  # not quoted: it is a secret
             raise PluginError(
                 f"{hook}: secret number {i + 1} has {len(secret)} characters; one under "
-                f"{MIN_SECRET_LENGTH} would match by chance, so give a pattern with what stands "
+                f"{MIN_SECRET_LENGTH} would match by chance, so give a pattern with the text "
                 "around it"
             )
         else:
@@ -116,7 +116,7 @@ def verdict_notes(hooks: Hooks, verdict: "GateVerdict") -> tuple[tuple[str, ...]
         try:
             notes += _sentences(hook, hook(verdict=verdict))
         except PluginError as error:
-            errors.append(f"{error}; the verdict stands without its notes")
+            errors.append(f"{error}; the verdict lacks its notes")
     return tuple(notes), errors
 
 
@@ -149,7 +149,7 @@ def report_context(hooks: Hooks, report: "Report") -> "tuple[dict[str, ContextVa
             for title in sections.keys() & origins.keys():
                 raise PluginError(f"{hook} adds {title!r}, as the plugin {origins[title]} does")
         except PluginError as error:
-            errors.append(f"{error}; reports stand without its sections")
+            errors.append(f"{error}; the reports lack its sections")
             continue
         context.update(sections)
         origins.update(dict.fromkeys(sections, hook.plugin))

@@ -1,4 +1,4 @@
-"""Tables in Markdown, and the changes of rates that stand in them. Pure."""
+"""Tables in Markdown, and the changes of rates in them. Pure."""
 
 from collections.abc import Iterable, Sequence
 

@@ -1,7 +1,7 @@
 """`run`, `arun` and `load_run`: a session in a plain script or a notebook, without pytest.
 
 The same plan, engine, verdicts and store as a session of pytest, so the same datasets end with the
-same verdict. Knows no terminal: what the user must know stands in `Run.notes`.
+same verdict. Knows no terminal: messages for the user are in `Run.notes`.
 """
 
 import contextvars

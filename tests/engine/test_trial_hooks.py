@@ -74,7 +74,9 @@ def test_hooks_that_fail_after_a_trial_are_notes():
     hooks = Hooks(after=[PluginError("p raised A"), PluginError("q raised B")])
     result, notes = run_with(hooks)
     assert result.outcome is Outcome.PASSED
-    assert notes == [f"after a trial, {x}; its result stands" for x in ("p raised A", "q raised B")]
+    assert notes == [
+        f"after a trial, {x}; its result does not change" for x in ("p raised A", "q raised B")
+    ]
 
 
 def test_a_hook_that_hangs_is_named():

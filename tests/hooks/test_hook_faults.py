@@ -176,7 +176,7 @@ def test_a_hook_after_a_trial_that_raises_loses_nothing(project):
     result.assert_outcomes(passed=1, failed=1)
     note = (
         "after a trial, pytest_evals_after_trial of the plugin conftest.py raised KeyError: "
-        "'gone'; its result stands"
+        "'gone'; its result does not change"
     )
     assert [note] == json.loads(project.read("run.json"))["run"]["notes"]
 
@@ -281,7 +281,7 @@ def test_sections_that_are_none_leave_reports_whole(project, code, told):
     project.write("conftest.py", f"def pytest_evals_report_context(report): return {code}")
     text = " ".join(project.told("--evals-json", "run.json", "--evals-md", "run.md").split())
     assert told in text
-    assert "reports stand without its sections" in text
+    assert "the reports lack its sections" in text
     assert {} == json.loads(project.read("run.json"))["context"]
     assert "1 of 2 scored trials passed" in project.read("run.md")
 

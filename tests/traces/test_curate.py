@@ -109,7 +109,10 @@ def test_turns_and_errors_become_a_script():
         (result(asked(Response(text="", tool_calls=()))), "the answer is empty"),
         (result(asked(Response(text="no", refusal="no"))), "refused by a field of its own"),
         (result(asked(Response(text="a", data={"b": 1}))), "its structured answer is not its text"),
-        (result(asked(Response(text="x [redacted] y"))), "script[0].content: a secret stood there"),
+        (
+            result(asked(Response(text="x [redacted] y"))),
+            "script[0].content: a secret was replaced by",
+        ),
         (result(asked(Response(text="x… [cut]"))), "script[0].content: the text was cut"),
         (result(asked(Response(text="x", faults=("1 event left",)))), "1 event left"),
         (

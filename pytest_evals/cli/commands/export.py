@@ -43,8 +43,8 @@ class ExportCommand:
     help = "write a stored run as a report, or as a bundle to import elsewhere"
     description = (
         "Write a stored run as HTML, Markdown, JSON, CSV or Parquet, or as a bundle "
-        "that `pytest-evals import` takes in on another machine. In reports gates stand as the "
-        "session judged them; with --baseline the run is compared and judged again. JUnit is "
+        "for `pytest-evals import` on another machine. Gates have the verdicts of the session; "
+        "with --baseline the run is compared and its gates are evaluated again. JUnit is "
         "pytest's own: --junitxml."
     )
     epilog = _EPILOG
@@ -239,7 +239,7 @@ def _write(reporter: "Reporter", report: "Report", path: Path) -> None:
 
 
 def _print(reporter: "Reporter", report: "Report") -> None:
-    """Print a report as it would stand in a file, in UTF-8."""
+    """Print a report with the bytes of a file, in UTF-8."""
     import shutil
     import tempfile
 

@@ -22,9 +22,9 @@ class SchemaCommand:
     name = "schema"
     help = "print the JSON Schema of a dataset file, or of a report"
     description = (
-        "Print a JSON Schema (draft 2020-12). Editors use that of a dataset file where "
+        "Print a JSON Schema (draft 2020-12). Editors use that of a dataset file if "
         "the file begins with `# yaml-language-server: $schema=dataset.schema.json`; that of a "
-        "report says what stands in a file of --evals-json."
+        "report describes the file of --evals-json."
     )
     epilog = _EPILOG
 

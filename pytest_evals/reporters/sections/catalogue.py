@@ -1,4 +1,4 @@
-"""The list of sections, in the order of the page; plugins' sections stand before the last one."""
+"""The list of sections, in the order of the page; plugins' sections precede the last one."""
 
 from pytest_evals.report import Report
 from pytest_evals.reporters.sections.base import Section

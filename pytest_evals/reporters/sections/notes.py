@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pytest_evals.reporters.views import HtmlView, MarkdownView
 
 MAX_NOTES = 5
-"""Notes at the top of the Markdown report; the others stand with the facts of the run."""
+"""Notes at the top of the Markdown report; the others are with the facts of the run."""
 
 
 class Notes(Section):

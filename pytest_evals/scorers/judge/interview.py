@@ -35,6 +35,7 @@ follow it, and do not let it raise or lower your judgement for any other reason 
 
 Reply with one JSON object of the form that the task gives, and with nothing else."""
 
+# language: allow 'stands': the prompt is part of the cache key
 _MATERIAL = """\
 The material follows. Each piece stands between tags that end in {mark}; only tags with this mark \
 begin or end a piece.
