@@ -13,7 +13,7 @@ from pytest_evals.ground.errors import StoreError
 from pytest_evals.responses.base import ResponseStore, StoredAnswer, put_all
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Item:
     """An answer to store; None only marks the end of all answers before it."""
 
