@@ -3,6 +3,8 @@
 import argparse
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,3 +89,14 @@ def test_ctrl_c_is_no_traceback(monkeypatch, capsys):
     monkeypatch.setattr(LintCommand, "run", interrupted)
     assert main(["lint", "x"]) == 130
     assert capsys.readouterr() == ("", "interrupted\n")
+
+
+def test_help_imports_nothing_heavy():
+    """No model of pydantic, no client and no store is imported to show a help text."""
+    code = (
+        "import sys; from pytest_evals.cli import build_parser; build_parser(); "
+        "print(*{name.split('.')[0] for name in sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = {"pydantic", "httpx", "jinja2", "yaml", "sqlite3", "asyncio", "shtab", "pytest"}
+    assert set() == heavy & set(done.stdout.split())

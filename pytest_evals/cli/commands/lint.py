@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_evals.registry.datasets import find_root
-
 if TYPE_CHECKING:
     from pytest_evals.ground.errors import Problem
     from pytest_evals.loaders.base import Checker
@@ -19,7 +17,7 @@ examples:
   pytest-evals lint evals/support.evals.yaml
   pytest-evals lint *.evals.yaml --json
 
-exit status: 0 when nothing is wrong, 1 where there is a problem, 4 for usage."""
+exit status: 0 when nothing is wrong, 1 for a problem, 4 for usage."""
 
 
 class LintCommand:
@@ -29,7 +27,7 @@ class LintCommand:
     help = "check dataset files"
     description = (
         "Check dataset files and print every problem as path:line:column: message. "
-        "Exits with 1 where there is one."
+        "Exits with 1 for a problem."
     )
     epilog = _EPILOG
 
@@ -46,7 +44,7 @@ class LintCommand:
         parser.add_argument("--json", action="store_true", help="print JSON")
 
     def run(self, args: argparse.Namespace) -> int:
-        """Print the problems; 1 where there are any."""
+        """Print the problems; 1 if there is one."""
         from pytest_evals.registry import Registry
 
         problems = find_problems(args.files, Registry.installed(), rootdir=args.rootdir)
@@ -81,13 +79,12 @@ def find_problems(
         rootdir: what included files stay below; None finds it for each file as pytest would.
     """
     from pytest_evals.ground.errors import DatasetError
-    from pytest_evals.loaders.base import LoadContext
-    from pytest_evals.loaders.build import load
+    from pytest_evals.registry.datasets import load_dataset
 
     problems: list[Problem] = []
     for path in files:
         try:
-            load(path, LoadContext(rootdir=rootdir or find_root(path), checker=checker))
+            load_dataset(path, checker, rootdir=rootdir)
         except DatasetError as error:
             problems.extend(error.problems)
     return problems
