@@ -1,5 +1,7 @@
 """One place evaluates a run; cases are run again only if the plan names some."""
 
+from pytest_evals.session.confirmation import Confirmer
+from pytest_evals.session.ledger import Ledger
 from pytest_evals.session.verdicts import evaluate
 from pytest_evals.verdict.baseline import build_baseline
 from pytest_evals.verdict.evaluate import evaluate_run
@@ -37,13 +39,23 @@ def test_cases_that_look_broken_are_confirmed():
     assert plans[0].cells == plans[1].cells
 
 
-def test_nothing_runs_again_without_a_break():
-    """The plan is empty, so nobody is called."""
-
-    def confirm(plan):
-        raise AssertionError(plan)
-
-    assert "passed" == evaluate(inputs(CASES), confirm).gates[0].verdict
+def test_nothing_runs_again_without_a_break(make_session):
+    """The plan is empty, so no line is announced and no engine is made."""
+    session = make_session()
+    announced: list[str] = []
+    confirmer = Confirmer(
+        session.state,
+        session.plan,
+        session.engines,
+        Ledger(),
+        notes=session.notes,
+        announce=announced.append,
+    )
+    unbroken = inputs(CASES)
+    evaluation = evaluate(unbroken, lambda plan: confirmer.run(unbroken.info, plan))
+    assert "passed" == evaluation.gates[0].verdict
+    assert ([], None) == (announced, session.engines.progress())
+    assert [] == list(session.notes)
 
 
 def test_without_confirmation_it_is_the_plain_evaluation():
