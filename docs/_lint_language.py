@@ -130,11 +130,22 @@ def _is_allowed(problem: Problem, lines: list[str]) -> bool:
 def _check_text(path: Path, text: Text) -> Iterator[Problem]:
     """Yield the phrases to avoid in one piece of prose."""
     words = _QUOTED.sub(lambda match: re.sub(r"[^\n]", "~", match[0]), text.words)
-    for term in terms():
-        for match in term.pattern.finditer(words):
-            if not _is_exception(words, match, term.exceptions):
-                line = text.line + words.count("\n", 0, match.start())
-                yield Problem(path, line, f"'{term.phrase}': use '{term.replacement}'")
+    matches = [
+        (match, term)
+        for term in terms()
+        for match in term.pattern.finditer(words)
+        if not _is_exception(words, match, term.exceptions)
+    ]
+    for match, term in matches:
+        if not any(_is_inside(match, other) for other, _ in matches):
+            line = text.line + words.count("\n", 0, match.start())
+            yield Problem(path, line, f"'{term.phrase}': use '{term.replacement}'")
+
+
+def _is_inside(match: re.Match[str], other: re.Match[str]) -> bool:
+    """Whether a match is a part of a longer one, which is reported instead."""
+    inside = other.start() <= match.start() and match.end() <= other.end()
+    return inside and match.span() != other.span()
 
 
 def _is_exception(words: str, match: re.Match[str], exceptions: tuple[str, ...]) -> bool:
