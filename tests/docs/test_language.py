@@ -63,7 +63,6 @@ MESSAGE = f"{KEYS} stands twice"
 '''
     assert problems(tmp_path, text, "module.py") == [
         "1: 'ask* nobody': use 'call'",
-        "1: 'nobody': use 'no, none, no one'",
         "8: 'anew': use 'again'",
         "9: 'stands twice': use 'duplicate'",
     ]
