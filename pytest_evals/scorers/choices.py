@@ -10,6 +10,7 @@ from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
 from pytest_evals.score import NO_LABEL
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, ScoringError, Verdict
+from pytest_evals.scorers.boundaries import mentions, without
 from pytest_evals.scorers.extract import choice_letter, normalised
 from pytest_evals.scorers.jsonfind import NotJsonError, find_json
 from pytest_evals.scorers.quoting import listed, quoted, shown
@@ -92,9 +93,7 @@ def _by_text(answer: str, choices: Sequence[str]) -> str | None:
     """Return the letter of the only choice whose text is in the output."""
     plain = normalised(answer)
     letters = [
-        _LETTERS[i]
-        for i, choice in enumerate(choices)
-        if re.search(rf"(?<!\w){re.escape(normalised(choice))}(?!\w)", plain)
+        _LETTERS[i] for i, choice in enumerate(choices) if mentions(plain, normalised(choice))
     ]
     return letters[0] if len(letters) == 1 else None
 
@@ -164,7 +163,7 @@ class Label(Scorer):
         named: set[str] = set()
         rest = plain
         for word in sorted(words, key=len, reverse=True):
-            changed = re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", "\0", rest)
+            changed = without(rest, word)
             if changed != rest:
                 named.add(words[word])
                 rest = changed
@@ -263,15 +262,15 @@ def items_in(answer: str) -> list[str]:
     listed_lines = [b for b, line in zip(bullets, lines, strict=True) if b != line]
     if listed_lines:
         return [_item(line) for line in listed_lines]
-    if len(lines) > 1 and not any(c in answer for c in ",;"):
+    if len(lines) > 1 and not any(c in answer for c in ",;\u3001\uff0c\uff1b"):
         return [_item(line) for line in lines]
     text = lines[-1] if lines else ""
     head, colon, tail = text.rpartition(": ")
     text = tail if colon and head else text
-    parts = re.split(r"\s*[,;]\s*(?:and\s+)?|\s+and\s+", text)
+    parts = re.split(r"\s*[,;\u3001\uff0c\uff1b]\s*(?:and\s+)?|\s+and\s+", text)
     return [_item(part) for part in parts if _item(part)]
 
 
 def _item(text: str) -> str:
     """Strip bullets, quotes and whitespace from a list item."""
-    return text.strip().strip("*_`\"'").rstrip(".").strip()
+    return text.strip().strip("*_`\"'").rstrip(".\u3002").strip()

@@ -3,7 +3,9 @@
 import re
 import unicodedata
 
-_WORDY = "[\\w'\N{RIGHT SINGLE QUOTATION MARK}]"
+from pytest_evals.scorers.boundaries import LETTER
+
+_WORDY = f"(?:{LETTER}|['\N{RIGHT SINGLE QUOTATION MARK}])"
 """Characters beside which a letter is part of a word."""
 _ARTICLE = re.compile(r"I\b|A\s+(?!(?:or|and|is|was|because|since|as|but)\b)[a-z]")
 
@@ -14,7 +16,7 @@ def normalised(text: str) -> str:
 
 
 _NUMBER = re.compile(
-    r"(?<![\w.])[-+\N{MINUS SIGN}]?\s?(?:\$|€|£)?"
+    rf"(?<!\.)(?<!{LETTER})[-+\N{{MINUS SIGN}}]?\s?(?:\$|€|£|¥|\uffe5)?"
     r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)?(?:(?<=\d)\.\d+|(?<!\d)\.\d+|(?<=\d))(?:[eE][-+]?\d+)?"
 )
 
@@ -27,7 +29,7 @@ def numbers_in(text: str) -> list[str]:
     """
     numbers = []
     for match in _NUMBER.finditer(text):
-        number = re.sub(r"[,\s$€£]", "", match.group()).replace("\N{MINUS SIGN}", "-")
+        number = re.sub(r"[,\s$€£¥\uffe5]", "", match.group()).replace("\N{MINUS SIGN}", "-")
         if any(c.isdigit() for c in number):
             numbers.append(number)
     return numbers

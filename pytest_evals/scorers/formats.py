@@ -287,9 +287,7 @@ class IsSql(_Format):
         statements = [tree.key for tree in trees if tree is not None]
         if not statements:
             return "it has no statement"
-        # sqlglot parses prose as an alias or a command; these are not SQL statements.
-        loose = {"alias", "column", "command", "paren", "literal", "identifier"}
-        if any(statement in loose for statement in statements):
+        if not all(_is_statement(tree) for tree in trees if tree is not None):
             return "it has no SQL statement"
         allowed = {name.lower() for name in self.only}
         other = [statement for statement in statements if allowed and statement not in allowed]
@@ -304,6 +302,49 @@ class IsSql(_Format):
                 import_library("sqlglot").Dialect.get_or_raise(self.dialect)
             except ValueError as error:
                 yield f"`is_sql`: {error}"
+
+
+_STATEMENTS = frozenset(
+    "select union except intersect subquery values insert update delete merge create drop alter "  # noqa: SIM905
+    "truncatetable describe show pragma set use transaction commit rollback copy loaddata analyze "
+    "cache uncache refresh comment kill grant revoke attach detach summarize pivot".split()
+)
+"""The keys of the statements of sqlglot. It also parses prose: as expressions and commands."""
+
+
+def _is_statement(tree: Any) -> bool:
+    """Whether a parsed text is a statement, and not prose that begins like one.
+
+    "Select a book" selects a column of no table, and "use the force" gives a database an alias.
+    """
+    if tree.key not in _STATEMENTS:
+        return False
+    if tree.key in {"use", "insert", "delete", "copy", "analyze", "transaction", "commit"}:
+        return _has_parts(tree)
+    if tree.key == "select" and not tree.args.get("from_") and not tree.args.get("from"):
+        columns = (c for item in tree.expressions for c in item.find_all(*_column_types()))
+        return not any(column.parent_select is tree for column in columns)
+    return True
+
+
+def _has_parts(tree: Any) -> bool:
+    """Whether a statement has what its keyword needs."""
+    if tree.key == "use":
+        return tree.this is None or not tree.this.args.get("alias")
+    if tree.key == "insert":
+        return tree.expression is not None or bool(tree.args.get("default"))
+    if tree.key == "delete":
+        return bool(tree.this)
+    if tree.key == "copy":
+        return bool(tree.args.get("files"))
+    if tree.key == "transaction":
+        return not tree.args.get("modes") or len(tree.args["modes"][0].split()) > 1
+    return True
+
+
+def _column_types() -> tuple[type, ...]:
+    """Return sqlglot's class of columns."""
+    return (import_library("sqlglot").exp.Column,)
 
 
 _COMPILE = "import ast, sys; ast.parse(sys.stdin.buffer.read())"

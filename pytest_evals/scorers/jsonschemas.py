@@ -5,6 +5,7 @@ schema and the published drafts; nothing is downloaded.
 """
 
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
@@ -12,6 +13,7 @@ from pytest_evals.ground.canonical import Json
 from pytest_evals.scorers.base import ScoringError
 from pytest_evals.scorers.patterns import compile_pattern, search
 from pytest_evals.scorers.quoting import shown
+from pytest_evals.scorers.schemawords import FORMATS, misspelt
 
 
 class Schema:
@@ -35,6 +37,9 @@ class Schema:
         except SchemaError as error:
             where = _location(error.absolute_path)
             raise ValueError(f"invalid JSON Schema{where}: {error.message}") from None
+        wrong = misspelt(schema)
+        if wrong is not None:
+            raise ValueError(f"invalid JSON Schema: {wrong}")
         for pattern in _patterns(schema):
             compile_pattern(pattern)
         self._validator = _with_patterns(cls)(schema, registry=EMPTY_REGISTRY)
@@ -82,9 +87,26 @@ def _patterns(schema: Json) -> Iterator[str]:
             yield from _patterns(item)
 
 
+def _multiple_of(validator: Any, by: Any, value: Any, _: Any) -> Iterator[Any]:
+    """Check `multipleOf` as decimals: 19.99 is a multiple of 0.01, which floats do not show."""
+    from jsonschema import ValidationError
+
+    if validator.is_type(value, "number") and Fraction(str(value)) % Fraction(str(by)):
+        yield ValidationError(f"{shown(value)} is not a multiple of {by}")
+
+
+def _format_of(validator: Any, name: Any, value: Any, _: Any) -> Iterator[Any]:
+    """Check `format`."""
+    from jsonschema import ValidationError
+
+    check = FORMATS.get(name)
+    if check is not None and validator.is_type(value, "string") and not check(value):
+        yield ValidationError(f"{shown(value)} is not a {name!r}")
+
+
 @lru_cache(maxsize=8)
 def _with_patterns(cls: Any) -> Any:
-    """Return a validator class with a timeout for patterns."""
+    """Return a validator class with a timeout for patterns, decimals and asserted formats."""
     from jsonschema import ValidationError
     from jsonschema.validators import extend
 
@@ -102,7 +124,12 @@ def _with_patterns(cls: Any) -> Any:
                 if search(compile_pattern(regex), key):
                     yield from validator.descend(item, schema, path=key, schema_path=regex)
 
-    changed = {"pattern": pattern, "patternProperties": pattern_properties}
+    changed = {
+        "pattern": pattern,
+        "patternProperties": pattern_properties,
+        "multipleOf": _multiple_of,
+        "format": _format_of,
+    }
     return extend(cls, changed)  # type: ignore[no-untyped-call] # untyped in the stubs
 
 
@@ -110,7 +137,7 @@ _SILENT = frozenset(
     {
         "$schema", "$id", "$comment", "$defs", "definitions", "$anchor", "$dynamicAnchor",
         "$vocabulary", "title", "description", "default", "examples", "deprecated", "readOnly",
-        "writeOnly", "format", "contentEncoding", "contentMediaType", "contentSchema",
+        "writeOnly", "contentEncoding", "contentMediaType", "contentSchema",
     }
 )  # fmt: skip
 """Keywords that constrain nothing by themselves."""
@@ -129,7 +156,8 @@ def vacuous_reason(schema: Json) -> str | None:
 
     cls = validator_for(schema, default=Draft202012Validator)
     keywords = {*cls.VALIDATORS, "then", "else"}
-    loud = [key for key in schema if key in keywords and key not in _SILENT]
+    silenced = _SILENT if schema.get("format") in FORMATS else _SILENT | {"format"}
+    loud = [key for key in schema if key in keywords and key not in silenced]
     if loud:
         return None
     silent = ", ".join(f"`{key}`" for key in list(schema)[:5])

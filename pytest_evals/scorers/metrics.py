@@ -19,6 +19,7 @@ from pydantic import BeforeValidator
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, ScoringError, Verdict
+from pytest_evals.scorers.boundaries import composed, tokens_of, words_of
 from pytest_evals.scorers.optional_deps import import_library, missing_libraries
 from pytest_evals.scorers.quoting import listed, quoted
 from pytest_evals.scorers.references import (
@@ -26,6 +27,7 @@ from pytest_evals.scorers.references import (
     as_references,
     reference_problems,
     references_for,
+    texts_of,
 )
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b", re.UNICODE)
@@ -37,7 +39,8 @@ def squad_normalised(text: str) -> str:
 
     This is the normalization of SQuAD 1.1: Rajpurkar et al. 2016, arXiv 1606.05250.
     """
-    return " ".join(_ARTICLES.sub(" ", text.lower().translate(_NO_PUNCTUATION)).split())
+    plain = composed(text).lower().translate(_NO_PUNCTUATION)
+    return " ".join(_ARTICLES.sub(" ", plain).split())
 
 
 def token_f1(answer: str, reference: str) -> float:
@@ -46,8 +49,8 @@ def token_f1(answer: str, reference: str) -> float:
     It is 1 if both have no words, and 0 if only one has none.
     """
     answer_words, reference_words = (
-        squad_normalised(answer).split(),
-        squad_normalised(reference).split(),
+        words_of(squad_normalised(answer)),
+        words_of(squad_normalised(reference)),
     )
     if not answer_words or not reference_words:
         return float(answer_words == reference_words)
@@ -77,8 +80,8 @@ class _Metric(Scorer):
 
     def score(self, ctx: ScoreContext) -> Verdict:
         """Compute the metric."""
-        references = list(references_for(self.reference, ctx))
-        value, more = self.measure(ctx.answer, references)
+        references = [composed(text) for text in references_for(self.reference, ctx)]
+        value, more = self.measure(composed(ctx.answer), references)
         return Verdict(
             value=min(1.0, max(0.0, value)),
             reason=f"{self.type} {value:.3f} of {quoted(ctx.answer)} against {listed(references)}",
@@ -91,7 +94,23 @@ class _Metric(Scorer):
         yield from reference_problems(self.type, self.reference, case)
 
 
-class ExactMatch(_Metric):
+class _Squad(_Metric):
+    """Compares by the normalization of SQuAD."""
+
+    def _empty_reference(self, case: Case | None) -> Iterable[str]:
+        """Yield a problem if a reference, of the option or of the case, is empty after it."""
+        given = self.reference
+        if given is None:
+            given = () if case is None else tuple(texts_of(case.expected))
+        empty = [text for text in given if not squad_normalised(text)]
+        if empty:
+            yield (
+                f"`{self.type}`: the reference {quoted(empty[0])} has only punctuation and "
+                "articles, so every output without other words passes; use `equals`"
+            )
+
+
+class ExactMatch(_Squad):
     """The output equals a reference, up to case, punctuation, articles and spaces (SQuAD)."""
 
     type: ClassVar[str] = "exact_match"
@@ -112,14 +131,10 @@ class ExactMatch(_Metric):
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
         """Yield a problem if a reference is empty after normalization."""
         yield from super().check(dataset, case)
-        if any(not squad_normalised(text) for text in self.reference or ()):
-            yield (
-                "`exact_match`: a reference has only punctuation and articles, so every output "
-                "without other words passes"
-            )
+        yield from self._empty_reference(case)
 
 
-class TokenF1(_Metric):
+class TokenF1(_Squad):
     """The F1 of the words of the output and the best reference (SQuAD); add a `threshold`."""
 
     type: ClassVar[str] = "token_f1"
@@ -128,6 +143,11 @@ class TokenF1(_Metric):
     def measure(self, answer: str, references: list[str]) -> tuple[float, dict[str, Any]]:
         """Return the best F1."""
         return max(token_f1(answer, text) for text in references), {}
+
+    def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
+        """Yield a problem if a reference is missing, or empty after normalization."""
+        yield from super().check(dataset, case)
+        yield from self._empty_reference(case)
 
 
 class Bleu(_Metric):
@@ -178,6 +198,18 @@ class Chrf(_Metric):
         return chrf.score / 100, {"signature": str(metric.get_signature())}
 
 
+class _RougeTokenizer:
+    """The tokens of rouge-score, in every script: its own has only ASCII letters and digits."""
+
+    def __init__(self, *, stem: bool) -> None:
+        stemmer = import_library("nltk.stem.porter").PorterStemmer() if stem else None
+        self._stem = stemmer.stem if stemmer is not None else str
+
+    def tokenize(self, text: str) -> list[str]:
+        """Return the tokens in lower case, words of more than three letters by their stems."""
+        return [self._stem(word) if len(word) > 3 else word for word in tokens_of(text.lower())]
+
+
 class _Rouge(_Metric):
     """One of the ROUGE scores, by rouge-score."""
 
@@ -193,7 +225,7 @@ class _Rouge(_Metric):
     def measure(self, answer: str, references: list[str]) -> tuple[float, dict[str, Any]]:
         """Compute the metric with rouge-score; the reference with the best F1 counts."""
         scorer = import_library("rouge_score.rouge_scorer").RougeScorer(
-            [self.kind], use_stemmer=self.stem
+            [self.kind], tokenizer=_RougeTokenizer(stem=self.stem)
         )
         rouge = scorer.score_multi(references, answer)[self.kind]
         more = {"precision": rouge.precision, "recall": rouge.recall, "f1": rouge.fmeasure}
@@ -248,8 +280,8 @@ class Meteor(_Metric):
     def measure(self, answer: str, references: list[str]) -> tuple[float, dict[str, Any]]:
         """Compute the metric with NLTK; the best of several references counts."""
         meteor = import_library("nltk.translate.meteor_score").meteor_score(
-            [_TOKENS.findall(text) for text in references],
-            _TOKENS.findall(answer),
+            [_meteor_tokens(text) for text in references],
+            _meteor_tokens(answer),
             stemmer=import_library("nltk.stem.porter").PorterStemmer(),
             wordnet=_wordnet() if self.synonyms else _NoSynonyms(),
         )
@@ -266,6 +298,11 @@ class Meteor(_Metric):
 
 
 _TOKENS = re.compile(r"\w+|[^\w\s]")
+
+
+def _meteor_tokens(text: str) -> list[str]:
+    """Return runs of letters and digits, and any other single character."""
+    return [token for word in words_of(text) for token in _TOKENS.findall(word)]
 
 
 class _NoSynonyms:

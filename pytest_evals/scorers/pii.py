@@ -10,24 +10,28 @@ from pydantic import Field
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, Verdict
+from pytest_evals.scorers.boundaries import LETTER, SPACELESS
 
 Kind = Literal["email", "phone", "card", "iban", "us_ssn", "ip"]
 KINDS: tuple[Kind, ...] = ("email", "phone", "card", "iban", "us_ssn", "ip")
 
 _EMAIL = re.compile(
-    r"(?<![\w.+%-])[\w.+%-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})\.){1,8}[A-Za-z]{2,24}(?![\w-])"
+    rf"(?<![.+%-])(?<!{LETTER})(?:(?:{LETTER}|[.+%-]){{1,64}}|{SPACELESS}{{1,64}})"
+    rf"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{{0,62}})\.){{1,8}}[A-Za-z]{{2,24}}(?!{LETTER}|-)"
 )
-_DIGITS = re.compile(r"(?<![\w.])\d(?:[ -]?\d){11,18}(?![\w]|[.,]\d)")
-_IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{2,4}){3,8}(?!\w)")
-_SSN = re.compile(r"(?<![\w-])(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])")
+_DIGITS = re.compile(rf"(?<!\.)(?<!{LETTER})\d(?:[ -]?\d){{11,18}}(?!{LETTER}|[.,]\d)")
+_IBAN = re.compile(rf"(?<!{LETTER})[A-Z]{{2}}\d{{2}}(?: ?[A-Z0-9]{{2,4}}){{3,8}}(?!{LETTER})")
+_SSN = re.compile(
+    rf"(?<!-)(?<!{LETTER})(?!000|666|9\d\d)\d{{3}}-(?!00)\d{{2}}-(?!0000)\d{{4}}(?!{LETTER}|-)"
+)
 _PHONE = re.compile(
-    r"(?<![\w.+/-])"
-    r"(?:(?:\+\d{1,3}[ .-]?)?(?:\(0?\d{1,4}\)[ .-]?)?\d{1,4}(?:[ .-]\d{2,4}){1,4}(?![\w-]|[.,]\d)"
-    r"|\+\d{8,15}(?!\w)"
-    r"|\(\d{2,4}\) ?\d{3,4}[ .-]?\d{3,4}(?!\w))"
+    rf"(?<![.+/-])(?<!{LETTER})"
+    r"(?:(?:\+\d{1,3}[ .-]?)?(?:\(0?\d{1,4}\)[ .-]?)?\d{1,4}(?:[ .-]\d{2,4}){1,4}"
+    rf"(?!{LETTER}|-|[.,]\d)|\+\d{{8,15}}(?!{LETTER})"
+    rf"|\(\d{{2,4}}\) ?\d{{3,4}}[ .-]?\d{{3,4}}(?!{LETTER}))"
 )
 _DATE = re.compile(r"\d{4}[-. ]\d{1,2}[-. ]\d{1,2}|\d{1,2}[-. ]\d{1,2}[-. ]\d{2,4}")
-_IP4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)")
+_IP4 = re.compile(rf"(?<!\.)(?<!{LETTER})\d{{1,3}}(?:\.\d{{1,3}}){{3}}(?!{LETTER}|\.\d)")
 
 
 def luhn(digits: str) -> bool:
