@@ -124,7 +124,7 @@ class Gates:
                 self._session.notes.add(evaluation.note)
             self._evaluation.add(info.name, evaluation)
             report_verdicts(session, info, evaluation.result.gates)
-        self._evaluation.decide()
+        self._evaluation.decide(self._ledger)
 
     def _evaluate(
         self, session: pytest.Session, info: DatasetInfo, table: TrialTable

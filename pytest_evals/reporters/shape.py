@@ -15,7 +15,6 @@ from pytest_evals.metrics.metric import Confusion, Metric
 from pytest_evals.report import Report
 from pytest_evals.result import AnyScore, FirstTry, Outcome, TrialResult
 from pytest_evals.run_record import Counts, DatasetInfo, GitInfo, RunStatus
-from pytest_evals.verdict.decide import decide
 from pytest_evals.verdict.decision import Decision
 from pytest_evals.verdict.diff import Diff, DiffEntry, RowTest
 from pytest_evals.verdict.gate.spec import GateVerdict
@@ -274,9 +273,9 @@ def all_verdicts(report: Report) -> tuple[GateVerdict, ...]:
 
 
 def overall_decision(report: Report) -> Decision | None:
-    """Return the decision over the gates of all datasets; None without gates."""
-    verdicts = all_verdicts(report)
-    return decide(verdicts) if verdicts else None
+    """Return the decision on the run; None without gates."""
+    decision = report.run.decision
+    return None if decision is None else Decision.model_validate(decision)
 
 
 def diff_shape(diffs: list[Diff]) -> DiffShape | None:

@@ -54,7 +54,7 @@ class Baselines:
         return self._read.get(info.path) or read_baseline(self._settings, info, self._run_id)
 
     def tolerates(self, group: str, result: TrialResult) -> bool:
-        """Whether a gate of the dataset covers a failed trial, so that it fails no test itself.
+        """Whether a gate accounts for a failed trial or an error, so that it fails no test itself.
 
         Gates of a narrowed dataset are not evaluated and tolerate nothing.
 
@@ -62,7 +62,8 @@ class Baselines:
             group: the trial's group, which is its dataset's path.
             result: the trial.
         """
-        if result.outcome is not Outcome.FAILED or group not in self._gated:
+        outcomes = {Outcome.FAILED, Outcome.ERRORED}
+        if result.outcome not in outcomes or group not in self._gated:
             return False
         from pytest_evals.session.read_baseline import is_tolerated
 

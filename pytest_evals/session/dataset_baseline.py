@@ -20,6 +20,8 @@ class DatasetBaseline:
     """The dataset's committed baseline file as it is now. This run may update it."""
     path: Path
     """The path of that file."""
+    max_error_rate: float = 0.0
+    """The share of the dataset's trials that may end in an error, 0..1."""
     no_baseline: str | None = None
     """Why a missing baseline is no problem; None if it is one."""
 

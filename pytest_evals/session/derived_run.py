@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Self
 
 from pytest_evals.metrics.trial_table import TrialTable
-from pytest_evals.result import Outcome, TrialResult
+from pytest_evals.result import TrialResult
 from pytest_evals.run_record import Run, RunStatus
 from pytest_evals.session.evaluation import DatasetEvaluation, RunEvaluation
 from pytest_evals.session.ledger import Ledger
@@ -36,8 +36,6 @@ class DerivedRun:
         self.ledger = Ledger()
         """The books of the run."""
         self._tables = TrialTables()
-        self.failing = 0
-        """Trials that fail a session: errors, and failed trials that no gate tolerates."""
 
     def __enter__(self) -> Self:
         self._store.begin(self._run)
@@ -59,8 +57,6 @@ class DerivedRun:
         self._store.append(self._run.id, redacted, result)
         self.ledger.record(result)
         self._tables.add(result)
-        is_untolerated = result.outcome is Outcome.FAILED and not result.tolerated
-        self.failing += is_untolerated or result.outcome is Outcome.ERRORED
 
     def confirm(self, dataset: str, results: Iterable[TrialResult]) -> None:
         """Record the confirmation samples of a dataset, which decide its breaks."""
@@ -93,7 +89,6 @@ class DerivedRun:
         *,
         ended_at: float,
         notes: Sequence[str] = (),
-        failed: bool = False,
     ) -> Run:
         """Seal the run and return its record.
 
@@ -101,7 +96,6 @@ class DerivedRun:
             evaluations: by the dataset's name.
             ended_at: Unix time, seconds.
             notes: for the reader.
-            failed: whether the run fails whatever the gates say.
 
         Raises:
             StoreError: it cannot be written.
@@ -109,12 +103,12 @@ class DerivedRun:
         evaluation = RunEvaluation()
         for name, dataset_evaluation in evaluations.items():
             evaluation.add(name, DatasetEvaluation(dataset_evaluation))
-        evaluation.decide()
+        evaluation.decide(self.ledger)
         status = self._status()
-        failed = failed or (
+        failed = (
             status is RunStatus.INTERRUPTED
-            or self._has_ungated_failure()
-            or any(dataset.failed for dataset in evaluations.values())
+            or bool(self.ledger.failing or self.ledger.unresolved)
+            or any(verdict.blocking for verdict in evaluation.gates)
         )
         run = self.ledger.seal(
             ended_at=ended_at,
@@ -134,15 +128,6 @@ class DerivedRun:
             RunStatus.INTERRUPTED
             if counts.total - counts.skipped < selected
             else self.ledger.status
-        )
-
-    def _has_ungated_failure(self) -> bool:
-        """Whether a trial of a dataset without gates failed or had an error."""
-        return any(
-            trial.outcome in {"failed", "errored"}
-            for info in self._run.datasets
-            if not info.gates
-            for trial in self._tables.of(info.name)
         )
 
     def _by_dataset(self) -> dict[str, TrialTable]:

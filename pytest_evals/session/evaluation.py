@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from pytest_evals.session.ledger import Ledger
+
 if TYPE_CHECKING:
     from pytest_evals.metrics.metric import Metric
     from pytest_evals.verdict.decision import Decision
@@ -54,12 +56,17 @@ class RunEvaluation:
         self.gates += evaluation.result.gates
         self.lines += evaluation.lines
 
-    def decide(self) -> None:
-        """Make the decision, after all datasets."""
+    def decide(self, ledger: Ledger) -> None:
+        """Make the decision, after all datasets.
+
+        Args:
+            ledger: knows the trials that no gate covers, of datasets without gates too.
+        """
         if self.gates:
             from pytest_evals.verdict.decide import decide
 
-            self.decision = decide(self.gates)
+            failing, unresolved = ledger.failing, ledger.unresolved
+            self.decision = decide(self.gates, failing=failing, unresolved=unresolved)
 
     def as_run_fields(self) -> dict[str, Any]:
         """Return the verdicts and the decision as fields of a sealed `Run`."""

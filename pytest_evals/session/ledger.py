@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pytest_evals.metrics.run_summary import RunSummary
-from pytest_evals.result import TrialResult
+from pytest_evals.result import Outcome, TrialResult
 from pytest_evals.run_record import DatasetInfo, Run, RunStatus
 
 
@@ -26,6 +26,8 @@ class Ledger:
         """The ids of the planned trials, in order."""
         self.confirmations: dict[str, tuple[TrialResult, ...]] = {}
         """The confirmation samples by dataset, as `Run.confirmations`."""
+        self._uncovered: dict[str, Outcome] = {}
+        """The outcomes of trials that fail a session, by id."""
         self._collected: list[str] = []
         self._recorded: set[str] = set()
         self._crashed: set[str] = set()
@@ -53,6 +55,10 @@ class Ledger:
         """Record a trial."""
         self._recorded.add(result.id)
         self.summary.add(result)
+        self._uncovered.pop(result.id, None)
+        allowed = result.outcome is Outcome.PASSED or result.tolerated or result.unneeded
+        if not allowed:
+            self._uncovered[result.id] = result.outcome
 
     def crash(self, trial_id: str) -> None:
         """Note that the process running a trial died."""
@@ -67,6 +73,17 @@ class Ledger:
     def lost(self) -> list[str]:
         """The planned trials that neither were recorded nor crashed."""
         return [trial for trial in self.missing if trial not in self._crashed]
+
+    @property
+    def unresolved(self) -> list[str]:
+        """The ids of trials without a result that no gate allows: errors, not run, lost."""
+        failed = set(self.failing)
+        return [*(trial for trial in self._uncovered if trial not in failed), *self.missing]
+
+    @property
+    def failing(self) -> list[str]:
+        """The ids of failed trials that no gate tolerates."""
+        return [id_ for id_, outcome in self._uncovered.items() if outcome is Outcome.FAILED]
 
     @property
     def not_run(self) -> int:

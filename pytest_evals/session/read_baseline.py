@@ -13,6 +13,7 @@ from pytest_evals.session.dataset_baseline import DatasetBaseline
 from pytest_evals.storage.baseline_file import RunReader, find_baseline
 from pytest_evals.storage.run_baseline import dataset_baseline, relative_name
 from pytest_evals.verdict.baseline import Baseline
+from pytest_evals.verdict.gate.completeness import allowed_error_rate
 from pytest_evals.verdict.gate.coverage import gates_cover, is_compared
 from pytest_evals.verdict.gate.declare import parse_gates
 
@@ -28,7 +29,7 @@ def read_baseline(settings: Settings, info: DatasetInfo, run_id: str) -> Dataset
     Raises:
         StoreError: the requested baseline does not exist, or a baseline is invalid.
     """
-    gates = parse_gates(info)
+    gates, errors = parse_gates(info), info.max_error_rate
     writes = settings.update_baseline or settings.reset_baseline
     compares = any(gate.compares for gate in gates)
     read = writes or (compares and settings.baseline is None)
@@ -42,13 +43,15 @@ def read_baseline(settings: Settings, info: DatasetInfo, run_id: str) -> Dataset
             dataset_path=settings.rootdir / info.path,
             run=_run_reader(settings, info.name, run_id),
         )
-        return DatasetBaseline(gates, named, committed, path)
+        return DatasetBaseline(gates, named, committed, path, errors)
     if settings.reset_baseline:
-        return DatasetBaseline(gates, None, committed, path, "this run starts a new baseline")
+        return DatasetBaseline(
+            gates, None, committed, path, errors, "this run starts a new baseline"
+        )
     if committed is None:
         reason = "this run writes the first baseline" if writes else None
-        return DatasetBaseline(gates, None, None, path, reason)
-    return DatasetBaseline(gates, target.baseline, committed, path)
+        return DatasetBaseline(gates, None, None, path, errors, reason)
+    return DatasetBaseline(gates, target.baseline, committed, path, errors)
 
 
 def _run_reader(settings: Settings, dataset: str, run_id: str) -> RunReader:
@@ -93,12 +96,17 @@ def update_baseline(
 
 
 def is_tolerated(result: TrialResult, baseline: DatasetBaseline) -> bool:
-    """Whether a gate covers a failed trial.
+    """Whether a gate accounts for a trial that failed or ended in an error.
+
+    Errors count where the dataset allows some: then the gate on the error rate decides.
 
     Args:
         result: the trial.
         baseline: its dataset's gates, and what they compare with.
     """
+    if result.outcome is Outcome.ERRORED:
+        gates, limit = baseline.gates, baseline.max_error_rate
+        return bool(gates) and allowed_error_rate(limit, gates, result.model_id) > 0
     if result.outcome is not Outcome.FAILED:
         return False
     trial = summarize_trial(result)

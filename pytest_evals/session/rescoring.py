@@ -100,8 +100,7 @@ class Rescoring:
             ]
             named = {name: baseline.named for name, baseline in baselines.items()}
             evaluations = derived.evaluate(named, strict=self.settings.strict)
-            failed = derived.failing > 0
-            return derived.seal(evaluations, ended_at=time(), notes=notes, failed=failed)
+            return derived.seal(evaluations, ended_at=time(), notes=notes)
 
 
 def _new_run(run: Run, parts: Sequence[RescoredDataset]) -> Run:

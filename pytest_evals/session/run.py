@@ -333,7 +333,7 @@ class _ScriptRun:
             if evaluation.note:
                 self._session.notes.add(evaluation.note)
             self._evaluation.add(info.name, evaluation)
-        self._evaluation.decide()
+        self._evaluation.decide(self._ledger)
 
     def _verdicts(self) -> "SessionVerdicts":
         from pytest_evals.session.verdicts import SessionVerdicts

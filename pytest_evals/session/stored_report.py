@@ -1,6 +1,6 @@
 """A stored run as a report: with the verdicts of its session, or evaluated against a baseline."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from pytest_evals.storage.baseline_file import NamedBaseline, find_baseline
 from pytest_evals.storage.certificates import certificates_of
 from pytest_evals.storage.run_baseline import find_run, run_baseline
 from pytest_evals.verdict.baseline import Baseline
+from pytest_evals.verdict.decide import decide
 from pytest_evals.verdict.evaluation import Evaluation
 from pytest_evals.verdict.gate.spec import GateVerdict
 
@@ -48,8 +49,28 @@ class StoredRuns:
             for info in run.datasets
             if len(tables.table(run, info.name))
         }
+        if against is not None:
+            run = self._decided(run, evaluations)
         report = Report(run, evaluations, self._trials(run), certificates_of(run, self.rootdir))
         return redact_report(report, redactor)
+
+    def _decided(self, run: Run, evaluations: Mapping[str, Evaluation]) -> Run:
+        """Return a run with the decision of other evaluations than its session's."""
+        gates = [verdict for evaluation in evaluations.values() for verdict in evaluation.gates]
+        if not gates:
+            return run
+        rows = [row for row in self.store.rows(run.id) if not row.tolerated]
+        decision = decide(
+            gates,
+            failing=[row.trial for row in rows if row.outcome == "failed"],
+            unresolved=[row.trial for row in rows if row.outcome in {"errored", "skipped"}],
+        )
+        update = {
+            "gates": tuple(verdict.model_dump(mode="json") for verdict in gates),
+            "decision": decision.model_dump(mode="json"),
+            "exit_status": int(decision.failed),
+        }
+        return run.model_copy(update=update)
 
     def _trials(self, run: Run) -> Callable[[], Iterable[TrialResult]]:
         """Return a function that reads a run's trials, in the order in which they ended."""

@@ -5,8 +5,9 @@ from typing import Literal
 from pytest_evals.ground.canonical import Frozen
 
 DecisionWord = Literal["accept", "reject", "investigate", "tradeoff"]
-"""accept: every gate passed. reject: a gate failed. investigate: a gate is inconclusive or not
-evaluated. tradeoff: the metric of a primary gate rose significantly, and a guardrail failed."""
+"""accept: every gate passed, and each trial has a result. reject: a gate failed, or a trial failed
+that no gate covers. investigate: a gate is inconclusive or not evaluated, or a trial has no result.
+tradeoff: the metric of a primary gate rose significantly, and a guardrail failed."""
 
 
 class Decision(Frozen):
@@ -16,3 +17,6 @@ class Decision(Frozen):
     """The decision in one word."""
     reasons: tuple[str, ...] = ()
     """The reasons, a sentence each, the gravest first."""
+    failed: bool = False
+    """Whether the run fails: its exit status is not 0. An accepted run never fails, a rejected one
+    always does; "investigate" fails if a gate blocks or a trial has no result."""

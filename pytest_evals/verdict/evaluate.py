@@ -13,6 +13,7 @@ from pytest_evals.metrics.parse import parse_metric
 from pytest_evals.metrics.prevalence import corrected_rates
 from pytest_evals.metrics.trial_stats import TrialStats
 from pytest_evals.verdict.decide import decide
+from pytest_evals.verdict.decision import Decision
 from pytest_evals.verdict.diff import (
     ConfirmationPlan,
     RunSide,
@@ -23,12 +24,14 @@ from pytest_evals.verdict.diff import (
 from pytest_evals.verdict.evaluation import Evaluation, EvaluationInput
 from pytest_evals.verdict.gate.completeness import model_states
 from pytest_evals.verdict.gate.context import GateContext
+from pytest_evals.verdict.gate.coverage import uncovered_trials
 from pytest_evals.verdict.gate.declare import (
     declared_comparisons,
     exploratory_comparisons,
     parse_gates,
 )
 from pytest_evals.verdict.gate.evaluate import evaluate_gates
+from pytest_evals.verdict.gate.spec import GateSpec, GateVerdict
 
 
 def run_side(inputs: EvaluationInput) -> RunSide:
@@ -89,6 +92,13 @@ def evaluate_run(
         ),
         gates=tuple(verdicts),
         diff=diff,
-        decision=decide(verdicts) if gates else None,
+        decision=_decide(inputs, gates, verdicts) if gates else None,
         confusions=compute_confusions(inputs.table),
     )
+
+
+def _decide(
+    inputs: EvaluationInput, gates: Sequence[GateSpec], verdicts: Sequence[GateVerdict]
+) -> Decision:
+    failing, unresolved = uncovered_trials(gates, inputs.table, inputs.info, inputs.baseline)
+    return decide(verdicts, failing=failing, unresolved=unresolved)

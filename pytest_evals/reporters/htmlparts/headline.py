@@ -50,14 +50,14 @@ def headline(report: Report, data: PageData) -> Headline:
         title, tone = _of_trials(counts)
     else:
         title, tone = _WORDS[decision.decision]
+        if decision.failed and tone == "warn":
+            title, tone = f"Failed: {title.lower()}", "bad"
     sentences = [] if decision is None else [_gates(report)]
     accepted = decision is not None and decision.decision == "accept"
     sentences += [_outcomes(counts)] if broken and not accepted else []
     sentences += _regressed(report)
     short = _missing(report, sum(numbers) - counts["skipped"])
-    if accepted and broken:
-        title, tone = f"Gates pass, but {_outcomes(counts).removesuffix('.')}", "bad"
-    elif short and tone == "good":
+    if short and tone == "good":
         tone = "warn"
     return Headline(
         title=title,
@@ -115,6 +115,9 @@ def _reasons(report: Report) -> list[str]:
     against = failed or [verdict for verdict in verdicts if verdict.verdict != "passed"]
     rest = len(against) - MAX_REASONS
     reasons = [verdict_sentence(verdict) for verdict in against[:MAX_REASONS]]
+    decision = overall_decision(report)
+    if not against and decision is not None and decision.failed:
+        return list(decision.reasons[:MAX_REASONS])
     return [*reasons, f"{rest} more: see the gates."] if rest > 0 else reasons
 
 

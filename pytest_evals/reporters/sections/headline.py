@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from pytest_evals.report import Report
 from pytest_evals.reporters.markup import prose
 from pytest_evals.reporters.sections.base import Section
-from pytest_evals.reporters.shape import all_verdicts, overall_decision
+from pytest_evals.reporters.shape import overall_decision
 from pytest_evals.reporters.trial_samples import RunCells
 from pytest_evals.reporters.truncate import TextSection
 from pytest_evals.verdict.decision import Decision
@@ -63,16 +63,16 @@ def _lines(report: Report, cells: RunCells) -> Iterator[str]:
     decision = overall_decision(report)
     yield f"{MARKER}\n## {_title(report, cells, decision)}"
     yield _counts(report, cells)
-    if decision is not None and decision.decision == "tradeoff":
+    if decision is not None and (decision.decision == "tradeoff" or cells.total("untolerated")):
         yield "\n".join(f"- {prose(reason)}" for reason in decision.reasons[:5])
 
 
 def _title(report: Report, cells: RunCells, decision: Decision | None) -> str:
-    """Return the verdict in words; never a good one if a trial or gate contradicts it."""
+    """Return the verdict in words: the decision, or without gates what the trials say."""
+    if decision is not None:
+        pending = decision.failed and decision.decision == "investigate"
+        return "❌ Evals: failed, investigate" if pending else _TITLES[decision.decision]
     problems = cells.total("untolerated") + cells.total("errored") + cells.total("skipped")
-    problems += sum(verdict.blocking for verdict in all_verdicts(report))
-    if decision is not None and not (decision.decision == "accept" and problems):
-        return _TITLES[decision.decision]
     if problems:
         return "❌ Evals: failed"
     if report.run.status == "interrupted" or not cells.cells:

@@ -49,12 +49,18 @@ def _state(
         status = "narrowed"
     errored = sum(trial.outcome == "errored" for trial in trials)
     counted = recorded - sum(trial.unneeded for trial in trials)
-    allowed = max(info.max_error_rate, *_allowed_error_rates(gates, model))
+    allowed = allowed_error_rate(info.max_error_rate, gates, model)
     return ModelState(status, max(planned, len(trials)), counted, errored, allowed)
 
 
-def _allowed_error_rates(gates: Iterable[GateSpec], model: str) -> list[float]:
-    """Return the error rates that gates on all cases of a model allow, and 0."""
+def allowed_error_rate(limit: float, gates: Iterable[GateSpec], model: str) -> float:
+    """Return the share of a model's trials that may end in an error, 0..1.
+
+    Args:
+        limit: the dataset's ``max_error_rate``.
+        gates: the dataset's; ``error_rate <= X`` on all cases of the model allows X.
+        model: the model's id.
+    """
     rates = [
         gate.max
         for gate in gates
@@ -64,7 +70,7 @@ def _allowed_error_rates(gates: Iterable[GateSpec], model: str) -> list[float]:
         and gate.where is None
         and gate.per is None
     ]
-    return [0.0, 0.0, *rates]
+    return max([limit, *rates])
 
 
 def count_missing_scores(group: TrialGroup, scorer: str) -> int:

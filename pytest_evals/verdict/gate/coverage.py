@@ -4,7 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pytest_evals.metrics.parse import parse_metric
 from pytest_evals.metrics.trial_stats import TrialStats
+from pytest_evals.metrics.trial_table import TrialTable
+from pytest_evals.run_record import DatasetInfo
 from pytest_evals.verdict.baseline import Baseline
+from pytest_evals.verdict.gate.completeness import allowed_error_rate
 from pytest_evals.verdict.gate.spec import GateSpec
 
 
@@ -23,6 +26,37 @@ def gates_cover(gates: Iterable[GateSpec], trial: TrialStats, *, compared: bool)
     mine = [gate for gate in gates if _is_for(gate, trial)]
     needed: Mapping[str, None] | Sequence[None] = dict.fromkeys(trial.failing) or [None]
     return all(any(_answers_for(gate, name, compared=compared) for gate in mine) for name in needed)
+
+
+def uncovered_trials(
+    gates: Sequence[GateSpec], table: TrialTable, info: DatasetInfo, baseline: Baseline | None
+) -> tuple[list[str], list[str]]:
+    """Return the trials that no gate accounts for: failed ones, and ones without a result.
+
+    Gates of a run that is not whole are not evaluated and account for none.
+
+    Args:
+        gates: the dataset's gates.
+        table: the recorded trials.
+        info: the planned and selected trials.
+        baseline: of the dataset; None if there is none.
+
+    Returns:
+        Node ids of failed trials, and of trials that errored or were not run.
+    """
+    whole = info.selected >= info.planned
+    failing, unresolved = [], []
+    for trial in table:
+        if trial.outcome == "failed":
+            compared = is_compared(baseline, trial)
+            if not (whole and gates_cover(gates, trial, compared=compared)):
+                failing.append(trial.id)
+        elif trial.outcome == "errored":
+            if not (whole and allowed_error_rate(info.max_error_rate, gates, trial.model)):
+                unresolved.append(trial.id)
+        elif trial.outcome == "skipped" and not trial.unneeded:
+            unresolved.append(trial.id)
+    return failing, unresolved
 
 
 def _is_for(gate: GateSpec, trial: TrialStats) -> bool:
