@@ -18,7 +18,7 @@ _WORDS = {
     ("not needed", "skipped"): ("unneeded", "n", ("UNNEEDED", {"green": True})),
     ("stale", "failed"): ("error", "S", ("STALE", {"red": True})),
     ("tolerated", "skipped"): ("tolerated", "t", ("TOLERATED", {"yellow": True})),
-    ("error allowed", "skipped"): ("error allowed", "e", ("ERROR (ALLOWED)", {"yellow": True})),
+    ("error allowed", "skipped"): ("errored (allowed)", "e", ("ERROR (ALLOWED)", {"yellow": True})),
     ("revised", "passed"): ("revised", "R", ("REVISED", {"green": True})),
     ("inconclusive", "passed"): ("inconclusive", "i", ("INCONCLUSIVE", {"yellow": True})),
 }

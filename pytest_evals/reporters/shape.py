@@ -15,6 +15,7 @@ from pytest_evals.metrics.metric import Confusion, Metric
 from pytest_evals.report import Report
 from pytest_evals.result import AnyScore, FirstTry, Outcome, TrialResult
 from pytest_evals.run_record import Counts, DatasetInfo, GitInfo, RunStatus
+from pytest_evals.verdict.decide import decide
 from pytest_evals.verdict.decision import Decision
 from pytest_evals.verdict.diff import Diff, DiffEntry, RowTest
 from pytest_evals.verdict.gate.spec import GateVerdict
@@ -273,9 +274,15 @@ def all_verdicts(report: Report) -> tuple[GateVerdict, ...]:
 
 
 def overall_decision(report: Report) -> Decision | None:
-    """Return the decision on the run; None without gates."""
-    decision = report.run.decision
-    return None if decision is None else Decision.model_validate(decision)
+    """Return the decision on the run: the session's; before it is sealed, of its evaluations."""
+    if report.run.decision is not None:
+        return Decision.model_validate(report.run.decision)
+    decisions = [it.decision for it in report.evaluations.values() if it.decision is not None]
+    if len(decisions) < 2:
+        return decisions[0] if decisions else None
+    overall = decide(all_verdicts(report))
+    failed = any(decision.failed for decision in decisions)
+    return overall.model_copy(update={"failed": failed})
 
 
 def diff_shape(diffs: list[Diff]) -> DiffShape | None:

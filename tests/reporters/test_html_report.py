@@ -64,11 +64,19 @@ def test_what_was_not_run_is_never_green(status: str, told: str) -> None:
 
 
 def test_a_failure_beside_the_gates_is_not_green() -> None:
-    """Gates that pass do not hide a trial that no gate answers for."""
-    made = report([trial("a"), trial("b", None)], gates=["pass@1 >= 0.5"])
-    text = page(made)
-    assert "Gates pass, but 1 errored" in words_of(text)
+    """Gates that pass do not hide a trial that no gate covers."""
+    trials = [trial("a"), trial("b", passed=False)]
+    text = page(report(trials, gates=["pass@1 >= 0.5 where case=a"]))
+    assert "Reject" in words_of(text)
+    assert "1 trial failed and no gate covers it" in words_of(text)
     assert 'class="hero bad"' in text
+
+
+def test_an_allowed_error_is_green() -> None:
+    """`max_error_rate` is 1 here; the error is still counted as one."""
+    text = page(report([trial("a"), trial("b", None)], gates=["pass@1 >= 0.5"]))
+    assert "Accept" in words_of(text)
+    assert 'class="hero good"' in text
 
 
 def test_gates_with_their_numbers() -> None:

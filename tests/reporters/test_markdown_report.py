@@ -156,10 +156,15 @@ def test_the_verdict_comes_first() -> None:
         ([trial("a", passed=False)], [], "❌ Evals: failed"),
         ([trial("a")], ["pass@1 >= 0.5"], "✅ Evals: accept"),
         ([trial("a", passed=False)], ["pass@1 >= 0.5"], "❌ Evals: reject"),
-        ([trial("a"), trial("b", None)], ["pass@1 >= 0.5"], "❌ Evals: failed"),
+        ([trial("a"), trial("b", None)], ["pass@1 >= 0.5"], "✅ Evals: accept"),
+        (
+            [trial("a"), trial("b", passed=False)],
+            ["pass@1 >= 0.5 where case=a"],
+            "❌ Evals: reject",
+        ),
         ([], [], "⚠️ Evals: incomplete"),
     ],
-    ids=["passed", "failed", "accept", "reject", "errored", "nothing"],
+    ids=["passed", "failed", "accept", "reject", "error allowed", "not covered", "nothing"],
 )
 def test_the_verdict_in_words(trials, gates, title) -> None:
     """It is never better than what the trials say."""

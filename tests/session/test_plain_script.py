@@ -56,7 +56,7 @@ def run(session: Session, dataset, observers=()) -> tuple[RunRecorder, RunEvalua
     for info in ledger.infos:
         table = tables.of(info.name)
         evaluation.add(info.name, verdicts.evaluate(info, table, stopped=False))
-    evaluation.decide()
+    evaluation.decide(ledger)
     recording.seal(evaluation, exit_status=1)
     again = evaluate_recorded(ledger.run, tables.by_dataset, {})
     assert evaluation.gates == list(again["support"].gates), "one run has one verdict"

@@ -126,7 +126,7 @@ class RunsCommand:
         finally:
             store.close()
         if args.json:
-            rows = [run.model_dump(mode="json") for run in runs]
+            rows = [run.model_dump(mode="json", exclude={"confirmations"}) for run in runs]
             say_json({"schema": 1, "total": total, "offset": args.offset, "runs": rows})
             return 0 if total else 1
         if not total:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_evals.cli.options import add_json, add_run, add_store, add_trial, number
 from pytest_evals.cli.output import color, say, say_json, width
-from pytest_evals.cli.run_output import print_header
+from pytest_evals.cli.run_output import print_header, print_verdicts
 from pytest_evals.cli.stores import open_runs
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ def _show_run(store: "SqliteRunStore", run: "Run", args: argparse.Namespace) -> 
     from pytest_evals.ground.plain_text import table
 
     print_header(run)
+    print_verdicts(run)
     rows = list(_selected_rows(store, run, args))
     shown = rows[args.offset : None if args.limit is None else args.offset + args.limit]
     say()
@@ -137,7 +138,8 @@ def _print_json(store: "SqliteRunStore", run: "Run", args: argparse.Namespace) -
 
     from pytest_evals.reporters.shape import trial_json
 
-    empty = json.dumps({"schema": 1, "run": run.model_dump(mode="json"), "trials": []}, indent=2)
+    shape = run.model_dump(mode="json", exclude={"confirmations"})
+    empty = json.dumps({"schema": 1, "run": shape, "trials": []}, indent=2)
     start, _, end = empty.rpartition("[]")
     trials = [row.trial for row in _selected_rows(store, run, args)]
     last = None if args.limit is None else args.offset + args.limit
