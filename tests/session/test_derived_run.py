@@ -12,7 +12,7 @@ from pytest_evals.storage.sqlite import SqliteRunStore
 GATES = ("pass@1 >= 0.5",)
 
 
-def trial(case, outcome=Outcome.PASSED):
+def trial(case, outcome=Outcome.PASSED, *, tolerated=False):
     """Make a trial."""
     return TrialResult(
         id=f"d.yaml::{case}[m]",
@@ -22,6 +22,7 @@ def trial(case, outcome=Outcome.PASSED):
         sample=0,
         outcome=outcome,
         score=float(outcome is Outcome.PASSED),
+        tolerated=tolerated,
     )
 
 
@@ -51,10 +52,16 @@ def sealed(store, results, planned, *, gates=GATES):
 
 def test_the_gates_decide(store):
     """One of two trials fails; the gate requires half."""
-    run = sealed(store, [trial("a"), trial("b", Outcome.FAILED)], 2)
+    run = sealed(store, [trial("a"), trial("b", Outcome.FAILED, tolerated=True)], 2)
     assert (RunStatus.COMPLETE, 0) == (run.status, run.exit_status)
     assert ["passed"] == [gate["verdict"] for gate in run.gates]
     assert run == store.run("derived")
+
+
+def test_a_failed_trial_that_no_gate_covers_decides_too(store):
+    """Its record does not have the mark of a tolerated one."""
+    run = sealed(store, [trial("a"), trial("b", Outcome.FAILED)], 2)
+    assert (1, "reject") == (run.exit_status, run.decision["decision"])
 
 
 def test_without_gates_every_trial_decides(store):
