@@ -59,12 +59,25 @@ class ModelCaller:
             return _failed(route, request, role, error)
         except Exception as error:  # noqa: BLE001 - a provider may be a plugin's: it is named
             return _failed(route, request, role, provider_error(route, error))
+        if not self.answers.shares:
+            return await self._call_once(route, request, clock, identity)
+        return await self._share(route, request, clock, identity)
+
+    async def _share(
+        self, route: Route, request: Request, clock: TrialClock, identity: CallIdentity
+    ) -> Exchange:
+        """Wait for an equal call under way, else make the call for all that wait for it."""
         while (pending := self._in_flight.get(identity.key)) is not None:
             shared = await _shared_exchange(pending)
             if shared is not None:
                 self.counts.reused += shared.response is not None
                 return shared.model_copy(
-                    update={"request": request, "role": role, "source": "stored", "attempts": ()}
+                    update={
+                        "request": request,
+                        "role": identity.role,
+                        "source": "stored",
+                        "attempts": (),
+                    }
                 )
         future = self._in_flight[identity.key] = asyncio.get_running_loop().create_future()
         try:

@@ -4,13 +4,14 @@ Knows the store's modes; makes no call.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pytest_evals.engine.route import ModelRoute, Route
 from pytest_evals.exchange import Request, Response
 from pytest_evals.ground.canonical import Json, digest
 from pytest_evals.ground.errors import StoreError
 from pytest_evals.ground.notes import Notes
+from pytest_evals.providers.base import CONTEXT
 from pytest_evals.responses.base import ResponseStore, StoredAnswer
 from pytest_evals.responses.stale import explain
 
@@ -24,6 +25,10 @@ class CallIdentity:
     content: Json
     """Everything in the request that can change the response."""
     role: str
+    case_id: str = ""
+    """The case that the call is for."""
+    older_key: str | None = None
+    """The cache key that version 1 gave the call, if it is another one: it lacked the context."""
 
     @classmethod
     def of(cls, route: Route, request: Request, role: str) -> "CallIdentity":
@@ -40,7 +45,11 @@ class CallIdentity:
             "sample": request.sample,
             "judge": role != "answer",
         }
-        return cls(digest(parts), content, role)
+        older_key = None
+        if isinstance(content, dict) and CONTEXT in content:
+            asked = {name: value for name, value in content.items() if name != CONTEXT}
+            older_key = digest({**parts, "asked": asked})
+        return cls(digest(parts), content, role, request.case_id, older_key)
 
     def parts(self, route: Route, sample: int) -> dict[str, str]:
         """Return a digest of each part, to say later which one changed."""
@@ -48,7 +57,7 @@ class CallIdentity:
         if route.model.version is not None:
             parts["version"] = route.model.version
         for name, value in self.content.items() if isinstance(self.content, dict) else ():
-            if name == "body" and isinstance(value, dict):
+            if name in {"body", CONTEXT} and isinstance(value, dict):
                 parts.update({key: digest(item, length=12) for key, item in value.items()})
             else:
                 parts[name] = digest(value, length=12)
@@ -65,28 +74,41 @@ class StoredAnswers:
     write: Callable[[StoredAnswer], Awaitable[None]]
     """Writes to the store off the event loop; returns when the response is stored."""
     notes: Notes
-    _refreshed: set[str] = field(default_factory=set)
-    """The keys that ``refresh`` has called and stored in this session: it calls each once."""
 
     @property
     def replays(self) -> bool:
         """Whether no call may be made."""
         return self.mode == "replay"
 
+    @property
+    def shares(self) -> bool:
+        """Whether equal calls share one response; else each trial makes its own call."""
+        return self.mode in {"auto", "replay"}
+
     def find(self, route: Route, identity: CallIdentity) -> StoredAnswer | None:
         """Return the stored response that may be used; None if there is none."""
-        if self.store is None or self.mode == "off" or not isinstance(route, ModelRoute):
-            return None
-        if self.mode == "refresh" and identity.key not in self._refreshed:
+        if self.store is None or not self.shares or not isinstance(route, ModelRoute):
             return None
         try:
             answer = self.store.get(identity.key)
+            if answer is None and identity.older_key is not None:
+                answer = self._of_version_1(self.store, identity.older_key, route, identity)
         except StoreError as error:
             self.notes.add(f"stored answers could not be read: {error}")
             return None
         if answer is None or route.chain is None or self.replays or answer.chain == route.chain:
             return answer
         return None
+
+    @staticmethod
+    def _of_version_1(
+        store: ResponseStore, key: str, route: Route, identity: CallIdentity
+    ) -> StoredAnswer | None:
+        """Return a response under the key of version 1, if it was made for this case and model."""
+        answer = store.get(key)
+        if answer is None or (answer.case, answer.model) != (identity.case_id, route.model.id):
+            return None
+        return answer
 
     def explain_missing(self, route: Route, request: Request, identity: CallIdentity) -> str:
         """Say why no stored response fits."""
@@ -135,5 +157,3 @@ class StoredAnswers:
         except StoreError as error:
             self.notes.add(f"responses are not stored: {error}")
             return
-        if self.mode == "refresh":
-            self._refreshed.add(identity.key)

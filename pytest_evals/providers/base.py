@@ -7,6 +7,7 @@ A provider is one class in one file. It turns a neutral `Request` into a call an
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from os.path import relpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     import httpx
 
 T = TypeVar("T")
+
+CONTEXT = "context"
+"""The part of an identity with what a target is told besides the request, and with the names of
+secrets. Version 1 did not have it: a stored response without it is used for its own case and model
+only."""
 
 
 class HttpClients(Protocol):
@@ -49,6 +55,11 @@ class ProviderContext:
     folder: Path | None = None
     """The dataset's folder, which is searched for files after the rootdir. Only `local` providers
     have it; they are created once for each dataset."""
+
+    @property
+    def folder_name(self) -> str:
+        """The dataset's folder relative to the rootdir, for a Key; it names no folder above."""
+        return "." if self.folder is None else Path(relpath(self.folder, self.rootdir)).as_posix()
 
 
 class Provider(Protocol):
@@ -88,7 +99,10 @@ class Provider(Protocol):
         ...
 
     def identity(self, request: Request) -> Json:
-        """Return everything that is sent, as JSON without secrets; the Key is its digest."""
+        """Return everything that is sent, as JSON without secrets; the Key is its digest.
+
+        The names of variables with secrets are a part of it, under ``context``.
+        """
         ...
 
     async def complete(self, request: Request) -> Response:

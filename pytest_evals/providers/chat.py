@@ -27,6 +27,7 @@ from pytest_evals.providers.option_types import (
     literal_values,
     read_secret,
     read_values,
+    secret_names,
 )
 from pytest_evals.providers.rate_limit_headers import rate_limit
 
@@ -156,6 +157,11 @@ class ChatProvider(ABC):
             "base_url": self.base_url,
             "headers": {**literal_values(self.options.headers), **self.api_headers()},
             "body": self.checked_body(request),
+            **secret_names(
+                self.options.api_key_env,
+                headers=self.options.headers,
+                query=self.query(),
+            ),
         }
 
     async def complete(self, request: Request) -> Response:

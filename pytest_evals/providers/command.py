@@ -19,8 +19,14 @@ from pytest_evals.exchange import Request, Response
 from pytest_evals.ground.canonical import Frozen, Json
 from pytest_evals.ground.errors import AnswerError
 from pytest_evals.model import Model
-from pytest_evals.providers.base import ProviderContext
-from pytest_evals.providers.option_types import Value, env_names, literal_values, read_values
+from pytest_evals.providers.base import CONTEXT, ProviderContext
+from pytest_evals.providers.option_types import (
+    Value,
+    env_names,
+    literal_values,
+    read_values,
+    secret_names,
+)
 from pytest_evals.providers.parsing import clean_text, parse_json, response_of, to_json
 from pytest_evals.providers.recording import RecordEnv, RecordHttp, environ_here
 
@@ -112,15 +118,16 @@ class CommandProvider:
         self._program()
 
     def identity(self, request: Request) -> Json:
-        """Return the command and its input, without the case's id."""
+        """Return the command, its input and the names of its secrets."""
         payload = self._payload(request)
-        del payload["case_id"]
+        context = {"case_id": payload.pop("case_id"), "folder": self._context.folder_name}
         return {
             "command": list(self._options.command),
             "cwd": self._options.cwd,
             "env": literal_values(self._options.env),
             "output": self._options.output,
             "body": payload,
+            CONTEXT: {**context, **secret_names(env=self._options.env).get(CONTEXT, {})},
         }
 
     async def complete(self, request: Request) -> Response:

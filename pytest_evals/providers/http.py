@@ -22,6 +22,7 @@ from pytest_evals.providers.option_types import (
     check_url,
     env_names,
     literal_values,
+    secret_names,
 )
 from pytest_evals.providers.parsing import (
     amount,
@@ -199,6 +200,7 @@ class HttpProvider:
             "query": self._table(literal_values(self._options.query), variables),
             "headers": self._table(literal_values(self._options.headers), variables),
             "body": self._body(request, variables),
+            **secret_names(query=self._options.query, headers=self._options.headers),
         }
 
     async def complete(self, request: Request) -> Response:

@@ -32,6 +32,7 @@ from pytest_evals.providers.option_types import (
     literal_values,
     read_secret,
     read_values,
+    secret_names,
 )
 
 _ERRORS: tuple[tuple[str, ErrorType, bool], ...] = (
@@ -142,6 +143,7 @@ class LiteLLMProvider(ChatProvider):
             "arguments": self.options.arguments,
             "body": self.checked_body(request),
             **({"headers": headers} if headers else {}),
+            **secret_names(self.options.api_key_env, headers=self.options.headers),
         }
 
     def body(self, request: Request) -> dict[str, Any]:

@@ -6,13 +6,14 @@ nowhere. This module knows nothing of HTTP clients.
 
 import re
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
 from pytest_evals.ground.canonical import Frozen
 from pytest_evals.ground.errors import AnswerError
+from pytest_evals.providers.base import CONTEXT
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
@@ -67,6 +68,30 @@ def env_names(*tables: Mapping[str, Value]) -> tuple[str, ...]:
 def literal_values(table: Mapping[str, Value]) -> dict[str, str]:
     """Return the values that are no secrets."""
     return {name: value for name, value in table.items() if isinstance(value, str)}
+
+
+def secret_names(
+    api_key_env: str | None = None, **tables: Mapping[str, Value]
+) -> dict[str, dict[str, Any]]:
+    """Return the names of the secrets that a model declares, as the ``context`` of its identity.
+
+    Args:
+        api_key_env: the variable that the model names for its API key.
+        tables: tables of values by the name of their option.
+
+    Returns:
+        Empty if the model names no variable, so that its Key stays what it was.
+    """
+    named: dict[str, Any] = {} if api_key_env is None else {"api_key_env": api_key_env}
+    for option, table in tables.items():
+        values = {
+            name: value.model_dump(mode="json")
+            for name, value in table.items()
+            if isinstance(value, EnvValue)
+        }
+        if values:
+            named[f"{option} from the environment"] = values
+    return {CONTEXT: named} if named else {}
 
 
 def read_values(table: Mapping[str, Value], environ: Mapping[str, str]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from pytest_evals.ground.errors import AnswerError
 from pytest_evals.ground.user_code import UserCodeError, load_callable, split_target, user_traceback
 from pytest_evals.ground.user_process import Job, ProcessError, ProcessPool
 from pytest_evals.model import Model
-from pytest_evals.providers.base import ProviderContext
+from pytest_evals.providers.base import CONTEXT, ProviderContext
 from pytest_evals.providers.otel import Recording, ready, recording
 from pytest_evals.providers.parsing import quote, response_of, to_json
 from pytest_evals.providers.recording import RecordEnv, RecordHttp
@@ -131,13 +131,20 @@ class PythonProvider:
             recording if options.trace else _not_recording
         )
         self._loaded: Target | None = None
+        self._scope = ""
         self.most = options.processes
         """Maximum number of concurrent calls; None is no limit."""
         self._processes = None if self.most is None else ProcessPool(self.most)
 
     @classmethod
     def calling(
-        cls, function: Callable[..., Any], name: str, model: Model, context: ProviderContext
+        cls,
+        function: Callable[..., Any],
+        name: str,
+        model: Model,
+        context: ProviderContext,
+        *,
+        scope: str = "",
     ) -> Self:
         """Create the provider of a callable object.
 
@@ -146,13 +153,14 @@ class PythonProvider:
             name: its name in messages and in the Key.
             model: the model that it implements.
             context: as for any provider.
+            scope: a name in the Key that tells objects with one name apart.
 
         Raises:
             AnswerError: of type ``target``: it cannot be called with an input, or returns no whole
                 response.
         """
         provider = cls(model.model_copy(update={"options": {"target": "evals:target"}}), context)
-        provider._model, provider._target = model, name
+        provider._model, provider._target, provider._scope = model, name, scope
         provider._loaded = Target.of(function, name)
         ready()
         return provider
@@ -183,7 +191,7 @@ class PythonProvider:
                 ready()
 
     def identity(self, request: Request) -> Json:
-        """Return the target's name and its arguments."""
+        """Return the target's name, its arguments and the rest of its `TargetContext`."""
         return {
             "target": self._target,
             "body": {
@@ -194,6 +202,12 @@ class PythonProvider:
                 "tools": list(request.tools),
                 # the context has the model, so two models with one target differ
                 "model": [self._model.id, self._model.model],
+            },
+            CONTEXT: {
+                "case_id": request.case_id,
+                "turn": [request.turn, request.turns],
+                "folder": self._context.folder_name,
+                **({"dataset": self._scope} if self._scope else {}),
             },
         }
 

@@ -64,6 +64,20 @@ def test_equal_calls_at_once_are_one_call():
     assert run(scenario()) == (1, ["asked", "stored", "stored"])
 
 
+@pytest.mark.parametrize("mode", ["off", "refresh"])
+def test_equal_calls_at_once_are_as_many_calls_where_nothing_is_shared(mode):
+    """Each trial makes its own."""
+
+    async def scenario():
+        caller = caller_with(mode=mode)
+        provider = provider_class(lambda request: asyncio.sleep(0.02, Response(text="yes")))
+        route = route_to(provider)
+        await asyncio.gather(*(caller.call(route, request_of(), clock()) for _ in range(3)))
+        return len(provider.calls)
+
+    assert run(scenario()) == 3
+
+
 def test_a_cancelled_call_passes_to_the_trial_that_waits():
     """It makes the call itself."""
 

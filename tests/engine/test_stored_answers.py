@@ -51,14 +51,38 @@ def test_off_stores_nothing():
     assert without.find(ROUTE, IDENTITY) is None
 
 
-def test_refresh_calls_each_request_once():
-    """What this session stored is used again, what earlier ones stored is not."""
+def test_refresh_uses_nothing_that_is_stored():
+    """Neither what earlier sessions stored nor what this one did; a later one has the new."""
     store = MemoryResponseStore()
     save(answers_with(store), "old")
     answers = answers_with(store, "refresh")
     assert answers.find(ROUTE, IDENTITY) is None
     save(answers, "new")
-    assert answers.find(ROUTE, IDENTITY).response.text == "new"
+    assert answers.find(ROUTE, IDENTITY) is None
+    assert answers_with(store).find(ROUTE, IDENTITY).response.text == "new"
+
+
+@pytest.mark.parametrize("mode", ["auto", "replay"])
+@pytest.mark.parametrize(
+    ("case", "model", "found"),
+    [("c0", "m", True), ("c1", "m", False), ("c0", "other", False)],
+)
+def test_an_answer_of_version_1_serves_the_case_and_the_model_it_was_made_for(
+    mode, case, model, found
+):
+    """Its key lacks what the target is told besides the request, so others may not share it."""
+    fake = provider_class()
+
+    class Named(fake):
+        def identity(self, request):
+            return {**super().identity(request), "context": {"case_id": request.case_id}}
+
+    store = MemoryResponseStore()
+    save(answers_with(store))
+    route = route_to(Named, MODEL.model_copy(update={"id": model}))
+    identity = CallIdentity.of(route, request_of(case_id=case), "answer")
+    assert identity.key != IDENTITY.key == identity.older_key
+    assert (answers_with(store, mode).find(route, identity) is not None) is found
 
 
 def test_answers_of_user_code_are_reused_by_the_same_chain_only():

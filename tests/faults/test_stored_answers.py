@@ -94,18 +94,43 @@ def test_equal_questions_that_fail_are_asked_once_too(server, ask, evals):
 
 
 def test_refresh_asks_again_and_overwrites(server, ask, evals, records):
-    """Once each, equal questions too; the next session gets the new answers."""
+    """Each trial makes its call, equal questions too; the next session gets the new answers."""
     name = ask(questions=["q0", "q1", "q0"])
     evals(name).assert_outcomes(passed=3)
     server.forget()
-    server.script({"*": [{"text": "newly said"}]})
+    server.script({"*": [{"text": "newly said", "forever": True}]})
     evals("--evals-responses=refresh", "--evals-concurrency=1", name).assert_outcomes(passed=3)
-    assert server.asked() == {"q0": 1, "q1": 1}
+    assert server.asked() == {"q0": 2, "q1": 1}
     server.forget()
     evals(name).assert_outcomes(passed=3)
     assert server.total() == 0
     answers = {r["exchanges"][0]["response"]["text"] for r in records().values()}
     assert answers == {"newly said"}
+
+
+@pytest.mark.parametrize("mode", ["off", "refresh"])
+def test_equal_questions_at_once_are_calls_of_their_own(mode, server, ask, evals):
+    """`off` and `refresh` mean one call for each trial, whatever its question."""
+    server.script({"same": [{"delay_s": 0.1, "forever": True}]})
+    name = ask(questions=["same"] * 4)
+    evals(f"--evals-responses={mode}", "--evals-samples=2", name).assert_outcomes(passed=8)
+    assert server.asked() == {"same": 8}
+
+
+def test_a_model_with_another_key_is_called(server, write, evals, monkeypatch):
+    """A second entry with a wrong key does not pass by the answer of the first."""
+    monkeypatch.setenv("RIGHT_KEY", "right")
+    monkeypatch.setenv("WRONG_KEY", "wrong")
+    model = {"provider": "openai", "base_url": server.url, "model": "m"}
+    models = [
+        {**model, "id": "right", "api_key_env": "RIGHT_KEY"},
+        {**model, "id": "wrong", "api_key_env": "WRONG_KEY"},
+        {**model, "id": "header", "headers": {"x-key": {"env": "RIGHT_KEY"}}},
+    ]
+    cases = [{"id": "c", "input": "q", "scorers": [{"contains": "a"}]}]
+    write("keys.evals.json", json.dumps({"models": models, "cases": cases}))
+    evals("keys.evals.json")
+    assert server.asked() == {"q": 3}
 
 
 def test_a_refresh_that_fails_leaves_the_old_answer(server, ask, evals):

@@ -144,6 +144,9 @@ def test_identity_is_what_is_sent_without_secrets(bench, question):
         "base_url": "https://api.acme.example/v2",
         "headers": {"x-team": "red"},
         "body": {"engine": "m", "turns": [{"who": "user", "text": "q"}], "seed": 1},
+        "context": {
+            "headers from the environment": {"x-secret": {"env": "TOKEN", "prefix": ""}},
+        },
     } == provider.identity(question("q", params={"seed": 1}, case_id="one", sample=3))
 
 

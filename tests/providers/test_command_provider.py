@@ -266,9 +266,10 @@ def test_options_that_are_wrong(bench, options, said):
 
 
 def test_identity(bench, question):
-    """What makes the Key is the command and what it reads, not the case's name."""
+    """What makes the Key is the command and all that it reads: also the case's id."""
     asked = bench.provider("command", command="agent --json")
     one = asked.identity(question("q", case_id="one"))
-    assert one == asked.identity(question("q", case_id="two"))
+    assert one == asked.identity(question("q", case_id="one"))
+    assert one != asked.identity(question("q", case_id="two"))
     assert one["command"] == ["agent", "--json"]
     assert one != asked.identity(question("r"))

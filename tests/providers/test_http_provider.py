@@ -207,6 +207,7 @@ def test_identity(bench, url, question):
         "query": {},
         "headers": {"b": "c"},
         "body": ["q"],
+        "context": {"headers from the environment": {"a": {"env": "X", "prefix": ""}}},
     }
     with pytest.raises(AnswerError, match="lang"):
         asked.identity(question("q"))

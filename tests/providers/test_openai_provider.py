@@ -215,7 +215,33 @@ def test_identity_holds_no_secret(bench, question):
             "messages": [{"role": "user", "content": "q"}],
             "seed": 1,
         },
+        "context": {
+            "headers from the environment": {"Authorization": {"env": "TOKEN", "prefix": ""}}
+        },
     }
+    assert "t0k" not in repr(asked.identity(request))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"api_key_env": "A"},
+        {"api_key_env": "B"},
+        {"headers": {"x": {"env": "A"}}},
+        {"headers": {"x": {"env": "B"}}},
+        {"headers": {"y": {"env": "A"}}},
+        {"query": {"x": {"env": "A"}}},
+    ],
+    ids=repr,
+)
+def test_the_name_of_a_key_is_part_of_the_key(options, bench, question):
+    """Whoever is paid may answer otherwise; without a name the Key is as it was in version 1."""
+    plain = {"model": "m1", "base_url": "http://h/v1"}
+    without = bench.provider("openai", **plain).identity(question("q"))
+    assert "context" not in without
+    named = bench.provider("openai", **plain, **options).identity(question("q"))
+    assert named["context"]
+    assert {**without, "context": named["context"]} == named
 
 
 @pytest.mark.parametrize("name", ["stream", "messages", "model", "tools", "n"])

@@ -362,10 +362,12 @@ def test_targets_that_are_none(bench, target):
 
 
 def test_identity(bench, question):
-    """What makes the Key is the target and what it is given, not the case's name."""
+    """What makes the Key is the target and all that it is given: also the case's id."""
     asked = bench.provider("python", target="shop:answer")
     one = asked.identity(question("q", case_id="one", variables={"a": 1}))
-    assert one == asked.identity(question("q", case_id="two", variables={"a": 1}))
+    assert one == asked.identity(question("q", case_id="one", variables={"a": 1}))
+    assert one != asked.identity(question("q", case_id="two", variables={"a": 1}))
+    assert one != asked.identity(question("q", case_id="one", variables={"a": 1}, turns=2))
     assert one != asked.identity(question("q", variables={"a": 2}))
     assert asked.opaque is True
 

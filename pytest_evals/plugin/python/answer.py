@@ -64,7 +64,8 @@ def _call(test: RunningTest, target: Callable[..., Any]) -> TrialResult:
 
     def make(context: ProviderContext) -> Provider:
         in_thread = replace(context, run_sync=host.run, run_async=host.run_async)
-        return PythonProvider.calling(target, name, trial.model, in_thread)
+        scope = trial.dataset.name  # one for each test function, whose fixtures may differ
+        return PythonProvider.calling(target, name, trial.model, in_thread, scope=scope)
 
     route = engine.code_route(trial, make)
 
