@@ -30,6 +30,7 @@ from pytest_evals.scorers.options import (
     texts_in,
 )
 from pytest_evals.scorers.quoting import quoted
+from pytest_evals.scorers.reasoning import without_reasoning
 from pytest_evals.scorers.transforms import Transform
 
 RunSync = Callable[[Callable[[], Any]], Awaitable[Any]]
@@ -173,7 +174,13 @@ class Bound:
             raise ScoringError(f"with the case's variables filled in: {words}") from None
 
     def _prepared(self, ctx: ScoreContext) -> ScoreContext | Score:
-        """Apply the transform; return a failing score if it found nothing in the output."""
+        """Apply the transform; return a failing score if it found nothing in the output.
+
+        Reasoning inside the output is removed first.
+        """
+        answer = without_reasoning(ctx.answer)
+        if answer is not ctx.answer:
+            ctx = replace(ctx, answer=answer)
         if self.transform is None:
             return ctx
         extracted = self.transform(ctx.answer, ctx)

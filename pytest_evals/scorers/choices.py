@@ -11,7 +11,8 @@ from pytest_evals.dataset import Dataset
 from pytest_evals.score import NO_LABEL
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, ScoringError, Verdict
 from pytest_evals.scorers.boundaries import mentions, without
-from pytest_evals.scorers.extract import choice_letter, normalised
+from pytest_evals.scorers.chosen import choice_letter
+from pytest_evals.scorers.extract import normalised
 from pytest_evals.scorers.jsonfind import NotJsonError, find_json
 from pytest_evals.scorers.quoting import listed, quoted, shown
 from pytest_evals.scorers.references import texts_of

@@ -2,12 +2,10 @@
 
 import re
 import unicodedata
+from decimal import Decimal
+from fractions import Fraction
 
 from pytest_evals.scorers.boundaries import LETTER
-
-_WORDY = f"(?:{LETTER}|['\N{RIGHT SINGLE QUOTATION MARK}])"
-"""Characters beside which a letter is part of a word."""
-_ARTICLE = re.compile(r"I\b|A\s+(?!(?:or|and|is|was|because|since|as|but)\b)[a-z]")
 
 
 def normalised(text: str) -> str:
@@ -17,22 +15,62 @@ def normalised(text: str) -> str:
 
 _NUMBER = re.compile(
     rf"(?<!\.)(?<!{LETTER})[-+\N{{MINUS SIGN}}]?\s?(?:\$|€|£|¥|\uffe5)?"
-    r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)?(?:(?<=\d)\.\d+|(?<!\d)\.\d+|(?<=\d))(?:[eE][-+]?\d+)?"
+    r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d{1,2}(?:,\d{2})+,\d{3}(?!\d)|\d+)?(?:(?<=\d)\.\d+|(?<!\d)\.\d+|(?<=\d))(?:[eE][-+]?\d+)?"
+    r"(?:\s?(?:\N{MULTIPLICATION SIGN}|\\times|\\cdot|[*x\N{MIDDLE DOT}\N{DOT OPERATOR}])\s?10"
+    r"(?:\^\s?\{?\s?(?P<power>[-+\N{MINUS SIGN}]?\d{1,3})\s?\}?|(?P<raised>[⁻⁺⁰¹²³⁴⁵⁶⁷⁸⁹]+)))?"
+    r"(?:\s?(?P<scale>thousand|million|billion|trillion)\b)?"
 )
+_GROUPED = re.compile(r"(?<=\d)(?:\{,\}|\\[,;! ]|[\u2009\u202f'\u2019])(?=\d{3}(?!\d))")
+"""The marks between groups of digits, besides the comma."""
+_FRACTION = re.compile(
+    r"(?P<whole>\d+\s?)?\\[dtc]?frac\s*(?:\{\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}|(\d)\s*(\d))"
+)
+_RAISED = str.maketrans("⁻⁺⁰¹²³⁴⁵⁶⁷⁸⁹", "-+0123456789")
+_SCALES = {"thousand": 3, "million": 6, "billion": 9, "trillion": 12}
 
 
 def numbers_in(text: str) -> list[str]:
     """Return the numbers in a text as plain decimals, in order.
 
-    Commas may group digits by three. A sign, a currency sign and an exponent are part of the
-    number. Digits inside a word (``GPT4``) are ignored.
+    Commas and other marks may group digits. A sign, a currency sign, an exponent, a power of ten
+    (``3*10^6``), "million" and a fraction of LaTeX are part of the number. Digits inside a word
+    (``GPT4``) are ignored.
     """
     numbers = []
-    for match in _NUMBER.finditer(text):
-        number = re.sub(r"[,\s$€£¥\uffe5]", "", match.group()).replace("\N{MINUS SIGN}", "-")
+    plain = _FRACTION.sub(_quotient, _GROUPED.sub("", text)) if len(text) < _MAX_CHARS else text
+    for match in _NUMBER.finditer(plain):
+        written = match.group()
+        power = (match["power"] or "").replace("\N{MINUS SIGN}", "-")
+        power = power or (match["raised"] or "").translate(_RAISED)
+        if power or match["scale"]:
+            written = written[: len(written) - len(match["scale"] or "")]
+            written = re.split(r"\s?(?:[*x\u00d7\u00b7\u22c5]|\\)", written)[0]
+        number = re.sub(r"[,\s$€£¥\uffe5]", "", written).replace("\N{MINUS SIGN}", "-")
         if any(c.isdigit() for c in number):
-            numbers.append(number)
+            exponent = int(power or 0) + _SCALES.get(match["scale"] or "", 0)
+            numbers.append(_scaled(number, exponent) if exponent else number)
     return numbers
+
+
+_MAX_CHARS = 1_000_000
+"""The length of an output in which marks between groups and fractions are read."""
+
+
+def _quotient(match: re.Match[str]) -> str:
+    """Return the value of a fraction or mixed number of LaTeX as a decimal."""
+    above, below = match[2] or match[4], match[3] or match[5]
+    if len(match.group()) > 60 or not int(below):
+        return match.group()
+    value = int(match["whole"] or 0) + Fraction(int(above), int(below))
+    return f" {int(value)} " if value.denominator == 1 else f" {float(value)!r} "
+
+
+def _scaled(number: str, exponent: int) -> str:
+    """Multiply a decimal by a power of ten."""
+    try:
+        return format(Decimal(number).scaleb(exponent), "f")
+    except ArithmeticError:
+        return number
 
 
 def boxed(text: str) -> str | None:
@@ -49,43 +87,6 @@ def boxed(text: str) -> str | None:
         if depth == 0:
             return text[begin:i].strip()
     return None
-
-
-def choice_letter(text: str, letters: str) -> str | None:
-    r"""Return the letter of the choice in a text, in upper case; None if there is none.
-
-    In this order: the whole text is a letter (``B``, ``(b).``); ``\boxed{B}``, or the last ``answer
-    is B`` or ``Answer: B``; a line that begins with the letter (``B) Paris``); the only upper-case
-    letter outside of words.
-    """
-    letter = f"[{letters.upper()}{letters.lower()}]"
-    whole = re.fullmatch(rf"\W*({letter})\W*", text)
-    if whole:
-        return whole.group(1).upper()
-    inside = boxed(text)
-    if inside is not None:
-        inner = re.fullmatch(rf"\W*(?:\\text\w*\{{)?\W*({letter})\W*", inside)
-        if inner:
-            return inner.group(1).upper()
-    stated = re.findall(
-        rf"\b(?:answer|choice|option)\b(?:\s+(?:is|would\s+be))?[\s:*_(\[\"'`-]*({letter})(?!{_WORDY})",
-        text,
-        re.IGNORECASE,
-    )
-    if stated:
-        return str(stated[-1]).upper()
-    upper = f"[{letters.upper()}]"
-    begins = re.findall(rf"^[^\w\n]*({upper})(?:[).:\]*]|\s*$)", text, re.MULTILINE)
-    if len(set(begins)) == 1:
-        return str(begins[0])
-    sentence = len(text.split()) > 2
-    alone = {
-        match.group(1)
-        for match in re.finditer(rf"(?<!{_WORDY})({upper})(?!{_WORDY})", text)
-        # In a sentence "I", and "A" before a noun, are words and not choices.
-        if not (sentence and _ARTICLE.match(text, match.start()))
-    }
-    return alone.pop() if len(alone) == 1 else None
 
 
 def fenced(text: str) -> str | None:

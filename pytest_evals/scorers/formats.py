@@ -3,7 +3,8 @@
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -11,6 +12,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
+from pytest_evals.ground.canonical import Json
 from pytest_evals.ground.user_code import UserCodeError, load_callable, split_target
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, ScoringError, Verdict
 from pytest_evals.scorers.extract import fenced
@@ -421,7 +423,11 @@ class MatchesModel(Scorer):
         if validate is None:
             raise ScoringError(f"{self.model} is not a pydantic model")
         try:
-            value = find_json(ctx.answer) if self.inside else read_json(ctx.answer)
+            value = (
+                find_json(ctx.answer, fits=partial(_accepts, validate))
+                if self.inside
+                else read_json(ctx.answer)
+            )
             validate(value)
         except NotJsonError as error:
             return Verdict(
@@ -433,6 +439,15 @@ class MatchesModel(Scorer):
                 passed=False, reason="; ".join(wrong[:5]), metadata={"problems": wrong[:50]}
             )
         return Verdict(passed=True, reason=f"{self.model} accepts {shown(value)}")
+
+
+def _accepts(validate: Callable[[Json], object], value: Json) -> bool:
+    """Whether a model accepts a value."""
+    try:
+        validate(value)
+    except ValidationError:
+        return False
+    return True
 
 
 def _messages(error: ValidationError) -> Iterator[str]:

@@ -55,6 +55,7 @@ _FUNCTIONS: dict[str, Callable[[complex], complex]] = {
 _CONSTANTS = {"pi": math.pi, "e": math.e, "i": 1j}
 
 _LATEX = (
+    (re.compile(r"(?<=\d)(?:\{,\}|\\[,;! ])(?=\d{3}(?!\d))"), ""),
     (
         re.compile(r"\\(?:left|right|displaystyle|,|;|!|quad|qquad|mathrm|mathbf|text)\b|\\[,;! ]"),
         " ",
@@ -62,7 +63,17 @@ _LATEX = (
     (re.compile(r"\\(?:d|t|c)frac(?![a-z])"), r"\\frac"),
     (re.compile(r"\\(?:cdot|times|ast)(?![a-z])"), "*"),
     (re.compile(r"\\div(?![a-z])"), "/"),
+    (re.compile(r"(?<![\w.])(\d+)\s*\\frac\s*(\d)\s*(\d)"), r"(\1+(\2)/(\3))"),
+    (
+        re.compile(r"(?<![\w.])(\d+)\s*\\frac\s*\{\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}"),
+        r"(\1+(\2)/(\3))",
+    ),
     (re.compile(r"\\frac\s*(\d)\s*(\d)"), r"((\1)/(\2))"),
+    (re.compile(r"(?<![\w.])(\d+)\s+(\d+)\s*/\s*(\d+)(?![\w.])"), r"(\1+(\2)/(\3))"),
+    (
+        re.compile(r"\\sqrt\s*\[\s*(\d+)\s*\]\s*(?:\{([^{}]*)\}|(\d+|[a-z]))"),
+        r"((\2\3)^(1/\1))",
+    ),
     (re.compile(r"\^\s*\{?\s*\\circ\s*\}?"), " "),
     (re.compile(r"\\%"), "%"),
     (re.compile(r"\\?\$"), ""),

@@ -54,23 +54,31 @@ class _JsonScorer(Scorer):
     def score(self, ctx: ScoreContext) -> Verdict:
         """Parse the JSON, then compare."""
         try:
-            value = find_json(ctx.answer) if self.inside else read_json(ctx.answer)
+            value = (
+                find_json(ctx.answer, fits=lambda item: not self._wrong(item), scalar=False)
+                if self.inside
+                else read_json(ctx.answer)
+            )
         except NotJsonError as error:
             what = "contains no JSON" if self.inside else "is not JSON"
             return Verdict(
                 passed=False, reason=f"the output {what} ({error}); it is {quoted(ctx.answer)}"
             )
+        wrong = self._wrong(value)
+        if not wrong:
+            return Verdict(passed=True, reason=f"the output's JSON is {shown(value)}")
+        return Verdict(passed=False, reason="; ".join(wrong[:5]), metadata={"problems": wrong[:50]})
+
+    def _wrong(self, value: Json) -> list[str]:
+        """Return what is wrong with a value."""
         wrong = [] if self._schema is None else self._schema.problems(value)
         if self.subset is not None:
             wrong += difference(self.subset, value)
-        wrong += [
+        return wrong + [
             f"`{path}` is {shown(actual)}, not {shown(expected)}"
             for path, expected in self.paths.items()
             if difference(expected, actual := _jmespath(path).search(value), exact=True)
         ]
-        if not wrong:
-            return Verdict(passed=True, reason=f"the output's JSON is {shown(value)}")
-        return Verdict(passed=False, reason="; ".join(wrong[:5]), metadata={"problems": wrong[:50]})
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
         """Yield a problem if the schema cannot fail or cannot pass."""
@@ -134,7 +142,11 @@ class JsonSchema(Scorer):
     def score(self, ctx: ScoreContext) -> Verdict:
         """Parse the JSON, then validate it."""
         try:
-            value = find_json(ctx.answer) if self.inside else read_json(ctx.answer)
+            value = (
+                find_json(ctx.answer, fits=lambda item: not self._schema.problems(item))
+                if self.inside
+                else read_json(ctx.answer)
+            )
         except NotJsonError as error:
             return Verdict(
                 passed=False,
@@ -173,13 +185,18 @@ class JsonEquals(Scorer):
         expected = ctx.case.expected if self.value is None else self.value
         if expected is None:
             raise ScoringError("no expected value: set `value`, or `expected` of the case")
+        right = _value_of(expected)
         try:
-            actual = find_json(ctx.answer) if self.inside else read_json(ctx.answer)
+            actual = (
+                find_json(ctx.answer, fits=lambda item: not difference(right, item, exact=True))
+                if self.inside
+                else read_json(ctx.answer)
+            )
         except NotJsonError as error:
             return Verdict(
                 passed=False, reason=f"the output contains no JSON ({error}): {quoted(ctx.answer)}"
             )
-        wrong = difference(_value_of(expected), actual, exact=True)
+        wrong = difference(right, actual, exact=True)
         if wrong:
             return Verdict(
                 passed=False, reason="; ".join(wrong[:5]), metadata={"problems": wrong[:50]}

@@ -2,10 +2,12 @@
 
 import json
 import re
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
 from pytest_evals.ground.canonical import Json
+from pytest_evals.scorers.quoting import shown
 
 _FENCE = re.compile(r"^[ \t]*(```+|~~~+)[^\n]*\n(.*?)^[ \t]*\1", re.DOTALL | re.MULTILINE)
 _TRIES = 200
@@ -42,41 +44,62 @@ def read_json(text: str) -> Json:
         raise NotJsonError(str(error)) from None
 
 
-def find_json(text: str, *, want: type | tuple[type, ...] = (dict, list)) -> Json:
-    """Find a JSON value: the whole text, else in a code fence, else the first one in prose.
+def find_json(
+    text: str,
+    *,
+    want: type | tuple[type, ...] = (dict, list),
+    fits: Callable[[Any], bool] | None = None,
+    scalar: bool = True,
+) -> Json:
+    """Find a JSON value: the whole text, else in a code fence, else in prose.
 
     Args:
         text: the output.
         want: the accepted Python types of a value in prose.
+        fits: prefers the first value for which this is true; without one, the first value counts.
+        scalar: whether the whole text, or a code fence, may be a value of another type.
 
     Raises:
         NotJsonError: there is no JSON value.
     """
+    first: Any = _NONE
+    wrong: NotJsonError | None = None
     try:
-        return read_json(text)
+        whole = read_json(text)
+        if scalar or isinstance(whole, want):
+            return whole
+        wrong = NotJsonError(f"it is {shown(whole)}, expected an object or an array")
     except NotJsonError as error:
-        first = error
-    for match in _FENCE.finditer(text):
-        try:
-            return read_json(match.group(2))
-        except NotJsonError:
-            continue
-    value = _in_prose(text, want)
-    if value is _NONE:
-        raise first
-    return value
+        wrong = error
+    for value in _candidates(text, want, scalar=scalar):
+        if fits is None or fits(value):
+            return value
+        first = value if first is _NONE else first
+    if first is _NONE:
+        raise wrong
+    return first
 
 
 _NONE: Any = object()
 
 
-def _in_prose(text: str, want: type | tuple[type, ...]) -> Json:
-    """Return the first object or array in a text; `_NONE` without one."""
-    for match in islice(re.finditer(r"[\[{]", text), _TRIES):
+def _candidates(text: str, want: type | tuple[type, ...], *, scalar: bool) -> Iterator[Any]:
+    """Yield the values in code fences, then the outermost objects and arrays in prose."""
+    for match in _FENCE.finditer(text):
         try:
-            value, _ = _DECODER.raw_decode(text, match.start())
+            value = read_json(match.group(2))
+        except NotJsonError:
+            continue
+        if scalar or isinstance(value, want):
+            yield value
+    end = 0
+    for match in islice(re.finditer(r"[\[{]", text), _TRIES):
+        if match.start() < end:
+            continue
+        try:
+            value, after = _DECODER.raw_decode(text, match.start())
         except (ValueError, RecursionError):
             continue
         if isinstance(value, want):
-            return value
-    return _NONE
+            end = after
+            yield value

@@ -10,7 +10,7 @@ from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, ScoringError, Verdict
 from pytest_evals.scorers.extract import boxed, numbers_in
-from pytest_evals.scorers.formula import Formula, FormulaError, read_formula, same_value
+from pytest_evals.scorers.formula import FormulaError, read_formula, same_value
 from pytest_evals.scorers.quoting import as_text, quoted, shown
 
 _SAID = re.compile(
@@ -46,14 +46,10 @@ class MathEqual(Scorer):
                 "no expected value: set `value`, or a formula or number as `expected` of the case"
             )
         text = as_text(expected)
-        try:
-            right: Formula | None = read_formula(text)
-        except FormulaError:
-            right = None
         nearest = ""
         for candidate in _candidates(ctx.answer):
             nearest = nearest or candidate
-            if _plain(candidate) == _plain(text) or (right and self._equal(candidate, right)):
+            if _plain(candidate) == _plain(text) or self._same_with_units(candidate, text):
                 return Verdict(passed=True, reason=f"{quoted(candidate)} equals {quoted(text)}")
             if _reads(candidate):
                 nearest = candidate
@@ -63,21 +59,53 @@ class MathEqual(Scorer):
             reason=f"{quoted(nearest)} does not equal {quoted(text)}: {quoted(ctx.answer)}",
         )
 
-    def _equal(self, candidate: str, right: Formula) -> bool:
-        """Whether a candidate equals a formula."""
+    def _same_with_units(self, candidate: str, text: str) -> bool:
+        """Whether a candidate equals a formula; units must be the same if both have one."""
+        bare, unit = _without_unit(candidate)
+        right, right_unit = _without_unit(text)
+        if unit and right_unit and unit != right_unit:
+            return False
+        pairs = ((bare, right),) if unit or right_unit else ((candidate, text),)
+        return any(self._equal(*pair) for pair in pairs)
+
+    def _equal(self, candidate: str, text: str) -> bool:
+        """Whether two texts are equal formulas."""
         try:
-            return same_value(read_formula(candidate), right, rel=self.rel)
+            return same_value(read_formula(candidate), read_formula(text), rel=self.rel)
         except FormulaError:
             return False
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:
-        """Yield a problem if there is no expected formula."""
+        """Yield a problem if there is no expected formula, or an empty one."""
+        given = self.value if self.value is not None or case is None else case.expected
+        if isinstance(given, str) and not _plain(given):
+            yield "`math_equal` with an empty formula: an empty output would equal it"
         if self.value is None and case is not None:
             expected = case.expected
             if not isinstance(expected, str | int | float) or isinstance(expected, bool):
                 yield (
                     f"`math_equal` needs a formula or number as `expected`, found {shown(expected)}"
                 )
+
+
+_UNIT = re.compile(
+    r"(?P<value>.*[\d)}])\s*(?:\\[,;! ]\s*)*(?:\\(?:text|mathrm|mbox|textrm|operatorname)\s*"
+    r"\{\s*(?P<latex>[^{}\d]*[^{}\d\s])\s*\}|(?P<plain>mm|cm|dm|km|mg|kg|ms|min|minutes?|hours?|"
+    r"seconds?|days?|years?|weeks?|months?|meters?|metres?|centimeters?|inches|feet|ft|miles?|"
+    r"grams?|kilograms?|liters?|litres?|ml|dollars?|cents?|euros?|degrees?|units?|people|mph|km/h|"
+    r"m/s|Hz|kHz|MHz|kJ|kW|kWh|GB|MB|KB))\s*(?P<raised>\^\s*\{?[23]\}?|[\u00b2\u00b3])?\s*\.?",
+    re.DOTALL,
+)
+
+
+def _without_unit(text: str) -> tuple[str, str]:
+    """Return a formula without the unit after its number, and the unit; empty without one."""
+    match = _UNIT.fullmatch(text.strip().strip("$")) if len(text) < 500 else None
+    if match is None:
+        return text, ""
+    unit = (match["latex"] or match["plain"]).strip().rstrip(".").casefold()
+    raised = re.sub(r"[^23\u00b2\u00b3]", "", match["raised"] or "")
+    return match["value"], unit + raised.translate({0xB2: "2", 0xB3: "3"})
 
 
 def _reads(text: str) -> bool:

@@ -65,7 +65,7 @@ def misspelt(schema: Json) -> str | None:
     for place, part in subschemas(schema):
         where = f" at `{place}`" if place else ""
         for key in part:
-            if not isinstance(key, str) or key in KEYWORDS or key in _FOREIGN or key[:2] == "x-":
+            if key in KEYWORDS or key in _FOREIGN or key[:2] == "x-":
                 continue
             close = get_close_matches(key.casefold().replace("_", ""), _FOLDED, n=1, cutoff=0.75)
             if close:

@@ -13,9 +13,9 @@ from pytest_evals.ground.canonical import Json
 from pytest_evals.ground.errors import EvalsError, TemplateError, suggest
 from pytest_evals.ground.templates import is_template, render, unknown_variables
 from pytest_evals.scorers.base import ScoreContext, ScoringError
+from pytest_evals.scorers.chosen import choice_letter
 from pytest_evals.scorers.extract import (
     boxed,
-    choice_letter,
     fenced,
     normalised,
     numbers_in,
@@ -180,13 +180,16 @@ def _json(argument: Json) -> Step:
         except JMESPathError as error:
             raise ValueError(f"{argument!r} is not a valid JMESPath: {error}") from None
 
+    def fits(value: Json) -> bool:
+        return expression is None or expression.search(value) is not None
+
     def step(text: str, _: ScoreContext) -> str | None:
         import json
 
         from jmespath.exceptions import JMESPathError
 
         try:
-            value = find_json(text)
+            value = find_json(text, fits=fits)
             selected = value if expression is None else expression.search(value)
         except NotJsonError:
             return None

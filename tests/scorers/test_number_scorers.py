@@ -7,7 +7,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pytest_evals.scorers.choices import items_in
-from pytest_evals.scorers.extract import choice_letter, numbers_in
+from pytest_evals.scorers.chosen import choice_letter
+from pytest_evals.scorers.extract import numbers_in
 from pytest_evals.scorers.formula import FormulaError, read_formula, same_value
 
 CHOICES = ["Rome", "Paris", "Oslo"]

@@ -13,6 +13,7 @@ from typing import Any
 
 from pytest_evals.ground.canonical import Json, canonical
 from pytest_evals.scorers.quoting import quoted, shown
+from pytest_evals.scorers.reasoning import without_reasoning
 
 MAX_CHARS = 200_000
 """The maximum length of a reply."""
@@ -33,7 +34,9 @@ def read_object(text: str, keys: Sequence[str]) -> dict[str, Any]:
     """
     if len(text) > MAX_CHARS:
         raise BadReplyError(f"the reply has {len(text)} characters, at most {MAX_CHARS} are read")
-    reply = text.rpartition("</think>")[2].strip()
+    reply = without_reasoning(text).rpartition("</think>")[2].strip()
+    if not reply and text.strip():
+        raise BadReplyError("the reply is empty after its reasoning")
     if not reply:
         raise BadReplyError("the reply is empty")
     objects = list(_objects(reply))
