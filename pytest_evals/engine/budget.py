@@ -1,5 +1,6 @@
 """Budget: the session's cap on money and tokens. Breaker: disables a failing model. Pure."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from pytest_evals.ground.errors import AnswerError
@@ -16,6 +17,36 @@ class Budget:
     tokens: int = 0
     """Tokens used so far."""
     _unknown: str | None = None
+    _in_flight: Counter[str] = field(default_factory=Counter)
+    """Calls under way, by model."""
+    _most: dict[str, tuple[float, int]] = field(default_factory=dict)
+    """The most USD and tokens that a response of each model took: the reserve for its next one."""
+
+    def has_room(self, model_id: str) -> bool:
+        """Return whether a call may begin now, with what the calls under way will take reserved.
+
+        The first call of a model is made alone, as its cost is unknown. A call that can exceed the
+        budget is made if nothing is under way, so the budget is exceeded by one call at most.
+        """
+        if self.max_cost_usd is None and self.max_tokens is None:
+            return True
+        if not self._in_flight.total():
+            return True
+        if any(model not in self._most for model in (model_id, *+self._in_flight)):
+            return False
+        counts = self._in_flight + Counter([model_id])
+        usd = self.cost_usd + sum(n * self._most[model][0] for model, n in counts.items())
+        tokens = self.tokens + sum(n * self._most[model][1] for model, n in counts.items())
+        fits_cost = self.max_cost_usd is None or usd <= self.max_cost_usd * (1 + 1e-9)
+        return fits_cost and (self.max_tokens is None or tokens <= self.max_tokens)
+
+    def begin(self, model_id: str) -> None:
+        """Reserve for a call that begins."""
+        self._in_flight[model_id] += 1
+
+    def end(self, model_id: str) -> None:
+        """Release the reserve of a call that has ended."""
+        self._in_flight[model_id] -= 1
 
     def check(self) -> None:
         """Refuse the next call if the budget is spent.
@@ -41,6 +72,8 @@ class Budget:
         """Count one response. An unknown amount under a cap ends the calls: the cap must hold."""
         self.cost_usd += cost_usd or 0.0
         self.tokens += tokens or 0
+        most_usd, most_tokens = self._most.get(model_id, (0.0, 0))
+        self._most[model_id] = max(most_usd, cost_usd or 0.0), max(most_tokens, tokens or 0)
         if self.max_cost_usd is not None and cost_usd is None:
             self._unknown = (
                 f"model {model_id!r} gave an answer whose cost is unknown (the server reported no "

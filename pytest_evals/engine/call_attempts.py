@@ -4,7 +4,8 @@ Knows no store: it returns a response, or raises the error that ends the call.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
@@ -48,6 +49,8 @@ class CallAttempts:
     redact: Callable[[Response], Response]
     """Removes secrets from a response before it is stored."""
     counts: CallCounts = field(default_factory=CallCounts)
+    _waiting: list["asyncio.Future[None]"] = field(default_factory=list)
+    """Calls that wait until another one has ended and its cost is known."""
 
     async def call(
         self,
@@ -83,6 +86,7 @@ class CallAttempts:
                     limits.host.slot() if limits.host is not None else _NO_LIMIT,
                     _NO_LIMIT if limits.holds_session_slot else self.session.slot(),
                     hold_all(limits.processes) if limits.processes else _NO_LIMIT,
+                    self._reserve(route) if route.is_stored else _NO_LIMIT,
                 ):
                     patience.reschedule(None)
                     self._check(route, clock)
@@ -102,6 +106,29 @@ class CallAttempts:
                 raise AnswerError("not_run", _SESSION_OVER) from None
             self.counts.retries += 1
             await asyncio.sleep(pause)
+
+    @asynccontextmanager
+    async def _reserve(self, route: Route) -> AsyncIterator[None]:
+        """Wait until the budget has room for a call, and reserve it for the block.
+
+        Raises:
+            AnswerError: of type ``not_run``: the budget is spent.
+        """
+        model_id = route.model.id
+        while not self.budget.has_room(model_id):
+            self.budget.check()
+            ended = asyncio.get_running_loop().create_future()
+            self._waiting.append(ended)
+            await ended
+        self.budget.begin(model_id)
+        try:
+            yield
+        finally:
+            self.budget.end(model_id)
+            waiting, self._waiting = self._waiting, []
+            for ended in waiting:
+                if not ended.done():
+                    ended.set_result(None)
 
     def _check(self, route: Route, clock: TrialClock) -> None:
         """Refuse a call that the budget, the circuit breaker or the time does not allow.

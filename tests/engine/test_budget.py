@@ -1,6 +1,8 @@
 """The cap on money and tokens, and the breaker."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pytest_evals.engine.budget import Breaker, Budget
 from pytest_evals.ground.errors import AnswerError
@@ -85,3 +87,50 @@ def test_errors_of_one_case_say_nothing_about_the_next(kind):
     breaker = Breaker("m", max_failures=1)
     breaker.failed(AnswerError(kind, "x"))
     assert breaker.reason is None
+
+
+@given(
+    cap=st.floats(0.01, 10),
+    usd=st.lists(st.floats(0, 3), min_size=1, max_size=4),
+    calls=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 20)), min_size=1, max_size=60),
+    at_once=st.integers(1, 50),
+)
+def test_a_cap_is_exceeded_by_one_call_of_each_model_at_most(cap, usd, calls, at_once):
+    """Whatever the prices, the latencies and the order; and no call waits for ever."""
+    budget, in_flight, time = Budget(max_cost_usd=cap), [], 0
+    waiting = [(model % len(usd), latency) for model, latency in calls]
+    while waiting or in_flight:
+        for model, latency in tuple(waiting):
+            if budget.spent() or len(in_flight) == at_once or not budget.has_room(str(model)):
+                continue
+            waiting.remove((model, latency))
+            budget.begin(str(model))
+            in_flight.append((time + latency, model))
+        if not in_flight:
+            break
+        time, model = min(in_flight)
+        in_flight.remove((time, model))
+        budget.add(usd[model], 1, model_id=str(model))
+        budget.end(str(model))
+    assert budget.cost_usd <= (cap + max(usd)) * (1 + 1e-6)
+    assert not waiting or budget.spent()
+
+
+def test_calls_of_a_known_cost_run_at_once_while_they_fit():
+    """Only the first call of a model is made alone."""
+    budget = Budget(max_cost_usd=1.0)
+    budget.begin("m")
+    assert not budget.has_room("m")
+    budget.add(0.1, 1, model_id="m")
+    budget.end("m")
+    for _ in range(9):
+        assert budget.has_room("m")
+        budget.begin("m")
+    assert not budget.has_room("m")
+
+
+def test_without_a_cap_nothing_waits():
+    """Nor does an unknown cost."""
+    budget = Budget()
+    budget.begin("m")
+    assert budget.has_room("m")
