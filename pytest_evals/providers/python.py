@@ -32,6 +32,9 @@ from pytest_evals.trace.text import lines
 SPANS_SHOWN = 30
 """Maximum number of spans in the detail of an error."""
 
+_OTHER_LOOP = ("bound to a different event loop", "attached to a different loop", "loop is closed")
+"""Words of asyncio's errors for an object that is used on another event loop than its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class TargetContext:
@@ -334,6 +337,11 @@ def _answer_error(name: str, error: BaseException, trace: Converted | None) -> A
         return AnswerError("target", f"target {name!r} cancelled itself")
     message = " ".join(str(error).split())
     reason = type(error).__name__ + (f": {message[:500]}" if message else "")
+    if isinstance(error, RuntimeError) and any(words in message for words in _OTHER_LOOP):
+        reason += (
+            ". Its threads share an object of one event loop: make the target `async def`, or give "
+            "the model `concurrency: 1` or `processes`"
+        )
     detail = user_traceback(error)
     if trace is not None and trace.spans:
         drawn = "\n".join(lines(trace.spans, trace.notes, limit=SPANS_SHOWN))

@@ -376,3 +376,21 @@ def test_two_models_with_one_target_are_two(bench, question):
     """The callable is given the model, and may answer by its id: their answers are not shared."""
     one, two = (bench.provider("python", id=name, target="shop:answer") for name in ("a", "b"))
     assert one.identity(question("q")) != two.identity(question("q"))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "<asyncio.locks.Event object at 0x7f> is bound to a different event loop",
+        "Task <Task pending> got Future <Future pending> attached to a different loop",
+        "Event loop is closed",
+    ],
+)
+def test_an_object_of_another_event_loop_is_told_with_what_helps(bench, app, message):
+    """A sync target that drives a loop in several threads: three ways out."""
+    app(f"def answer(text):\n    raise RuntimeError({message!r})\n")
+    with pytest.raises(AnswerError) as caught:
+        bench.ask("python", target="shop:answer")
+    assert message in caught.value.message
+    for way in ("`async def`", "`concurrency: 1`", "`processes`"):
+        assert way in caught.value.message
