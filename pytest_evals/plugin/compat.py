@@ -116,13 +116,45 @@ def failure_text(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException]
 
     It crosses to the controller of workers and feeds the short summary and JUnit.
     """
-    shown: Any = excinfo.getrepr(style="native", chain=False)
-    shown.reprtraceback.reprentries[:] = shown.reprtraceback.reprentries[:1]
-    shown.reprtraceback.reprentries[0].lines = [text, "\n"]
-    shown.reprcrash.message = str(excinfo.value)
     path, line, _ = item.reportinfo()
-    shown.reprcrash.path, shown.reprcrash.lineno = str(path), (line or 0) + 1
+    return _failure_at(excinfo, text, str(path), (line or 0) + 1)
+
+
+def failure_of_text(sentence: str, text: str, location: tuple[str, int | None, str]) -> Any:
+    """Return pytest's representation of a failure that no exception has caused.
+
+    Args:
+        sentence: what is wrong.
+        text: what is displayed.
+        location: the file, the 0-based line and the name of what failed.
+    """
+    path, line, _ = location
+    try:
+        raise AssertionError(sentence)
+    except AssertionError as error:
+        return _failure_at(pytest.ExceptionInfo.from_exception(error), text, path, (line or 0) + 1)
+
+
+def _failure_at(
+    excinfo: pytest.ExceptionInfo[BaseException], text: str, path: str, line: int
+) -> Any:
+    """Return the representation of a failure at a line, with the attributes that plugins read."""
+    from _pytest._code.code import ReprFileLocation
+
+    shown: Any = excinfo.getrepr(style="native", chain=False)
+    entry = shown.reprtraceback.reprentries[0]
+    shown.reprtraceback.reprentries[:] = [entry]
+    entry.lines = [text, "\n"]
+    message = str(excinfo.value)
+    shown.reprcrash.message, shown.reprcrash.path, shown.reprcrash.lineno = message, path, line
+    entry.reprfileloc = ReprFileLocation(path, line, message)
     return shown
+
+
+def runs_no_test(config: pytest.Config) -> bool:
+    """Whether pytest was asked to show items or their setup, and to run no test."""
+    names = ("collectonly", "setuponly", "setupplan")
+    return any(getattr(config.option, name, False) for name in names)
 
 
 class SetupFailureItem(pytest.Item):

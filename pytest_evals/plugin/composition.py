@@ -26,6 +26,7 @@ from pytest_evals.plugin.python.hooks import PythonEvals
 from pytest_evals.plugin.recorder import Recorder
 from pytest_evals.plugin.results import TrialResults
 from pytest_evals.plugin.runner import Runner
+from pytest_evals.plugin.terminal.guard import NOTES
 from pytest_evals.plugin.terminal.live_line import LiveLine
 from pytest_evals.plugin.trial_reports import TrialReports
 from pytest_evals.run_record import new_run_id
@@ -63,6 +64,7 @@ def begin(config: pytest.Config) -> None:
     """Make the session and register its plugin objects."""
     worker = wire.read_worker_input(config)
     session = _make_session(config, worker)
+    config.stash[NOTES] = session.notes
     end_at_once(config)
     if worker is None:
         config.stash[HOST] = _begin_main(config, session)
@@ -180,7 +182,7 @@ def _make_reports(config: pytest.Config, state: SessionState) -> Reports | None:
     Raises:
         UsageError: a report cannot be written.
     """
-    if config.option.collectonly or not has_reports(state.settings):
+    if compat.runs_no_test(config) or not has_reports(state.settings):
         return None
     try:
         return Reports(state)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from pytest_evals.plugin.items import selected_trials, trial_of
+from pytest_evals.plugin.terminal.guard import drawing
 from pytest_evals.plugin.terminal.matrix_line import matrix_line
 from pytest_evals.plugin.terminal.summary import SessionSummary, draw
 from pytest_evals.plugin.wire import read_brief, read_word
@@ -99,4 +100,5 @@ class Display:
             tables=self._tables.by_dataset,
             notes=notes,
         )
-        draw(terminalreporter, shown, self._session.state.settings)
+        with drawing(self._config, last=True):
+            draw(terminalreporter, shown, self._session.state.settings)

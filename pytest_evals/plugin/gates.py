@@ -3,8 +3,9 @@
 Runs where the session is, never on an xdist worker. `session.verdicts` evaluates the gates.
 """
 
+import re
 from collections.abc import Callable, Generator, Sequence
-from types import SimpleNamespace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -13,7 +14,14 @@ from pytest_evals.ground.errors import StoreError
 from pytest_evals.ground.plain_text import neutral
 from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.plugin import wire
-from pytest_evals.plugin.compat import last_failed_cache, start_line, terminal_reporter
+from pytest_evals.plugin.compat import (
+    failure_of_text,
+    last_failed_cache,
+    runs_no_test,
+    start_line,
+    terminal_reporter,
+)
+from pytest_evals.plugin.terminal.guard import drawing
 from pytest_evals.run_record import DatasetInfo
 from pytest_evals.session.baselines import needs_evaluation
 from pytest_evals.session.evaluation import DatasetEvaluation, Measured, RunEvaluation
@@ -25,20 +33,8 @@ if TYPE_CHECKING:
     from pytest_evals.session.verdicts import SessionVerdicts
     from pytest_evals.verdict.gate.spec import GateVerdict
 
-
-class GateText:
-    """The text of a failed gate, as pytest displays it."""
-
-    def __init__(self, message: str, text: str) -> None:
-        self.reprcrash = SimpleNamespace(message=message)
-        self._text = text
-
-    def __str__(self) -> str:
-        return self._text
-
-    def toterminal(self, tw: Any) -> None:
-        """Write it."""
-        tw.line(self._text)
+_GATES = re.compile(r"""\s*["']?gates["']?\s*[:=]""")
+"""Where the gates of a dataset begin in its file."""
 
 
 class EvaluationNeeds:
@@ -112,7 +108,7 @@ class Gates:
         """Evaluate every dataset with recorded trials."""
         for info in self._ledger.infos:
             table = self._tables.of(info.name)
-            if session.config.option.collectonly or not info.selected or not len(table):
+            if runs_no_test(session.config) or not info.selected or not len(table):
                 continue
             try:
                 evaluation = self._evaluate(session, info, table)
@@ -148,13 +144,15 @@ def report_verdicts(
     """Report verdicts as tests, on a new line."""
     reporter = terminal_reporter(session.config)
     if reporter is not None and verdicts:
-        start_line(reporter)
+        with drawing(session.config):
+            start_line(reporter)
     session.testscollected += len(verdicts)
     cache = last_failed_cache(session.config)
     hook = session.config.hook
     for verdict in verdicts:
         name = neutral(verdict.name)
-        nodeid, location = f"{info.path}::{name}", (info.path, None, name)
+        line = gate_line(session.config.rootpath / info.path, verdict)
+        nodeid, location = f"{info.path}::{name}", (info.path, line, name)
         hook.pytest_runtest_logstart(nodeid=nodeid, location=location)
         for when in ("setup", "call", "teardown"):
             hook.pytest_runtest_logreport(report=report_of(verdict, nodeid, location, when))
@@ -186,7 +184,8 @@ def report_of(
     outcome: Literal["passed", "failed", "skipped"] = "passed"
     longrepr: Any = None
     if when == "call" and verdict.blocking:
-        outcome, longrepr = "failed", GateText(neutral(verdict.sentence), text_of(verdict))
+        outcome = "failed"
+        longrepr = failure_of_text(neutral(verdict.sentence), text_of(verdict), location)
     elif when == "call" and verdict.verdict == "skipped":
         outcome, longrepr = "skipped", (location[0], 0, neutral(verdict.sentence))
     report = pytest.TestReport(nodeid, location, {}, outcome, longrepr, when)
@@ -194,6 +193,17 @@ def report_of(
     if when == "call" and verdict.verdict == "inconclusive" and not verdict.blocking:
         wire.write_word(report, "inconclusive")
     return report
+
+
+def gate_line(path: Path, verdict: "GateVerdict") -> int | None:
+    """Return the 0-based line of a gate in its dataset; None if it is not in the file."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    written = (i for i, line in enumerate(lines) if verdict.gate in line)
+    key = (i for i, line in enumerate(lines) if _GATES.match(line))
+    return next(written, next(key, None))
 
 
 def text_of(verdict: "GateVerdict") -> str:

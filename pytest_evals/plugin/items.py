@@ -10,7 +10,7 @@ import pytest
 from pytest_evals.ground.errors import DatasetError, EvalsError
 from pytest_evals.ground.plain_text import neutral
 from pytest_evals.matrix import Trial
-from pytest_evals.plugin.compat import SetupFailureItem, failure_text
+from pytest_evals.plugin.compat import SetupFailureItem, failure_text, runs_no_test
 from pytest_evals.plugin.exceptions import NoAnswer, WrongAnswer
 from pytest_evals.plugin.results import TrialResults
 from pytest_evals.plugin.terminal.failure import describe, headline
@@ -116,11 +116,13 @@ class EvalItem(SetupFailureItem):
         self._services = services
 
     def setup(self) -> None:
-        """Wait for the result.
+        """Wait for the result; with ``--setup-plan`` and ``--setup-only`` call no model.
 
         Raises:
             NoAnswer: there is no answer, or it could not be scored.
         """
+        if runs_no_test(self.config):
+            return
         services = self._services
         result = services.results.wait(self.trial, hold=True)
         result = self.result = services.reports.receive(self, result)

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_evals.ground.notes import Notes
 from pytest_evals.plugin import wire
+from pytest_evals.plugin.compat import runs_no_test
 from pytest_evals.plugin.process.signals import Interrupts, interrupts
 from pytest_evals.session.evaluation import RunEvaluation
 from pytest_evals.session.recording import RunRecorder
@@ -48,7 +49,7 @@ class Recorder:
 
     def pytest_sessionstart(self) -> None:
         """Open the run."""
-        if not self._config.option.collectonly:
+        if not runs_no_test(self._config):
             self._recording.open({"pytest": pytest.__version__})
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)

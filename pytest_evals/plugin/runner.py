@@ -14,7 +14,7 @@ from pytest_evals.engine import Engine, capture
 from pytest_evals.ground.errors import SettingsError, StoreError
 from pytest_evals.matrix import Trial
 from pytest_evals.plugin import wire
-from pytest_evals.plugin.compat import queued_items
+from pytest_evals.plugin.compat import queued_items, runs_no_test
 from pytest_evals.plugin.items import (
     EvalFile,
     EvalItem,
@@ -105,7 +105,7 @@ class Runner:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note what is selected."""
-        if not self._session.plan.matrices or session.config.option.collectonly:
+        if not self._session.plan.matrices or runs_no_test(session.config):
             return
         self._infos = self._session.plan.infos(selected_trials(session.items))
         if self._recording is not None:
@@ -118,7 +118,7 @@ class Runner:
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """Run the engine around the test loop."""
         trials = [trial for item in session.items if (trial := trial_of(item)) is not None]
-        if not trials or session.config.option.collectonly:
+        if not trials or runs_no_test(session.config):
             return (yield)
         engine = self._prepared_engine(trials)
         try:
@@ -155,12 +155,14 @@ class Runner:
         self, item: pytest.Item, nextitem: pytest.Item | None
     ) -> Generator[None, object, object]:
         """On a worker, look ahead at the items in its queue."""
-        if self._is_worker and trial_of(item) is not None:
+        runs = self._is_worker and not runs_no_test(self._config)
+        if runs and trial_of(item) is not None:
             self._look_ahead(item, nextitem)
         try:
             return (yield)
         finally:
-            if isinstance(item, EvalItem) and not isinstance(nextitem, EvalItem):
+            last = isinstance(item, EvalItem) and not isinstance(nextitem, EvalItem)
+            if last and not runs_no_test(self._config):
                 self._session.engines.main().release()
 
     def _look_ahead(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:

@@ -8,6 +8,7 @@ share; when the session must stop, queued items are taken back.
 import re
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -67,7 +68,9 @@ class ShareScheduling:
 
     def mark_test_complete(self, node: Any, item_index: int, duration: float = 0) -> None:
         """Remove a completed item from the worker's list."""
-        self._pending[node].remove(item_index)
+        pending = self._pending.get(node, [])
+        if item_index in pending:
+            pending.remove(item_index)
 
     def mark_test_pending(self, item: str) -> None:
         """Queue an item again, on behalf of another plugin."""
@@ -84,11 +87,14 @@ class ShareScheduling:
     def remove_node(self, node: Any) -> str | None:
         """Remove a worker; its replacement runs the items it has not started.
 
+        A worker that ended in order while the session stops has crashed at no item: it may have
+        returned items of which its last message has not arrived.
+
         Returns:
             The item that was running when it died; None if there was none.
         """
         pending = self._pending.pop(node)
-        if not pending:
+        if not pending or (self._stopped and _ended_in_order(node)):
             return None
         assert self._collection is not None
         self._unsent.extend(pending[1:])
@@ -113,9 +119,14 @@ class ShareScheduling:
             cells = self._cells_of(items)
             for number, node in enumerate(takers):
                 share = [item for cell in cells[number :: len(takers)] for item in cell]
-                if share:
-                    self._pending[node].extend(share)
+                if not share:
+                    continue
+                try:
                     node.send_runtest_some(share)
+                except OSError:  # the worker has ended: its replacement gets the share
+                    self._unsent.extend(share)
+                else:
+                    self._pending[node].extend(share)
         if not self._unsent or self._stopped:
             for node in self._pending:
                 node.shutdown()
@@ -135,8 +146,9 @@ class ShareScheduling:
         self._stopped = True
         self._unsent.clear()
         for node, pending in self._pending.items():
-            for index in pending[2:]:
-                node.send_steal([index])
+            with suppress(OSError):  # the worker has ended: nothing is left to take back
+                for index in pending[2:]:
+                    node.send_steal([index])
 
     def _same_collections(self) -> bool:
         """Whether all workers collected the same items; if not, report the difference."""
@@ -149,6 +161,12 @@ class ShareScheduling:
                 report = pytest.CollectReport(node.gateway.id, "failed", message, [])
                 self._config.hook.pytest_collectreport(report=report)
         return same
+
+
+def _ended_in_order(node: Any) -> bool:
+    """Whether a worker has sent its last message, and was not interrupted."""
+    output = getattr(node, "workeroutput", None) or {}
+    return bool(output.get("exitstatus", 2) != pytest.ExitCode.INTERRUPTED)
 
 
 def _worker_count(config: pytest.Config) -> int:

@@ -9,7 +9,7 @@ from pytest_evals.engine import capture
 from pytest_evals.exchange import ErrorInfo
 from pytest_evals.ground.errors import AnswerError
 from pytest_evals.plugin import wire
-from pytest_evals.plugin.compat import failure_text
+from pytest_evals.plugin.compat import failure_text, runs_no_test
 from pytest_evals.plugin.exceptions import NoAnswer
 from pytest_evals.plugin.items import TRIAL
 from pytest_evals.plugin.python.collect import Collection
@@ -43,7 +43,7 @@ class PythonEvals(Collection):
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Begin a test, also if it runs again."""
         trial = item.stash.get(TRIAL, None)
-        if trial is not None:
+        if trial is not None and not runs_no_test(item.config):
             from pytest_evals.plugin.python.running_test import RUNNING, RunningTest
 
             capture.install()

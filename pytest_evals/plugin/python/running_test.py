@@ -17,6 +17,8 @@ from pytest_evals.engine.trial import TrialRunner
 from pytest_evals.engine.trial_clock import TrialClock
 from pytest_evals.exchange import ErrorInfo, Exchange
 from pytest_evals.matrix import Trial
+from pytest_evals.plugin.compat import runs_no_test
+from pytest_evals.plugin.items import TRIAL
 from pytest_evals.plugin.results import TrialResults
 from pytest_evals.result import AnyScore, TrialResult
 from pytest_evals.scorers.bound import Bound
@@ -123,6 +125,8 @@ RUNNING = pytest.StashKey[RunningTest]()
 def running_test(request: pytest.FixtureRequest, fixture: str) -> RunningTest:
     """Return the state of the test that requests a fixture."""
     test: RunningTest | None = request.node.stash.get(RUNNING, None)
+    if test is None and TRIAL in request.node.stash and runs_no_test(request.config):
+        pytest.skip("no model is called: this session only displays the setup")
     if test is None:
         pytest.fail(
             f"the fixture `{fixture}` belongs to evals: mark the test with "

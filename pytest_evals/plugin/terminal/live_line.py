@@ -20,6 +20,7 @@ from pytest_evals.plugin.compat import (
     terminal_width,
     used_width,
 )
+from pytest_evals.plugin.terminal.guard import drawing
 from pytest_evals.plugin.wire import read_brief
 
 MIN_WIDTH = 24
@@ -101,10 +102,14 @@ class LiveLine:
 
     def _show(self, progress: Progress | None) -> None:
         """Draw on a terminal; in a log, write a line every so many seconds."""
+        with drawing(self._config):
+            self._show_on_reporter(progress)
+
+    def _show_on_reporter(self, progress: Progress | None) -> None:
         reporter = terminal_reporter(self._config)
         if reporter is None:
             return
-        if reporter.isatty:
+        if getattr(reporter, "isatty", False):  # other reporters may lack it
             self._draw(reporter, progress)
         elif monotonic() - self._last >= self._every_s:
             self._last = monotonic()
@@ -152,7 +157,8 @@ class LiveLine:
         reporter = terminal_reporter(self._config) if self._drawn else None
         if reporter is not None:
             self._drawn = 0
-            self._write(reporter, "\x1b[K")
+            with drawing(self._config):
+                self._write(reporter, "\x1b[K")
 
     def _write(self, reporter: "pytest.TerminalReporter", text: str) -> None:
         """Write past pytest's capture, and past the count of used columns."""

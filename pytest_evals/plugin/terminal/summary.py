@@ -11,6 +11,7 @@ from pytest_evals.ground.plain_text import format_cost, format_count, neutral
 from pytest_evals.metrics.run_summary import RunSummary
 from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.plugin.compat import start_line, terminal_reporter, terminal_width
+from pytest_evals.plugin.terminal.guard import drawing
 from pytest_evals.plugin.terminal.overview import overview, worst_cases
 from pytest_evals.run_record import Run
 from pytest_evals.session.evaluation import RunEvaluation
@@ -85,8 +86,9 @@ def announce(config: pytest.Config, text: str) -> None:
     """Write a line of its own during the session; none with ``-q``."""
     reporter = terminal_reporter(config)
     if reporter is not None and config.option.verbose >= 0:
-        start_line(reporter)
-        reporter.write_line(f"evals: {text}")
+        with drawing(config):
+            start_line(reporter)
+            reporter.write_line(f"evals: {text}")
 
 
 def last_line(run: Run, summary: RunSummary) -> str:
