@@ -24,7 +24,7 @@ from pytest_evals.providers.chat import ChatOptions, ChatProvider, check_params
 from pytest_evals.providers.error_mapping import map_error
 from pytest_evals.providers.headers import Headers
 from pytest_evals.providers.http_messages import Reply
-from pytest_evals.providers.openai_format import error_in, parse_body, write_body
+from pytest_evals.providers.openai_format import FAILURES, error_in, parse_body, write_body
 from pytest_evals.providers.option_types import (
     BaseUrl,
     EnvName,
@@ -152,7 +152,7 @@ class LiteLLMProvider(ChatProvider):
 
     def parse(self, data: Mapping[str, Any]) -> Response:
         """Return the first choice; LiteLLM gives every API's response OpenAI's form."""
-        response = parse_body(data)
+        response = parse_body(_with_failure(data))
         # LiteLLM reports zero tokens if the server reports none.
         if not response.usage.total_tokens:
             return response.model_copy(update={"usage": Usage()})
@@ -261,3 +261,18 @@ def _litellm() -> Any:
         ) from None
     litellm.suppress_debug_info = True
     return litellm
+
+
+def _with_failure(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a body whose first choice has the API's own finish reason, if that is a failure.
+
+    LiteLLM 1.110 reports finish reasons that OpenAI does not have as ``stop``, ``error`` among
+    them, and keeps the original beside it.
+    """
+    choices = data.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    fields = choice.get("provider_specific_fields") if isinstance(choice, dict) else None
+    reason = fields.get("native_finish_reason") if isinstance(fields, dict) else None
+    if not isinstance(choice, dict) or reason not in FAILURES:
+        return data
+    return {**data, "choices": [{**choice, "finish_reason": reason}]}

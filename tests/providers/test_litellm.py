@@ -121,6 +121,16 @@ def test_tool_calls_go_both_ways(ask, server, question):
     assert "c1" == sent["messages"][2]["tool_call_id"]
 
 
+def ended(reason):
+    """Make a response whose generation ended for a reason, with some of its text."""
+    choice = {
+        "index": 0,
+        "finish_reason": reason,
+        "message": {"role": "assistant", "content": "half an"},
+    }
+    return Say(body={"id": "x", "object": "chat.completion", "created": 1, "choices": [choice]})
+
+
 @pytest.mark.parametrize(
     ("say", "kind", "transient"),
     [
@@ -142,6 +152,9 @@ def test_tool_calls_go_both_ways(ask, server, question):
         (Say(body={}), "malformed", True),
         (Say(body={"choices": []}), "malformed", True),
         (Say(reset=True), "connection", True),
+        (ended("error"), "provider", True),
+        (ended("insufficient_system_resource"), "overloaded", True),
+        (ended("content_filter"), "content_filtered", False),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )  # fmt: skip
