@@ -263,4 +263,4 @@ def test_no_model_and_no_target(write, evals):
         """,
     )
     result = evals("test_a.py")
-    result.stdout.fnmatch_lines(["test_a.py:5: *no model to ask*"])
+    result.stdout.fnmatch_lines(["test_a.py:5: *no model to call*"])

@@ -119,7 +119,7 @@ cases:
       - webhook: {{url: "{server}/hook", token_env: HOOK_ONE}}
       - judge: {{use: strict}}
 gates: [no regressions]
-max_error_rate: 1
+max_error_rate: 0
 """
 
 
