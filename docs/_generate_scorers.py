@@ -68,11 +68,11 @@ TRANSFORM_WORDS = {
     "(`choice_letter: ABCD`)",
     "fenced": "the content of the first code fence",
     "first_line": "the first line that is not blank",
-    "first_number": "the first number, without commas",
+    "first_number": "the first number, without commas; `3 million`, powers of ten and mixed numbers are whole",
     "json": "the JSON in it, bare, fenced or in prose; with a JMESPath, a value in that JSON "
     "(`json: order.status`)",
     "last_line": "the last line that is not blank",
-    "last_number": "the last number, without commas",
+    "last_number": "the last number, likewise",
     "lower": "the text in lower case",
     "normalise": "the text in Unicode's compatibility form, case-folded, with single spaces",
     "regex": "the first match of a pattern: its group `answer`, else its first group, else all of "
