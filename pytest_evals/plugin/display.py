@@ -6,9 +6,9 @@ import pytest
 
 from pytest_evals.plugin.items import selected_trials, trial_of
 from pytest_evals.plugin.terminal.guard import drawing
-from pytest_evals.plugin.terminal.matrix_line import matrix_line
 from pytest_evals.plugin.terminal.summary import SessionSummary, draw
 from pytest_evals.plugin.wire import read_brief, read_word
+from pytest_evals.reporters.plan_line import matrix_line
 from pytest_evals.session.evaluation import RunEvaluation
 from pytest_evals.session.recording import RunRecorder
 from pytest_evals.session.session import Session
