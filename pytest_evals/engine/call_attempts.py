@@ -51,6 +51,8 @@ class CallAttempts:
     counts: CallCounts = field(default_factory=CallCounts)
     _waiting: list["asyncio.Future[None]"] = field(default_factory=list)
     """Calls that wait until another one has ended and its cost is known."""
+    is_over: Callable[[], bool] = bool
+    """Whether the session has ended in another process; by default it never has."""
 
     async def call(
         self,
@@ -136,6 +138,8 @@ class CallAttempts:
         Raises:
             AnswerError: of type ``not_run`` or ``deadline``.
         """
+        if self.is_over():
+            raise AnswerError("not_run", "the session was ended")
         self.budget.check()
         route.breaker.check()
         if clock.session_over():

@@ -128,6 +128,7 @@ class Engine:
                 session=Limiter(share.part(settings.concurrency)),
                 budget=share.budget(settings.max_cost, settings.max_tokens),
                 redact=self._redacted,
+                is_over=share.is_over,
             ),
         )
 

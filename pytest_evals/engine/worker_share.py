@@ -7,7 +7,7 @@ smaller than the number of engines cannot be; there the processes share it throu
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +17,9 @@ from pytest_evals.ground.files import FileLock
 
 POLL_S = 0.02
 """Mean seconds between two attempts to lock a slot."""
+
+_OVER = "over"
+"""The file whose existence ends the calls of all workers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +36,18 @@ class WorkerShare:
     """Tokens of this part that a predecessor has used."""
     folder: Path | None = None
     """Where the locked files are; None for a single engine."""
+
+    def end_all(self) -> None:
+        """Have all engines with this folder make no further call."""
+        if self.folder is not None:
+            with suppress(FileNotFoundError):
+                (self.folder / _OVER).touch()
+
+    def is_over(self) -> bool:
+        """Whether the session of this engine has ended: it said so, or removed its folder."""
+        if self.folder is None:
+            return False
+        return (self.folder / _OVER).exists() or not self.folder.exists()
 
     def part(self, whole: int) -> int:
         """Return this engine's part of a limit, at least 1 (see `process_limits`)."""

@@ -1,8 +1,12 @@
 """Sessions on several xdist workers: the same trials, limits that hold for all of them together."""
 
 import json
+import signal
+from time import sleep
 
 import pytest
+
+from pytest_evals.engine.worker_share import WorkerShare
 
 pytest.importorskip("xdist")
 pytestmark = pytest.mark.slow
@@ -97,3 +101,28 @@ def test_workers_record_one_cassette_that_replays_without_the_store(
     replay = ("--evals-cassette=cassettes", "--evals-responses=replay", name)
     evals(*replay).assert_outcomes(passed=20)
     assert server.total() == 0
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT], ids=lambda s: s.name)
+def test_a_signal_to_the_controller_ends_the_calls_of_its_workers(sign, server, ask, begin):
+    """After it, no more calls are made than were in flight."""
+    server.script({"*": [{"delay_s": 0.3, "forever": True}]})
+    session = begin("-n", "2", "--evals-concurrency=4", ask(200))
+    server.wait_for(lambda seen: sum(seen["answered"].values()) >= 8)
+    session.process.send_signal(sign)
+    sleep(1.0)  # what is in flight ends
+    before = server.total()
+    assert before < 60
+    sleep(3.0)  # xdist's workers live on for five seconds
+    assert server.total() == before
+    assert session.end(signal.SIGKILL) != 0
+
+
+def test_a_session_ends_for_the_engines_of_its_folder(tmp_path):
+    """It says so, or its folder is gone; a single engine has none."""
+    share, other = WorkerShare(folder=tmp_path), WorkerShare(folder=tmp_path / "gone")
+    assert [WorkerShare().is_over(), share.is_over(), other.is_over()] == [False, False, True]
+    share.end_all()
+    other.end_all()
+    WorkerShare().end_all()
+    assert [WorkerShare().is_over(), share.is_over(), other.is_over()] == [False, True, True]

@@ -69,6 +69,12 @@ class Controller:
         if error and part is not None:
             self._free.append(part)
 
+    @pytest.hookimpl(tryfirst=True)  # before xdist waits seconds for its workers
+    def pytest_sessionfinish(self) -> None:
+        """Have workers make no further call: after an interrupt they run on for a while."""
+        if self._folder is not None:
+            WorkerShare(folder=Path(self._folder.name)).end_all()
+
     def pytest_unconfigure(self) -> None:
         """Delete the folder with the workers' locks."""
         if self._folder is not None:
