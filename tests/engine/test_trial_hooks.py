@@ -79,6 +79,7 @@ def test_hooks_that_fail_after_a_trial_are_notes():
     ]
 
 
+@pytest.mark.heavy
 def test_a_hook_that_hangs_is_named():
     """The trial ends within its time."""
     release = threading.Event()

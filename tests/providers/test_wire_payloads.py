@@ -249,6 +249,7 @@ def test_the_table_is_complete():
     assert all(400 <= status < 600 for status in STATUSES.values())
 
 
+@pytest.mark.heavy
 def test_a_session_retries_and_stores_no_failure(pytester, server, monkeypatch):
     """A failed generation is called again; only the good answer is stored."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")

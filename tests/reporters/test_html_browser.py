@@ -296,7 +296,8 @@ def test_reports_of_the_examples(look: Open, tmp_path: Path, name: str) -> None:
     """Each is written by a session of its own, says what became of it, and axe is content."""
     left = shutil.ignore_patterns("__pycache__", ".*")
     shutil.copytree(ROOT / "examples" / name, tmp_path / name, ignore=left)
-    command = [sys.executable, "-m", "pytest", "--evals", name, "--evals-html", "report.html"]
+    report = f"--evals-html={tmp_path / 'report.html'}"  # an example may be a rootdir of its own
+    command = [sys.executable, "-m", "pytest", "--evals", name, report]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode in {0, 1}, done.stdout
     page = look(tmp_path / "report.html")

@@ -158,6 +158,7 @@ def broken(tmp_path):
     return tmp_path
 
 
+@pytest.mark.heavy
 def test_later_readers_reach_the_verdict_of_the_session(broken):
     """The confirmation samples are stored with the run, and are none of its trials."""
     status, out = command(
@@ -190,6 +191,7 @@ def test_later_readers_reach_the_verdict_of_the_session(broken):
     assert (again.exit_status, again.gates[0]["verdict"]) == (1, session.gates[0]["verdict"])
 
 
+@pytest.mark.heavy
 def test_confirmation_samples_survive_export_and_import(broken):
     """A bundle carries them, so the verdict does not depend on the machine."""
     command(broken, "pytest", "-q", "--evals", ".")
@@ -208,6 +210,7 @@ def test_confirmation_samples_survive_export_and_import(broken):
     assert (1, True) == (status, "REGRESSED: c3, c7" in " ".join(out.split())), out
 
 
+@pytest.mark.heavy
 def test_what_max_error_rate_allows_is_green(pytester):
     """One error of three is within 0.5: gates passed, decision accept, exit 0; it is still shown."""
     path = Path(pytester.path) / "e.evals.yaml"

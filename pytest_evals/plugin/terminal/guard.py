@@ -8,6 +8,7 @@ import pytest
 
 from pytest_evals.ground.notes import Notes
 from pytest_evals.ground.plain_text import neutral
+from pytest_evals.plugin.compat import terminal_reporter
 
 NOTES = pytest.StashKey[Notes]()
 """Where an error of drawing is told, on the config's stash; removed once one was told."""
@@ -30,7 +31,7 @@ def drawing(config: pytest.Config, *, last: bool = False) -> Iterator[None]:
         if notes is None:
             return
         del config.stash[NOTES]
-        reporter = type(config.pluginmanager.getplugin("terminalreporter"))
+        reporter = type(terminal_reporter(config))
         note = neutral(
             f"part of the display is missing, and no outcome depends on it: with "
             f"{reporter.__module__}.{reporter.__qualname__}, drawing raised "
