@@ -29,6 +29,7 @@ def labelled(pairs, *, model="m", scorer="mood"):
     return made
 
 
+@pytest.mark.heavy
 @settings(max_examples=40, deadline=None)
 @given(PAIRS)
 def test_it_agrees_with_an_independent_implementation(pairs):

@@ -183,6 +183,7 @@ def test_other_datasets_are_left_out():
     assert len(TrialTable.of("d", records)) == 1
 
 
+@pytest.mark.heavy
 def test_trial_stats_are_small():
     """One of five samples with five scorers and a long answer takes less than a kilobyte."""
     rng = Random(1)

@@ -12,6 +12,8 @@ from pytest_evals.loaders.yaml import YamlLoader
 from pytest_evals.model import MODEL_FIELDS
 from pytest_evals.registry import Registry
 
+pytestmark = pytest.mark.heavy
+
 CASES = "cases: [{id: a, input: x, expected: y, scorers: [equals]}]"
 
 

@@ -32,6 +32,7 @@ def test_every_group_has_a_scorer(bench):
     assert set(ScorerGroup) == {bench.find(name).docs_group for name in SCORERS}
 
 
+@pytest.mark.heavy
 def test_the_page_of_scorers_is_generated(load_script):
     """Run `python docs/_generate_scorers.py` after a change to a scorer's docstrings."""
     assert load_script("docs", "_generate_scorers.py").page() == PAGE.read_text("utf-8")
