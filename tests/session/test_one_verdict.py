@@ -210,23 +210,31 @@ def test_confirmation_samples_survive_export_and_import(broken):
     assert (1, True) == (status, "REGRESSED: c3, c7" in " ".join(out.split())), out
 
 
+def write_half_allowed(pytester, second):
+    """Write a dataset that allows errors in half of its three cases; the third ends in one.
+
+    Args:
+        pytester: has the folder.
+        second: the recorded answer of the second case.
+    """
+    text = f"""
+        name: e
+        max_error_rate: 0.5
+        models: [{{id: rec, provider: script}}]
+        scorers: [{{contains: ok}}]
+        gates: [pass@1 >= 0.5]
+        cases:
+         - {{id: a, input: q, script: [{{kind: chat_response, content: ok}}]}}
+         - {{id: b, input: q, script: [{second}]}}
+         - {{id: c, input: q, script: [{{kind: error, error_type: invalid_request, message: m}}]}}
+    """
+    (Path(pytester.path) / "e.evals.yaml").write_text(textwrap.dedent(text))
+
+
 @pytest.mark.heavy
 def test_what_max_error_rate_allows_is_green(pytester):
     """One error of three is within 0.5: gates passed, decision accept, exit 0; it is still shown."""
-    path = Path(pytester.path) / "e.evals.yaml"
-    path.write_text(
-        textwrap.dedent("""
-            name: e
-            max_error_rate: 0.5
-            models: [{id: rec, provider: script}]
-            scorers: [{contains: ok}]
-            gates: [pass@1 >= 0.5]
-            cases:
-             - {id: a, input: q, script: [{kind: chat_response, content: ok}]}
-             - {id: b, input: q, script: [{kind: chat_response, content: ok}]}
-             - {id: c, input: q, script: [{kind: error, error_type: invalid_request, message: m}]}
-        """)
-    )
+    write_half_allowed(pytester, "{kind: chat_response, content: ok}")
     result = pytester.runpytest("--evals", "--evals-json=r.json", "--evals-md=r.md", "--junitxml=j")
     assert result.ret == 0
     result.stdout.fnmatch_lines(["decision: accept", "*4 passed, 1 errored (allowed)*"])
@@ -242,20 +250,7 @@ def test_what_max_error_rate_allows_is_green(pytester):
 
 def test_more_errors_than_allowed_are_red(pytester):
     """Two of three; the trials themselves stay as they are, the gate fails."""
-    path = Path(pytester.path) / "e.evals.yaml"
-    path.write_text(
-        textwrap.dedent("""
-            name: e
-            max_error_rate: 0.5
-            models: [{id: rec, provider: script}]
-            scorers: [{contains: ok}]
-            gates: [pass@1 >= 0.5]
-            cases:
-             - {id: a, input: q, script: [{kind: chat_response, content: ok}]}
-             - {id: b, input: q, script: [{kind: error, error_type: invalid_request, message: m}]}
-             - {id: c, input: q, script: [{kind: error, error_type: invalid_request, message: m}]}
-        """)
-    )
+    write_half_allowed(pytester, "{kind: error, error_type: invalid_request, message: m}")
     result = pytester.runpytest("--evals")
     assert result.ret == 1
     result.stdout.fnmatch_lines(["decision: reject"])
