@@ -114,6 +114,8 @@ class Response(Frozen):
     """Text of the final message."""
     tool_calls: tuple[ToolCall, ...] = ()
     """Tool calls requested or made before this response, in order."""
+    tool_calls_known: bool = True
+    """Whether `tool_calls` is all of them; False if some or all are unknown."""
     finish_reason: str | None = None
     """stop, length, tool_calls, content_filter, refusal, or the provider's value."""
     refusal: str | None = None

@@ -14,8 +14,8 @@ class ToolCall(Frozen):
 
     name: str
     """The tool's name."""
-    arguments: dict[str, Any] | str = Field(default_factory=dict)
-    """Arguments; a text if they are not a JSON object."""
+    arguments: dict[str, Any] | str | None = Field(default_factory=dict)
+    """Arguments; a text if they are not a JSON object, None if they are unknown."""
     id: str | None = None
     """The provider's id of the call; the result refers to it."""
     result: Any = None

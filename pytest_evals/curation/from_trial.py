@@ -114,7 +114,7 @@ def called(call: ToolCall, at: str, lost: list[str]) -> Event:
         event["id"] = call.id
     if isinstance(call.arguments, str):
         lost.append(f"{at}the arguments of {call.name} are no object: {call.arguments[:60]!r}")
-    else:
+    elif call.arguments is not None:
         event["arguments"] = call.arguments
     if call.error is not None:
         event["error"] = call.error

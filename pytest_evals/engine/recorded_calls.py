@@ -31,6 +31,7 @@ from pytest_evals.providers.http_calls import (
     stored_response,
 )
 from pytest_evals.providers.loopback import Loopback
+from pytest_evals.providers.recorded_tools import recorded_tool_calls
 from pytest_evals.providers.recording import KNOWN_ENV, RecordOptions, Send
 
 REFUSED = 400
@@ -72,6 +73,8 @@ class RecordedCalls:
     """How many calls were begun."""
     _counts: dict[str, int] = field(default_factory=lambda: {"asked": 0, "stored": 0})
     _spans: list[Span] = field(default_factory=list)
+    _bodies: dict[int, tuple[str, Json, Json]] = field(default_factory=dict)
+    """Address, request and stored answer of each call by its number."""
     _usage: Usage = field(default_factory=Usage)
     _costs: list[float | None] = field(default_factory=list)
     _tasks: set["asyncio.Task[Any]"] = field(default_factory=set)
@@ -206,6 +209,7 @@ class RecordedCalls:
         }
         if response is not None and exchange is not None:
             self._counts["stored" if stored else "asked"] += 1
+            self._bodies[number] = (call.public_url(), call.content(), response.data)
             self._usage = self._usage + response.usage
             self._costs.append(exchange.cost_usd)
             attributes["input_tokens"] = response.usage.input_tokens
@@ -242,8 +246,12 @@ class RecordedCalls:
             caller.notes.add(f"{self.model.id!r}: {exchange.error.message}")
 
     def complete_response(self, response: Response) -> Response:
-        """Add the usage, cost and spans of the calls, unless the code reports them itself."""
+        """Add what the calls show, unless the code reports it: usage, cost, spans, tool calls."""
         update: dict[str, Any] = {}
+        if not response.tool_calls:
+            tools = recorded_tool_calls(self._bodies[n] for n in sorted(self._bodies))
+            if tools or (tools is not None and not response.tool_calls_known):
+                update |= {"tool_calls": tools, "tool_calls_known": True}
         if not any(span.kind == "llm_call" for span in response.trace):
             update["trace"] = (*response.trace, *self._spans)
         made = sum(self._counts.values())

@@ -188,7 +188,7 @@ def _blocks(content: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _tool_use(call: ToolCall) -> dict[str, Any]:
     """Write a tool call of an earlier response."""
-    arguments = call.arguments
+    arguments = {} if call.arguments is None else call.arguments
     value = arguments if isinstance(arguments, dict) else {"arguments": arguments}
     return {"type": "tool_use", "id": call.id or call.name, "name": call.name, "input": value}
 

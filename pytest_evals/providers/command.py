@@ -261,7 +261,7 @@ class CommandProvider:
         try:
             if form == "json" and value is not None:
                 return response_of(value)
-            return response_of(value) if isinstance(value, dict) else Response(text=text)
+            return response_of(value) if isinstance(value, dict) else response_of(text)
         except ValueError as error:
             raise AnswerError(
                 "target", f"`{self._line}` wrote JSON that is no answer: {error}", detail=text

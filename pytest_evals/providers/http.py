@@ -314,6 +314,7 @@ class HttpProvider:
         response = Response(
             text=to_text(text),
             tool_calls=tool_calls_of(self._at(options.tool_calls, body)),
+            tool_calls_known=options.tool_calls is not None,
             usage=usage_of(counts),
             cost_usd=amount(self._at(options.cost, body), "cost"),
             latency_s=reply.latency_s,

@@ -191,7 +191,9 @@ def _tool_call(item: object) -> ToolCall:
         if isinstance(fields.get("name"), str) and fields["name"]:
             return ToolCall(
                 name=fields["name"],
-                arguments=arguments_of(fields.get("arguments", fields.get("args"))),
+                arguments=arguments_of(
+                    fields.get("arguments", fields.get("args", fields.get("input")))
+                ),
                 id=None if fields.get("id") is None else str(fields["id"]),
                 result=to_json(fields.get("result")),
                 captured="result" in fields or fields.get("error") is not None,
@@ -226,15 +228,17 @@ def response_of(value: object) -> Response:
         ValueError: it has no JSON form, or a key has an invalid value.
     """
     if isinstance(value, Response):
+        if not {"tool_calls", "tool_calls_known"} & value.model_fields_set:
+            value = value.model_copy(update={"tool_calls_known": False})
         return traced(value, value.trace)
     if isinstance(value, str):
-        return Response(text=clean_text(str.__str__(value)))
+        return Response(text=clean_text(str.__str__(value)), tool_calls_known=False)
     if isinstance(value, bytes | bytearray | memoryview):
         raise ValueError("bytes are not an answer; decode them to a text")
     if isinstance(value, Mapping) and _is_result(value):
         return _from_mapping(value)
     plain = to_json(value)
-    return Response(text=to_text(plain), data=plain)
+    return Response(text=to_text(plain), data=plain, tool_calls_known=False)
 
 
 def _is_result(value: Mapping[Any, Any]) -> bool:
@@ -256,6 +260,7 @@ def _from_mapping(value: Mapping[Any, Any]) -> Response:
     response = Response(
         text="" if text is None else clean_text(to_text(text)),
         tool_calls=tool_calls_of(value.get("tool_calls")),
+        tool_calls_known="tool_calls" in value,
         finish_reason=_optional_text(value, "finish_reason"),
         refusal=_optional_text(value, "refusal"),
         usage=usage_of(value.get("usage")),

@@ -138,14 +138,29 @@ class ScoreContext:
     """The calibration reports of the judges of the dataset, by judge name."""
 
     @property
+    def known_tool_calls(self) -> tuple[ToolCall, ...] | None:
+        """Every tool call of the conversation, in order; empty for none, None for unknown."""
+        responses = [e.response for e in self.exchanges if e.response is not None]
+        if not all(response.tool_calls_known for response in responses):
+            return None
+        return tuple(call for response in responses for call in response.tool_calls)
+
+    @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
-        """Every tool call of the conversation, in order."""
-        return tuple(
-            call
-            for exchange in self.exchanges
-            if exchange.response is not None
-            for call in exchange.response.tool_calls
-        )
+        """Every tool call of the conversation, in order.
+
+        Raises:
+            ScoringError: the tool calls are unknown.
+        """
+        calls = self.known_tool_calls
+        if calls is None:
+            raise ScoringError(
+                "the tool calls of the response are unknown: the target's answer does not say "
+                "whether it called a tool, nor does its trace or a recording. Return "
+                "`{text: ..., tool_calls: [...]}` (an empty list for none), trace the model calls "
+                "with their messages, or record them with `record_http: true`"
+            )
+        return calls
 
 
 class Scorer(Frozen):

@@ -19,7 +19,7 @@ from pytest_evals.message import ToolCall
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, ScoringError, Verdict
 from pytest_evals.scorers.quoting import shown
 from pytest_evals.scorers.toolargs import declared_schemas
-from pytest_evals.scorers.toolmatch import format_calls
+from pytest_evals.scorers.toolmatch import format_calls, require_arguments
 
 Possible = Mapping[str, Mapping[str, Sequence[Json]]]
 """One possible call: its name, and the allowed values of each parameter."""
@@ -128,7 +128,8 @@ def call_fault(call: ToolCall, answer: Possible, tools: Mapping[str, Json]) -> s
     ((name, allowed),) = answer.items()
     if _plain_name(call.name) != _plain_name(name):
         return f"`{call.name}` was called, not `{name}`"
-    if isinstance(call.arguments, str):
+    require_arguments([call])
+    if isinstance(call.arguments, str) or call.arguments is None:
         return f"`{name}`: the arguments are not a JSON object"
     schema = tools.get(name, tools.get(call.name, {}))
     faults = _argument_faults(call.arguments, allowed, schema)

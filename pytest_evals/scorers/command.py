@@ -29,7 +29,9 @@ def trial_payload(ctx: ScoreContext) -> dict[str, Any]:
         "case": case,
         "model": ctx.model.id,
         "sample": ctx.sample,
-        "tool_calls": [call.model_dump(mode="json") for call in ctx.tool_calls],
+        "tool_calls": None
+        if ctx.known_tool_calls is None
+        else [call.model_dump(mode="json") for call in ctx.known_tool_calls],
         "usage": ctx.usage.model_dump(mode="json"),
         "latency_s": ctx.latency_s,
         "cost_usd": ctx.cost_usd,

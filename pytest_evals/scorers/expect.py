@@ -199,6 +199,8 @@ class Expect(Scorer):
 
     def _tools(self, ctx: ScoreContext) -> Iterator[Fault]:
         """Yield the failures of the tool calls."""
+        if not (self.tool_sequence or self.forbidden_tools or self.required_tool_calls):
+            return
         calls = ctx.tool_calls
         names = names_of(calls)
         expected = self.tool_sequence
@@ -217,7 +219,7 @@ class Expect(Scorer):
         for call in self.required_tool_calls:
             fault = call.fault(calls)
             if fault is not None:
-                matched = sum(call.matches(made) for made in calls)
+                matched = sum(bool(call.matches(made)) for made in calls)
                 details = {"name": call.name, "expected": str(call.count), "actual": matched}
                 yield "required_tool_call_not_satisfied", fault, details
 

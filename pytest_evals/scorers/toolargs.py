@@ -16,7 +16,7 @@ from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, Scoring
 from pytest_evals.scorers.jsonschemas import Schema
 from pytest_evals.scorers.quoting import shown
 from pytest_evals.scorers.subset import difference
-from pytest_evals.scorers.toolmatch import format_calls
+from pytest_evals.scorers.toolmatch import format_calls, require_arguments
 
 
 class ToolArgs(Scorer):
@@ -61,7 +61,11 @@ class ToolArgs(Scorer):
             )
         if self.which in {"first", "last"}:
             calls = [calls[0 if self.which == "first" else -1]]
-        faults = [self._faults(call) for call in calls]
+        known = [call for call in calls if call.arguments is not None]
+        faults = [self._faults(call) for call in known]
+        decided = any(not fault for fault in faults) if self.which == "any" else any(faults)
+        if not decided:
+            require_arguments(calls)
         wrong = [fault for fault in faults if fault]
         passed = len(wrong) < len(faults) if self.which == "any" else not wrong
         if passed:
@@ -75,6 +79,7 @@ class ToolArgs(Scorer):
         """Return what is wrong with the arguments of a call."""
         if isinstance(call.arguments, str):
             return [f"its arguments are not a JSON object: {shown(call.arguments)}"]
+        assert call.arguments is not None
         wrong: list[str] = []
         if self.exact is not None:
             wrong += difference(self.exact, call.arguments, exact=True)
@@ -165,6 +170,7 @@ class ValidToolCall(Scorer):
         if not tools:
             raise ScoringError("neither the case nor the dataset declares `tools`")
         calls = ctx.tool_calls
+        require_arguments(call for call in calls if call.name in tools)
         wrong = [words for call in calls if (words := self._fault(call, tools)) is not None]
         if len(calls) < self.min:
             wrong.append(f"{len(calls)} tools were called, at least {self.min} required")
@@ -245,6 +251,9 @@ class ToolCallF1(Scorer):
 
     def score(self, ctx: ScoreContext) -> Verdict:
         """Compare the calls."""
+        if not self.names_only:
+            expected_names = {call.name for call in self.calls}
+            require_arguments(call for call in ctx.tool_calls if call.name in expected_names)
         expected = Counter(self._mark(call.name, call.arguments) for call in self.calls)
         made = Counter(self._mark(call.name, call.arguments) for call in ctx.tool_calls)
         same = sum((expected & made).values())

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from pytest_evals.ground.canonical import Frozen, Json
 from pytest_evals.message import ToolCall
+from pytest_evals.scorers.base import ScoringError
 from pytest_evals.scorers.quoting import shown
 from pytest_evals.scorers.subset import difference
 
@@ -71,26 +72,42 @@ class CallMatcher(Frozen):
     args_subset: Any = None
     """Required arguments: objects by subset of keys; arrays must be equal."""
     result_subset: Any = None
-    """Required content of the result, by subset; a call with an unknown result does not match."""
+    """Required content of the result, by subset; an unknown result that decides is an error."""
     count: Count = Count(at_least=1)
     """The required number of calls; by default at least one."""
 
-    def matches(self, call: ToolCall) -> bool:
-        """Whether a call matches."""
+    def matches(self, call: ToolCall) -> bool | None:
+        """Whether a call matches; None if its arguments or its result decide and are unknown."""
         if call.name != self.name:
             return False
-        if self.args_subset is not None and (
-            isinstance(call.arguments, str) or difference(self.args_subset, call.arguments)
-        ):
-            return False
-        return self.result_subset is None or (
-            call.captured and not difference(self.result_subset, read_result(call.result))
-        )
+        unknown = False
+        if self.args_subset is not None:
+            if isinstance(call.arguments, str):
+                return False
+            unknown = call.arguments is None
+            if call.arguments is not None and difference(self.args_subset, call.arguments):
+                return False
+        if self.result_subset is not None:
+            unknown = unknown or not call.captured
+            if call.captured and difference(self.result_subset, read_result(call.result)):
+                return False
+        return None if unknown else True
 
     def fault(self, calls: Iterable[ToolCall]) -> str | None:
-        """Return why the calls do not match; None if they do."""
+        """Return why the calls do not match; None if they do.
+
+        Raises:
+            ScoringError: unknown arguments or results decide it.
+        """
         called = list(calls)
-        count = sum(self.matches(call) for call in called)
+        matched = [self.matches(call) for call in called]
+        count, unknown = matched.count(True), matched.count(None)
+        if len({self.count.allows(n) for n in range(count, count + unknown + 1)}) > 1:
+            missing = "result" if self.args_subset is None else "arguments or result"
+            raise ScoringError(
+                f"the {missing} of {unknown} calls of `{self.name}` is unknown, so they cannot be "
+                "compared"
+            )
         if self.count.allows(count):
             return None
         filters = [
@@ -117,13 +134,32 @@ def read_result(result: Json) -> Json:
 def format_calls(calls: Iterable[ToolCall], *, limit: int = 5) -> str:
     """Format calls as ``name(arguments)``."""
     made = list(calls)
-    words = ", ".join(
-        f"{call.name}({shown(call.arguments, limit=80).removeprefix('{').removesuffix('}')})"
-        for call in made[:limit]
-    )
+    words = ", ".join(f"{call.name}({_arguments(call)})" for call in made[:limit])
     if not made:
         return "none"
     return f"{words} and {len(made) - limit} more" if len(made) > limit else words
+
+
+def _arguments(call: ToolCall) -> str:
+    """Format the arguments of a call; unknown ones are ``?``."""
+    if call.arguments is None:
+        return "?"
+    return shown(call.arguments, limit=80).removeprefix("{").removesuffix("}")
+
+
+def require_arguments(calls: Iterable[ToolCall]) -> None:
+    """Check that the arguments of every call are known.
+
+    Raises:
+        ScoringError: those of a call are unknown.
+    """
+    names = dict.fromkeys(call.name for call in calls if call.arguments is None)
+    if names:
+        raise ScoringError(
+            f"the arguments of {', '.join(f'`{name}`' for name in names)} are unknown, so they "
+            "cannot be compared; return them with the answer (`tool_calls`), or let the "
+            "instrumentation capture content"
+        )
 
 
 def names_of(calls: Iterable[ToolCall]) -> list[str]:

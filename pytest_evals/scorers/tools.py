@@ -13,7 +13,13 @@ from pytest_evals.ground.canonical import canonical
 from pytest_evals.message import ToolCall
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, Verdict
 from pytest_evals.scorers.quoting import listed, quoted
-from pytest_evals.scorers.toolmatch import CallMatcher, format_calls, is_subsequence, names_of
+from pytest_evals.scorers.toolmatch import (
+    CallMatcher,
+    format_calls,
+    is_subsequence,
+    names_of,
+    require_arguments,
+)
 
 SequenceMode = Literal["exact", "ordered_subseq", "unordered", "subset", "superset"]
 
@@ -285,6 +291,8 @@ class NoLoops(Scorer):
     def score(self, ctx: ScoreContext) -> Verdict:
         """Look for repeated blocks."""
         calls = ctx.tool_calls
+        names = Counter(names_of(calls))
+        require_arguments(call for call in calls if names[call.name] >= self.repeats)
         loop = _loop(calls, self.repeats)
         if loop is None:
             return Verdict(passed=True, reason=f"no loop in {len(calls)} tool calls")

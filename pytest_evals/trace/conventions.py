@@ -84,11 +84,13 @@ _TOKENS: Mapping[str, tuple[str, ...]] = {
     "cache_write_tokens": (
         "gen_ai.usage.cache_creation.input_tokens",
         "gen_ai.usage.cache_creation_input_tokens",
+        "gen_ai.usage.cache_write.input_tokens",
         "llm.token_count.prompt_details.cache_write",
     ),
     "reasoning_tokens": (
         "gen_ai.usage.reasoning.output_tokens",
         "gen_ai.usage.reasoning_tokens",
+        "gen_ai.usage.details.reasoning_tokens",
         "llm.token_count.completion_details.reasoning",
     ),
 }
@@ -185,14 +187,15 @@ def tool_name(span: Span) -> str:
     name = first_of(span.attributes, _TOOL_NAMES)
     if isinstance(name, str) and name:
         return name
-    return span.name.removeprefix("execute_tool ") or "tool"
+    plain = span.name.removeprefix("execute_tool ")
+    return plain.removeprefix("MCP send ").removeprefix("tools/call ") or "tool"
 
 
 def tool_calls_of(tree: Tree) -> tuple[ToolCall, ...]:
     """Return the tool calls of a trace, by start time.
 
     An instrumented framework around an instrumented client reports each call as two nested spans:
-    the inner one counts.
+    the inner one counts, with what only the outer one knows.
     """
     calls = []
     for span in tree.spans:
@@ -200,8 +203,25 @@ def tool_calls_of(tree: Tree) -> tuple[ToolCall, ...]:
             continue
         name = tool_name(span)
         if not any(s.kind == "tool_call" and tool_name(s) == name for s in tree.below(span)):
-            calls.append(tool_call(span))
+            calls.append(_with_outer(tree, span, name))
     return tuple(calls)
+
+
+def _with_outer(tree: Tree, span: Span, name: str) -> ToolCall:
+    """Return the tool call of a span, completed from the spans of the same call around it."""
+    call = tool_call(span)
+    for outer in tree.above(span):
+        if outer.kind != "tool_call" or tool_name(outer) != name:
+            continue
+        other = tool_call(outer)
+        if call.arguments is None:
+            call = call.model_copy(update={"arguments": other.arguments})
+        if other.captured and not call.captured:
+            known = {"captured": True, "result": other.result, "error": other.error}
+            call = call.model_copy(update=known)
+        if call.id is None:
+            call = call.model_copy(update={"id": other.id})
+    return call
 
 
 def tool_call(span: Span) -> ToolCall:
@@ -214,7 +234,7 @@ def tool_call(span: Span) -> ToolCall:
         name=tool_name(span),
         arguments=arguments
         if isinstance(arguments, dict)
-        else {}
+        else None
         if arguments is None
         else as_text(arguments),
         id=None if call_id is None else str(call_id),

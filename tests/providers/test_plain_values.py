@@ -88,9 +88,11 @@ def test_answers():
     """A text, a mapping that names its parts, and data."""
     assert response_of("x").text == "x"
     assert response_of(Colour.RED).text == "red"
-    assert response_of(42) == Response(text="42", data=42)
-    assert response_of(["ü"]) == Response(text='["ü"]', data=["ü"])
-    assert response_of({"city": "Rom"}) == Response(text='{"city": "Rom"}', data={"city": "Rom"})
+    assert response_of(42) == Response(text="42", data=42, tool_calls_known=False)
+    assert response_of(["ü"]) == Response(text='["ü"]', data=["ü"], tool_calls_known=False)
+    assert response_of({"city": "Rom"}) == Response(
+        text='{"city": "Rom"}', data={"city": "Rom"}, tool_calls_known=False
+    )
     own = Response(text="mine")
     assert response_of(own) is own
 
@@ -123,12 +125,14 @@ def test_a_mapping_that_names_its_parts():
 def test_a_mapping_with_more_beside_its_text():
     """What has no name of ours is kept: the whole mapping is the answer's data."""
     value = {"text": "30 days", "sources": ["p1"]}
-    assert response_of(value) == Response(text="30 days", data=value)
+    assert response_of(value) == Response(text="30 days", data=value, tool_calls_known=False)
 
 
 def test_an_answer_that_is_no_text():
     """A structured answer is data, and its JSON is the text."""
-    assert response_of({"answer": {"n": 1}}) == Response(text='{"n": 1}', data={"n": 1})
+    assert response_of({"answer": {"n": 1}}) == Response(
+        text='{"n": 1}', data={"n": 1}, tool_calls_known=False
+    )
     assert response_of({"answer": None, "tool_calls": ["a"]}).text == ""
     assert response_of({"tool_calls": ["a"]}).tool_calls == (ToolCall(name="a"),)
 

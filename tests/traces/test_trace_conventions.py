@@ -120,7 +120,7 @@ def test_a_tool_that_two_instrumentations_show_is_one_call():
         span("execute_tool fetch", "running find", "tool_call"),
     ]
     found = tool_calls_of(Tree(spans))
-    assert [("find", {"q": 1}), ("fetch", {})] == [(call.name, call.arguments) for call in found]
+    assert [("find", {"q": 1}), ("fetch", None)] == [(call.name, call.arguments) for call in found]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_tool_that_two_instrumentations_show_is_one_call():
         ({"input.value": '{"a": 1}', "output.value": "[1]"}, {"a": 1}, [1], True),
         ({"gen_ai.tool.call.arguments": "{broken"}, "{broken", None, False),
         ({"gen_ai.tool.call.arguments": "[1]"}, "[1]", None, False),
-        ({"gen_ai.tool.call.result": ""}, {}, "", True),
+        ({"gen_ai.tool.call.result": ""}, None, "", True),
     ],
 )
 def test_calls_of_tools(attributes, arguments, result, captured):

@@ -109,7 +109,8 @@ def _exchange(exchange: Exchange) -> Iterator[str]:
         return
     yield "output"
     for call in response.tool_calls:
-        arguments = call.arguments if isinstance(call.arguments, str) else canonical(call.arguments)
+        arguments = "?" if call.arguments is None else call.arguments
+        arguments = arguments if isinstance(arguments, str) else canonical(arguments)
         yield f"    -> {call.name}({shorten(arguments, 200)})"
     if response.refusal:
         yield from _indented(f"(refused) {response.refusal}")
