@@ -42,9 +42,8 @@ def _write_message(message: Message) -> dict[str, Any]:
 
 def _write_call(call: ToolCall, index: int) -> dict[str, Any]:
     """Write a tool call of an earlier response."""
-    arguments = call.arguments
-    known = {} if arguments is None else arguments
-    text = known if isinstance(known, str) else json.dumps(known, ensure_ascii=False)
+    arguments = {} if call.arguments is None else call.arguments
+    text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
     return {
         "id": call.id or f"call_{index}",
         "type": "function",

@@ -61,8 +61,7 @@ class ToolArgs(Scorer):
             )
         if self.which in {"first", "last"}:
             calls = [calls[0 if self.which == "first" else -1]]
-        known = [call for call in calls if call.arguments is not None]
-        faults = [self._faults(call) for call in known]
+        faults = [self._faults(call) for call in calls if call.arguments is not None]
         decided = any(not fault for fault in faults) if self.which == "any" else any(faults)
         if not decided:
             require_arguments(calls)

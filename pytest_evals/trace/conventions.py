@@ -217,8 +217,8 @@ def _with_outer(tree: Tree, span: Span, name: str) -> ToolCall:
         if call.arguments is None:
             call = call.model_copy(update={"arguments": other.arguments})
         if other.captured and not call.captured:
-            known = {"captured": True, "result": other.result, "error": other.error}
-            call = call.model_copy(update=known)
+            result = {"captured": True, "result": other.result, "error": other.error}
+            call = call.model_copy(update=result)
         if call.id is None:
             call = call.model_copy(update={"id": other.id})
     return call

@@ -93,7 +93,7 @@ def test_answers():
     assert response_of({"city": "Rom"}) == Response(
         text='{"city": "Rom"}', data={"city": "Rom"}, tool_calls_known=False
     )
-    own = Response(text="mine")
+    own = Response(text="mine", tool_calls=())
     assert response_of(own) is own
 
 

@@ -142,7 +142,7 @@ def test_embeddings_say_nothing_of_tools():
 
 
 @pytest.mark.parametrize(
-    ("value", "known"),
+    ("value", "calls_known"),
     [
         ("text", False),
         ({"text": "x"}, False),
@@ -152,9 +152,9 @@ def test_embeddings_say_nothing_of_tools():
         ({"text": "x", "tool_calls": ["find"]}, True),
     ],
 )
-def test_what_a_target_returns_says_whether_calls_are_known(value, known):
+def test_what_a_target_returns_says_whether_calls_are_known(value, calls_known):
     """A key that is there says it, also with an empty value."""
-    assert response_of(value).tool_calls_known is known
+    assert response_of(value).tool_calls_known is calls_known
 
 
 def test_the_input_of_anthropics_tool_use_is_its_arguments():

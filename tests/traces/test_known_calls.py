@@ -90,7 +90,7 @@ def test_the_span_of_mcp_has_the_name_of_the_tool():
 
 
 @pytest.mark.parametrize(
-    ("spans", "notes", "known"),
+    ("spans", "notes", "calls_known"),
     [
         ([model(0, [TEXT])], (), True),
         ([model(0, [TEXT])], ("5 of 9 spans were left out: 4 are kept",), False),
@@ -98,7 +98,7 @@ def test_the_span_of_mcp_has_the_name_of_the_tool():
         ([tool("find")], ("5 of 9 spans were left out: 4 are kept",), False),
     ],
 )
-def test_an_incomplete_trace_leaves_the_calls_unknown(spans, notes, known):
+def test_an_incomplete_trace_leaves_the_calls_unknown(spans, notes, calls_known):
     """The spans that are missing may have been tools."""
     response = attach_trace(Response(tool_calls_known=False), spans, notes)
-    assert response.tool_calls_known is known
+    assert response.tool_calls_known is calls_known
