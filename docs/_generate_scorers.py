@@ -45,7 +45,10 @@ Every scorer has these keys, besides its name:
 
 A scorer that cannot score (a missing value, an exception in your code, a pattern that takes too long) is an
 error, never a failed assertion and never 0. A scorer that cannot fail, or cannot pass, is rejected when the
-dataset is collected, like an unknown scorer or option.
+dataset is collected, like an unknown scorer or option; so are assertions of one case that contradict each
+other. Reasoning inside an output (`<think>…</think>`, also unclosed) is removed before it is scored.
+
+A number where a text is compared is the text as written: `contains: 3.10` searches `3.10`.
 
 Options with a text can be templates over the case's variables, `input` and `expected`:
 `contains: "{{ city }}"`. A scorer that compares with a value, and has none, uses the case's `expected`.

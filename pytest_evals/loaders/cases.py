@@ -6,8 +6,9 @@ problems of other rows.
 
 from collections.abc import Iterator
 from itertools import islice
-from marshal import dumps as key_of
+from marshal import dumps
 from pathlib import Path
+from pickle import dumps as dumps_any
 from typing import Any
 
 from pydantic import ValidationError
@@ -185,7 +186,7 @@ class CaseReader:
 
     def scorer(self, document: Document, loc: Loc, raw: Json) -> ScorerSpec | None:
         """Return the scorer at a location, shared between equal ones; None if it is invalid."""
-        key = key_of(raw, 2)
+        key = _key_of(raw)
         spec = self._specs.get(key)
         if spec is not None:
             return spec
@@ -260,3 +261,11 @@ def _input_text(case: Case) -> str:
         users = [m.text for m in case.input if isinstance(m, Message) and m.role == "user"]
         return users[-1] if users else ""
     return "" if case.input is None else str(case.input)
+
+
+def _key_of(raw: Json) -> bytes:
+    """Return a key that equal scorers share; numbers with their written form only pickle writes."""
+    try:
+        return dumps(raw, 2)
+    except ValueError:
+        return dumps_any(raw)

@@ -12,6 +12,7 @@ from typing import Any
 
 from pytest_evals.ground.canonical import Json
 from pytest_evals.ground.errors import DatasetError, Position, Problem
+from pytest_evals.ground.written import written_float
 from pytest_evals.loaders.base import MAX_DEPTH, Loc
 from pytest_evals.loaders.text import TOO_DEEP, Lines, clip, has_lone_surrogate, too_deep
 
@@ -60,7 +61,7 @@ class StrictDecoder:
 
     def _float(self, written: str) -> float | None:
         """Parse a number with a fraction or an exponent; an infinite one is suspicious."""
-        number = float(written)
+        number = written_float(written)
         if isfinite(number):
             return number
         self.suspicious = True

@@ -352,12 +352,12 @@ class _Builder:
         fits = {
             "null": value is None,
             "bool": isinstance(value, bool),
-            "int": type(value) is int,
-            "float": type(value) in {int, float},
+            "int": isinstance(value, int) and not isinstance(value, bool),
+            "float": isinstance(value, int | float) and not isinstance(value, bool),
         }
         if not fits[name]:
             self._report(event.start_mark, f"found {clip(text)}, which is not a valid !!{name}")
-        return float(value) if name == "float" and type(value) is int else value
+        return float(value) if name == "float" and isinstance(value, int) else value
 
     def _resolved(self, text: str, mark: Any) -> Json:
         """Return the value of a plain scalar; report a number that is not finite."""

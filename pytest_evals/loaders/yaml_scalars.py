@@ -3,6 +3,7 @@
 import re
 
 from pytest_evals.ground.canonical import Json
+from pytest_evals.ground.written import written_float, written_int
 from pytest_evals.loaders.text import clip
 
 _CONSTANTS = {
@@ -40,7 +41,7 @@ def plain_scalar(text: str) -> tuple[Json, str | None]:
     if integer is not None:
         return integer, None
     if _FLOAT.fullmatch(text):
-        number = float(text)
+        number = written_float(text)
         if number - number == 0:
             return number, None
     elif not _NOT_FINITE.fullmatch(text):
@@ -55,7 +56,7 @@ def _integer(text: str) -> int | None:
         ValueError: it has more digits than Python converts.
     """
     if _INT.fullmatch(text):
-        return int(text)
+        return written_int(int(text), text)
     if _BASED.fullmatch(text):
-        return int(text[2:], 8 if text[1] == "o" else 16)
+        return written_int(int(text[2:], 8 if text[1] == "o" else 16), text)
     return None

@@ -19,6 +19,7 @@ from pytest_evals.model import MODEL_FIELDS, Model
 from pytest_evals.providers.base import Provider
 from pytest_evals.scorers.binding import SpecError
 from pytest_evals.scorers.bound import Bound
+from pytest_evals.scorers.contradictions import contradictions
 
 Problems = Iterator[tuple[Loc, str]]
 """Locations in the dataset, each with a message."""
@@ -161,12 +162,24 @@ class DatasetChecks:
             specs = (ScorerSpec(type="expect", options=case.expect),)
             for loc, message in self._scorer_problems(specs, case, ()):
                 yield (*where, "expect", *loc[1:]), message
+        yield from ((where, message) for message in self._contradictions(case))
         has_input = (
             case.input is not None or case.turns or case.script or dataset.prompt is not None
         )
         if not has_input and not self._code:
             yield where, f"case {case.id!r} has no input; give it `input` or `turns`"
         yield from _prompt_problems(dataset, case, where)
+
+    def _contradictions(self, case: Case) -> Iterator[str]:
+        """Yield the pairs of assertions of a case that cannot both hold."""
+        bounds = []
+        for spec in self._dataset.scorers_of(case):
+            try:
+                bounds.append(self._members.bind(spec))
+            except SpecError:
+                continue  # reported at the scorer
+        for message in dict.fromkeys(contradictions(bounds, case)):
+            yield f"case {case.id!r}: {message}"
 
 
 def model_problems(members: Members, model: Model) -> Problems:

@@ -162,6 +162,15 @@ class Bound:
         except TemplateError as error:
             yield f"`{self.type}`, its transform: {error}"
 
+    def for_case(self, case: Case) -> Scorer:
+        """Return the scorer with its templates rendered for a case.
+
+        Raises:
+            ScoringError: the rendered options are invalid.
+            TemplateError: a template cannot be rendered.
+        """
+        return self._scorer(case)
+
     def _scorer(self, case: Case) -> Scorer:
         """Return the scorer with its templates rendered for a case."""
         if not self.templated:

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
+from pytest_evals.ground.written import WrittenFloat, WrittenInt
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, ScoringError, Verdict
 from pytest_evals.scorers.patterns import compile_pattern, flag_bits, matches_everything, search
 from pytest_evals.scorers.quoting import as_text, listed, quoted, shown
@@ -18,7 +19,7 @@ def _scalar(value: object) -> object:
     if not isinstance(value, str | bool | int | float):
         message = f"expected a text (or a number), found {shown(value)}"
         raise ValueError(message)  # noqa: TRY004 - pydantic reports only ValueError
-    return value
+    return str(value) if isinstance(value, WrittenFloat | WrittenInt) else value
 
 
 Scalar = Annotated[str | bool | int | float, BeforeValidator(_scalar)]

@@ -11,7 +11,7 @@ from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
 from pytest_evals.ground.canonical import canonical
 from pytest_evals.message import ToolCall
-from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, Verdict
+from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, ScoringError, Verdict
 from pytest_evals.scorers.quoting import listed, quoted
 from pytest_evals.scorers.toolmatch import (
     CallMatcher,
@@ -264,6 +264,17 @@ class NoToolError(Scorer):
         if failed:
             words = "; ".join(f"`{call.name}`: {quoted(call.error or '')}" for call in failed[:5])
             return Verdict(passed=False, reason=f"{len(failed)} tool calls failed: {words}")
+        unknown = [
+            call.name
+            for call in ctx.tool_calls
+            if not call.captured and not any(fnmatchcase(call.name, n) for n in self.allow)
+        ]
+        if unknown:
+            names = ", ".join(f"`{name}`" for name in dict.fromkeys(unknown))
+            raise ScoringError(
+                f"the results of {names} are unknown, so whether a call failed is unknown; return "
+                "`result` or `error` with each tool call"
+            )
         return Verdict(passed=True, reason="no tool call failed")
 
     def check(self, dataset: Dataset, case: Case | None) -> Iterable[str]:

@@ -104,7 +104,7 @@ def test_every_scorer_and_provider_stands_in_it(schema):
         f"prompt: [{{role: system, content: x}}, {{role: user, content: y}}]\n{CASES}",
         f"scorers: [{{max_latency_s: 5}}, {{not: {{icontains: x}}}}]\n{CASES}",
         f"scorers: [is_json, {{regex: x, weight: 2, metric: m}}]\n{CASES}",
-        f"scorers: [{{type: contains, value: x, weight: 2}}]\n{CASES}",
+        f"scorers: [{{type: regex, pattern: x, weight: 2}}]\n{CASES}",
         f"scorers: [{{json_schema: {{type: object}}}}]\n{CASES}",
         f"scorers: [{{any_of: [{{contains: x}}, {{equals: y}}]}}]\n{CASES}",
         f"defaults: {{tags: t, samples: 2}}\n{CASES}".replace("tags: t", "tags: [t]"),

@@ -30,6 +30,7 @@ WEATHER = {
 }
 PARIS, ROME = ("get_weather", {"city": "Paris"}), ("get_weather", {"city": "Rome"})
 BROKEN = ("book", {}, {"error": "sold out"})
+BOOKED = ("book", {}, {"result": {"id": 7}, "captured": True})
 AGENT = Span(id="a", name="invoke_agent bot", kind="agent_turn", end_s=4)
 LOOKUP = Span(id="b", parent="a", name="lookup", kind="retrieval", end_s=1)
 CHAT = Span(id="c", parent="a", name="chat small", kind="llm_call", start_s=1, end_s=2)
@@ -103,7 +104,7 @@ RIGHT_AND_WRONG = {
     "must_cite": ("30 days [policy.md].", "30 days."),
     "no_loops": ({"calls": [PARIS, PARIS]}, {"calls": [PARIS] * 3}),
     "no_pii": (SENTENCE, "Ask jo@example.com."),
-    "no_tool_error": ({"calls": [PARIS]}, {"calls": [BROKEN]}),
+    "no_tool_error": ({"calls": [BOOKED]}, {"calls": [BROKEN]}),
     "not": (SENTENCE, "I don't know."),
     "numeric": ("It is 3.1415.", "It is 3.2."),
     "python": ("Yes, please.", "No."),

@@ -52,7 +52,7 @@ RIGHT = [
     ({"type": "tool_call_f1", "calls": ["ping", "pong"], "threshold": 0.6}, ["ping"]),
     ({"max_tool_calls": 1}, [SEARCH]),
     ({"max_tool_calls": 0}, []),
-    ("no_tool_error", [SEARCH, DONE]),
+    ("no_tool_error", [DONE]),
     ("no_tool_error", []),
     ({"no_tool_error": ["book"]}, [BROKEN]),
     ("no_loops", [SEARCH, SEARCH, DONE, SEARCH]),

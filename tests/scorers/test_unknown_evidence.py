@@ -25,7 +25,6 @@ BY_CALLS = [  # scorer, its verdict without calls, its verdict on `find(q=1)`
     ({"tool_call_f1": [{"name": "find", "arguments": {"q": 1}}]}, False, True),
     ({"bfcl_calls": [{"find": {"q": [1]}}]}, False, True),
     ({"valid_tool_call": {"tools": TOOLS}}, False, True),
-    ("no_tool_error", True, True),
     ("no_loops", True, True),
     ({"expect": {"forbidden_tools": ["find"]}}, True, False),
     ({"expect": {"tool_sequence": ["find"]}}, False, True),
@@ -108,6 +107,19 @@ def test_an_unknown_result_is_an_error(bench):
     """A result that was not captured neither matches nor differs."""
     written = {"required_tool_calls": [{"name": "find", "result_subset": {"ok": True}}]}
     assert bench.score(written, "done", response=ONE_CALL).kind == "error"
+
+
+def test_whether_a_tool_failed_is_known_none_or_unknown(bench):
+    """A call without a result may have failed; one failed call decides."""
+    failed = ToolCall(name="book", error="sold out", captured=True)
+    unknown = bench.score("no_tool_error", "done", response=ONE_CALL)
+    assert unknown.kind == "error"
+    assert "`find`" in unknown.message
+    assert bench.score("no_tool_error", "done", response=UNKNOWN_CALLS).kind == "error"
+    assert bench.passes("no_tool_error", "done", response=NO_CALLS)
+    assert bench.passes({"no_tool_error": ["find"]}, "done", response=ONE_CALL)
+    both = Response(tool_calls=(*ONE_CALL.tool_calls, failed))
+    assert bench.passes("no_tool_error", "done", response=both) is False
 
 
 def test_a_program_reads_null_for_unknown_calls(bench):
