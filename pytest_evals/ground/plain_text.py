@@ -28,6 +28,11 @@ _UNSAFE = re.compile(
     "\ud800-\udfff"  # lone surrogates, which UTF-8 cannot encode
     "]"
 )
+_COMMAND = re.compile(
+    r"(?<!\S)::(?=[a-z])"  # GitHub: at the start of a line, also indented
+    r"|\#(?=\#(?:\[|vso\[|teamcity\[))",  # GitHub, Azure, TeamCity: anywhere in a line
+    re.IGNORECASE,
+)
 _SPACE = re.compile(r"[\n\t]")
 _PLAIN = re.compile(r"[\x20-\x7e]*")
 _NUMBER = re.compile(r"(-|[<$]?-?[\d.,]+(/\d+)?(k|M|G|%|m|h)?( ?(\d+[sm%]|ms|s))?|)$")
@@ -38,16 +43,23 @@ def neutral(text: str, *, lines: bool = True) -> str:
     r"""Escape characters that control a terminal or mislead a reader.
 
     Control characters (including ``ESC``), direction marks, invisible characters and line
-    separators become visible escapes: ``\x1b``, ``\u202e``. ``\r\n`` becomes a newline.
+    separators become visible escapes: ``\x1b``, ``\u202e``. ``\r\n`` becomes a newline. Commands
+    that the logs of GitHub, Azure and TeamCity obey get a backslash: ``\::error``, ``#\#vso[``.
 
     Args:
         text: any text, such as a model's response.
         lines: whether newlines and tabs are kept; if false, they are escaped too.
     """
-    if _PLAIN.fullmatch(text):
-        return text
-    text = _UNSAFE.sub(_escape, text.replace("\r\n", "\n"))
+    if not _PLAIN.fullmatch(text):
+        text = _UNSAFE.sub(_escape, text.replace("\r\n", "\n"))
+    if "::" in text or "##" in text:
+        text = _COMMAND.sub(_disarm, text)
     return text if lines else _SPACE.sub(_escape, text)
+
+
+def _disarm(match: re.Match[str]) -> str:
+    """Return a part of a log command with a backslash that makes it a text."""
+    return "\\::" if match.group() == "::" else "#\\"
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from glob import escape
 from math import inf
@@ -89,23 +89,21 @@ def _exact_problems(claims: Claims) -> Iterator[str]:
     for at, whole in enumerate(claims.exact):
         for text in claims.texts:
             folded = whole.folded or text.folded
-            if not _within(Claim(text.by, text.text.strip(), folded), _fold(whole, folded)):
+            if not _within(
+                replace(text, text=text.text.strip(), folded=folded), replace(whole, folded=folded)
+            ):
                 yield (
                     f"{whole.by} and {text.by} contradict: {quoted(whole.text)} does not contain "
                     f"{quoted(text.text)}"
                 )
         for other in claims.exact[at + 1 :]:
             folded = whole.folded or other.folded
-            one, two = (composed(claim.text.strip()) for claim in (whole, other))
-            if (one.casefold() != two.casefold()) if folded else (one != two):
+            texts = {composed(claim.text.strip()) for claim in (whole, other)}
+            if len({text.casefold() for text in texts} if folded else texts) > 1:
                 yield (
                     f"{whole.by} {quoted(whole.text)} and {other.by} {quoted(other.text)} "
                     "contradict: no output is both"
                 )
-
-
-def _fold(claim: Claim, folded: bool) -> Claim:  # noqa: FBT001 - private, one flag
-    return Claim(claim.by, claim.text, folded)
 
 
 def _tool_problems(tools: Sequence[tuple[str, Range]]) -> Iterator[str]:
@@ -171,8 +169,8 @@ def _collect(bound: Bound, case: Case, claims: Claims, *, positive: bool) -> Non
             _texts(bound.type, options, case, claims, positive=positive)
             _tools(bound.type, options, claims, positive=positive)
             if positive and isinstance(options, WordCount | CharCount):
-                most = inf if options.max is None else options.max
-                length = Range(f"`{bound.type}`", options.min or 0, most)
+                highest = inf if options.max is None else options.max
+                length = Range(f"`{bound.type}`", options.min or 0, highest)
                 claims.lengths.append((_LENGTHS[bound.type], length))
 
 
@@ -208,8 +206,8 @@ def _tools(name: str, scorer: Any, claims: Claims, *, positive: bool) -> None:
     """Add the numbers of calls that an assertion allows."""
     by = f"`{name}`" if positive else f"`not: {name}`"
     if name == "tool_called" and positive:
-        most = inf if scorer.max is None else scorer.max
-        claims.tools.append((scorer.name, Range(by, scorer.min, most)))
+        highest = inf if scorer.max is None else scorer.max
+        claims.tools.append((scorer.name, Range(by, scorer.min, highest)))
     elif name == "tool_called" and scorer.max is None:
         claims.tools.append((scorer.name, Range(by, most=max(0, scorer.min - 1))))
     elif not positive:
@@ -238,9 +236,9 @@ def _required_calls(by: str, calls: Iterable[Any], claims: Claims) -> None:
     for call in calls:
         count = call.count
         least = count.exactly if count.exactly is not None else count.at_least or 0
-        most = count.exactly if count.exactly is not None else count.at_most
+        highest = count.exactly if count.exactly is not None else count.at_most
         filtered = call.args_subset is not None or call.result_subset is not None
-        limit = inf if filtered or most is None else most
+        limit = inf if filtered or highest is None else highest
         claims.tools.append((escape(call.name), Range(by, least, limit)))
 
 

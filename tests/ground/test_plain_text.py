@@ -247,3 +247,35 @@ def test_paint() -> None:
     """Painting is wrapping, or nothing."""
     assert paint("x", "red", "bold", on=True) == "\x1b[31;1mx\x1b[0m"
     assert paint("x", "red", on=False) == "x"
+
+
+_LOG_COMMANDS = st.sampled_from(
+    ["::error::x", "::set-output name=a::b", "##[group]x", "##vso[task]x", "##VSO[a]", "###[x]",
+     "##teamcity[message text='x']", " ", "\n", "\t", "\r", "\r\n", "a", ":", "#", "::", "\u2028"]
+)  # fmt: skip
+
+
+def _live(text):
+    """Yield the lines that a log parser would obey, written apart from the product's pattern."""
+    for line in text.splitlines():
+        lowered = line.lower()
+        if lowered.lstrip().startswith("::") and lowered.lstrip()[2:3].isalpha():
+            yield line
+        if any(mark in lowered for mark in ("##[", "##vso[", "##teamcity[")):
+            yield line
+
+
+@given(st.lists(_LOG_COMMANDS | st.text(max_size=3), max_size=6).map("".join), st.booleans())
+def test_no_text_of_others_is_a_command_to_a_log(text, lines):
+    """Neither at the start of a line, nor indented, nor inside it; and it stays that way."""
+    shown = neutral(text, lines=lines)
+    assert list(_live(shown)) == []
+    assert neutral(shown, lines=lines) == shown
+    assert list(_live(shorten(text, 30))) == []
+
+
+@pytest.mark.parametrize("text", ["tests/test_a.py::test_b", "a :: b", "C++ std::vector", "## Title",
+                                  "# [link]", "::", "x::y::z"])  # fmt: skip
+def test_other_colons_and_hashes_stay(text):
+    """Only commands are changed."""
+    assert neutral(text) == text
