@@ -69,3 +69,14 @@ class ScoreError(Frozen):
     """Details of the scorer, as JSON."""
     kind: Literal["error"] = "error"
     """Distinguishes an error from a score in JSON."""
+
+
+def withheld_reason(score: Score | ScoreError) -> str:
+    """Return why the verdict of a judge is not counted; empty if it is, or without a judge.
+
+    A score that is advisory because the user wants it so has no reason.
+    """
+    judge = score.metadata.get("judge")
+    details = judge if isinstance(judge, dict) else score.metadata
+    reason = details.get("advisory") if score.advisory or details is judge else None
+    return reason if isinstance(reason, str) else ""

@@ -15,7 +15,7 @@ _LONGEST = 1500
 _MARKS = {
     "passed": "✅",
     "failed": "❌",
-    "incomplete": "❌",
+    "incomplete": "⚠️",
     "inconclusive": "⚠️",
     "skipped": "⚠️",
 }

@@ -4,8 +4,9 @@ from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from pytest_evals.result import AnyScore, Outcome, TrialResult
+from pytest_evals.result import Outcome, TrialResult
 from pytest_evals.run_record import Counts
+from pytest_evals.score import withheld_reason
 
 
 @dataclass(slots=True)
@@ -101,7 +102,7 @@ class RunSummary:
         row.add(result)
         self.count(result)
         for score in result.scores:
-            reason = _advisory_reason(score)
+            reason = withheld_reason(score)
             if reason:
                 key_of_score = (result.dataset, score.name, reason)
                 self._advisory[key_of_score] = self._advisory.get(key_of_score, 0) + 1
@@ -166,11 +167,3 @@ class RunSummary:
         costs = [row.cost_usd for row in self.rows]
         priced = [cost for cost in costs if cost is not None]
         return sum(priced) if len(priced) == len(costs) else None
-
-
-def _advisory_reason(score: AnyScore) -> str:
-    """Return why the judge of a score is advisory; empty if it is not, or without a judge."""
-    judge = score.metadata.get("judge")
-    details = judge if isinstance(judge, dict) else score.metadata
-    reason = details.get("advisory") if score.advisory or details is judge else None
-    return reason if isinstance(reason, str) else ""

@@ -11,7 +11,7 @@ from pytest_evals.ground.canonical import digest
 from pytest_evals.message import ToolCall
 from pytest_evals.metrics.trial_stats import Origin, TrialStats
 from pytest_evals.result import Outcome, TrialResult
-from pytest_evals.score import Score, ScoreError
+from pytest_evals.score import Score, ScoreError, withheld_reason
 
 EXCERPT = 120
 """Characters kept of an answer and of a reason."""
@@ -56,6 +56,7 @@ def summarize_trial(result: TrialResult, *, compared: bool = True) -> TrialStats
         verdicts=verdicts,
         failing=_same(_failing(result)),
         unscored=_same(tuple(s.name for s in result.scores if isinstance(s, ScoreError))),
+        withheld=_withheld(result.scores),
         labels=_labels(result),
         reasons=_reasons(result),
         tokens=result.usage.total_tokens if answered else None,
@@ -131,6 +132,10 @@ def _failing(result: TrialResult) -> tuple[str, ...]:
         if isinstance(score, Score) and score.passed is False and not score.advisory
     )
     return tuple(dict.fromkeys(failing))
+
+
+def _withheld(scores: Iterable[Score | ScoreError]) -> tuple[tuple[str, str], ...]:
+    return tuple((s.name, why) for s in scores if s.metadata and (why := withheld_reason(s)))
 
 
 def _labels(result: TrialResult) -> tuple[tuple[str, str, str], ...]:

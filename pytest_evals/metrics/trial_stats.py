@@ -39,6 +39,9 @@ class TrialStats:
     """The scorers that failed the trial."""
     unscored: tuple[str, ...] = ()
     """The scorers that could not score."""
+    withheld: tuple[tuple[str, str], ...] = ()
+    """(scorer, reason) of the judges whose verdict is not counted, as no valid certificate is
+    there."""
     labels: tuple[tuple[str, str, str], ...] = ()
     """(scorer, true label, predicted label), for scorers with the true label as ``expected`` in
     the metadata of their score."""

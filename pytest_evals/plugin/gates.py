@@ -186,7 +186,7 @@ def report_of(
     if when == "call" and verdict.blocking:
         outcome = "failed"
         longrepr = failure_of_text(neutral(verdict.sentence), text_of(verdict), location)
-    elif when == "call" and verdict.verdict == "skipped":
+    elif when == "call" and verdict.verdict in {"skipped", "incomplete"}:
         outcome, longrepr = "skipped", (location[0], 0, neutral(verdict.sentence))
     report = pytest.TestReport(nodeid, location, {}, outcome, longrepr, when)
     wire.write_gate(report)

@@ -92,7 +92,7 @@ def evaluate_run(
         ),
         gates=tuple(verdicts),
         diff=diff,
-        decision=_decide(inputs, gates, verdicts) if gates else None,
+        decision=_decide(inputs, gates, verdicts) if verdicts else None,
         confusions=compute_confusions(inputs.table),
     )
 

@@ -37,12 +37,16 @@ def draw(reporter: "pytest.TerminalReporter", shown: SessionSummary, settings: S
     quiet = option.verbose < 0 or getattr(option, "no_summary", False)
     if not quiet:
         reporter.write_sep("-", "evals")
+    uncounted = summary.silent
+    for note in uncounted:
+        reporter.write_line(f"evals: {neutral(note)}", yellow=True, bold=True)
+    if not quiet:
         for line in overview(summary, shown.evaluation.datasets, terminal_width(reporter)):
             reporter.write_line(line)
         gated = [info.name for info in run.datasets if info.gates]
         for line in worst_cases(shown.tables, gated):
             reporter.write_line(neutral(line))
-    for note in shown.notes:
+    for note in (note for note in shown.notes if note not in uncounted):
         reporter.write_line(f"evals: {neutral(note)}", yellow=True)
     stored = settings.responses != "off" and not settings.sanity
     if not quiet and stored and summary.rows:

@@ -25,7 +25,7 @@ _MARKS = {
     "failed": "❌",
     "inconclusive": "⚠️",
     "skipped": "⏭️",
-    "incomplete": "❌",
+    "incomplete": "⚠️",
 }
 
 

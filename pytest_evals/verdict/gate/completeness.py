@@ -1,10 +1,11 @@
 """How complete each model's set of trials is. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from pytest_evals.metrics.compute import TrialGroup
 from pytest_evals.metrics.metric import Slice
+from pytest_evals.metrics.trial_stats import TrialStats
 from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.run_record import DatasetInfo
 from pytest_evals.verdict.gate.spec import GateSpec
@@ -93,3 +94,13 @@ def gate_slices(gate: GateSpec, table: TrialTable) -> tuple[Slice | None, ...]:
         if trial.within(gate.where):
             inside.add(trial)
     return inside.slices(gate.per)
+
+
+def gate_cells(
+    table: TrialTable, model: str, gate: GateSpec, part: Slice | None
+) -> Mapping[str, list[TrialStats]]:
+    """Return a model's trials in a slice, restricted to the gate's ``where``."""
+    cells = table.cases(model, part)
+    if gate.where in {None, part}:
+        return cells
+    return {case: cell for case, cell in cells.items() if cell[0].within(gate.where)}

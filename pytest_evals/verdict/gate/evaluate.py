@@ -5,12 +5,14 @@ was interrupted or has too many errors is incomplete and fails. An absent value 
 """
 
 from collections.abc import Sequence
+from itertools import chain
 
-from pytest_evals.verdict.gate.completeness import gate_slices, model_states
+from pytest_evals.verdict.gate.completeness import gate_cells, gate_slices, model_states
 from pytest_evals.verdict.gate.context import GateContext
 from pytest_evals.verdict.gate.declare import parse_gates
 from pytest_evals.verdict.gate.evaluate_metric import evaluate_metric
 from pytest_evals.verdict.gate.evaluate_regressions import evaluate_regressions
+from pytest_evals.verdict.gate.evidence import judge_verdict, require_judges
 from pytest_evals.verdict.gate.outcome import blank_verdict, incomplete_verdict, with_outcome
 from pytest_evals.verdict.gate.spec import GateSpec, GateVerdict
 from pytest_evals.verdict.gate.state import ModelState
@@ -22,7 +24,8 @@ def evaluate_gates(
     """Return the verdict of every gate on each of its models and slices.
 
     A verdict on ``error_rate <= max_error_rate`` is added for a model without a gate on errors, if
-    the dataset tolerates errors or the model has any.
+    the dataset tolerates errors or the model has any. A dataset without gates has one verdict for
+    each model whose judges are not counted, as no valid certificate is there.
 
     Args:
         context: the trials, the diff and the settings.
@@ -30,7 +33,11 @@ def evaluate_gates(
     """
     gates = parse_gates(context.info) if gates is None else tuple(gates)
     if not gates:
-        return []
+        judged = (
+            judge_verdict(context, model, context.table.trials(model))
+            for model in context.table.models
+        )
+        return [verdict for verdict in judged if verdict is not None]
     states = model_states(context.table, context.info, gates)
     verdicts = [
         verdict
@@ -58,4 +65,10 @@ def _evaluate(
         sentence = f"FAILED: no recorded case has a {gate.per}."
         return [incomplete_verdict(blank, state) or with_outcome(blank, "failed", sentence)]
     evaluate = evaluate_regressions if gate.compares else evaluate_metric
-    return [evaluate(context, gate, model, part, state) for part in parts]
+    verdicts = []
+    for part in parts:
+        verdict = evaluate(context, gate, model, part, state)
+        cells = gate_cells(context.table, model, gate, part)
+        trials = chain.from_iterable(cells.values())
+        verdicts.append(require_judges(context, gate, trials, verdict))
+    return verdicts

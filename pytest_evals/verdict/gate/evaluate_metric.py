@@ -1,16 +1,12 @@
 """Evaluate a gate on a metric: its value, or its interval, against the required value."""
 
-from collections.abc import Mapping
-
 from pytest_evals.metrics.compute import TrialGroup, estimate_metric, to_metric
 from pytest_evals.metrics.metric import Metric, Slice
 from pytest_evals.metrics.parse import parse_metric
 from pytest_evals.metrics.spec import QUANTITIES, MetricSpec
-from pytest_evals.metrics.trial_stats import TrialStats
-from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.stats.estimate import two_sided
 from pytest_evals.stats.sequential import Sprt
-from pytest_evals.verdict.gate.completeness import count_missing_scores
+from pytest_evals.verdict.gate.completeness import count_missing_scores, gate_cells
 from pytest_evals.verdict.gate.context import GateContext
 from pytest_evals.verdict.gate.outcome import (
     MAX_CASES,
@@ -45,7 +41,7 @@ def evaluate_metric(
     missing = incomplete_verdict(blank, state)
     if missing is not None and not (spec.kind == "completeness" and state.status == "interrupted"):
         return missing
-    group = TrialGroup(_cells(context.table, model, gate, part))
+    group = TrialGroup(gate_cells(context.table, model, gate, part))
     if spec.measures_quality:
         problem = error_verdict(blank, state, context.table) or _unscored(blank, spec, group, state)
         if problem is not None:
@@ -96,16 +92,6 @@ def _sequential(
     )
     undecided = decision is None and context.strict
     return verdict.model_copy(update={"blocking": verdict.blocking or undecided})
-
-
-def _cells(
-    table: TrialTable, model: str, gate: GateSpec, part: Slice | None
-) -> Mapping[str, list[TrialStats]]:
-    """Return a model's trials in a slice, restricted to the gate's ``where``."""
-    cells = table.cases(model, part)
-    if gate.where in {None, part}:
-        return cells
-    return {case: cell for case, cell in cells.items() if cell[0].within(gate.where)}
 
 
 def _unscored(
