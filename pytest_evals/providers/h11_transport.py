@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from time import monotonic
+from typing import Any
 
 import h11
 import httpx
@@ -106,13 +107,7 @@ class H11Transport(httpx.AsyncBaseTransport):
         context = self._context() if scheme == "https" else None
         try:
             async with asyncio.timeout(limit_s):
-                reader, writer = await asyncio.open_connection(
-                    host,
-                    port,
-                    ssl=context,
-                    server_hostname=host if context else None,
-                    limit=MAX_HEAD_BYTES,
-                )
+                reader, writer = await _open(host, port, context)
         except TimeoutError:
             within = "" if limit_s is None else f" within {limit_s:g} s"
             raise httpx.ConnectTimeout(f"no connection{within}") from None
@@ -131,17 +126,43 @@ class H11Transport(httpx.AsyncBaseTransport):
         return self._tls
 
 
+class _CountingReader(asyncio.StreamReader):
+    """A reader that counts what it received."""
+
+    received = 0
+    """Bytes."""
+
+    def feed_data(self, data: Any) -> None:
+        """Take bytes from the socket."""
+        self.received += len(data)
+        super().feed_data(data)
+
+
+async def _open(
+    host: str, port: int, context: ssl.SSLContext | None
+) -> tuple[_CountingReader, asyncio.StreamWriter]:
+    """Open a connection, as `asyncio.open_connection` does, with a reader that counts."""
+    loop = asyncio.get_running_loop()
+    reader = _CountingReader(limit=MAX_HEAD_BYTES, loop=loop)
+    protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+    transport, _ = await loop.create_connection(
+        lambda: protocol, host, port, ssl=context, server_hostname=host if context else None
+    )
+    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
+
 class _Connection:
     """A connection to a server, for consecutive exchanges."""
 
     def __init__(
-        self, origin: _Origin, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, origin: _Origin, reader: _CountingReader, writer: asyncio.StreamWriter
     ) -> None:
         self.origin = origin
         self._reader = reader
         self._writer = writer
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
         self._idle_since = 0.0
+        self._taken = 0
 
     async def send(self, request: httpx.Request, limit_s: float | None) -> None:
         """Write a request; the headers and the first part of the body are one write."""
@@ -186,11 +207,14 @@ class _Connection:
                 data = await self._reader.read(_READ_BYTES)
             if not data and self._http.their_state is h11.SEND_RESPONSE:
                 raise httpx.ReadError("the server closed the connection without a reply")
+            self._taken += len(data)
             self._http.receive_data(data)
 
     def start_over(self) -> bool:
         """Prepare for the next exchange; return False if there can be none."""
         if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
+            return False
+        if self._http.trailing_data[0] or self._has_unread():
             return False
         self._http.start_next_cycle()
         self._idle_since = monotonic()
@@ -200,10 +224,15 @@ class _Connection:
         """Return whether the connection can be reused."""
         return (
             monotonic() - self._idle_since < IDLE_S
+            and not self._has_unread()
             and not self._reader.at_eof()
             and not self._writer.is_closing()
             and self._reader.exception() is None
         )
+
+    def _has_unread(self) -> bool:
+        """Whether bytes came that no request asked for: they are no answer to the next one."""
+        return self._reader.received != self._taken
 
     def close(self) -> None:
         """Close at once and discard unwritten data."""

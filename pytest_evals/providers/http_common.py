@@ -3,6 +3,7 @@
 A call is sent once: no redirect is followed, nothing is retried. The reply is read up to a limit.
 """
 
+import asyncio
 from collections.abc import AsyncIterable
 from functools import lru_cache
 from time import monotonic
@@ -13,6 +14,7 @@ from pytest_evals.ground.version import __version__
 from pytest_evals.providers.base import ProviderContext
 from pytest_evals.providers.headers import Headers
 from pytest_evals.providers.http_messages import Call, Reply
+from pytest_evals.providers.unpacking import TooLargeError, Unpacker, UnpackingError
 
 if TYPE_CHECKING:
     import httpx
@@ -112,17 +114,31 @@ def _parse_url(url: str) -> "httpx.URL":
 
 
 async def _read(response: "httpx.Response", call: Call) -> bytes:
-    """Read a body up to the limit."""
+    """Read a body up to the limit; a compressed one is cut off while it unpacks."""
+    named = response.headers.get_list("content-encoding", split_commas=True)
     body = bytearray()
-    compressed = any(name.lower() == b"content-encoding" for name, _ in response.headers.raw)
-    parts = response.aiter_bytes() if compressed else cast("AsyncIterable[bytes]", response.stream)
-    async for part in parts:
-        body += part
-        if len(body) > MAX_BODY_BYTES:
-            raise AnswerError(
-                "malformed",
-                f"{call.endpoint} answered with more than {MAX_BODY_BYTES // 1024**2} MB; "
-                "the rest was not read",
-                status=response.status_code,
-            )
+    try:
+        unpacker = Unpacker(named, MAX_BODY_BYTES) if named else None
+        async for part in cast("AsyncIterable[bytes]", response.stream):
+            for piece in (part,) if unpacker is None else unpacker.feed(part):
+                body += piece
+                if len(body) > MAX_BODY_BYTES:
+                    raise TooLargeError
+                if unpacker is not None and len(piece) > len(part):
+                    await asyncio.sleep(0)  # other calls go on while much is unpacked
+        if unpacker is not None:
+            unpacker.finish()
+    except TooLargeError:
+        raise AnswerError(
+            "malformed",
+            f"{call.endpoint} answered with more than {MAX_BODY_BYTES // 1024**2} MB; "
+            "the rest was not read",
+            status=response.status_code,
+        ) from None
+    except UnpackingError as error:
+        raise AnswerError(
+            "malformed",
+            f"{call.endpoint} gave a reply that cannot be read: {error}",
+            transient=True,
+        ) from None
     return bytes(body)
