@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from pytest_evals.ground.plain_text import format_cost, format_count, format_seconds
+from pytest_evals.ground.plain_text import counted, format_cost, format_count, format_seconds
 from pytest_evals.run_record import Run
 
 
@@ -20,7 +20,7 @@ def run_header(run: Run) -> Iterator[str]:
             f"dataset  {info.name} ({info.path}): {info.cases} cases, {info.planned} trials"
             f"{selected}{f'; {models}' if models else ''}"
         )
-    parts = [f"{counts.passed} passed", f"{counts.failed} failed", f"{counts.errored} errors"]
+    parts = [f"{counts.passed} passed", f"{counts.failed} failed", counted(counts.errored, "error")]
     if counts.skipped:
         parts.append(f"{counts.skipped} not run")
     if counts.unneeded:

@@ -1,10 +1,25 @@
-"""A trial of a stored run, found by its name or a part of it."""
+"""Trials of a stored run, found by a name, a case or a part of a name."""
 
 from collections.abc import Sequence
 
 from pytest_evals.ground.errors import StoreError, suggest
 
 _SHOWN = 5
+
+
+def find_trials(text: str, trials: Sequence[str], run_id: str) -> list[str]:
+    """Return the node ids that a text names: all trials of a case, or the one of `find_trial`.
+
+    Args:
+        text: a case's id, or what `find_trial` takes.
+        trials: the node ids of the run.
+        run_id: the run, for the message.
+
+    Raises:
+        StoreError: no trial matches, or trials of several cases do.
+    """
+    of_case = [name for name in trials if name.partition("::")[2].startswith(f"{text}[")]
+    return of_case or [find_trial(text, trials, run_id)]
 
 
 def find_trial(text: str, trials: Sequence[str], run_id: str) -> str:

@@ -34,7 +34,7 @@ def add_trial(parser: argparse.ArgumentParser) -> None:
         "trial",
         metavar="TRIAL",
         nargs="?",
-        help="a trial's node id, its name, or a part that only it has",
+        help="a trial's node id, its name, a part that only it has, or (in show) a case's id",
     )
 
 

@@ -25,8 +25,7 @@ def transcript(result: TrialResult) -> Iterator[str]:
     for exchange in result.answers:
         # Each request holds the thread so far; only its new messages are shown.
         asked = exchange.request.messages
-        seen = len(thread) if asked[: len(thread)] == thread else 0
-        for message in asked[seen:]:
+        for message in _new(asked, thread):
             yield from _message(message)
         if not asked:
             yield from _block("user", _text(exchange.request.input))
@@ -43,6 +42,23 @@ def transcript(result: TrialResult) -> Iterator[str]:
         else:
             yield from _answer(exchange.response)
         thread = (*asked, *added)
+
+
+def _new(asked: Sequence[Message], thread: Sequence[Message]) -> Iterator[Message]:
+    """Yield the messages of a request that are not in the thread so far, in its order.
+
+    A message is the same by its role and text: a request may leave out tool calls, and messages
+    that led to an answer.
+    """
+    at = 0
+    for message in asked:
+        same = (message.role, message.text)
+        places = (i for i in range(at, len(thread)) if (thread[i].role, thread[i].text) == same)
+        place = next(places, None)
+        if place is None:
+            yield message
+        else:
+            at = place + 1
 
 
 def _answer(response: Response) -> Iterator[str]:

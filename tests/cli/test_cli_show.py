@@ -21,7 +21,7 @@ def test_a_run(command) -> None:
         "run      20261121-051500-3f9a   complete",
         "when     2026-11-21 05:15, took 1m 05s",
         "dataset  support (evals/d.yaml): 3 cases, 3 trials",
-        "trials   1 passed, 1 failed, 1 errors of 3",
+        "trials   1 passed, 1 failed, 1 error of 3",
         "cost     $0.0024, $0.0012 spent, 94 tokens",
         "commit   01234567+ on main, with changes",
         "versions python 3.11.7",
@@ -38,12 +38,19 @@ def test_a_run(command) -> None:
 def test_only_what_did_not_pass(command) -> None:
     """--failed leaves out what passed, --limit and --offset page through the rest."""
     _, out, _ = command("show", "20261121", "--failed")
-    assert [line.split()[0] for line in out.splitlines()[-3:]] == ["late[gpt]", "broken[gpt]", "2"]
+    table, _, reasons = out.partition("broken[gpt]  error")
+    assert "refund[gpt]" not in out
+    assert "late[gpt]" in table
+    lines = reasons.splitlines()
+    assert lines[-1] == "2 trials that did not pass"
+    late, broken = lines.index("late[gpt]"), lines.index("broken[gpt]")
+    assert re.match(r"    \w+: ", lines[late + 1])
+    assert lines[broken + 1].startswith("    timeout: ")
     _, out, _ = command("show", "20261121", "--failed", "--limit", "1", "--offset", "1")
-    assert out.splitlines()[-2:] == [
-        "broken[gpt]  error        -        -       -     -  timeout",
-        "1 of 2 trials that did not pass",
-    ]
+    lines = out.splitlines()
+    assert "broken[gpt]  error        -        -       -     -  timeout" in lines
+    assert "late[gpt]" not in out
+    assert lines[-1] == "1 of 2 trials that did not pass"
 
 
 def test_latest(command) -> None:
@@ -166,3 +173,9 @@ def test_colors_are_for_terminals(command, monkeypatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     _, without, _ = command("show", "20261121", "--failed")
     assert without == re.sub(r"\x1b\[[0-9;]*m", "", plain)
+
+
+def test_a_case_shows_all_its_trials(command) -> None:
+    """By the case's id; of several trials JSON has a list."""
+    status, out, _ = command("show", "20261121", "refund")
+    assert (status, out.splitlines()[0]) == (0, "trial    evals/d.yaml::refund[gpt]")

@@ -107,3 +107,37 @@ def test_what_no_messages_were_sent_for(threads, monkeypatch, capsys):
         "[user]", '    {"q": 1}', "[assistant]", "    one",
         "[user]", '    {"q": 1}', "[assistant refuses]", "    I will not",
     ]  # fmt: skip
+
+
+AGENT = """
+models: [{id: m, provider: script}, {id: n, provider: script}]
+cases:
+  - id: t
+    turns: [one, two]
+    scorers: [{contains: B}]
+    script:
+      - {kind: tool_call, name: f, arguments: {}, result: 1}
+      - {kind: chat_response, content: A}
+      - {kind: tool_call, name: g, arguments: {}, result: 1}
+      - {kind: chat_response, content: B}
+"""
+
+
+def test_each_turn_is_told_once(tmp_path, monkeypatch, capsys):
+    """A later request leaves out the tool calls of earlier answers; all trials of a case follow."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "d.evals.yaml").write_text(AGENT)
+    assert "2 passed" in pytest_evals(tmp_path).stdout
+    capsys.readouterr()
+    assert main(["show", "latest", "t[m]", "--transcript"]) == 0
+    told = capsys.readouterr().out
+    assert re.findall(r"^ +(.+)$", told, re.MULTILINE) == [
+        "one", "-> f({}) = 1", "A", "two", "-> g({}) = 1", "B",
+    ]  # fmt: skip
+    assert main(["show", "latest", "t", "--transcript"]) == 0
+    both = capsys.readouterr().out
+    assert both.count(told) == 2
+    assert "d.evals.yaml::t[n]" in both
+    assert main(["show", "latest", "t", "--json"]) == 0
+    assert [t["model"] for t in json.loads(capsys.readouterr().out)["trials"]] == ["m", "n"]

@@ -119,11 +119,12 @@ def _json(run: "Run", rescored: "Run", parts: "Sequence[RescoredDataset]") -> di
 
 def _print(paper: Paper, run: "Run", rescored: "Run", parts: "Sequence[RescoredDataset]") -> None:
     """Print the new run beside the old one."""
+    from pytest_evals.ground.plain_text import counted
+
     print_header(rescored)
     old = run.counts
-    paper.sentence(
-        f"before   {old.passed} passed, {old.failed} failed, {old.errored} errors of {old.total}"
-    )
+    errors = counted(old.errored, "error")
+    paper.sentence(f"before   {old.passed} passed, {old.failed} failed, {errors} of {old.total}")
     print_verdicts(rescored)
     missing = sum(part.missing_verdicts for part in parts)
     if missing:

@@ -1,9 +1,9 @@
-"""``pytest-evals show RUN [TRIAL]``: one run with its trials, or one trial in full."""
+"""``pytest-evals show RUN [TRIAL]``: one run, or one trial or all trials of a case in full."""
 
 import argparse
 import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from pytest_evals.cli.options import add_json, add_run, add_store, add_trial, number
 from pytest_evals.cli.output import color, say, say_json, width
@@ -12,7 +12,7 @@ from pytest_evals.cli.stores import open_runs
 
 if TYPE_CHECKING:
     from pytest_evals.run_record import Run
-    from pytest_evals.storage.base import TrialRow
+    from pytest_evals.storage.base import HumanScore, TrialRow
     from pytest_evals.storage.sqlite import SqliteRunStore
 
 _OUTCOMES = {"skipped": "not run", "errored": "error"}
@@ -21,6 +21,8 @@ _OUTCOMES = {"skipped": "not run", "errored": "error"}
 _COLORS = {"passed": "green", "failed": "red", "error": "red", "not run": "yellow"}
 _HEADER = ("trial", "outcome", "score", "latency", "tokens", "cost", "error")
 _ALIGN = "<<>>>><"
+_MOST_REASONS = 20
+"""Trials whose reasons ``--failed`` prints."""
 
 
 _EPILOG = """\
@@ -39,8 +41,8 @@ class ShowCommand:
     name = "show"
     help = "show a stored run, or one of its trials"
     description = (
-        "Show a stored run with its trials, or one trial: inputs, answers, scores with "
-        "reasons, tokens, cost and attempts."
+        "Show a stored run with its trials, or one trial, or all trials of a case: inputs, "
+        "answers, scores with reasons, tokens, cost and attempts."
     )
     epilog = _EPILOG
 
@@ -54,7 +56,9 @@ class ShowCommand:
             help="only the conversation of a trial: messages and tool calls",
         )
         add_store(parser)
-        parser.add_argument("--failed", action="store_true", help="only trials that did not pass")
+        parser.add_argument(
+            "--failed", action="store_true", help="only trials that did not pass, with the reasons"
+        )
         parser.add_argument("--limit", type=number, metavar="N", help="at most N trials")
         parser.add_argument(
             "--offset", type=number, default=0, metavar="N", help="skip the first N trials"
@@ -69,7 +73,7 @@ class ShowCommand:
         try:
             run = store.run(args.run_id)
             if args.trial is not None:
-                return _show_trial(store, run, args)
+                return _show_trials(store, run, args)
             if args.json:
                 return _print_json(store, run, args)
             return _show_run(store, run, args)
@@ -98,9 +102,32 @@ def _show_run(store: "SqliteRunStore", run: "Run", args: argparse.Namespace) -> 
             if not i
             else line
         )
+    if args.failed:
+        _say_reasons(store, run, shown)
     noun = "trials that did not pass" if args.failed else "trials"
+    if len(rows) == 1:
+        noun = noun.replace("trials", "trial")
     say(f"{len(rows)} {noun}" if len(shown) == len(rows) else f"{len(shown)} of {len(rows)} {noun}")
     return 0
+
+
+def _say_reasons(store: "SqliteRunStore", run: "Run", rows: "Sequence[TrialRow]") -> None:
+    """Print why each of the first trials did not pass."""
+    from pytest_evals.ground.plain_text import shorten
+    from pytest_evals.metrics.summarize import summarize_trial
+
+    columns = width() or 1000
+    for row in rows[:_MOST_REASONS]:
+        (*_, result) = store.attempts(run.id, row.trial)
+        say()
+        say(color(shorten(row.trial.partition("::")[2] or row.trial, columns), "bold"))
+        for reason in summarize_trial(result, compared=False).reasons:
+            say(f"    {shorten(reason, columns - 4)}")
+    if len(rows) > _MOST_REASONS:
+        say()
+        say(f"the reasons of {len(rows) - _MOST_REASONS} more: --offset {_MOST_REASONS}")
+    if rows:
+        say()
 
 
 def _selected_rows(
@@ -154,24 +181,52 @@ def _print_json(store: "SqliteRunStore", run: "Run", args: argparse.Namespace) -
     return 0
 
 
-def _show_trial(store: "SqliteRunStore", run: "Run", args: argparse.Namespace) -> int:
-    """Print one trial."""
-    from pytest_evals.archive.trial_lookup import find_trial
-    from pytest_evals.archive.trial_text import describe_trial
+def _show_trials(store: "SqliteRunStore", run: "Run", args: argparse.Namespace) -> int:
+    """Print one trial, or all trials of a case."""
+    from pytest_evals.archive.trial_lookup import find_trials
     from pytest_evals.ground.plain_text import neutral
-    from pytest_evals.reporters.shape import trial_json
-    from pytest_evals.reporters.transcript import transcript
 
-    trial = find_trial(args.trial, [row.trial for row in store.rows(run.id)], run.id)
-    attempts = store.attempts(run.id, trial)
-    labels = [score for name, score in store.labels(run.id) if name == trial]
+    names = find_trials(args.trial, [row.trial for row in store.rows(run.id)], run.id)
     if args.json:
-        value = trial_json(attempts[-1], whole=True)
-        value["earlier_attempts"] = [trial_json(result, whole=True) for result in attempts[:-1]]
-        value["labels"] = [score.model_dump(mode="json") for score in labels]
-        say_json({"schema": 1, "run": run.id, "trial": value})
+        values = [_trial_json(store, run, name) for name in names]
+        shape = {"trial": values[0]} if len(values) == 1 else {"trials": values}
+        say_json({"schema": 1, "run": run.id, **shape})
         return 0
-    lines = transcript(attempts[-1]) if args.transcript else describe_trial(attempts, labels)
-    for line in lines:
-        say(neutral(line))
+    for i, name in enumerate(names):
+        if i:
+            say()
+        if args.transcript and len(names) > 1:
+            say(color(neutral(name, lines=False), "bold"))
+        for line in _trial_lines(store, run, name, transcript=args.transcript):
+            say(neutral(line))
     return 0
+
+
+def _trial_lines(
+    store: "SqliteRunStore", run: "Run", name: str, *, transcript: bool
+) -> Iterator[str]:
+    """Yield the lines on one trial."""
+    from pytest_evals.archive.trial_text import describe_trial
+    from pytest_evals.reporters import transcript as conversation
+
+    attempts = store.attempts(run.id, name)
+    if transcript:
+        yield from conversation.transcript(attempts[-1])
+    else:
+        yield from describe_trial(attempts, _labels(store, run, name))
+
+
+def _trial_json(store: "SqliteRunStore", run: "Run", name: str) -> "dict[str, Any]":
+    """Return one trial as JSON, with its earlier attempts and its labels."""
+    from pytest_evals.reporters.shape import trial_json
+
+    attempts = store.attempts(run.id, name)
+    value = trial_json(attempts[-1], whole=True)
+    value["earlier_attempts"] = [trial_json(result, whole=True) for result in attempts[:-1]]
+    labels = _labels(store, run, name)
+    return {**value, "labels": [score.model_dump(mode="json") for score in labels]}
+
+
+def _labels(store: "SqliteRunStore", run: "Run", name: str) -> "list[HumanScore]":
+    """Return what people said of a trial."""
+    return [score for trial, score in store.labels(run.id) if trial == name]
