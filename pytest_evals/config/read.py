@@ -33,6 +33,10 @@ def read_settings(
     """
     values: dict[str, Any] = {}
     for option in OPTIONS:
+        given = command_line.get(option.name)
+        if any(not str(text).strip() for text in (given if isinstance(given, list) else [given])):
+            expected = option.metavar or "a value"
+            raise SettingsError(f"{spelling(option)}: expected {expected}, found an empty text")
         for origin, value in (
             (spelling(option), command_line.get(option.name)),
             (option.variable, environ.get(option.variable)),

@@ -180,7 +180,7 @@ class Settings:
         many=True,
     )
     store: Path = option(
-        "The file that stores runs and responses.",
+        "The file that stores runs and responses; none stores neither.",
         Path,
         default=Path(".evals/evals.sqlite"),
         metavar="PATH",
@@ -262,9 +262,14 @@ class Settings:
         return self.window or 2 * self.concurrency
 
     @property
+    def stores_nothing(self) -> bool:
+        """Whether neither runs nor responses are stored (``--evals-store=none``)."""
+        return self.store == Path("none")
+
+    @property
     def store_path(self) -> Path:
-        """The store's file, absolute."""
-        return self.rootdir / self.store
+        """The store's file, absolute; for ``none`` the usual one, which is not made."""
+        return self.rootdir / (Path(".evals/evals.sqlite") if self.stores_nothing else self.store)
 
     @property
     def confirm_samples(self) -> int | None:

@@ -7,7 +7,9 @@ from collections.abc import Generator
 
 import pytest
 
+from pytest_evals.ground.errors import StoreError
 from pytest_evals.ground.notes import Notes
+from pytest_evals.ground.plain_text import neutral
 from pytest_evals.plugin import wire
 from pytest_evals.plugin.compat import runs_no_test
 from pytest_evals.plugin.process.signals import Interrupts, interrupts
@@ -50,7 +52,10 @@ class Recorder:
     def pytest_sessionstart(self) -> None:
         """Open the run."""
         if not runs_no_test(self._config):
-            self._recording.open({"pytest": pytest.__version__})
+            try:
+                self._recording.open({"pytest": pytest.__version__})
+            except StoreError as error:
+                raise pytest.UsageError(neutral(str(error))) from None
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self) -> Generator[None, object, object]:

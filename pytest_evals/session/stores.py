@@ -39,19 +39,24 @@ class Stores:
         self._open: list[Closable] = []
 
     def open_runs(self) -> RunStore | None:
-        """Open the run store; if that fails, add a note and go on without it.
+        """Open the run store; None with ``--evals-store=none``, or if a replay cannot be saved.
 
         A sanity run is not stored: it measures no model, and ``latest`` must not mean it.
+
+        Raises:
+            StoreError: it cannot be used. Nothing was called yet.
         """
-        if self._state.settings.sanity:
+        if self._state.settings.sanity or self._state.settings.stores_nothing:
             return None
         from pytest_evals.storage.sqlite import SqliteRunStore
 
         try:
             store = SqliteRunStore(self._state.settings.store_path)
         except StoreError as error:
-            self._notes.add(f"this run is not saved: {error}")
-            return None
+            if self._state.settings.responses == "replay":  # nothing is called, nothing is lost
+                self._notes.add(f"this run is not saved: {error}")
+                return None
+            raise StoreError(f"{error}. To run without a store: --evals-store=none") from error
         self._open.append(store)
         return store
 
@@ -139,6 +144,8 @@ class Stores:
 
         settings = self._state.settings
         replay = settings.responses == "replay"
+        if settings.stores_nothing:
+            return None
         try:
             return SqliteResponseStore(settings.store_path, write=not replay)
         except StoreError as error:

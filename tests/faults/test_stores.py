@@ -3,10 +3,14 @@
 import os
 import resource
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
+
+from pytest_evals.storage.sqlite import SqliteRunStore
 
 NOTE = "*responses are not stored*"
 
@@ -42,20 +46,45 @@ def evals_unprivileged(pytester):
     return run
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [b"no database at all", b"SQLite format 3\x00" + b"\x00" * 100, b"\x00" * 4096],
-    ids=["text", "header", "zeros"],
-)
-def test_a_corrupt_store_costs_no_answer(damage, server, ask, evals, pytester):
-    """The session runs, says so, and leaves the file alone."""
-    folder = pytester.path / ".evals"
-    folder.mkdir()
-    (folder / "evals.sqlite").write_bytes(damage)
-    result = evals(ask(4))
-    result.assert_outcomes(passed=4)
-    result.stdout.fnmatch_lines_random([NOTE, "*this run is not saved*"])
-    assert (folder / "evals.sqlite").read_bytes() == damage
+def _newer(path):
+    """Make a store of a later version."""
+    SqliteRunStore(path).close()
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("pragma user_version = 999")
+
+
+UNUSABLE = {
+    "text": (lambda path: path.write_bytes(b"no database at all"), "*is not a SQLite database*"),
+    "header": (lambda path: path.write_bytes(b"SQLite format 3\0" + bytes(100)), "*evals.sqlite*"),
+    "zeros": (lambda path: path.write_bytes(bytes(4096)), "*evals.sqlite*"),
+    "folder": (lambda path: path.mkdir(), "*is a folder*"),
+    "newer": (_newer, "*newer pytest-evals-matrix*"),
+}
+
+
+@pytest.mark.parametrize("kind", UNUSABLE)
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "workers"])
+def test_a_store_that_cannot_be_used_is_told_before_anything_is_called(
+    kind, workers, server, ask, evals_process, pytester
+):
+    """Usage error, with what is wrong and what to do; the file is left alone."""
+    path = pytester.path / ".evals/evals.sqlite"
+    path.parent.mkdir()
+    make, words = UNUSABLE[kind]
+    make(path)
+    before = None if path.is_dir() else path.read_bytes()
+    name = ask(4)
+    result = evals_process(*workers, name)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert server.total() == 0
+    result.stderr.fnmatch_lines([words])
+    result.stderr.fnmatch_lines(["*--evals-store=none*"])
+    assert before is None or path.read_bytes() == before
+    without = evals_process(*workers, "--evals-store=none", name)
+    without.assert_outcomes(passed=4)
+    assert "run saved" not in without.stdout.str()
+    assert server.total() == 4
+    assert before is None or path.read_bytes() == before
 
 
 def test_a_corrupt_store_cannot_be_replayed(server, ask, evals, pytester):
@@ -69,16 +98,8 @@ def test_a_corrupt_store_cannot_be_replayed(server, ask, evals, pytester):
     assert server.total() == 0
 
 
-def test_a_store_whose_place_is_taken_by_a_folder(server, ask, evals, pytester):
-    """Told like any other fault."""
-    (pytester.path / ".evals/evals.sqlite").mkdir(parents=True)
-    result = evals(ask(2))
-    result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines([NOTE])
-
-
 def test_what_a_read_only_store_has_is_used(evals_unprivileged, server, ask, evals, pytester):
-    """Answers are read, new ones are not kept, and that is said."""
+    """A replay reads its answers, and says that it is not saved; other runs are refused."""
     name = ask(3)
     evals(name).assert_outcomes(passed=3)
     folder = pytester.path / ".evals"
@@ -91,9 +112,8 @@ def test_what_a_read_only_store_has_is_used(evals_unprivileged, server, ask, eva
         replayed = evals_unprivileged("--evals-responses=replay", name)
     finally:
         folder.chmod(0o755)
-    result.assert_outcomes(passed=5)
-    assert server.asked() == {"q3": 1, "q4": 1}
-    result.stdout.fnmatch_lines([NOTE])
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert server.total() == 0
     replayed.assert_outcomes(passed=3, errors=2)
 
 

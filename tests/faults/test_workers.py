@@ -51,16 +51,6 @@ def test_maxfail_takes_back_what_is_queued(server, ask, evals_process):
     assert server.total() < 100
 
 
-def test_what_a_worker_could_not_store_is_told(server, ask, evals_process, pytester):
-    """A note of a worker reaches the end of the session, once."""
-    pytester.path.joinpath(".evals").mkdir()
-    pytester.path.joinpath(".evals/evals.sqlite").write_text("this is no database, but text")
-    result = evals_process("-n", "2", ask(6))
-    result.assert_outcomes(passed=6)
-    assert result.stdout.str().count("responses are not stored") == 1
-    assert server.total() == 6
-
-
 def test_equal_output_of_each_trial_on_workers(python_target, evals_process, records):
     """What a target prints stands in its own trial."""
     source = """

@@ -1,5 +1,7 @@
 """The stores of a session: opened once, closed once, and never the end of a session."""
 
+from pathlib import Path
+
 import pytest
 
 from pytest_evals.ground.errors import SettingsError, StoreError
@@ -24,15 +26,19 @@ def test_a_sanity_run_is_not_stored(make_session, tmp_path):
     assert make_session(sanity=True).stores.open_runs() is None
 
 
-def test_a_store_that_cannot_be_opened_is_noted(make_session, tmp_path):
-    """The session goes on without it."""
+def test_a_store_that_cannot_be_opened_is_an_error(make_session, tmp_path):
+    """Unless the session stores nothing; a replay, which calls nobody, only notes it."""
     (tmp_path / ".evals").write_text("a file where the folder should be")
-    session = make_session()
-    assert session.stores.open_runs() is None
-    assert session.stores.answers({"d"}) is None
-    run, answers = session.notes
-    assert run.startswith("this run is not saved: ")
-    assert answers.startswith("responses are not stored: ")
+    with pytest.raises(StoreError, match="--evals-store=none"):
+        make_session().stores.open_runs()
+    without = make_session(store=Path("none"))
+    assert without.stores.open_runs() is None
+    assert without.stores.answers({"d"}) is None
+    assert list(without.notes) == []
+    replay = make_session(responses="replay")
+    assert replay.stores.open_runs() is None
+    (note,) = replay.notes
+    assert note.startswith("this run is not saved: ")
 
 
 def test_a_replay_needs_a_store(make_session, tmp_path):

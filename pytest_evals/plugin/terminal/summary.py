@@ -48,7 +48,7 @@ def draw(reporter: "pytest.TerminalReporter", shown: SessionSummary, settings: S
             reporter.write_line(neutral(line))
     for note in (note for note in shown.notes if note not in uncounted):
         reporter.write_line(f"evals: {neutral(note)}", yellow=True)
-    stored = settings.responses != "off" and not settings.sanity
+    stored = settings.responses != "off" and not settings.sanity and not settings.stores_nothing
     if not quiet and stored and summary.rows:
         reporter.write_line(last_line(run, summary))
     if not quiet and settings.reports:
