@@ -18,6 +18,7 @@ _COLORS = {
     "regressed": "red",
     "errored": "red",
     "drifted": "yellow",
+    "newly_failing": "yellow",
     "added_failing": "red",
     "fixed": "green",
 }

@@ -17,11 +17,13 @@ TITLES = {
     "regressed": "regressed",
     "errored": "no answer, or no score",
     "drifted": "drifted: they pass, but the answer or its calls changed",
+    "newly_failing": "newly failing (unconfirmed)",
     "added_failing": "new, failing",
-    "flaky": "changed, not significant",
+    "flaky": "flaky: their samples disagree",
     "still_failing": "still failing, by other assertions",
     "case_edited": "edited, so not compared",
     "fixed": "fixed",
+    "newly_passing": "newly passing (unconfirmed)",
     "removed": "no longer in the dataset",
     "added_passing": "new, passing",
 }
@@ -34,7 +36,8 @@ _COUNTED = {
     "added_passing": "new passing",
     "added_failing": "new failing",
     "errored": "without an answer or a score",
-    "flaky": "changed (not significant)",
+    "newly_failing": "newly failing (unconfirmed)",
+    "newly_passing": "newly passing (unconfirmed)",
 }
 """The word for a class in a count; the class itself by default."""
 

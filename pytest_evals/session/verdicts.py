@@ -26,7 +26,7 @@ from pytest_evals.session.state import SessionState
 from pytest_evals.stats.rows import Rules
 from pytest_evals.storage.baseline_file import NamedBaseline
 from pytest_evals.storage.run_baseline import is_replayed
-from pytest_evals.verdict.diff import ConfirmationPlan, Diff
+from pytest_evals.verdict.diff import ConfirmationPlan, Diff, class_words
 from pytest_evals.verdict.evaluate import evaluate_run, plan_run_confirmation
 from pytest_evals.verdict.evaluation import Evaluation, EvaluationInput
 
@@ -204,5 +204,5 @@ class SessionVerdicts:
 
 def _diff_line(dataset: str, diff: Diff) -> str:
     """Return the number of cases in each class of a diff, as one line."""
-    counts = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in diff.counts.items())
+    counts = ", ".join(f"{n} {class_words(name)}" for name, n in diff.counts.items())
     return f"{dataset} against {diff.baseline}: {counts or 'no cases in common'}"

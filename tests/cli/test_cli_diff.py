@@ -51,7 +51,7 @@ def test_against_the_committed_baseline(evals_cli):
     assert "    answer   You have 30 days.{+ Have a nice day.+}" in lines
     assert "  return-8[small]  its input changed;  passed 3/3, now 3/3" in lines
     assert lines[-1] == (
-        "cases x models: 2 regressed, 1 without an answer or a score, 2 drifted, 1 changed (not significant), 1 still "
+        "cases x models: 2 regressed, 1 without an answer or a score, 2 drifted, 1 flaky, 1 still "
         "failing, 2 edited, 1 fixed, 2 removed, 2 new passing, 8 still passing."
     )
 

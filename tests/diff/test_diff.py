@@ -43,6 +43,8 @@ ORIGINS = st.sampled_from(["asked", "scripted"])
 MIRROR = {
     "regressed": "fixed",
     "fixed": "regressed",
+    "newly_failing": "newly_passing",
+    "newly_passing": "newly_failing",
     "added_passing": "removed",
     "added_failing": "removed",
 }
@@ -89,8 +91,10 @@ def test_the_other_way_round(one, two, origin):
         ("---", "+++", "fixed"),
         ("+++++", "+----", "regressed"),
         ("+++++", "+++--", "flaky"),
-        ("+", "-", "flaky"),
-        ("++", "--", "flaky"),
+        ("+", "-", "newly_failing"),
+        ("++", "--", "newly_failing"),
+        ("-", "+", "newly_passing"),
+        ("+-", "--", "flaky"),
         ("+++", "++-", "flaky"),
         ("+++", "+++++", None),
         ("---", "-----", None),
@@ -247,7 +251,7 @@ def test_temperature_0_is_one_sample():
         update={"models": (Model(id="m", provider="openai", params={"temperature": 0}),)}
     )
     [entry] = diff_with_baseline(base(before), RunSide(now, cold)).entries
-    assert entry.kind == "flaky"
+    assert entry.kind == "newly_failing"
 
 
 @pytest.mark.parametrize(
@@ -275,8 +279,8 @@ def test_the_gravest_comes_first():
     assert [e.case for e in diff_with_baseline(base(before), side(now)).entries] == [
         "b",
         "c",
-        "e",
         "d",
+        "e",
         "a",
     ]
 

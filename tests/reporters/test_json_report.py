@@ -62,7 +62,7 @@ def test_the_whole_shape() -> None:
         told["run"]["status"],
     )
     assert ["passed", "failed", "errored"] == [one["outcome"] for one in told["trials"]]
-    assert {"b": "flaky", "c": "errored"} == {
+    assert {"b": "newly_failing", "c": "errored"} == {
         one["case"]: one["class"] for one in told["diff"]["entries"]
     }
     assert {"shop": "main:b.jsonl"} == told["diff"]["baselines"]
@@ -109,7 +109,7 @@ def test_several_datasets() -> None:
     assert (None, None) == (told["run"]["dataset"], told["run"]["digest"])
     assert ["shop", "other"] == [one["name"] for one in told["run"]["datasets"]]
     assert ["shop", "other"] == list(told["diff"]["baselines"])
-    assert {"flaky": 1, "still_passing": 1} == told["diff"]["counts"]
+    assert {"newly_failing": 1, "still_passing": 1} == told["diff"]["counts"]
     assert ["shop"] == [one["dataset"] for one in told["diff"]["entries"]]
 
 

@@ -13,6 +13,10 @@ from pytest_evals.verdict.diff import Diff, DiffEntry
 _TITLES = {
     "regressed": ("Regressed", "passes significantly less often than in the baseline"),
     "errored": ("Errored", "no sample could be scored now"),
+    "newly_failing": (
+        "Newly failing (unconfirmed)",
+        "passed before and fails now; too few samples to tell",
+    ),
     "added_failing": ("New and failing", "not in the baseline, and not every sample passes"),
     "removed": ("Removed", "in the baseline, but not in this run"),
     "drifted": ("Drifted", "still passes, but the answer or its tool calls changed"),
@@ -21,8 +25,12 @@ _TITLES = {
         "Edited",
         "the input, the reference or the assertions changed: not compared",
     ),
-    "flaky": ("Changed, not significant", "passes more or less often, but not significantly"),
+    "flaky": ("Flaky", "its own samples disagree; the change is not significant"),
     "fixed": ("Fixed", "passes significantly more often than in the baseline"),
+    "newly_passing": (
+        "Newly passing (unconfirmed)",
+        "failed before and passes now; too few samples to tell",
+    ),
     "added_passing": ("New and passing", "not in the baseline, and every sample passes"),
 }
 _OPEN = ("regressed", "errored")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from pytest_evals.reporters.markup import code, fence, prefixed
 from pytest_evals.reporters.trial_samples import CellCounts, CellKey
 from pytest_evals.reporters.truncate import TextSection
-from pytest_evals.verdict.diff import DiffEntry
+from pytest_evals.verdict.diff import DiffEntry, class_words
 
 if TYPE_CHECKING:
     from pytest_evals.reporters.views import MarkdownView
@@ -35,7 +35,8 @@ def count_text(cell: CellCounts, entry: DiffEntry | None) -> str:
         return f"new, passed {now}"
     if entry is None or entry.n_before is None:
         return f"passed {now}"
-    return f"passed {entry.passes_before} of {entry.n_before} before, {now} now"
+    text = f"passed {entry.passes_before} of {entry.n_before} before, {now} now"
+    return f"{text}, {class_words(entry.kind)}" if entry.kind.startswith("newly_") else text
 
 
 def changed_cases(

@@ -30,7 +30,7 @@ class FlakyCases(Section):
 def _is_listed(view: "MarkdownView", key: CellKey) -> bool:
     """Whether a case passes and fails now, or passes and changed without significance."""
     cell, entry = view.cells.cells[key], view.entries.get(key)
-    changed = entry is not None and entry.kind == "flaky"
+    changed = entry is not None and entry.kind in {"flaky", "newly_failing", "newly_passing"}
     return bool(cell.passed and (cell.failed or changed)) and not view.is_shown_as_change(key)
 
 

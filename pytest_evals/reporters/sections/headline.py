@@ -28,7 +28,8 @@ _TITLES = {
 _CLASS_WORDS = {
     "still_failing": "still failing",
     "still_passing": "still passing",
-    "flaky": "changed, not significant",
+    "newly_failing": "newly failing (unconfirmed)",
+    "newly_passing": "newly passing (unconfirmed)",
     "case_edited": "edited (not compared)",
     "added_passing": "new and passing",
     "added_failing": "new and failing",

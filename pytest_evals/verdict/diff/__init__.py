@@ -11,6 +11,7 @@ from pytest_evals.verdict.diff.nouns import (
     Diff,
     DiffEntry,
     RowTest,
+    class_words,
 )
 from pytest_evals.verdict.diff.rows import build_row, build_rows, edited_parts
 from pytest_evals.verdict.diff.run_side import RunSide, is_independent
@@ -26,6 +27,7 @@ __all__ = [
     "RunSide",
     "build_row",
     "build_rows",
+    "class_words",
     "confirmed_answers",
     "diff_entries",
     "diff_runs",

@@ -157,8 +157,17 @@ def classify_change(before: BaselineLine, now: BaselineLine, *, independent: boo
     if not recorded and (
         not independent or fisher_p(before.passes, before.n, now.passes, now.n) > CASE_LEVEL
     ):
-        return "flaky"
+        return _unconfirmed(before, now)
     return "fixed" if moved > 0 else "regressed"
+
+
+def _unconfirmed(before: BaselineLine, now: BaselineLine) -> ChangeClass:
+    """Return the class of a change that is not significant."""
+    if before.passes == before.n and not now.passes:
+        return "newly_failing"
+    if not before.passes and now.passes == now.n:
+        return "newly_passing"
+    return "flaky"
 
 
 def _drifted(before: BaselineLine, now: BaselineLine, *, recorded: bool) -> bool:

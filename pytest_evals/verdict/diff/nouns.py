@@ -23,6 +23,8 @@ ChangeClass = Literal[
     "still_failing",
     "still_passing",
     "drifted",
+    "newly_failing",
+    "newly_passing",
     "flaky",
     "case_edited",
     "added_passing",
@@ -37,12 +39,22 @@ still_failing: no sample passed, before or now; listed if other assertions fail 
 still_passing: every sample passed, before and now; only counted.
 drifted: every sample passed, before and now, but a recorded answer or its tool calls changed, or a
     live answer called other tools.
-flaky: changed, not significant (with one sample on each side, no change is significant).
+newly_failing, newly_passing: every sample passed (failed) before and fails (passes) now, which is
+    not significant: too few samples to tell, unconfirmed (with one sample on each side, always).
+flaky: its own samples disagree, before or now, and the change is not significant.
 case_edited: its input, its reference or its assertions changed, so it is not compared.
 added_passing, added_failing: not in the baseline; every sample passes, or not.
 removed: in the baseline, but not in this complete run.
 errored: no sample could be scored now.
 """
+
+UNCONFIRMED = " (unconfirmed)"
+"""What follows the words for changes of too few samples."""
+
+
+def class_words(name: str) -> str:
+    """Return a class of changes in words."""
+    return name.replace("_", " ") + (UNCONFIRMED if name.startswith("newly_") else "")
 
 
 class Change(Frozen):
