@@ -67,6 +67,7 @@ def summarize_trial(result: TrialResult, *, compared: bool = True) -> TrialStats
         metadata=result.metadata or _NOTHING,
         case_digest=intern(result.case_digest),
         scorers_digest=intern(result.scorers_digest or _scorers_seen(result)),
+        asked=_asked(result),
         answer=None if answer is None else excerpt(answer),
         answer_digest=_answer_digest(answer, calls) if responses and compared else "",
         tools=_same(tuple(excerpt(call.name, 60) for call in calls)),
@@ -132,6 +133,16 @@ def _failing(result: TrialResult) -> tuple[str, ...]:
         if isinstance(score, Score) and score.passed is False and not score.advisory
     )
     return tuple(dict.fromkeys(failing))
+
+
+def _asked(result: TrialResult) -> str | None:
+    if result.outcome is Outcome.PASSED or not result.answers:
+        return None
+    request = result.answers[0].request
+    if isinstance(request.input, str) and request.input:
+        return excerpt(request.input)
+    texts = [message.text for message in request.messages if message.role == "user"]
+    return excerpt(texts[0]) if texts else None
 
 
 def _withheld(scores: Iterable[Score | ScoreError]) -> tuple[tuple[str, str], ...]:

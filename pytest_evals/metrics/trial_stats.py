@@ -59,6 +59,8 @@ class TrialStats:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     case_digest: str = ""
     scorers_digest: str = ""
+    asked: str | None = None
+    """The beginning of the first input of a trial that did not pass, on one line; else None."""
     answer: str | None = None
     """The beginning of the final text, on one line; None without an answer."""
     answer_digest: str = ""

@@ -48,7 +48,19 @@ def test_it_tells_the_change_and_its_verdict(shop, evals, monkeypatch):
     assert "48/60 80%" in row
     assert "\N{MINUS SIGN}20.0 regressed" in row
     assert found[2] == "worst cases of bot: c00 0/3, c01 0/3, c02 0/3, c03 0/3"
-    assert found[4] == "reports: json deep/out.json, csv out.csv"
+    why = found[3:9]
+    assert [line.split()[0] for line in why] == [
+        "c00:",
+        "input:",
+        "c01:",
+        "input:",
+        "c02:",
+        "input:",
+    ]
+    assert why[0].startswith("  c00: ")
+    assert why[1] == "      input: 0"
+    assert "reports: json deep/out.json, csv out.csv" in found
+    assert "next: pytest-evals show latest --failed; pytest-evals diff latest" in found
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 200])

@@ -274,7 +274,7 @@ def test_axe_finds_no_violation(look: Open, scheme: str, width: int) -> None:
 
 EXAMPLES = {
     "csv": "All 3 trials passed",
-    "judge": "Accept",
+    "judge": "Investigate",
     "python_app": "All 8 trials passed",
     "quickstart": "22 of 24 trials passed",
 }

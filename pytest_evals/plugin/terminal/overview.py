@@ -1,6 +1,6 @@
 """The table of models at the end of a session: as many columns as fit into the terminal."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,15 +13,12 @@ from pytest_evals.ground.plain_text import (
     table,
 )
 from pytest_evals.metrics.run_summary import ModelSummary, RunSummary
-from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.session.evaluation import Evaluations
 
 if TYPE_CHECKING:
     from pytest_evals.metrics.metric import Metric
 
 GAP = 2
-WORST = 5
-"""Cases listed for each model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,28 +146,3 @@ def _change(evaluations: Evaluations, row: ModelSummary) -> str:
             points = f"{100 * test.result.change:+.1f}".replace("-", "\N{MINUS SIGN}")
             return f"{points} {test.result.verdict}"
     return "-"
-
-
-def worst_cases(tables: Mapping[str, TrialTable], gated: Iterable[str]) -> list[str]:
-    """Return a line for each model with the cases that pass least, of datasets with gates.
-
-    Without gates pytest itself lists every failed trial.
-
-    Args:
-        tables: the trials, by the dataset's name.
-        gated: the names of datasets with gates.
-    """
-    lines = []
-    for name in gated:
-        for model in tables[name].models if name in tables else ():
-            cells = tables[name].cases(model).items()
-            shares = [
-                (sum(t.passed for t in cell), sum(t.scored for t in cell), case)
-                for case, cell in cells
-            ]
-            bad = sorted((p / n, case, p, n) for p, n, case in shares if n and p < n)
-            if bad:
-                cases = ", ".join(f"{case} {p}/{n}" for _, case, p, n in bad[:WORST])
-                more = f" and {len(bad) - WORST} more" if len(bad) > WORST else ""
-                lines.append(f"worst cases of {model}: {cases}{more}")
-    return lines

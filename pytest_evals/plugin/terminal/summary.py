@@ -12,9 +12,10 @@ from pytest_evals.metrics.run_summary import RunSummary
 from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.plugin.compat import start_line, terminal_reporter, terminal_width
 from pytest_evals.plugin.terminal.guard import drawing
-from pytest_evals.plugin.terminal.overview import overview, worst_cases
+from pytest_evals.plugin.terminal.overview import overview
 from pytest_evals.run_record import Run
 from pytest_evals.session.evaluation import RunEvaluation
+from pytest_evals.session.worst_cases import next_commands, worst_cases
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,11 @@ def draw(reporter: "pytest.TerminalReporter", shown: SessionSummary, settings: S
     for note in uncounted:
         reporter.write_line(f"evals: {neutral(note)}", yellow=True, bold=True)
     if not quiet:
-        for line in overview(summary, shown.evaluation.datasets, terminal_width(reporter)):
-            reporter.write_line(line)
+        width = terminal_width(reporter)
         gated = [info.name for info in run.datasets if info.gates]
-        for line in worst_cases(shown.tables, gated):
-            reporter.write_line(neutral(line))
+        worst = map(neutral, worst_cases(shown.tables, gated, width))
+        for line in (*overview(summary, shown.evaluation.datasets, width), *worst):
+            reporter.write_line(line)
     for note in (note for note in shown.notes if note not in uncounted):
         reporter.write_line(f"evals: {neutral(note)}", yellow=True)
     stored = settings.responses != "off" and not settings.sanity and not settings.stores_nothing
@@ -57,6 +58,8 @@ def draw(reporter: "pytest.TerminalReporter", shown: SessionSummary, settings: S
     for line in shown.evaluation.lines:
         reporter.write_line(neutral(line))
     _draw_gates(reporter, run)
+    for line in next_commands(run, shown.evaluation) if stored and not quiet else ():
+        reporter.write_line(line)
 
 
 def _relative(path: Path, settings: Settings) -> str:
