@@ -7,10 +7,20 @@ writes JSON sees the plain number; `str()` gives the written text.
 from typing import Self
 
 
-class WrittenFloat(float):
-    """A float with the text it was written as, such as ``3.10`` or ``1e3``."""
+class Written:
+    """A number with the text it was written as."""
 
     _written: str
+
+    def __str__(self) -> str:
+        return self._written
+
+    def __format__(self, spec: str) -> str:
+        return super().__format__(spec) if spec else self._written
+
+
+class WrittenFloat(Written, float):
+    """A float with the text it was written as, such as ``3.10`` or ``1e3``."""
 
     def __new__(cls, written: str) -> Self:
         """Parse a text.
@@ -22,32 +32,18 @@ class WrittenFloat(float):
         number._written = written
         return number
 
-    def __str__(self) -> str:
-        return self._written
-
-    def __format__(self, spec: str) -> str:
-        return format(float(self), spec) if spec else self._written
-
     def __getnewargs__(self) -> tuple[str]:  # type: ignore[override]
         return (self._written,)
 
 
-class WrittenInt(int):
+class WrittenInt(Written, int):
     """An int with the text it was written as, such as ``+5`` or ``0x10``."""
-
-    _written: str
 
     def __new__(cls, number: int, written: str) -> Self:
         """Join a number and its text."""
         made = super().__new__(cls, number)
         made._written = written
         return made
-
-    def __str__(self) -> str:
-        return self._written
-
-    def __format__(self, spec: str) -> str:
-        return format(int(self), spec) if spec else self._written
 
     def __getnewargs__(self) -> tuple[int, str]:  # type: ignore[override]
         return (int(self), self._written)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 MOST_ENCODINGS = 3
 """The most encodings of one body, each applied to the result of the one before."""
+_GZIP = b"\x1f\x8b"
 _PIECE = 256 * 1024
 """Bytes that one step unpacks at most: a step takes about a millisecond."""
 
@@ -62,7 +63,7 @@ class Unpacker:
 
 
 class _Stage:
-    """One encoding of a body."""
+    """One encoding of a body: a member, or for gzip several joined ones."""
 
     def __init__(self, name: str, limit: int) -> None:
         if name not in {"gzip", "x-gzip", "deflate"}:
@@ -70,37 +71,48 @@ class _Stage:
         self._gzip = name != "deflate"
         self._limit = limit
         self._made = 0
-        self._unpack = zlib.decompressobj(wbits=31 if self._gzip else 15)
-        self._begun = False
+        self._members = 0
+        self._unpack: zlib._Decompress | None = None
+        """Of the member that is read; None before one and after it."""
+        self._head = b""
+        """The first byte of a member, until the second comes: they say what it is."""
+        self._ended = False
+        """Whether something came that is no further member."""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Yield pieces."""
-        while data:
-            if self._unpack.eof:  # gzip files may be joined; anything else after the end is left
-                if not self._gzip or not data.startswith(b"\x1f\x8b"):
+        """Yield pieces. What follows the end, and is no further member, is left."""
+        data, self._head = self._head + data, b""
+        piece = b""
+        while not self._ended and (
+            data or len(piece) == _PIECE
+        ):  # a full piece: zlib may hold more, without more input
+            if self._unpack is None:
+                if len(data) < len(_GZIP):
+                    self._head = data
                     return
-                self._unpack = zlib.decompressobj(wbits=31)
-            piece = self._step(data)
+                if self._members and not (self._gzip and data.startswith(_GZIP)):
+                    self._ended = True
+                    return
+                self._unpack = self._begun(data)
+            try:
+                piece = self._unpack.decompress(data, _PIECE)
+            except zlib.error as error:
+                raise UnpackingError(f"its compressed body cannot be read ({error})") from None
             self._made += len(piece)
             if self._made > self._limit:
                 raise TooLargeError
             yield piece
             data = self._unpack.unconsumed_tail or self._unpack.unused_data
+            if self._unpack.eof:
+                self._unpack, piece = None, b""
 
     def finish(self) -> None:
         """Check that the encoding has ended."""
-        if self._begun and not self._unpack.eof:
+        if self._unpack is not None or (self._head and not self._members):
             raise UnpackingError("its compressed body ends early")
 
-    def _step(self, data: bytes) -> bytes:
-        """Unpack one piece; ``deflate`` may lack the header of zlib (RFC 9110, section 8.4.1.2)."""
-        try:
-            piece = self._unpack.decompress(data, _PIECE)
-        except zlib.error as error:
-            if self._gzip or self._begun:
-                raise UnpackingError(f"its compressed body cannot be read ({error})") from None
-            self._begun = True
-            self._unpack = zlib.decompressobj(wbits=-15)
-            return self._step(data)
-        self._begun = True
-        return piece
+    def _begun(self, data: bytes) -> "zlib._Decompress":
+        """Begin a member; ``deflate`` may lack the header of zlib (RFC 9110, section 8.4.1.2)."""
+        self._members += 1
+        has_header = data[0] & 15 == 8 and int.from_bytes(data[:2]) % 31 == 0  # RFC 1950, 2.2
+        return zlib.decompressobj(wbits=31 if self._gzip else 15 if has_header else -15)

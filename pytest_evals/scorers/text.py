@@ -1,6 +1,5 @@
 """Assertions on the text of an output: equals, contains and similar, regex."""
 
-import unicodedata
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar
 
@@ -8,8 +7,9 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
-from pytest_evals.ground.written import WrittenFloat, WrittenInt
+from pytest_evals.ground.written import Written
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, ScoringError, Verdict
+from pytest_evals.scorers.boundaries import composed
 from pytest_evals.scorers.patterns import compile_pattern, flag_bits, matches_everything, search
 from pytest_evals.scorers.quoting import as_text, listed, quoted, shown
 
@@ -19,7 +19,7 @@ def _scalar(value: object) -> object:
     if not isinstance(value, str | bool | int | float):
         message = f"expected a text (or a number), found {shown(value)}"
         raise ValueError(message)  # noqa: TRY004 - pydantic reports only ValueError
-    return str(value) if isinstance(value, WrittenFloat | WrittenInt) else value
+    return str(value) if isinstance(value, Written) else value
 
 
 Scalar = Annotated[str | bool | int | float, BeforeValidator(_scalar)]
@@ -105,17 +105,12 @@ def _same(answer: str, expected: str, *, ignore_case: bool, strip: bool) -> bool
         return True
     if ignore_case:
         answer, expected = answer.casefold(), expected.casefold()
-    return _composed(answer) == _composed(expected)
-
-
-def _composed(text: str) -> str:
-    """Return a text in NFC form."""
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
+    return composed(answer) == composed(expected)
 
 
 def _folded(text: str) -> str:
     """Return a case-folded text in NFC form."""
-    return _composed(_composed(text).casefold())
+    return composed(composed(text).casefold())
 
 
 class EqualsAny(Scorer):
@@ -173,7 +168,7 @@ class IContains(_OneText):
 
 def _contains(answer: str, expected: str, *, ignore_case: bool) -> Verdict:
     """Return the verdict on whether an output contains a text."""
-    change = _folded if ignore_case else _composed
+    change = _folded if ignore_case else composed
     if change(expected) in change(answer):
         return Verdict(passed=True, reason=f"the output contains {quoted(expected)}")
     return Verdict(
@@ -194,7 +189,7 @@ class _ManyTexts(Scorer):
 
     def split_by_presence(self, ctx: ScoreContext) -> tuple[list[str], list[str]]:
         """Return the texts that the output contains, and those that it does not."""
-        change = _folded if self.ignore_case else _composed
+        change = _folded if self.ignore_case else composed
         answer = change(ctx.answer)
         present: list[str] = []
         missing: list[str] = []
@@ -318,7 +313,7 @@ class StartsWith(_OneText):
 
     def score(self, ctx: ScoreContext) -> Verdict:
         """Compare the beginning."""
-        change = _folded if self.ignore_case else _composed
+        change = _folded if self.ignore_case else composed
         expected = _expected_text(self.value, ctx)
         begins = ctx.answer[: len(expected) + 40]
         if change(ctx.answer.lstrip()).startswith(change(expected.lstrip())):
@@ -339,7 +334,7 @@ class EndsWith(_OneText):
 
     def score(self, ctx: ScoreContext) -> Verdict:
         """Compare the end."""
-        change = _folded if self.ignore_case else _composed
+        change = _folded if self.ignore_case else composed
         expected = _expected_text(self.value, ctx)
         ends = ctx.answer[-len(expected) - 40 :]
         if change(ctx.answer.rstrip()).endswith(change(expected.rstrip())):

@@ -27,19 +27,18 @@ def worst_cases(tables: Mapping[str, TrialTable], gated: Iterable[str], width: i
     lines = []
     for name in gated:
         for model in tables[name].models if name in tables else ():
-            cells = tables[name].cases(model).items()
+            cells = tables[name].cases(model)
             shares = [
                 (sum(t.passed for t in cell), sum(t.scored for t in cell), case)
-                for case, cell in cells
+                for case, cell in cells.items()
             ]
             bad = sorted((p / n, case, p, n) for p, n, case in shares if n and p < n)
             if bad:
                 cases = ", ".join(f"{case} {p}/{n}" for _, case, p, n in bad[:WORST])
                 more = f" and {len(bad) - WORST} more" if len(bad) > WORST else ""
                 lines.append(f"worst cases of {model}: {cases}{more}")
-                trials = tables[name].cases(model)
                 for _, case, _, _ in bad[:EXPLAINED]:
-                    lines += why_it_failed(case, trials[case], width)
+                    lines += why_it_failed(case, cells[case], width)
     return lines
 
 
@@ -56,8 +55,7 @@ def why_it_failed(case: str, cell: Iterable[TrialStats], width: int) -> Iterator
         return
     reason = trial.reasons[0] if trial.reasons else ""
     yield f"  {shorten(f'{case}: {reason}', width - 2)}"
-    parts = (("input", trial.asked), ("output", trial.answer))
-    for word, text in parts:
+    for word, text in (("input", trial.asked), ("output", trial.answer)):
         if text and text not in reason:
             yield f"      {shorten(f'{word}: {text}', width - 6)}"
 

@@ -213,15 +213,20 @@ def _with_outer(tree: Tree, span: Span, name: str) -> ToolCall:
     for outer in tree.above(span):
         if outer.kind != "tool_call" or tool_name(outer) != name:
             continue
-        other = tool_call(outer)
-        if call.arguments is None:
-            call = call.model_copy(update={"arguments": other.arguments})
-        if other.captured and not call.captured:
-            result = {"captured": True, "result": other.result, "error": other.error}
-            call = call.model_copy(update=result)
-        if call.id is None:
-            call = call.model_copy(update={"id": other.id})
+        call = merge_calls(call, tool_call(outer))
     return call
+
+
+def merge_calls(call: ToolCall, other: ToolCall) -> ToolCall:
+    """Return a call with what another record of the same call knows and this one does not."""
+    update: dict[str, object] = {}
+    if isinstance(other.arguments, dict) and not isinstance(call.arguments, dict):
+        update["arguments"] = other.arguments
+    if other.captured and not call.captured:
+        update |= {"captured": True, "result": other.result, "error": other.error}
+    if call.id is None and other.id is not None:
+        update["id"] = other.id
+    return call.model_copy(update=update) if update else call
 
 
 def tool_call(span: Span) -> ToolCall:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pytest_evals.message import Message, ToolCall
 from pytest_evals.span import Span
 from pytest_evals.trace.content import inputs_of, outputs_of
-from pytest_evals.trace.conventions import read_json, tool_calls_of
+from pytest_evals.trace.conventions import merge_calls, read_json, tool_calls_of
 from pytest_evals.trace.tree import Tree
 
 _NOT_NEEDED = ("not a text", "without its arguments", "answers to one question")
@@ -44,18 +44,6 @@ def known_calls(tree: Tree) -> tuple[ToolCall, ...] | None:
     if made or extra:
         return (*made, *extra)
     return () if _all_readable(tree) else None
-
-
-def merge_calls(call: ToolCall, other: ToolCall) -> ToolCall:
-    """Return a call with what another record of the same call knows and this one does not."""
-    update: dict[str, object] = {}
-    if isinstance(other.arguments, dict) and not isinstance(call.arguments, dict):
-        update["arguments"] = other.arguments
-    if other.captured and not call.captured:
-        update |= {"captured": True, "result": other.result, "error": other.error}
-    if call.id is None and other.id is not None:
-        update["id"] = other.id
-    return call.model_copy(update=update) if update else call
 
 
 def _model_calls(tree: Tree) -> Iterator[Span]:

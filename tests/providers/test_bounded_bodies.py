@@ -49,11 +49,30 @@ def test_unpacking_gives_what_was_packed(data, encodings, size):
     assert unpack(encodings, packed, size=size) == data
 
 
+@settings(max_examples=100)
+@given(st.integers(0, 600_000), st.sampled_from([raw_deflate, zlib.compress, gzip.compress]),
+       st.sampled_from([1, 13, 100_000]))  # fmt: skip
+def test_a_body_that_ends_in_a_full_piece_is_whole(length, pack, size):
+    """Zlib keeps output that does not fit into a piece, also when it has read all its input."""
+    name = "gzip" if pack is gzip.compress else "deflate"
+    assert unpack([name], pack(bytes(length)), size=size) == bytes(length)
+
+
+@pytest.mark.parametrize("length", [262_144 + extra for extra in range(-3, 260)])
+def test_output_that_waits_in_zlib_is_not_lost(length):
+    """Raw deflate has no trailer, so its last input is read while output still waits."""
+    assert unpack(["deflate"], raw_deflate(bytes(length))) == bytes(length)
+
+
 def test_forms_that_servers_send():
     """Deflate without a header, joined gzip, identity, upper case, nothing at all."""
     assert unpack(["deflate"], raw_deflate(b"x" * 9)) == b"x" * 9
     assert unpack(["GZIP"], gzip.compress(b"a") + gzip.compress(b"b")) == b"ab"
     assert unpack(["gzip"], gzip.compress(b"a") + b"\0\0\0") == b"a"
+    joined = gzip.compress(b"a") + gzip.compress(b"b")
+    assert unpack(["gzip"], joined, size=1) == b"ab"
+    apart = gzip.compress(b"a") + b"\0\0" + gzip.compress(b"b")
+    assert {unpack(["gzip"], apart, size=size) for size in range(1, len(apart) + 1)} == {b"a"}
     assert unpack(["identity"], b"plain") == b"plain"
     assert unpack(["gzip"], b"") == b""
 
@@ -64,6 +83,7 @@ def test_forms_that_servers_send():
         (["gzip"], b"no gzip", "cannot be read"),
         (["gzip"], gzip.compress(b"x" * 999)[:-9], "ends early"),
         (["deflate"], b"\xff\xfe\xfd", "cannot be read"),
+        (["deflate"], b"x", "ends early"),
         (["br"], b"x", "compressed by 'br'"),
         (["gzip"] * 4, b"x", "4 times over"),
     ],

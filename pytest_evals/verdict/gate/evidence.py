@@ -60,9 +60,10 @@ def _incomplete(
 ) -> GateVerdict:
     reasons = dict.fromkeys(pair for trial in missing for pair in trial.withheld)
     judges = "; ".join(f"judge {name}: {reason}" for name, reason in reasons)
+    lack = "lacks" if len(missing) == 1 else "lack"
     sentence = (
-        f"INCOMPLETE: {counted(len(missing), 'trial')} lack the verdict of a judge, which is not "
-        f"counted. {judges}. Calibrate it again (pytest-evals calibrate)."
+        f"INCOMPLETE: {counted(len(missing), 'trial')} {lack} the verdict of a judge, which is not "
+        f"counted. {judges}. A certificate is made by `pytest-evals calibrate`."
     )
     incomplete = with_outcome(verdict, "incomplete", sentence, behind=(), trials=())
     return incomplete.model_copy(update={"blocking": context.strict, "improved": None})
