@@ -83,9 +83,8 @@ class _Stage:
         """Yield pieces. What follows the end, and is no further member, is left."""
         data, self._head = self._head + data, b""
         piece = b""
-        while not self._ended and (
-            data or len(piece) == _PIECE
-        ):  # a full piece: zlib may hold more, without more input
+        # After a full piece zlib may hold more output, without more input.
+        while not self._ended and (data or len(piece) == _PIECE):
             if self._unpack is None:
                 if len(data) < len(_GZIP):
                     self._head = data
