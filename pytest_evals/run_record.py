@@ -133,6 +133,17 @@ class Run(Frozen):
     notes: tuple[str, ...] = ()
     """Warnings for the reader, such as trials that did not run or a store that failed."""
 
+    @property
+    def strict(self) -> bool:
+        """Whether an inconclusive comparison fails (``--evals-strict``), for later readers too."""
+        return bool(self.options.get("strict", False))
+
+    @property
+    def baseline_source(self) -> str | None:
+        """What ``--evals-baseline`` named; None is each dataset's own baseline."""
+        source = self.options.get("baseline")
+        return None if source is None else str(source)
+
 
 def new_run_id(now: float) -> str:
     """Return a new id that sorts by time: UTC time and two random bytes.

@@ -71,7 +71,16 @@ def _difference(part: ShardRun, other: ShardRun) -> str:
         return f"one run was divided into {part.shard.of}, the other into {other.shard.of}"
     if part.run.git and other.run.git and part.run.git.commit != other.run.git.commit:
         return f"their commits are {part.run.git.commit[:9]} and {other.run.git.commit[:9]}"
-    infos, other_infos = _by_name(part.run), _by_name(other.run)
+    if part.run.baseline_source != other.run.baseline_source:
+        names = [run.baseline_source or "each dataset's own" for run in (part.run, other.run)]
+        return f"their baselines are {names[0]} and {names[1]}"
+    return _dataset_difference(_by_name(part.run), _by_name(other.run))
+
+
+def _dataset_difference(
+    infos: Mapping[str, DatasetInfo], other_infos: Mapping[str, DatasetInfo]
+) -> str:
+    """Return which dataset differs between two shards, and how; empty if none does."""
     for name in infos.keys() | other_infos.keys():
         a, b = infos.get(name), other_infos.get(name)
         if a is None or b is None:
@@ -94,6 +103,7 @@ def new_merged_run(shards: Sequence[ShardRun]) -> Run:
     options = {
         name: value for name, value in first.options.items() if name not in {"shard", "store"}
     }
+    strict = {"strict": True} if any(part.run.strict for part in shards) else {}
     return Run(
         id=new_run_id(time()),
         started_at=min(part.run.started_at for part in shards),
@@ -102,7 +112,7 @@ def new_merged_run(shards: Sequence[ShardRun]) -> Run:
         ),
         git=first.git,
         versions=first.versions,
-        options={**options, "merged": [part.run.id for part in shards]},
+        options={**options, **strict, "merged": [part.run.id for part in shards]},
     )
 
 
@@ -130,11 +140,26 @@ def merge_shards(
     with DerivedRun(store, merged) as derived:
         for result in results:
             derived.record(result)
+        for name, samples in _confirmations(shards).items():
+            derived.confirm(name, samples)
         return derived.seal(
             derived.evaluate(baselines, strict=strict),
             ended_at=max(part.run.ended_at or part.run.started_at for part in shards),
             notes=[f"shard {part.shard}: {note}" for part in shards for note in part.run.notes],
         )
+
+
+def _confirmations(shards: Sequence[ShardRun]) -> dict[str, list[TrialResult]]:
+    """Return the confirmation samples of all shards, by dataset.
+
+    A dataset has an entry if any shard could confirm, so that a break that another shard left
+    unconfirmed is not read as one that needs no confirmation.
+    """
+    union: dict[str, list[TrialResult]] = {}
+    for part in shards:
+        for name, samples in part.run.confirmations.items():
+            union.setdefault(name, []).extend(samples)
+    return union
 
 
 def _union(shards: Sequence[ShardRun]) -> list[TrialResult]:

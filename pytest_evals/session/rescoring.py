@@ -106,7 +106,8 @@ class Rescoring:
 def _new_run(run: Run, parts: Sequence[RescoredDataset]) -> Run:
     """Return the record of the new run, without trials."""
     now = time()
-    options = {name: run.options[name] for name in ("responses", "confirm") if name in run.options}
+    kept = ("responses", "confirm", "strict", "baseline")
+    options = {name: run.options[name] for name in kept if name in run.options}
     return Run(
         id=new_run_id(now),
         started_at=now,

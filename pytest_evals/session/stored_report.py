@@ -82,7 +82,7 @@ class StoredRuns:
         """Evaluate one dataset of a run; without a baseline its stored gates count."""
         baseline = None if against is None else self.find_baseline(against, run, info)
         only = run.model_copy(update={"datasets": (info,)})
-        strict = bool(run.options.get("strict", False))
+        strict = run.strict
         evaluation = evaluate_recorded(
             only, {info.name: table}, {info.name: baseline}, strict=strict
         )[info.name]

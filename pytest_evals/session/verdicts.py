@@ -27,7 +27,11 @@ from pytest_evals.stats.rows import Rules
 from pytest_evals.storage.baseline_file import NamedBaseline
 from pytest_evals.storage.run_baseline import is_replayed
 from pytest_evals.verdict.diff import ConfirmationPlan, Diff, class_words
-from pytest_evals.verdict.evaluate import evaluate_run, plan_run_confirmation
+from pytest_evals.verdict.evaluate import (
+    evaluate_run,
+    plan_confirmation_of_shard,
+    plan_run_confirmation,
+)
 from pytest_evals.verdict.evaluation import Evaluation, EvaluationInput
 
 
@@ -178,6 +182,10 @@ class SessionVerdicts:
         never = settings.confirm == 0 or "::" in info.path or not self._plan.can_confirm(info)
         confirms = baseline.baseline is not None and not never and not stopped
         confirm = (lambda cells: self._confirmer.run(info, cells)) if confirms else None
+        if confirm is not None and settings.shard is not None:
+            if info.selected == self._plan.expected_trials(info):
+                confirm(plan_confirmation_of_shard(inputs))
+            confirm = None
         evaluation = with_notes(self._state, self._notes, evaluate(inputs, confirm))
         lines = [*judge_lines(evaluation, inputs.judges, verbose=self._verbose)]
         if evaluation.diff is not None:

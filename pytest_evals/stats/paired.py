@@ -57,6 +57,11 @@ def plan_confirmations(rows: Sequence[Row], *, rules: Rules = _DEFAULT) -> list[
     return [_plan(row, rows, rules) for row in rows]
 
 
+def flagged_cases(row: Row) -> tuple[str, ...]:
+    """Return the cases of a row that look broken: those that confirmation calls again."""
+    return tuple(pair.case for pair in _flagged(row))
+
+
 def _plan(row: Row, rows: Sequence[Row], rules: Rules) -> ConfirmPlan:
     more, flagged = _more(row, rows, rules), _flagged(row)
     if not flagged:

@@ -20,6 +20,7 @@ from pytest_evals.verdict.diff import (
     confirmed_answers,
     diff_with_baseline,
     plan_confirmation,
+    plan_shard_confirmation,
 )
 from pytest_evals.verdict.evaluation import Evaluation, EvaluationInput
 from pytest_evals.verdict.gate.completeness import model_states
@@ -50,6 +51,18 @@ def plan_run_confirmation(inputs: EvaluationInput) -> ConfirmationPlan:
         return ConfirmationPlan({}, {}, ())
     declared = declared_comparisons(parse_gates(inputs.info), inputs.table, inputs.info)
     return plan_confirmation(declared, inputs.baseline, run_side(inputs), rules=inputs.rules)
+
+
+def plan_confirmation_of_shard(inputs: EvaluationInput) -> ConfirmationPlan:
+    """Choose the cells of a shard to call again, so that the merged run can be judged.
+
+    A shard lacks the cases of the others and has no verdict of its own.
+    """
+    if inputs.baseline is None:
+        return ConfirmationPlan({}, {}, ())
+    declared = declared_comparisons(parse_gates(inputs.info), inputs.table, inputs.info)
+    run = RunSide(inputs.table, inputs.info, replayed=inputs.replayed)
+    return plan_shard_confirmation(declared, inputs.baseline, run, rules=inputs.rules)
 
 
 def evaluate_run(

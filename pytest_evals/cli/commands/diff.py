@@ -75,12 +75,13 @@ class DiffCommand:
         *source, run_id = args.words
         store = open_runs(args)
         try:
+            run = store.run(run_id)
             changes = RunDiff(
                 tables=StoredTables(store),
-                run=store.run(run_id),
-                source=source[0] if source else None,
+                run=run,
+                source=source[0] if source else run.baseline_source,
                 rootdir=rootdir_of(store_path(args.store)),
-                strict=args.strict,
+                strict=args.strict or run.strict,
             ).compare(args.dataset)
             if args.json:
                 say_json(_json(changes))

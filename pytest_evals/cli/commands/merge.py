@@ -63,13 +63,17 @@ class MergeCommand:
             stack.callback(store.close)
             merged = new_merged_run(shards)
             settings = Settings(
-                rootdir=rootdir_of(path), store=path.resolve(), baseline=args.baseline
+                rootdir=rootdir_of(path),
+                store=path.resolve(),
+                baseline=args.baseline or merged.baseline_source,
             )
             baselines = {
                 info.name: read_baseline(settings, info, merged.id).named
                 for info in merged.datasets
             }
-            merged = merge_shards(shards, store, merged, baselines, strict=args.strict)
+            merged = merge_shards(
+                shards, store, merged, baselines, strict=args.strict or merged.strict
+            )
         failed = bool(merged.exit_status)
         if args.json:
             say_json(

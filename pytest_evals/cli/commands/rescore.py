@@ -82,8 +82,8 @@ class RescoreCommand:
                 responses="auto" if args.judges else "replay",
                 concurrency=max(1, args.concurrency),
                 max_cost=args.max_cost,
-                baseline=args.baseline,
-                strict=args.strict,
+                baseline=args.baseline or run.baseline_source,
+                strict=args.strict or run.strict,
             )
             rescoring = Rescoring(
                 settings=settings,

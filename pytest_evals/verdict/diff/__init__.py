@@ -1,7 +1,11 @@
 """Diff: the changes between a baseline and a run, and the tests of their comparison. Pure."""
 
 from pytest_evals.verdict.diff.compare import diff_runs, diff_with_baseline, failing_cases
-from pytest_evals.verdict.diff.confirmation import confirmed_answers, plan_confirmation
+from pytest_evals.verdict.diff.confirmation import (
+    confirmed_answers,
+    plan_confirmation,
+    plan_shard_confirmation,
+)
 from pytest_evals.verdict.diff.entries import diff_entries
 from pytest_evals.verdict.diff.nouns import (
     Change,
@@ -36,4 +40,5 @@ __all__ = [
     "failing_cases",
     "is_independent",
     "plan_confirmation",
+    "plan_shard_confirmation",
 ]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from pytest_evals.metrics.trial_stats import TrialStats
-from pytest_evals.stats.paired import Confirmed, plan_confirmations
+from pytest_evals.stats.paired import Confirmed, flagged_cases, plan_confirmations
 from pytest_evals.stats.rows import Rules
 from pytest_evals.verdict.baseline import Baseline
 from pytest_evals.verdict.diff.nouns import ComparisonSpec, ConfirmationPlan
@@ -38,6 +38,30 @@ def plan_confirmation(
         rows={plan.row: (plan.cases, plan.n) for plan in plans if plan.cases and plan.n},
         reasons=tuple(f"{plan.row}: {plan.reason}" for plan in plans if plan.reason),
     )
+
+
+def plan_shard_confirmation(
+    declared: Sequence[ComparisonSpec], baseline: Baseline, run: RunSide, *, rules: Rules
+) -> ConfirmationPlan:
+    """Choose the cells of a shard to call again for the verdict of the merged run.
+
+    How often a case must run again depends on the cases of all shards. So each case that looks
+    broken has the most samples that the merged run can need; it reads as many as its own plan says.
+
+    Args:
+        declared: all declared comparisons.
+        baseline: the baseline.
+        run: the shard.
+        rules: the constants; `confirm` is the number of ``--evals-confirm``, None for ``auto``.
+    """
+    samples = rules.most_confirm if rules.confirm is None else rules.confirm
+    cells = {
+        (case, spec.model): samples
+        for spec, row in zip(declared, build_rows(declared, baseline, run), strict=True)
+        for case in flagged_cases(row)
+        if samples
+    }
+    return ConfirmationPlan(cells, {}, ())
 
 
 def confirmed_answers(
