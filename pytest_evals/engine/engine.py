@@ -27,12 +27,13 @@ from pytest_evals.engine.routes import ModelRoutes
 from pytest_evals.engine.scoring import TrialScorer
 from pytest_evals.engine.stored_answers import StoredAnswers
 from pytest_evals.engine.synthetic_results import internal_error_result
-from pytest_evals.engine.threads import DaemonPool, UserLoop
+from pytest_evals.engine.threads import DaemonPool
 from pytest_evals.engine.trial import TrialRunner
 from pytest_evals.engine.trial_hooks import TrialHookRunner
 from pytest_evals.exchange import Response
 from pytest_evals.ground.canonical import to_json
 from pytest_evals.ground.notes import Notes
+from pytest_evals.ground.user_loop import UserLoop
 from pytest_evals.matrix import Trial
 from pytest_evals.providers.base import Provider, ProviderContext
 from pytest_evals.result import TrialResult
@@ -94,9 +95,9 @@ class Engine:
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
         self._stopping = False
-        self._pool = DaemonPool(max(settings.concurrency, 1), "evals-target")
-        self._answer_writer = AnswerWriter(deps.store)
         self._user_loop = UserLoop()
+        self._pool = DaemonPool(max(settings.concurrency, 1), "evals-target", self._user_loop)
+        self._answer_writer = AnswerWriter(deps.store)
         self._caller = self._new_caller()
         self._routes = ModelRoutes(settings, deps, self._caller, self._pool, self._user_loop)
         self._sampling: AdaptiveSampling | None = None

@@ -15,9 +15,10 @@ from pytest_evals.engine.limits import Limiter
 from pytest_evals.engine.model_call import ModelCaller
 from pytest_evals.engine.retry import RetryPolicy
 from pytest_evals.engine.route import ModelRoute, RecordedCodeRoute, Route, RouteLimits
-from pytest_evals.engine.threads import DaemonPool, UserLoop
+from pytest_evals.engine.threads import DaemonPool
 from pytest_evals.engine.worker_share import ProcessLimit
 from pytest_evals.ground.errors import AnswerError, SettingsError
+from pytest_evals.ground.user_loop import UserLoop
 from pytest_evals.matrix import Trial
 from pytest_evals.model import RECORD_OPTIONS, Model
 from pytest_evals.providers.base import HttpClients, Provider, ProviderContext

@@ -17,6 +17,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import IO, Any
 
 from pytest_evals.ground.errors import EvalsError
@@ -255,8 +256,11 @@ def serve() -> None:
     empty = os.open(os.devnull, os.O_RDONLY)
     os.dup2(empty, 0)  # user code reads an empty standard input
     os.dup2(2, 1)  # output that bypasses Python goes to the log
+    from pytest_evals.ground.user_loop import Loan, UserLoop
+
+    loop = UserLoop()  # for all calls: clients that they share are bound to it
     while (request := _read(requests)) is not None:
-        reply = _reply(request)
+        reply = Loan(loop).run(partial(_reply, request))
         replies.write(_LENGTH.pack(len(reply)) + reply)
         replies.flush()
 

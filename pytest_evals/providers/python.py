@@ -17,6 +17,7 @@ from pytest_evals.exchange import Request, Response
 from pytest_evals.ground.canonical import Frozen, Json
 from pytest_evals.ground.errors import AnswerError
 from pytest_evals.ground.user_code import UserCodeError, load_callable, split_target, user_traceback
+from pytest_evals.ground.user_loop import Turns
 from pytest_evals.ground.user_process import Job, ProcessError, ProcessPool
 from pytest_evals.model import Model
 from pytest_evals.providers.base import CONTEXT, ProviderContext
@@ -32,8 +33,15 @@ from pytest_evals.trace.text import lines
 SPANS_SHOWN = 30
 """Maximum number of spans in the detail of an error."""
 
-_OTHER_LOOP = ("bound to a different event loop", "attached to a different loop", "loop is closed")
-"""Words of asyncio's errors for an object that is used on another event loop than its own."""
+_OTHER_LOOP = (
+    "bound to a different event loop",
+    "attached to a different loop",
+    "belongs to a different loop",
+    "loop is closed",
+    "event loop is already running",
+)
+"""Words of asyncio's errors for an object that is used on another event loop than its own, and for
+a loop that two threads run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +122,10 @@ class PythonProvider:
     (``text`` or ``answer``, ``tool_calls``, ``usage``, ``cost_usd``, ``data``, ``metadata``,
     ``trace``), any other JSON value (its data, with the JSON as text), or a `Response`. An
     exception is an error of the trial, never a wrong answer. Sync callables run in threads, several
-    at a time. Stored responses are reused only if the model has ``stored: true``, since the code
-    may have changed.
+    at a time. What they drive an event loop for (``asyncio.run``, ``agent.run_sync``) runs on one
+    loop that all of them share, so that clients of the module work; what blocks there delays the
+    others. Stored responses are reused only if the model has ``stored: true``, since the code may
+    have changed.
     """
 
     name: ClassVar[str] = "python"
@@ -135,6 +145,7 @@ class PythonProvider:
         )
         self._loaded: Target | None = None
         self._scope = ""
+        self._turns = Turns()
         self.most = options.processes
         """Maximum number of concurrent calls; None is no limit."""
         self._processes = None if self.most is None else ProcessPool(self.most)
@@ -229,12 +240,16 @@ class PythonProvider:
         if self._processes is not None:
             return await self._call_in_process(self._processes, arguments)
         call = UserCall(functools.partial(target.function, *arguments[0], **arguments[1]))
-        with self._record() as record:
-            await self._run(target, call)
-        trace = None if record is None else record.finish()
-        error = call.error
+        async with self._turns.turn():
+            was_alone = self._turns.is_single
+            with self._record() as record:
+                await self._run(target, call)
+            trace = None if record is None else record.finish()
+            error = call.error
         if error is not None:
             answer_error = _answer_error(self._target, error, trace)
+            if not (was_alone or target.is_async) and _is_of_other_loop(error):
+                self._turns.is_single = answer_error.transient = True
             raise answer_error from None if answer_error is error else error
         return self._with_trace(call.value, call.duration_s, trace)
 
@@ -337,16 +352,29 @@ def _answer_error(name: str, error: BaseException, trace: Converted | None) -> A
         return AnswerError("target", f"target {name!r} cancelled itself")
     message = " ".join(str(error).split())
     reason = type(error).__name__ + (f": {message[:500]}" if message else "")
-    if isinstance(error, RuntimeError) and any(words in message for words in _OTHER_LOOP):
+    if _is_of_other_loop(error):
         reason += (
-            ". Its threads share an object of one event loop: make the target `async def`, or give "
-            "the model `concurrency: 1` or `processes`"
+            ". It uses an object of another event loop: make the target `async def`, or give the "
+            "model `concurrency: 1` or `processes`"
         )
     detail = user_traceback(error)
     if trace is not None and trace.spans:
         drawn = "\n".join(lines(trace.spans, trace.notes, limit=SPANS_SHOWN))
         detail = f"{detail}\n\nits trace until then:\n{drawn}"
     return AnswerError("target", f"target {name!r} raised {reason}", detail=detail)
+
+
+def _is_of_other_loop(error: BaseException | None) -> bool:
+    """Whether an exception, or a cause of it, is asyncio's for an object of another loop."""
+    for _ in range(20):
+        if error is None:
+            return False
+        if isinstance(error, RuntimeError | ValueError) and any(
+            words in str(error) for words in _OTHER_LOOP
+        ):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _run_target(
