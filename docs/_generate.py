@@ -41,7 +41,9 @@ OPTIONS_HEAD = f"""\
 If an option is set in several places, the first of these counts: command line, environment, ini file. A row has
 the names for the command line, the ini file and the environment. Ini options belong in pytest's own file:
 `pytest.ini`, or `[tool.pytest.ini_options]` in `pyproject.toml`. TIME is seconds, or a number with `s`, `m` or
-`h`; a PATH is relative to pytest's rootdir. A list has one entry per line in the ini file, and commas in the
+`h`; a PATH on the command line is relative to the current
+folder, elsewhere to pytest's rootdir; write it with `=` (`--evals-html=PATH`), since pytest can take an
+existing path after a space for a test path. A list has one entry per line in the ini file, and commas in the
 environment.
 
 | names | default | what it does |

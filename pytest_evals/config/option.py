@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -27,6 +28,8 @@ class Option:
     """Whether the flag takes no value and means true."""
     many: bool = False
     """Whether it takes several values (flag: repeated; ini: one a line; environment: commas)."""
+    located: Callable[[str, Path], str] | None = None
+    """Returns the text of a path that begins in a folder; None if the value is no path."""
 
     @property
     def flag(self) -> str:

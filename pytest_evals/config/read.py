@@ -18,6 +18,7 @@ def read_settings(
     environ: Mapping[str, str],
     ini: Mapping[str, Any],
     spelling: Callable[[Option], str] = attrgetter("flag"),
+    folder: Path | None = None,
 ) -> Settings:
     """Make the settings of a session.
 
@@ -26,12 +27,14 @@ def read_settings(
         command_line: texts by option name; None or an empty list where an option is not given.
         environ: the environment.
         ini: texts (or lists of texts) by option name; empty where not given.
+        folder: where relative paths of the command line begin; None: in the rootdir.
         spelling: returns how the user spells an option in `command_line`, for messages.
 
     Raises:
         SettingsError: an invalid value, with its origin, or options that contradict each other.
     """
     values: dict[str, Any] = {}
+    folder = None if folder == rootdir else folder
     for option in OPTIONS:
         given = command_line.get(option.name)
         if any(not str(text).strip() for text in (given if isinstance(given, list) else [given])):
@@ -44,11 +47,21 @@ def read_settings(
         ):
             if value is None or value in ("", [], ()):
                 continue
-            values[option.attribute] = _parse(option, origin, value)
+            begins = folder if value is given else None
+            values[option.attribute] = _parse(option, origin, _located(option, value, begins))
             break
     settings = Settings(rootdir=rootdir, **values)
     _check_contradictions(settings)
     return _for_sanity(settings) if settings.sanity else settings
+
+
+def _located(option: Option, value: Any, folder: Path | None) -> Any:
+    """Return a value with its paths in a folder; None leaves them as they are."""
+    if option.located is None or folder is None:
+        return value
+    if isinstance(value, list | tuple):
+        return [option.located(str(text), folder) for text in value]
+    return option.located(str(value), folder)
 
 
 def _parse(option: Option, origin: str, value: Any) -> Any:

@@ -8,6 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_evals.config.locations import (
+    address_in,
+    existing_in,
+    path_in,
+    report_in,
+    store_in,
+)
 from pytest_evals.config.option import Option, declared_options, option
 from pytest_evals.config.parsers import (
     RESPONSE_MODES,
@@ -66,6 +73,7 @@ class Settings:
         Path,
         default=None,
         metavar="PATH",
+        located=path_in,
     )
     concurrency: int = option(
         "Concurrent calls, over all models.",
@@ -98,6 +106,7 @@ class Settings:
         str,
         default=None,
         metavar="SOURCE",
+        located=existing_in,
     )
     update_baseline: bool = option(
         "Add this run to baselines/<dataset>.jsonl; entries of cases that did not run are "
@@ -152,24 +161,28 @@ class Settings:
         Path,
         default=None,
         metavar="PATH",
+        located=path_in,
     )
     md: Path | None = option(
         "Write the Markdown summary for a pull request to this file.",
         Path,
         default=None,
         metavar="PATH",
+        located=path_in,
     )
     json: Path | None = option(
         "Write the full report as JSON to this file.",
         Path,
         default=None,
         metavar="PATH",
+        located=path_in,
     )
     csv: Path | None = option(
         "Write one row per trial as CSV to this file.",
         Path,
         default=None,
         metavar="PATH",
+        located=path_in,
     )
     report: tuple[str, ...] = option(
         "Write the report of a plugin (or a built-in one by name), such as tally=out/tally.txt. "
@@ -178,12 +191,14 @@ class Settings:
         default=(),
         metavar="NAME=PATH",
         many=True,
+        located=report_in,
     )
     store: Path = option(
         "The file that stores runs and responses; none stores neither.",
         Path,
         default=Path(".evals/evals.sqlite"),
         metavar="PATH",
+        located=store_in,
     )
     shared: str | None = option(
         "A second store of responses, shared by people or machines: sqlite:PATH, or the scheme of "
@@ -191,6 +206,7 @@ class Settings:
         parse_shared_store,
         default=None,
         metavar="ADDRESS",
+        located=address_in,
     )
     window: int | None = option(
         "Trials that may run ahead of the item pytest is at: the most that -x can waste. Default: "

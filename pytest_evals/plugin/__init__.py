@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_evals.config import FILES_DEFAULT, OPTIONS
-from pytest_evals.plugin.compat import option_group_with
+from pytest_evals.config import FILES_DEFAULT, OPTIONS, detached_values
+from pytest_evals.plugin.compat import keep_rootdir, option_group_with
 
 _SUFFIXES = (".yaml", ".yml", ".json", ".jsonl", ".csv")
 
@@ -66,6 +66,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
             parser.addini(option.ini, option.help, type="linelist", default=[])
         else:
             parser.addini(option.ini, option.help, default="")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
+    """Keep pytest's rootdir where it is without the paths of our options."""
+    if early_config.known_args_namespace.evals and (values := detached_values(args, OPTIONS)):
+        keep_rootdir(early_config, args, values)
 
 
 def _add(group: pytest.OptionGroup, parser: pytest.Parser, name: str, **attrs: object) -> None:

@@ -5,9 +5,13 @@ test that fails when the private name is gone. Where a feature can be lost inste
 the function returns nothing.
 """
 
+import inspect
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from copy import copy
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,6 +29,71 @@ def option_group_with(parser: pytest.Parser, name: str, *, other_than: object) -
         if group is not other_than and any(name in option.names() for option in group.options):
             return str(group.name)
     return None
+
+
+def keep_rootdir(config: pytest.Config, args: list[str], values: Sequence[tuple[str, str]]) -> None:
+    """Undo a move of pytest's rootdir and ini file by the values of our options.
+
+    Before plugins are loaded pytest knows no option of theirs, so it takes an existing path after
+    a space for a test path.
+
+    Args:
+        config: after plugins are loaded, before conftest files are.
+        args: the command line, which receives the ``addopts`` of the right ini file.
+        values: the flags and values that are words of their own.
+
+    Raises:
+        UsageError: this version of pytest cannot be put right; says how to write the option.
+    """
+    given = [str(path) for path in config.known_args_namespace.file_or_dir]
+    right = _guess_roots(config, given)
+    for flag, value in values:
+        moved = _guess_roots(config, [*given, value])
+        if moved[:2] == right[:2] or moved[:2] != (config.rootpath, config.inipath):
+            continue
+        try:
+            _put_right(config, args, right)
+        except AttributeError:
+            raise pytest.UsageError(
+                f"{flag} {value}: pytest takes an existing path after a space for a test path, "
+                f"and so uses rootdir {moved[0]}. Write {flag}={shlex.quote(value)}"
+            ) from None
+
+
+def _guess_roots(config: pytest.Config, paths: Sequence[str]) -> tuple[Path, Path | None, Any]:
+    """Return pytest's rootdir, ini file and ini values for test paths."""
+    from _pytest.config.findpaths import determine_setup
+
+    options = config.known_args_namespace
+    values = {
+        "inifile": options.inifilename,
+        "override_ini": options.override_ini,
+        "args": paths,
+        "rootdir_cmd_arg": options.rootdir or None,
+        "invocation_dir": config.invocation_params.dir,
+    }
+    taken = inspect.signature(determine_setup).parameters
+    return determine_setup(**{name: values[name] for name in values if name in taken})[:3]
+
+
+def _put_right(config: Any, args: list[str], right: tuple[Path, Path | None, Any]) -> None:
+    """Set what pytest reads of the rootdir and the ini file at its start."""
+    parser, before = config._parser, config.getini("addopts")  # noqa: SLF001 - not public
+    values = "_inicfg" if hasattr(config, "_inicfg") else "inicfg"
+    for name, value in zip(("_rootpath", "_inipath", values), right, strict=True):
+        getattr(config, name)
+        setattr(config, name, value)
+    config._inicache.clear()  # noqa: SLF001 - not public
+    parser.extra_info.update(rootdir=str(right[0]), inifile=str(right[1]))
+    if args[: len(before)] == before:
+        del args[: len(before)]
+    args[:0] = config.getini("addopts")
+    config.known_args_namespace = parser.parse_known_args(args, namespace=copy(config.option))
+    # Newer versions have set it by now; older ones do it in a hook that comes after ours.
+    getattr(config, "_configure_python_path", lambda: None)()
+    config.pluginmanager.consider_preparse(args, exclude_only=False)
+    if config.known_args_namespace.confcutdir is None:
+        config.known_args_namespace.confcutdir = str(right[1].parent if right[1] else right[0])
 
 
 def terminal_width(reporter: "pytest.TerminalReporter") -> int:

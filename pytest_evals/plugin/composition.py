@@ -106,6 +106,7 @@ def _read_settings(config: pytest.Config) -> Settings:
         command_line={o.name: getattr(config.option, o.dest, None) for o in OPTIONS},
         environ=os.environ,
         ini={o.name: config.getini(o.ini) for o in OPTIONS},
+        folder=config.invocation_params.dir,
     )
 
 
