@@ -35,7 +35,8 @@ def open_runs(args: argparse.Namespace, *, write: bool = False) -> "SqliteRunSto
     """
     from pytest_evals.storage.sqlite import SqliteRunStore
 
-    return SqliteRunStore(store_path(args.store), write=write)
+    path = store_path(args.store)
+    return SqliteRunStore(path, write=write and path.exists())
 
 
 def rootdir_of(store: Path) -> Path:

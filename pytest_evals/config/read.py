@@ -10,6 +10,9 @@ from pytest_evals.config.option import Option
 from pytest_evals.config.settings import OPTIONS, REPORT_OPTIONS, Settings
 from pytest_evals.ground.errors import SettingsError
 
+FLAG = attrgetter("flag")
+"""How a command line spells an option."""
+
 
 def read_settings(
     rootdir: Path,
@@ -17,7 +20,7 @@ def read_settings(
     command_line: Mapping[str, Any],
     environ: Mapping[str, str],
     ini: Mapping[str, Any],
-    spelling: Callable[[Option], str] = attrgetter("flag"),
+    spelling: Callable[[Option], str] = FLAG,
     folder: Path | None = None,
 ) -> Settings:
     """Make the settings of a session.
@@ -50,7 +53,8 @@ def read_settings(
             begins = folder if value is given else None
             values[option.attribute] = _parse(option, origin, _located(option, value, begins))
             break
-    settings = Settings(rootdir=rootdir, **values)
+    scripted = spelling is not FLAG
+    settings = Settings(rootdir=rootdir, scripted=scripted, **values)
     _check_contradictions(settings)
     return _for_sanity(settings) if settings.sanity else settings
 

@@ -272,6 +272,14 @@ class Settings:
         command_line=False,
     )
 
+    scripted: bool = False
+    """Whether a script gave the options, which it spells ``store="none"``."""
+
+    def spelling(self, name: str, value: str) -> str:
+        """Return how the user writes an option with a value."""
+        entry = next(option for option in OPTIONS if option.name == name)
+        return f'{entry.attribute}="{value}"' if self.scripted else f"{entry.flag}={value}"
+
     @property
     def lookahead(self) -> int:
         """How many trials may run ahead of the host."""

@@ -175,6 +175,17 @@ class Database:
                 raise
             return value
 
+    def check(self) -> None:
+        """Write a row to each table of a session and undo it: a damaged page is found here.
+
+        Raises:
+            StoreError: the file cannot be written.
+        """
+        try:
+            self.write(_write_rows)
+        except _UndoError:
+            return
+
     def close(self) -> None:
         """Close the connection."""
         with self.lock:
@@ -193,6 +204,34 @@ class Database:
         if self._connection is None:
             raise StoreError(f"{self._name} {self.path} is closed")
         return self._connection
+
+
+class _UndoError(Exception):
+    """Ends a transaction that must leave nothing."""
+
+
+def _write_rows(db: Transaction) -> None:
+    """Write one row to each table of a session.
+
+    Raises:
+        _UndoError: all were written.
+    """
+    run = db.execute(
+        "INSERT INTO runs (id, status, started_at, record) VALUES ('', '', 0, '')"
+    ).lastrowid
+    db.execute("INSERT INTO run_datasets VALUES ('', ?)", (run,))
+    trial = db.execute(
+        """INSERT INTO trials
+        (run, trial, dataset, case_id, model_id, sample, outcome, tolerated, unpriced, record)
+        VALUES (?, '', '', '', '', 0, '', 0, 0, '')""",
+        (run,),
+    ).lastrowid
+    db.execute("INSERT INTO scores VALUES (?, ?, 0, '', '', 0, 0, '')", (run, trial))
+    db.execute(
+        """INSERT INTO responses (key, case_id, model_id, role, sample, turn, record)
+        VALUES ('', '', '', '', 0, 0, '')"""
+    )
+    raise _UndoError
 
 
 def open_for_writing(path: Path, *, timeout_s: float = TIMEOUT_S) -> sqlite3.Connection:

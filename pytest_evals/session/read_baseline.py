@@ -10,7 +10,7 @@ from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.result import Outcome, TrialResult
 from pytest_evals.run_record import DatasetInfo
 from pytest_evals.session.dataset_baseline import DatasetBaseline
-from pytest_evals.storage.baseline_file import RunReader, find_baseline
+from pytest_evals.storage.baseline_file import RunReader, check_writable, find_baseline
 from pytest_evals.storage.run_baseline import dataset_baseline, relative_name
 from pytest_evals.verdict.baseline import Baseline
 from pytest_evals.verdict.gate.completeness import allowed_error_rate
@@ -35,6 +35,8 @@ def read_baseline(settings: Settings, info: DatasetInfo, run_id: str) -> Dataset
     read = writes or (compares and settings.baseline is None)
     target = dataset_baseline(info, settings.rootdir, read=read)
     committed, path = target.old, target.path
+    if writes:
+        check_writable(path, target.shown)
     if settings.baseline is not None:
         named = find_baseline(
             settings.baseline,

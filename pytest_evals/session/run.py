@@ -261,9 +261,9 @@ class _ScriptRun:
         recording = RunRecorder(self._session, self._ledger, observers)
         try:
             self._session.baselines.read_all(infos)
+            recording.open()
             engine = self._session.engines.main()
             engine.prepare(trials)
-            recording.open()
             try:
                 self._record_all(engine, trials, recording)
             except BaseException:

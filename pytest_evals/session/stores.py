@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pytest_evals.ground.errors import SettingsError, StoreError
 from pytest_evals.ground.notes import Notes
-from pytest_evals.responses.base import ResponseStore, StoredAnswer
+from pytest_evals.responses.base import ResponseStore
 from pytest_evals.session.extensions import open_shared
 from pytest_evals.session.state import SessionState
 from pytest_evals.storage.base import RunStore
@@ -50,14 +50,17 @@ class Stores:
             return None
         from pytest_evals.storage.sqlite import SqliteRunStore
 
+        settings = self._state.settings
         try:
-            store = SqliteRunStore(self._state.settings.store_path)
+            store = SqliteRunStore(settings.store_path)
+            self._open.append(store)
+            store.check()
         except StoreError as error:
-            if self._state.settings.responses == "replay":  # nothing is called, nothing is lost
+            if settings.responses == "replay":  # nothing is called, nothing is lost
                 self._notes.add(f"this run is not saved: {error}")
                 return None
-            raise StoreError(f"{error}. To run without a store: --evals-store=none") from error
-        self._open.append(store)
+            hint = settings.spelling("store", "none")
+            raise StoreError(f"{error}. To run without a store: {hint}") from error
         return store
 
     def answers(self, datasets: Collection[str]) -> ResponseStore | None:
@@ -133,12 +136,10 @@ class Stores:
         return LayeredResponseStore(front, back, fill=fill)
 
     def _open_own(self) -> ResponseStore | None:
-        """Open the answers in the session's own store; a session can run without it.
-
-        A store that cannot be written is still read.
+        """Open the answers in the session's own store; None if it has none.
 
         Raises:
-            StoreError: there is no other store to replay answers from.
+            StoreError: the store cannot be used, and there is no other to replay answers from.
         """
         from pytest_evals.responses.sqlite import SqliteResponseStore
 
@@ -148,15 +149,10 @@ class Stores:
             return None
         try:
             return SqliteResponseStore(settings.store_path, write=not replay)
-        except StoreError as error:
-            if replay and settings.cassette is None and settings.shared is None:
-                raise
-            if not replay:
-                self._notes.add(f"responses are not stored: {error}")
-        try:
-            return None if replay else _ReadOnly(settings.store_path)
         except StoreError:
-            return None
+            if replay and (settings.cassette or settings.shared):
+                return None
+            raise
 
     def _cassette_path(self, datasets: Collection[str]) -> Path | None:
         """Return the cassette's file; None if there is none.
@@ -188,9 +184,15 @@ class Stores:
             merge: whether this process merges what all processes of the session recorded.
 
         Raises:
-            StoreError: it cannot be read.
+            StoreError: it cannot be read, or it is to be replayed and is missing.
         """
         from pytest_evals.responses.cassette import CassetteStore
+
+        if self._state.settings.responses == "replay" and not path.is_file():
+            raise StoreError(
+                f"there is no cassette at {path}; a run without "
+                f"{self._state.settings.spelling('responses', 'replay')} records it"
+            )
 
         return CassetteStore(
             path,
@@ -199,18 +201,3 @@ class Stores:
             merge=merge,
             write=self._state.settings.responses != "replay",
         )
-
-
-class _ReadOnly:
-    """Stored answers that cannot be written, which a note has told the user."""
-
-    def __init__(self, path: Path) -> None:
-        from pytest_evals.responses.sqlite import SqliteResponseStore
-
-        store = SqliteResponseStore(path, write=False)
-        self.get = store.get
-        self.nearest = store.nearest
-        self.close = store.close
-
-    def put(self, answer: StoredAnswer) -> None:
-        """Store nothing."""

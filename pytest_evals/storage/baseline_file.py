@@ -75,6 +75,21 @@ def save_baseline(path: Path, baseline: Baseline) -> bool:
     return True
 
 
+def check_writable(path: Path, shown: str) -> None:
+    """Check that a baseline can be written, before anything is paid for.
+
+    Args:
+        path: the file.
+        shown: its name in messages.
+
+    Raises:
+        StoreError: its folder is read-only.
+    """
+    folder = next(folder for folder in path.absolute().parents if folder.exists())
+    if not os.access(folder, os.W_OK):
+        raise StoreError(f"{shown}: the baseline cannot be written: {folder} is read-only")
+
+
 @dataclass(frozen=True, slots=True)
 class NamedBaseline:
     """A baseline with its name."""

@@ -138,7 +138,10 @@ def dataset_baseline(info: DatasetInfo, rootdir: Path, *, read: bool = True) -> 
     """
     path = baseline_path(rootdir / info.path, info.name)
     shown = relative_name(rootdir, path)
-    exists = read and path.is_file()
+    if path.parent.exists() and not path.parent.is_dir():
+        place = relative_name(rootdir, path.parent)
+        raise StoreError(f"{place}: baselines are in a folder of this name, and it is a file")
+    exists = read and path.exists()
     old = load_baseline(path, dataset=info.name, shown=shown) if exists else None
     return BaselineFile(path, shown, old)
 

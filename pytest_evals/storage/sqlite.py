@@ -73,6 +73,14 @@ class SqliteRunStore:
         self._database = Database(path, "the run store", write=write, timeout_s=timeout_s)
         self._open_runs: dict[str, _OpenRun] = {}
 
+    def check(self) -> None:
+        """Try whether runs, trials and responses can be written; leave nothing.
+
+        Raises:
+            StoreError: the file cannot be written; says why and what to do.
+        """
+        self._database.check()
+
     def begin(self, run: Run) -> None:
         """Store a new, unsealed run."""
         lock = self._lock(run.id)

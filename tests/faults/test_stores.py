@@ -193,3 +193,108 @@ def test_what_a_target_prints_stands_in_its_own_trial(option, kind, python_targe
     lines = "".join("{q}-" + f"{i}\n" for i in range(20))
     assert told == {f"c{i}": lines.replace("{q}", f"q{i}") + "to stderr\n" for i in range(40)}
     assert "q3-1\n" not in result.stdout.str()
+
+
+def _damage(path, *tables):
+    """Overwrite the first page of tables in a store with a valid header."""
+    with closing(sqlite3.connect(path)) as database:
+        size = database.execute("pragma page_size").fetchone()[0]
+        places = dict(database.execute("select name, rootpage from sqlite_master where rootpage"))
+        database.execute("pragma wal_checkpoint(truncate)")
+    with path.open("r+b") as file:
+        for table in tables or places:
+            file.seek((places[table] - 1) * size)
+            file.write(b"\xff" * size)
+
+
+@pytest.mark.parametrize("table", ["", "runs", "run_datasets", "trials", "scores", "responses"])
+def test_damaged_pages_are_found_before_anything_is_called(table, server, ask, evals, pytester):
+    """The header is valid; a row is tried in each table."""
+    name = ask(3)
+    evals(name).assert_outcomes(passed=3)
+    server.forget()
+    _damage(pytester.path / ".evals/evals.sqlite", *([table] if table else []))
+    result = evals("--evals-responses=refresh", name)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert server.total() == 0
+    result.stderr.fnmatch_lines(["*is damaged*--evals-store=none*"])
+
+
+def test_the_check_leaves_nothing(tmp_path):
+    """Neither rows nor numbers of rows."""
+    store = SqliteRunStore(tmp_path / "s.sqlite")
+    for _ in range(3):
+        store.check()
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "s.sqlite")) as database:
+        for table in ("runs", "run_datasets", "trials", "scores", "responses"):
+            assert database.execute(f"select count(*) from {table}").fetchone() == (0,)
+        assert database.execute("select count(*) from sqlite_sequence").fetchone() == (0,)
+
+
+BASELINE_FAULTS = {
+    "file": (lambda path: path.parent.write_text("no folder"), "*baselines*it is a file*"),
+    "folder": (lambda path: path.mkdir(parents=True), "*ask.jsonl*"),
+    "text": (lambda path: _write(path, "no baseline at all\n"), "*ask.jsonl:1*"),
+    "newer": (lambda path: _write(path, '{"schema": 99, "dataset": "ask"}\n'), "*ask.jsonl*"),
+}
+
+
+def _write(path, text):
+    """Write a file and its folder."""
+    path.parent.mkdir()
+    path.write_text(text)
+
+
+@pytest.mark.parametrize("kind", BASELINE_FAULTS)
+@pytest.mark.parametrize("option", ["--evals-update-baseline", "gate"])
+def test_a_baseline_that_cannot_be_used_is_told_before_anything_is_called(
+    kind, option, server, ask, evals, pytester
+):
+    """Whether it is compared with or written."""
+    make, words = BASELINE_FAULTS[kind]
+    gates = {"gates": ["no regressions"]} if option == "gate" else {}
+    name = ask(3, **gates)
+    make(pytester.path / "baselines" / "ask.jsonl")
+    result = evals(*([] if option == "gate" else [option]), name)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR, result.stdout.str()
+    assert server.total() == 0
+    result.stderr.fnmatch_lines([words])
+
+
+@pytest.mark.parametrize("folder", [False, True], ids=["file", "folder"])
+def test_a_cassette_to_replay_must_be_there(folder, server, ask, evals, pytester):
+    """It is never answered from the store instead."""
+    name = ask(3)
+    evals(name).assert_outcomes(passed=3)
+    server.forget()
+    path = "tapes" if folder else "tapes/gone.jsonl"
+    result = evals("--evals-responses=replay", f"--evals-cassette={path}", name)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*there is no cassette at *tapes*.jsonl*"])
+    assert server.total() == 0
+    evals(f"--evals-cassette={path}", name).assert_outcomes(passed=3)
+    evals("--evals-responses=replay", f"--evals-cassette={path}", name).assert_outcomes(passed=3)
+
+
+def test_a_script_is_told_in_its_own_words(tmp_path):
+    """``run`` has no command line."""
+    from pytest_evals import Case, Dataset, Model, run
+    from pytest_evals.ground.errors import StoreError
+
+    (tmp_path / "s.sqlite").write_bytes(b"no database at all")
+    case = Case(id="a", input="q", scorers=[{"type": "contains", "value": "x"}])
+    model = Model(id="m", provider="python", options={"target": "app.py:answer"})
+    (tmp_path / "app.py").write_text("def answer(text): return 'x'")
+    made = Dataset(name="d", path="d", models=[model], cases=[case])
+    with pytest.raises(StoreError, match='store="none"'):
+        run(made, rootdir=tmp_path, store="s.sqlite")
+
+
+def test_a_command_makes_no_store(pytester):
+    """Re-scoring needs answers, and a missing store has none."""
+    command = [sys.executable, "-m", "pytest_evals.cli", "rescore", "latest"]
+    result = pytester.run(*command)
+    assert result.ret == 1
+    result.stderr.fnmatch_lines(["*there is no store at *"])
+    assert not (pytester.path / ".evals").exists()
