@@ -64,8 +64,13 @@ class Usage(Frozen):
 
 
 def total_usage(usages: Sequence[Usage]) -> Usage:
-    """Sum token usage. Returns empty usage (all None) if there are no usages."""
-    return reduce(add, usages) if usages else Usage()
+    """Sum token usage.
+
+    Returns empty usage (all None) if there are no usages, or if one of them reports no tokens: a
+    sum without it would be too low.
+    """
+    is_known = bool(usages) and all(usage.total_tokens is not None for usage in usages)
+    return reduce(add, usages) if is_known else Usage()
 
 
 def _sum(a: int | None, b: int | None) -> int | None:

@@ -128,7 +128,7 @@ class TrialResult(Frozen):
 
     @cached_property
     def usage(self) -> Usage:
-        """Token usage of all calls, including judges."""
+        """Token usage of all calls, including judges; all None if any call reports none."""
         return total_usage([e.response.usage for e in self.exchanges if e.response is not None])
 
     @cached_property

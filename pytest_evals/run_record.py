@@ -90,6 +90,31 @@ class Counts(Frozen):
         return self.passed + self.failed + self.errored + self.skipped + self.unneeded
 
 
+class Spending(Frozen):
+    """The calls of one role that a session made and that were answered."""
+
+    calls: int = 0
+    """Number of calls."""
+    tokens: int = 0
+    """Tokens that they reported, input and output."""
+    unmetered: int = 0
+    """Calls that reported no tokens."""
+    cost_usd: float = 0.0
+    """USD of the calls whose cost is known."""
+    unpriced: int = 0
+    """Calls whose cost is unknown."""
+
+    def __add__(self, other: "Spending") -> "Spending":
+        """Add the calls of another role or session."""
+        fields = Spending.model_fields
+        return Spending(**{name: getattr(self, name) + getattr(other, name) for name in fields})
+
+
+ROLES = ("answers", "revisions", "judges", "confirmation")
+"""What calls are made for: the answers of the models under test, answers that a judge sent back,
+judges and embeddings, and the confirmation of broken cases (its judges included)."""
+
+
 class Run(Frozen):
     """The record of one session: datasets, models, times, code version and results."""
 
@@ -106,11 +131,15 @@ class Run(Frozen):
     counts: Counts = Counts()
     """Number of trials by outcome."""
     tokens: int | None = None
-    """Tokens of all responses; None if unknown."""
+    """Tokens of all responses; None if any response reports none."""
     cost_usd: float | None = None
     """Cost of all responses in USD; None if any price is unknown."""
     spent_usd: float | None = None
-    """Cost in USD of the calls made in this session, without stored responses."""
+    """Cost in USD of the calls made in this session, without stored responses; None if any is
+    unknown."""
+    spending: dict[str, Spending] = Field(default_factory=dict)
+    """The calls made in this session by role: ``answers``, ``revisions``, ``judges`` and
+    ``confirmation``. A role without calls is left out."""
     git: GitInfo | None = None
     """The commit; None outside a git repository."""
     chain: str = ""

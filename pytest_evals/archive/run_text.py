@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from pytest_evals.ground.plain_text import counted, format_cost, format_count, format_seconds
+from pytest_evals.reporters.spending_text import calls_words
 from pytest_evals.run_record import Run
 
 
@@ -28,6 +29,8 @@ def run_header(run: Run) -> Iterator[str]:
     yield f"trials   {', '.join(parts)} of {counts.total}"
     spent = "" if run.spent_usd is None else f", {format_cost(run.spent_usd)} spent"
     yield f"cost     {format_cost(run.cost_usd)}{spent}, {format_count(run.tokens)} tokens"
+    if len(run.spending) > 1 or any(of.unpriced for of in run.spending.values()):
+        yield f"spent    {calls_words(run.spending)}"
     if run.git is not None:
         branch = f" on {run.git.branch}" if run.git.branch else ""
         yield f"commit   {short_commit(run)}{branch}{', with changes' if run.git.dirty else ''}"

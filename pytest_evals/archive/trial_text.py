@@ -7,6 +7,7 @@ from typing import Any
 from pytest_evals.exchange import ErrorInfo, Exchange
 from pytest_evals.ground.plain_text import format_cost, format_count, format_seconds
 from pytest_evals.message import Message
+from pytest_evals.reporters.spending_text import trial_cost_words
 from pytest_evals.reporters.transcript import stages
 from pytest_evals.result import AnyScore, TrialResult
 from pytest_evals.score import ScoreError
@@ -59,7 +60,7 @@ def _facts(result: TrialResult) -> str:
         "score " + ("-" if result.score is None else f"{result.score:.4g}"),
         f"latency {format_seconds(result.latency_s)}",
         tokens,
-        f"cost {format_cost(result.cost_usd)}",
+        f"cost {trial_cost_words(result)}",
     ]
     if result.revisions:
         parts.append(f"revised {'once' if result.revisions == 1 else f'{result.revisions} times'}")

@@ -11,6 +11,7 @@ from itertools import chain
 
 from pytest_evals.metrics.metric import Metric, Slice
 from pytest_evals.metrics.parse import parse_metric
+from pytest_evals.metrics.shared_draws import Cells, distinct_cells
 from pytest_evals.metrics.spec import QUANTITIES, MetricSpec
 from pytest_evals.metrics.trial_stats import TrialStats
 from pytest_evals.metrics.trial_table import TrialTable
@@ -21,15 +22,18 @@ from pytest_evals.stats.intervals import clustered_mean, clustered_rate
 from pytest_evals.stats.passk import consistency, mean_pass_at_k, mean_pass_hat_k, recovery
 from pytest_evals.stats.quantiles import quantile
 
-Cells = Mapping[str, Sequence[TrialStats]]
-"""Case id -> its trials in the order of samples."""
-
 
 @dataclass(frozen=True)
 class TrialGroup:
     """The trials of one model in one slice, grouped by case."""
 
     cells: Cells
+
+    @cached_property
+    def distinct(self) -> "TrialGroup":
+        """The group without repeated draws; each question counts once."""
+        cells = distinct_cells(self.cells)
+        return self if cells is self.cells else TrialGroup(cells)
 
     @cached_property
     def trials(self) -> list[TrialStats]:
@@ -141,6 +145,10 @@ def to_metric(
     )
 
 
+_OF_ALL_TRIALS = frozenset({"error_rate", "completeness", "total"})
+"""What counts trials, repeated draws included."""
+
+
 def estimate_metric(
     group: TrialGroup, spec: MetricSpec, *, confidence: float = 0.95, planned: int | None = None
 ) -> Estimate | Absent:
@@ -160,6 +168,8 @@ def estimate_metric(
     """
     if not group.trials:
         return Absent("no trial of these cases was recorded")
+    if spec.kind not in _OF_ALL_TRIALS:
+        group = group.distinct
     if spec.k is not None:
         return _pass_k(group, spec, confidence)
     if spec.kind in _OF_TRIALS:
@@ -270,13 +280,10 @@ def estimate_error_rate(group: TrialGroup, *, confidence: float = 0.95) -> Estim
 
 
 def _total(group: TrialGroup, of: str, confidence: float) -> Estimate | Absent:
-    answered = [trial for trial in group.trials if trial.answered]
+    if absent := _unknown(group, of):
+        return absent
     read = _quantity(of)
-    numbers = [x for trial in answered if (x := read(trial)) is not None]
-    unknown = len(answered) - len(numbers)
-    if unknown:
-        what = "have no known price" if of == "cost_usd" else "report no tokens"
-        return Absent(f"{unknown} of {len(answered)} answered trials {what}")
+    numbers = [x for trial in group.trials if trial.answered and (x := read(trial)) is not None]
     cases = len({trial.case for trial in group.trials})
     reason = "it is a total over all trials, so there is no sampling error"
     return Estimate(
@@ -284,9 +291,27 @@ def _total(group: TrialGroup, of: str, confidence: float) -> Estimate | Absent:
     )
 
 
+_EVIDENCE = {
+    "cost_usd": "have no known price",
+    "tokens": "report no tokens",
+    "latency_s": "report no latency",
+}
+"""What an answered trial may not tell. A number over the others would be another quantity."""
+
+
+def _unknown(group: TrialGroup, of: str) -> Absent | None:
+    """Return why a quantity is unknown: an answered trial lacks it; None if all have it."""
+    answered = [trial for trial in group.trials if trial.answered]
+    unknown = sum(getattr(trial, of) is None for trial in answered)
+    answered_trials = f"{len(answered)} answered trial{'' if len(answered) == 1 else 's'}"
+    return Absent(f"{unknown} of {answered_trials} {_EVIDENCE[of]}") if unknown else None
+
+
 def _of_numbers(
     group: TrialGroup, spec: MetricSpec, of: str, confidence: float
 ) -> Estimate | Absent:
+    if of in _EVIDENCE and (absent := _unknown(group, of)):
+        return absent
     values = group.numbers(of)
     cells = [cell for cell in values if cell]
     if not cells:

@@ -1,11 +1,12 @@
 """RunSummary: totals of a session by dataset and model, added trial by trial."""
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from pytest_evals.exchange import Exchange
 from pytest_evals.result import Outcome, TrialResult
-from pytest_evals.run_record import Counts
+from pytest_evals.run_record import ROLES, Counts, Spending
 from pytest_evals.score import withheld_reason
 
 
@@ -23,9 +24,11 @@ class ModelSummary:
     revised: int = 0
     """Passed only after a judge sent the answer back; not counted as passed."""
     tokens: int | None = None
-    """Tokens; None if no answer reported any."""
+    """Tokens; None if there is no answer, or if any call of an answered trial reports none."""
     cost_usd: float | None = 0.0
-    """USD; None if any answer's cost is unknown."""
+    """USD; None if any call's cost is unknown."""
+    answered: int = 0
+    """Trials with a response."""
     scores: "array[float]" = field(default_factory=lambda: array("d"))
     latencies: "array[float]" = field(default_factory=lambda: array("d"))
     """Seconds."""
@@ -68,11 +71,11 @@ class ModelSummary:
         latency = result.latency_s
         if latency is not None:
             self.latencies.append(latency)
-        tokens = result.usage.total_tokens
-        if tokens is not None:
-            self.tokens = (self.tokens or 0) + tokens
         if any(exchange.response is not None for exchange in result.exchanges):
-            cost = result.cost_usd
+            tokens, cost = result.usage.total_tokens, result.cost_usd
+            before = self.tokens if self.answered else 0
+            self.tokens = None if tokens is None or before is None else before + tokens
+            self.answered += 1
             self.cost_usd = None if cost is None or self.cost_usd is None else self.cost_usd + cost
 
 
@@ -81,12 +84,7 @@ class RunSummary:
 
     def __init__(self) -> None:
         self._rows: dict[tuple[str, str], ModelSummary] = {}
-        self.spent_usd: float | None = 0.0
-        """USD of the calls made in this session; None if a cost is unknown."""
-        self.asked = 0
-        """Calls made in this session."""
-        self.asked_tokens = 0
-        """Reported tokens of these calls."""
+        self._spending: dict[str, list[float]] = {}
         self.reused = 0
         """Answers reused from a store."""
         self.first_reason = ""
@@ -110,19 +108,44 @@ class RunSummary:
         if not_run and not self.first_reason and result.error:
             self.first_reason = result.error.message
 
-    def count(self, result: TrialResult) -> None:
-        """Count the calls of a trial, which may be a confirmation sample outside the run."""
-        for exchange in result.exchanges:
+    def count(self, result: TrialResult, *, confirms: bool = False) -> None:
+        """Count the calls of a trial.
+
+        Args:
+            result: the trial.
+            confirms: whether it is a confirmation sample, outside the run.
+        """
+        for role, exchange in calls_by_role(result):
             if exchange.response is None:
                 continue
             if exchange.source == "asked":
-                self.asked += 1
-                cost = exchange.cost_usd
-                is_known = self.spent_usd is not None and cost is not None
-                self.spent_usd = (self.spent_usd or 0.0) + (cost or 0.0) if is_known else None
-                self.asked_tokens += exchange.response.usage.total_tokens or 0
+                tokens, cost = exchange.response.usage.total_tokens, exchange.cost_usd
+                row = self._spending.setdefault("confirmation" if confirms else role, [0] * 5)
+                added = (1, tokens or 0, tokens is None, cost or 0.0, cost is None)
+                row[:] = [a + b for a, b in zip(row, added, strict=True)]
             elif exchange.source != "scripted":
                 self.reused += 1
+
+    @property
+    def spending(self) -> dict[str, Spending]:
+        """The calls made in this session by role, as `Run.spending`."""
+        rows = ((role, self._spending.get(role)) for role in ROLES)
+        return {
+            role: Spending(
+                calls=int(row[0]),
+                tokens=int(row[1]),
+                unmetered=int(row[2]),
+                cost_usd=row[3],
+                unpriced=int(row[4]),
+            )
+            for role, row in rows
+            if row is not None
+        }
+
+    @property
+    def spent(self) -> Spending:
+        """All calls made in this session."""
+        return sum(self.spending.values(), Spending())
 
     @property
     def silent(self) -> list[str]:
@@ -157,13 +180,35 @@ class RunSummary:
 
     @property
     def tokens(self) -> int | None:
-        """All tokens; None if none were reported."""
-        counts = [row.tokens for row in self.rows if row.tokens is not None]
-        return sum(counts) if counts else None
+        """All tokens; None if any answered call reports none, or without an answer."""
+        counts = [row.tokens for row in self.rows if row.answered]
+        reported = [count for count in counts if count is not None]
+        return sum(reported) if counts and len(reported) == len(counts) else None
 
     @property
     def cost_usd(self) -> float | None:
-        """USD of all answers; None if any is unknown."""
+        """USD of all calls of the trials; None if any is unknown."""
         costs = [row.cost_usd for row in self.rows]
         priced = [cost for cost in costs if cost is not None]
         return sum(priced) if len(priced) == len(costs) else None
+
+    @property
+    def spent_usd(self) -> float | None:
+        """USD of the calls made in this session; None if a cost is unknown."""
+        return None if self.spent.unpriced else self.spent.cost_usd
+
+
+def calls_by_role(result: TrialResult) -> Iterator[tuple[str, Exchange]]:
+    """Yield a trial's calls with what they were made for, one of `ROLES`.
+
+    Args:
+        result: the trial.
+    """
+    revised = {
+        id(exchange) for exchange in result.answers[len(result.answers) - result.revisions :]
+    }
+    for exchange in result.exchanges:
+        if exchange.role != "answer":
+            yield "judges", exchange
+        else:
+            yield "revisions" if id(exchange) in revised else "answers", exchange

@@ -72,6 +72,7 @@ def summarize_trial(result: TrialResult, *, compared: bool = True) -> TrialStats
         answer_digest=_answer_digest(answer, calls) if responses and compared else "",
         tools=_same(tuple(excerpt(call.name, 60) for call in calls)),
         draw=_drawn(result, responses) if compared else "",
+        key=next((e.key[:16] for e in reversed(result.answers) if e.response is not None), ""),
         origin=_origin([e.source for e in result.answers]),
         beyond=result.beyond,
         revised=revised,

@@ -69,12 +69,22 @@ class TrialStats:
     """The names of the tools called, in order."""
     draw: str = ""
     """8 hexadecimal digits over the answers and their durations; equal for a reused draw."""
+    key: str = ""
+    """The beginning of the Key of the last answer; empty without one."""
     origin: Origin = ""
     revised: bool = False
     """Whether it passed after its answer was revised; the outcome is that of the first answer."""
     beyond: bool = False
     """Whether the sample is beyond the first `min`: it decides its case only, and no metric of
     several cases uses it."""
+
+    @property
+    def shared_draw(self) -> tuple[str, float | None, str] | None:
+        """What trials with one draw and the same checks share; None if no other can share it.
+
+        Two answers to one request are two draws, and took different times.
+        """
+        return (self.key, self.latency_s, self.scorers_digest) if self.key else None
 
     @property
     def scored(self) -> bool:

@@ -12,6 +12,7 @@ import pytest
 
 from pytest_evals.ground.errors import StoreError
 from pytest_evals.ground.plain_text import neutral
+from pytest_evals.metrics.shared_draws import sharing_sentences
 from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.plugin import wire
 from pytest_evals.plugin.compat import (
@@ -116,6 +117,7 @@ class Gates:
                 self._session.notes.add(str(error))
                 session.testsfailed += 1
                 continue
+            self._session.notes.extend(sharing_sentences(table))
             if evaluation.note:
                 self._session.notes.add(evaluation.note)
             self._evaluation.add(info.name, evaluation)

@@ -14,7 +14,7 @@ from pytest_evals.ground.canonical import Frozen
 from pytest_evals.metrics.metric import Confusion, Metric
 from pytest_evals.report import Report
 from pytest_evals.result import AnyScore, FirstTry, Outcome, TrialResult
-from pytest_evals.run_record import Counts, DatasetInfo, GitInfo, RunStatus
+from pytest_evals.run_record import Counts, DatasetInfo, GitInfo, RunStatus, Spending
 from pytest_evals.verdict.decide import decide
 from pytest_evals.verdict.decision import Decision
 from pytest_evals.verdict.diff import Diff, DiffEntry, RowTest
@@ -119,7 +119,9 @@ class RunShape(Frozen):
     cost_usd: float | None
     """USD of the answers in this run; null if any price is unknown."""
     spent_usd: float | None
-    """USD of the calls made in this session."""
+    """USD of the calls made in this session; null if any is unknown."""
+    spending: dict[str, Spending]
+    """The calls made in this session by role: `answers`, `revisions`, `judges`, `confirmation`."""
     git: GitInfo | None
     """The commit; null outside a checkout."""
     versions: dict[str, str]

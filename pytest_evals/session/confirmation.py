@@ -84,7 +84,7 @@ class Confirmer:
             results = []
             for trial in trials:
                 result = engine.result(trial)
-                self._ledger.summary.count(result)
+                self._ledger.summary.count(result, confirms=True)
                 results.append(result)
         finally:
             engine.stop()
@@ -106,8 +106,8 @@ class Confirmer:
 
     def _used(self) -> WorkerShare:
         """Return the used part of the session's budgets."""
-        summary = self._ledger.summary
-        return WorkerShare(used_usd=summary.spent_usd or 0.0, used_tokens=summary.asked_tokens)
+        spent = self._ledger.summary.spent
+        return WorkerShare(used_usd=spent.cost_usd, used_tokens=spent.tokens)
 
 
 def _trials(matrix: Matrix, confirmation: ConfirmationPlan) -> Iterator[Trial]:

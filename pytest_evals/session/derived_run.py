@@ -60,7 +60,10 @@ class DerivedRun:
 
     def confirm(self, dataset: str, results: Iterable[TrialResult]) -> None:
         """Record the confirmation samples of a dataset, which decide its breaks."""
-        self.ledger.confirmations[dataset] = tuple(self._redacted(it)[0] for it in results)
+        samples = tuple(self._redacted(it)[0] for it in results)
+        self.ledger.confirmations[dataset] = samples
+        for sample in samples:
+            self.ledger.summary.count(sample, confirms=True)
 
     def _redacted(self, result: TrialResult) -> tuple[TrialResult, str]:
         """Return a trial and its record, without secrets."""

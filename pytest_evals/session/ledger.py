@@ -141,6 +141,7 @@ class Ledger:
                 "tokens": self.summary.tokens,
                 "cost_usd": self.summary.cost_usd,
                 "spent_usd": self.summary.spent_usd,
+                "spending": self.summary.spending,
                 "confirmations": dict(self.confirmations),
                 "exit_status": exit_status,
                 **fields,

@@ -24,6 +24,7 @@ from pytest_evals.engine import Engine, capture
 from pytest_evals.ground.canonical import to_json
 from pytest_evals.ground.errors import DatasetError, Position, Problem, StoreError
 from pytest_evals.matrix import Trial
+from pytest_evals.metrics.shared_draws import sharing_sentences
 from pytest_evals.registry import Registry
 from pytest_evals.result import Outcome, TrialResult
 from pytest_evals.run_record import DatasetInfo, Run, new_run_id
@@ -330,6 +331,7 @@ class _ScriptRun:
                 self._session.notes.add(str(error))
                 self._has_failures = True
                 continue
+            self._session.notes.extend(sharing_sentences(table))
             if evaluation.note:
                 self._session.notes.add(evaluation.note)
             self._evaluation.add(info.name, evaluation)

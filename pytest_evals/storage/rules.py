@@ -14,9 +14,7 @@ from pytest_evals.storage.base import TrialRow
 def row_of(result: TrialResult) -> TrialRow:
     """Return the columns of a trial."""
     answered = [e for e in result.exchanges if e.response is not None]
-    totals = [e.response.usage.total_tokens for e in answered if e.response is not None]
-    counts = [total for total in totals if total is not None]
-    cost = result.cost_usd
+    tokens, cost = result.usage.total_tokens, result.cost_usd
     return TrialRow(
         trial=result.id,
         dataset=result.dataset,
@@ -27,7 +25,7 @@ def row_of(result: TrialResult) -> TrialRow:
         tolerated=result.tolerated,
         score=_finite(result.score),
         # A server may report any number; beyond 10**15 it is wrong and does not fit a column.
-        tokens=sum(counts) if counts and abs(sum(counts)) < 10**15 else None,
+        tokens=tokens if tokens is not None and abs(tokens) < 10**15 else None,
         cost_usd=_finite(cost),
         unpriced=bool(answered) and cost is None,
         latency_s=_finite(result.latency_s),

@@ -22,7 +22,9 @@ PRICE = Price(input=2, output=10, cached_input=1, cache_write=3, request=0.5)
 def test_usages_add_up_in_any_order(a, b, c):
     """Addition is commutative and associative, and an empty usage changes nothing."""
     assert a + b == b + a
-    assert (a + b) + c == a + (b + c) == total_usage([a, b, c])
+    assert (a + b) + c == a + (b + c)
+    is_known = all(usage.total_tokens is not None for usage in (a, b, c))
+    assert total_usage([a, b, c]) == (a + b + c if is_known else Usage())
     assert a + Usage() == a
     assert total_usage([]) == Usage()
 

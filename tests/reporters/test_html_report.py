@@ -158,7 +158,7 @@ def test_everything_of_a_trial_is_packed() -> None:
     assert ["fail", "info"] == [score["verdict"] for score in one["scores"]]
     assert "no certificate words" == one["scores"][1]["why"]
     assert "reply words" == one["judges"][0]["answer"]["text"]
-    assert ["Tokens", "17 (12 in, 5 out, 3 cached)"] in one["facts"]
+    assert ["Tokens of answers", "17 (12 in, 5 out, 3 cached)"] in one["facts"]
     assert "pytest --evals 'shop.yaml::busy[gpt-0] words'" == one["rerun"]
     assert "printed words" == one["output"]
 

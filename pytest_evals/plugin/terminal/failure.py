@@ -15,6 +15,7 @@ from pytest_evals.ground.plain_text import (
 )
 from pytest_evals.message import Message
 from pytest_evals.model import Model
+from pytest_evals.reporters.spending_text import trial_cost_words
 from pytest_evals.result import Outcome, TrialResult
 from pytest_evals.score import Score, ScoreError
 
@@ -183,7 +184,8 @@ def facts(result: TrialResult) -> str:
         parts.append(format_seconds(result.latency_s))
     if result.usage.total_tokens is not None:
         parts.append(f"{format_count(result.usage.total_tokens)} tokens")
-    parts.append("cost unknown" if result.cost_usd is None else format_cost(result.cost_usd))
+    cost = trial_cost_words(result)
+    parts.append(f"cost {cost}" if result.cost_usd is None else cost)
     if result.retries:
         parts.append(f"{result.retries} retries")
     if result.revisions:

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from pytest_evals.config import Settings
-from pytest_evals.ground.plain_text import format_cost, format_count, neutral
+from pytest_evals.ground.plain_text import counted, neutral
 from pytest_evals.metrics.run_summary import RunSummary
 from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.plugin.compat import start_line, terminal_reporter, terminal_width
 from pytest_evals.plugin.terminal.guard import drawing
 from pytest_evals.plugin.terminal.overview import overview
+from pytest_evals.reporters.spending_text import calls_words
 from pytest_evals.run_record import Run
 from pytest_evals.session.evaluation import RunEvaluation
 from pytest_evals.session.worst_cases import next_commands, worst_cases
@@ -101,15 +102,9 @@ def announce(config: pytest.Config, text: str) -> None:
 def last_line(run: Run, summary: RunSummary) -> str:
     """Return the number of calls, their cost, and the command that displays the run."""
     parts = []
-    if summary.asked:
-        cost = "cost unknown" if summary.spent_usd is None else format_cost(summary.spent_usd)
-        parts.append(f"{_counted(summary.asked, 'call')} ({cost})")
+    if run.spending:
+        parts.append(calls_words(run.spending))
     if summary.reused:
-        parts.append(_counted(summary.reused, "stored response"))
+        parts.append(counted(summary.reused, "stored response"))
     calls = f"{', '.join(parts)}; " if parts else ""
     return f"{calls}run saved: pytest-evals show {run.id}"
-
-
-def _counted(number: int, noun: str) -> str:
-    """Format a number with its noun."""
-    return f"{format_count(number)} {noun}{'' if number == 1 else 's'}"

@@ -8,9 +8,10 @@ import shlex
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from pytest_evals.exchange import ErrorInfo, Exchange, Response, Span, Usage
+from pytest_evals.exchange import ErrorInfo, Exchange, Response, Span, total_usage
 from pytest_evals.ground.plain_text import format_cost, format_count, format_seconds, neutral
 from pytest_evals.message import Message, ToolCall
+from pytest_evals.reporters.spending_text import trial_cost_words
 from pytest_evals.result import FirstTry, TrialResult
 from pytest_evals.run_record import Run
 from pytest_evals.score import Score, ScoreError
@@ -175,8 +176,8 @@ def _facts(result: TrialResult) -> list[tuple[str, str]]:
     """Return the numbers of a trial as pairs of a name and a text."""
     facts = [("Score", "-" if result.score is None else f"{result.score:.3g}")]
     facts.append(("Latency", format_seconds(result.latency_s)))
-    facts += _tokens(result.usage)
-    facts.append(("Cost", format_cost(result.cost_usd)))
+    facts += _tokens(result)
+    facts.append(("Cost", trial_cost_words(result)))
     if result.revisions:
         facts.append(("Revisions", format_count(result.revisions)))
     if result.retries:
@@ -185,8 +186,12 @@ def _facts(result: TrialResult) -> list[tuple[str, str]]:
     return facts
 
 
-def _tokens(usage: Usage) -> list[tuple[str, str]]:
-    """Return the tokens of a trial."""
+def _tokens(result: TrialResult) -> list[tuple[str, str]]:
+    """Return the tokens of a trial; of the answers alone where a judge's are unknown."""
+    usage, name = result.usage, "Tokens"
+    if usage.total_tokens is None:
+        answered = [e.response.usage for e in result.answers if e.response is not None]
+        usage, name = total_usage(answered), "Tokens of answers"
     if usage.total_tokens is None:
         return [("Tokens", "-")]
     parts = [f"{format_count(usage.input_tokens)} in", f"{format_count(usage.output_tokens)} out"]
@@ -194,7 +199,7 @@ def _tokens(usage: Usage) -> list[tuple[str, str]]:
         parts.append(f"{format_count(usage.cached_tokens)} cached")
     if usage.reasoning_tokens:
         parts.append(f"{format_count(usage.reasoning_tokens)} reasoning")
-    return [("Tokens", f"{format_count(usage.total_tokens)} ({', '.join(parts)})")]
+    return [(name, f"{format_count(usage.total_tokens)} ({', '.join(parts)})")]
 
 
 def _exchange_facts(exchange: Exchange, response: Response) -> list[str]:

@@ -9,6 +9,7 @@ from pytest_evals.report import Report
 from pytest_evals.reporters.htmlparts.collect import STATUSES, PageData
 from pytest_evals.reporters.htmlparts.gates import verdict_sentence
 from pytest_evals.reporters.shape import all_verdicts, overall_decision
+from pytest_evals.reporters.spending_text import calls_words
 from pytest_evals.verdict.decision import DecisionWord
 
 MAX_REASONS = 3
@@ -165,6 +166,8 @@ def _facts(report: Report, recorded: int) -> list[tuple[str, str]]:
     spent = format_cost(run.spent_usd)
     if run.spent_usd is not None and spent != format_cost(run.cost_usd):
         facts.append(("of which spent now", spent))
+    if len(run.spending) > 1 or any(of.unpriced for of in run.spending.values()):
+        facts.append(("calls made", calls_words(run.spending)))
     if run.ended_at is not None:
         facts.append(("took", format_seconds(run.ended_at - run.started_at)))
     return facts

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from pytest_evals.reporters.markup import code, in_html, prose
 from pytest_evals.reporters.sections.base import Section
 from pytest_evals.reporters.sections.notes import MAX_NOTES
+from pytest_evals.reporters.spending_text import calls_words
 from pytest_evals.reporters.text import count_noun
 from pytest_evals.reporters.truncate import TextSection
 
@@ -30,6 +31,8 @@ class RunFacts(Section):
         if run.git is not None:
             changed = ", with uncommitted changes" if run.git.dirty else ""
             items.append(f"- commit {code(run.git.commit[:12])}{changed}")
+        if run.spending:
+            items.append(f"- {calls_words(run.spending)}")
         items += [
             f"- {code(name)} compared with {code(evaluation.diff.baseline)}"
             for name, evaluation in view.report.evaluations.items()

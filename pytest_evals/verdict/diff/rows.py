@@ -40,8 +40,12 @@ def build_row(declared: ComparisonSpec, baseline: Baseline, run: RunSide) -> Row
     now = run.snapshot.by_model.get(model, {})
     pairs: list[tuple[BaselineLine, BaselineLine]] = []
     dropped: list[Dropped] = []
+    repeated = run.repeated(model)
     for case in sorted(members if part else base.keys() | members):
         before, after = base.get(case), now.get(case)
+        if case in repeated and repeated[case] in members:
+            dropped.append(Dropped(case, f"it shares the draws of {repeated[case]}"))
+            continue
         edited = edited_parts(before, after) if before and after else ()
         if before and after and not edited:
             pairs.append((before, after))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from pytest_evals.metrics.metric import Slice
+from pytest_evals.metrics.shared_draws import repeated_cases
 from pytest_evals.metrics.trial_stats import TrialStats
 from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.model import Model
@@ -35,6 +36,10 @@ class RunSide:
     def cells(self) -> Mapping[str, Mapping[str, Sequence[TrialStats]]]:
         """Model -> case -> its trials."""
         return {model: self.table.cases(model) for model in self.table.models}
+
+    def repeated(self, model: str) -> Mapping[str, str]:
+        """Return the cases of a model that share the draws and the checks of another one."""
+        return repeated_cases(self.cells.get(model, {}))
 
     def independent(self, model: str) -> bool:
         """Whether the samples of a model count as independent draws."""

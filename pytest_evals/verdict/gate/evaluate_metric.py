@@ -1,8 +1,10 @@
 """Evaluate a gate on a metric: its value, or its interval, against the required value."""
 
+from pytest_evals.ground.plain_text import listed
 from pytest_evals.metrics.compute import TrialGroup, estimate_metric, to_metric
 from pytest_evals.metrics.metric import Metric, Slice
 from pytest_evals.metrics.parse import parse_metric
+from pytest_evals.metrics.shared_draws import repeated_cases
 from pytest_evals.metrics.spec import QUANTITIES, MetricSpec
 from pytest_evals.stats.estimate import two_sided
 from pytest_evals.stats.sequential import Sprt
@@ -63,7 +65,7 @@ def evaluate_metric(
         low=metric.low,
         high=metric.high,
         confidence=metric.confidence if metric.low is not None else None,
-        notes=_notes(metric),
+        notes=(*_notes(metric), *_repeated(group, spec)),
         behind=cases,
         trials=trials_to_rerun(group, cases),
         **_change(context, model, spec, part),
@@ -132,6 +134,18 @@ def _notes(metric: Metric) -> tuple[str, ...]:
     if metric.dropped == 1:
         return ("1 case has no value and is left out.",)
     return (f"{metric.dropped} cases have no value and are left out.",)
+
+
+def _repeated(group: TrialGroup, spec: MetricSpec) -> tuple[str, ...]:
+    """Return a note if cases share draws, so that n is less than the trials."""
+    repeated = repeated_cases(group.cells)
+    if not repeated or not spec.measures_quality:
+        return ()
+    trials, draws = (sum(map(len, cells.values())) for cells in (group.cells, group.distinct.cells))
+    number = "1 case repeats" if len(repeated) == 1 else f"{len(repeated)} cases repeat"
+    names = listed(list(repeated), 3)
+    sentence = f"{number} the question and the checks of another one ({names}): "
+    return (f"{sentence}{trials} trials are {draws} draws.",)
 
 
 def _worst_cases(group: TrialGroup, spec: MetricSpec) -> tuple[str, ...]:
