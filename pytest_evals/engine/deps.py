@@ -10,6 +10,7 @@ from pytest_evals.dataset import Dataset
 from pytest_evals.engine.replay_run import ReplayRun
 from pytest_evals.engine.worker_share import WorkerShare
 from pytest_evals.ground.redaction import Redactor
+from pytest_evals.ground.watchdog import Watchdog
 from pytest_evals.model import Model
 from pytest_evals.providers.base import HttpClients, Provider
 from pytest_evals.responses.base import ResponseStore
@@ -52,5 +53,7 @@ class EngineDeps:
     """This engine's part of the session's limits and budgets."""
     replays: Mapping[str, ReplayRun] = field(default_factory=dict)
     """Answers of an earlier run, by the dataset's name; its models under test are not called."""
+    watchdog: Watchdog = field(default_factory=Watchdog)
+    """Is told which trials execute user code."""
     trial_hooks: "TrialHooks | None" = None
     """Calls plugins before and after each trial; None if no plugin implements these hooks."""

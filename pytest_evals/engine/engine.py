@@ -19,6 +19,7 @@ from pytest_evals.engine.answer_writer import AnswerWriter
 from pytest_evals.engine.baton import Baton
 from pytest_evals.engine.call_attempts import CallAttempts
 from pytest_evals.engine.deps import EngineDeps
+from pytest_evals.engine.exits import EXIT_GUARD
 from pytest_evals.engine.limits import Limiter
 from pytest_evals.engine.lookahead import LookaheadWindow, Wake
 from pytest_evals.engine.model_call import ModelCaller
@@ -113,6 +114,7 @@ class Engine:
             trial_timeout_s=settings.trial_timeout,
             session_end=None if settings.timeout is None else monotonic() + settings.timeout,
             replays=deps.replays,
+            watchdog=deps.watchdog,
         )
 
     def _new_caller(self) -> ModelCaller:
@@ -181,6 +183,7 @@ class Engine:
         """Start the background event loop."""
         if self._thread is not None:
             return
+        EXIT_GUARD.install()
         ready = threading.Event()
 
         def serve() -> None:
@@ -366,6 +369,7 @@ class Engine:
         loop, thread = self._loop, self._thread
         if loop is None or thread is None:
             return
+        EXIT_GUARD.remove()
         with self._lock:
             self._stopping = True
             self._window.drop_queue()

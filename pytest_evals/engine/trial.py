@@ -13,6 +13,7 @@ from pytest_evals.engine.scoring import TrialScorer
 from pytest_evals.engine.trial_clock import TrialClock
 from pytest_evals.engine.trial_plan import CallStep, TrialPlan
 from pytest_evals.exchange import Exchange, Request
+from pytest_evals.ground.watchdog import Watchdog
 from pytest_evals.matrix import Trial
 from pytest_evals.model import Model
 from pytest_evals.result import AnyScore, TrialResult, mean_score
@@ -31,6 +32,8 @@ class TrialRunner:
     """When the session must end, by `time.monotonic`."""
     replays: Mapping[str, ReplayRun] = field(default_factory=dict)
     """Answers of an earlier run, by the dataset's name."""
+    watchdog: Watchdog = field(default_factory=Watchdog)
+    """Is told which trials execute user code."""
 
     _digests: dict[tuple[object, ...], str] = field(default_factory=dict)
 
@@ -56,7 +59,7 @@ class TrialRunner:
         plan = TrialPlan(trial, self.scorers(trial), can_revise=replay is None)
         judge_exchanges: list[Exchange] = []
         started_at = time()
-        with captured() as output:
+        with captured() as output, self.watchdog.naming(trial.id):
             while (step := plan.step) is not None:
                 if isinstance(step, CallStep):
                     plan.record_exchange(await self._call(route, step.request, clock, replay))

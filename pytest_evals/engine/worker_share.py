@@ -39,9 +39,14 @@ class WorkerShare:
 
     def end_all(self) -> None:
         """Have all engines with this folder make no further call."""
-        if self.folder is not None:
+        if self.over is not None:
             with suppress(FileNotFoundError):
-                (self.folder / _OVER).touch()
+                self.over.touch()
+
+    @property
+    def over(self) -> Path | None:
+        """The file whose existence ends the calls of all engines; None for a single engine."""
+        return None if self.folder is None else self.folder / _OVER
 
     def is_over(self) -> bool:
         """Whether the session of this engine has ended: it said so, or removed its folder."""

@@ -5,6 +5,7 @@ Every object receives its collaborators from its constructor; none looks another
 
 import os
 from dataclasses import dataclass, replace
+from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,7 @@ from pytest_evals.session.resume import ResumeMark
 from pytest_evals.session.session import Session
 from pytest_evals.session.state import SessionState
 from pytest_evals.session.tables import TrialTables
+from pytest_evals.session.watched_run import WatchedRun
 
 if TYPE_CHECKING:
     from pytest_evals.plugin.bridges.xdist import Controller
@@ -55,6 +57,7 @@ class Host:
     """What has to be closed at the end of the process."""
 
     session: Session
+    watched: WatchedRun
     recording: RunRecorder | None
     """None on a worker."""
     reports: Reports | None
@@ -69,8 +72,9 @@ def begin(config: pytest.Config) -> None:
     if worker is None:
         config.stash[HOST] = _begin_main(config, session)
     else:
-        config.stash[HOST] = Host(session, None, None)
-        _register_items(config, session, None)
+        watched = WatchedRun(session)
+        config.stash[HOST] = Host(session, watched, None, None)
+        _register_items(config, session, None, watched)
 
 
 def _make_session(config: pytest.Config, worker: wire.WorkerInput | None) -> Session:
@@ -118,11 +122,13 @@ def _begin_main(config: pytest.Config, session: Session) -> Host:
     needs = EvaluationNeeds(session, ledger, detailed=verbose > 0 or reports is not None)
     tables = TrialTables(needs.needs_tallies)
     controller = _make_controller(config, session, ledger)
+    xmlpath = getattr(config.option, "xmlpath", None)
+    watched = WatchedRun(session, ledger, Path(xmlpath) if xmlpath else None)
     # They receive each trial in this order, after the ledger and before the store.
-    observers: tuple[TrialObserver | None, ...] = (tables, controller, reports)
+    observers: tuple[TrialObserver | None, ...] = (tables, controller, reports, watched)
     recording = RunRecorder(session, ledger, [o for o in observers if o is not None])
     live = _make_live_line(config, session)
-    _register_items(config, session, recording, latest=latest, live=live)
+    _register_items(config, session, recording, watched, latest=latest, live=live)
     register = config.pluginmanager.register
     recorder = Recorder(
         config, recording, evaluation, notes=session.notes, latest=latest, reports=reports
@@ -139,7 +145,7 @@ def _begin_main(config: pytest.Config, session: Session) -> Host:
 
     gates = Gates(session, ledger, tables, evaluation, needs=needs, verdicts=verdicts)
     register(gates, "evals-gates")
-    if getattr(config.option, "xmlpath", None):
+    if xmlpath:
         from pytest_evals.plugin.bridges.junit import JUnit
 
         register(JUnit(session.state, ledger, evaluation), "evals-junit")
@@ -149,13 +155,14 @@ def _begin_main(config: pytest.Config, session: Session) -> Host:
         register(controller, "evals-xdist")
     if compat.reruns_requested(config):
         session.notes.add(NOTE)
-    return Host(session, recording, reports)
+    return Host(session, watched, recording, reports)
 
 
 def _register_items(
     config: pytest.Config,
     session: Session,
     recording: RunRecorder | None,
+    watched: WatchedRun,
     *,
     latest: wire.LatestTrial | None = None,
     live: LiveLine | None = None,
@@ -165,7 +172,7 @@ def _register_items(
     results = TrialResults(session.engines, live)
     reports = TrialReports(state, session.baselines, latest)
     services = ItemServices(state, session.plan, results, reports)
-    runner = Runner(config, session, services, recording=recording, live=live)
+    runner = Runner(config, session, services, recording=recording, watched=watched, live=live)
     register(runner, "evals-runner")
     register(LatePlugins(state), "evals-late-plugins")
     register(PythonEvals(config, session, results, reports), "evals-python")
@@ -240,6 +247,7 @@ def end(config: pytest.Config) -> None:
     if host is None:
         return
     host.session.engines.stop()
+    host.watched.close()
     errors = [] if host.recording is None else host.recording.close()
     errors += host.session.close()
     if host.reports is not None:

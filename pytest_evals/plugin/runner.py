@@ -29,6 +29,7 @@ from pytest_evals.result import Outcome
 from pytest_evals.run_record import DatasetInfo
 from pytest_evals.session.recording import RunRecorder
 from pytest_evals.session.session import Session
+from pytest_evals.session.watched_run import WatchedRun
 
 
 class Runner:
@@ -39,6 +40,7 @@ class Runner:
         session: the session.
         services: what the items use.
         recording: the run's recording; None on a worker.
+        watched: has the process watched while items run.
         live: the live line; None displays nothing.
     """
 
@@ -49,12 +51,14 @@ class Runner:
         services: ItemServices,
         *,
         recording: RunRecorder | None,
+        watched: WatchedRun,
         live: LiveLine | None,
     ) -> None:
         self._config = config
         self._session = session
         self._services = services
         self._recording = recording
+        self._watched = watched
         self._live = live
         self._is_worker = recording is None
         self._patterns: tuple[str, ...] = tuple(config.getini("evals_files"))
@@ -126,6 +130,8 @@ class Runner:
                 engine.start()
                 if self._recording is not None:
                     self._recording.begin()
+                self._watched.start(trials)
+                if self._recording is not None:
                     engine.expect(_trials_ahead(session.items))
                 return (yield)
         finally:

@@ -12,6 +12,8 @@ from threading import current_thread, main_thread
 from time import monotonic
 from typing import Any
 
+from pytest_evals.ground.watchdog import user_code
+
 _RAISED = (Exception, SystemExit, KeyboardInterrupt)
 """Exceptions of user code outside the main thread, where no one presses Ctrl-C."""
 
@@ -32,7 +34,8 @@ class UserCall:
         """Call the function."""
         started = monotonic()
         try:
-            self.value = self.function()
+            with user_code():
+                self.value = self.function()
         except (*_RAISED, asyncio.CancelledError) as error:
             if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
                 raise  # in the thread of a test: Ctrl-C
@@ -44,8 +47,9 @@ class UserCall:
         """Call the function and await its result."""
         started = monotonic()
         try:
-            value = self.function()
-            self.value = await value if inspect.isawaitable(value) else value
+            with user_code():
+                value = self.function()
+                self.value = await value if inspect.isawaitable(value) else value
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is not None and task.cancelling():

@@ -19,6 +19,7 @@ from pytest_evals.dataset import Dataset
 from pytest_evals.ground.canonical import Json
 from pytest_evals.ground.errors import AnswerError, EvalsError, TemplateError
 from pytest_evals.ground.user_code import user_traceback
+from pytest_evals.ground.watchdog import user_code
 from pytest_evals.model import Model
 from pytest_evals.score import NO_LABEL, Score, ScoreError
 from pytest_evals.scorers.base import ADVISORY, ScoreContext, Scorer, ScoringError, Verdict
@@ -105,7 +106,8 @@ class Bound:
                 return prepared
             if self.parts:
                 return self._combined(prepared, [p.evaluate_now(prepared) for p in self.parts])
-            return self._score(self._scorer(prepared.case).score(prepared))
+            with user_code():
+                return self._score(self._scorer(prepared.case).score(prepared))
         except Exception as error:  # noqa: BLE001 - every exception of a scorer becomes a ScoreError
             return self._error(error)
 
@@ -128,7 +130,7 @@ class Bound:
             scorer = self._scorer(prepared.case)
             if iscoroutinefunction(scorer.score):
                 return self._score(await scorer.score(prepared))
-            verdict = await run_sync(partial(scorer.score, prepared))
+            verdict = await run_sync(partial(_score_in_thread, scorer, prepared))
             return self._score(await verdict if isawaitable(verdict) else verdict)
         except Exception as error:  # noqa: BLE001 - every exception of a scorer becomes a ScoreError
             return self._error(error)
@@ -280,6 +282,12 @@ class Bound:
             advisory=advisory is not None,
             metadata={} if advisory is None else {ADVISORY: advisory},
         )
+
+
+def _score_in_thread(scorer: Scorer, ctx: ScoreContext) -> Any:
+    """Score an output; the watchdog of its trial knows in which thread."""
+    with user_code():
+        return scorer.score(ctx)
 
 
 def _counts(score: Score | ScoreError) -> bool:

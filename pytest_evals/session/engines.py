@@ -6,6 +6,7 @@ from pytest_evals.config import Settings
 from pytest_evals.engine import Engine, EngineDeps, Progress
 from pytest_evals.engine.deps import MemberLookup
 from pytest_evals.engine.worker_share import WorkerShare
+from pytest_evals.ground.watchdog import Watchdog
 from pytest_evals.providers.base import HttpClients
 from pytest_evals.registry.observer_hooks import trial_hooks
 from pytest_evals.session.plan import Plan
@@ -31,6 +32,8 @@ class Engines:
         self._stores = stores
         self._chain = chain
         self._main: Engine | None = None
+        self.watchdog = Watchdog()
+        """Watches this process from outside, once it is started."""
 
     def main(self) -> Engine:
         """Return the engine of the planned trials, made on the first call.
@@ -51,6 +54,7 @@ class Engines:
                     chain=self._chain(),
                     share=state.share,
                     replays=self._plan.recorded,
+                    watchdog=self.watchdog,
                     trial_hooks=trial_hooks(state.registry.hooks),
                 ),
             )
@@ -74,6 +78,7 @@ class Engines:
                 chain=self._chain(),
                 share=share,
                 replays=self._plan.recorded,
+                watchdog=self.watchdog,
                 trial_hooks=trial_hooks(state.registry.hooks),
             ),
         )

@@ -114,7 +114,7 @@ def test_a_replacement_spends_only_what_its_predecessor_left(
 ):
     """A worker that dies does not double its part of the budget."""
     source = """
-        import os, time
+        import os, signal, time
         from pathlib import Path
 
         def answer(text):
@@ -123,7 +123,7 @@ def test_a_replacement_spends_only_what_its_predecessor_left(
             if text == "q20" and not Path("died").exists():
                 Path("died").touch()
                 time.sleep(0.5)
-                os._exit(3)
+                os.kill(os.getpid(), signal.SIGKILL)
             return {"text": text, "usage": {"input_tokens": 8, "output_tokens": 2}}
         """
     name = python_target(source, 80)

@@ -135,7 +135,7 @@ def test_a_worker_that_dies_costs_only_its_own_unfinished_trials(
 ):
     """The trial it ran is reported; the others run once each on its replacement."""
     source = """
-        import os, time
+        import os, signal, time
         from pathlib import Path
 
         def answer(text):
@@ -146,7 +146,7 @@ def test_a_worker_that_dies_costs_only_its_own_unfinished_trials(
             if text == "q7" and not mark.exists():
                 mark.touch()
                 time.sleep(0.3)
-                os._exit(3)
+                os.kill(os.getpid(), signal.SIGKILL)
             return text
         """
     name = python_target(source, 24)

@@ -241,11 +241,11 @@ def test_a_lost_worker_leaves_its_gates_unjudged(write, evals_process):
     write(
         "bot.py",
         """
-        import os
+        import os, signal
 
         def answer(text):
             if text == "question 7":
-                os._exit(3)
+                os.kill(os.getpid(), signal.SIGKILL)
             return "right"
         """,
     )

@@ -15,6 +15,7 @@ from pytest_evals.plugin.wire import read_worker_notes, write_worker_input
 from pytest_evals.result import TrialResult
 from pytest_evals.session.ledger import Ledger
 from pytest_evals.session.session import Session
+from pytest_evals.session.watched_run import why_ended
 
 
 class Controller:
@@ -37,6 +38,7 @@ class Controller:
         self._free: list[_Part] = []
         self._folder: TemporaryDirectory[str] | None = None
         self._since = 0.0
+        self._reason = ""
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -68,6 +70,20 @@ class Controller:
         part = self._parts.get(node.gateway.id)
         if error and part is not None:
             self._free.append(part)
+            self._read_end(node.gateway.id)
+
+    def _read_end(self, worker: str) -> None:
+        """Note why a worker has died, if its watchdog tells."""
+        assert self._folder is not None
+        self._reason = why_ended(Path(self._folder.name), worker, self._session.state.settings)
+        if self._reason:
+            self._session.notes.add(self._reason)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_handlecrashitem(self, report: Any) -> None:
+        """Add to the test at which a worker died why it did."""
+        if self._reason:
+            report.longrepr = f"{report.longrepr}\n{self._reason}"
 
     @pytest.hookimpl(tryfirst=True)  # before xdist waits seconds for its workers
     def pytest_sessionfinish(self) -> None:
