@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from pytest_evals.cli.output import color, say
+from pytest_evals.cli.output import color, say, width
 from pytest_evals.ground.plain_text import neutral
 
 if TYPE_CHECKING:
@@ -19,8 +19,9 @@ def print_header(run: "Run") -> None:
 
 def print_verdicts(run: "Run") -> None:
     """Print the verdicts of the gates, and the decision."""
-    for gate in run.gates:
-        text = neutral(f"gate {gate['gate']} [{gate['model']}]: {gate['sentence']}")
-        say(color(text, "red") if gate["blocking"] else text)
+    from pytest_evals.reporters.gate_lines import gate_lines
+
+    for line, gate in gate_lines(run.gates, width() or 100):
+        say(color(line, "red") if gate is not None and gate["blocking"] else line)
     if run.decision is not None:
         say(color(f"decision: {run.decision['decision']}", "bold"))

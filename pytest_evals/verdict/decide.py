@@ -25,7 +25,8 @@ def decide(
     mark, all gates are primary. A failed primary gate rejects, and so does a failed trial that no
     gate covers. A failed guardrail rejects too, unless the metric of a primary gate rose
     significantly: then it is a tradeoff, for a person to weigh. Gates that are not evaluated or
-    inconclusive, and trials without a result, lead to "investigate".
+    inconclusive, and trials without a result, lead to "investigate"; a comparison in the run that
+    writes the first baseline does not.
 
     Args:
         verdicts: of all gates of a run.
@@ -43,6 +44,9 @@ def _word(
 ) -> tuple[DecisionWord, Iterable[str]]:
     """Return the decision in one word, with its reasons."""
     marked = any(verdict.role == "primary" for verdict in verdicts)
+    is_evaluated = bool(verdicts)
+    excused = [verdict for verdict in verdicts if verdict.excused]
+    verdicts = [verdict for verdict in verdicts if not verdict.excused]
     primary = [verdict for verdict in verdicts if _role(verdict, marked=marked) == "primary"]
     guards = [verdict for verdict in verdicts if _role(verdict, marked=marked) == "guardrail"]
     uncovered = list(_uncovered(failing, "failed and no gate covers"))
@@ -52,7 +56,7 @@ def _word(
     pending = _in(verdicts, "incomplete", "skipped", "inconclusive")
     rules: tuple[tuple[bool, DecisionWord, Iterable[str]], ...] = (
         (bool(failed or uncovered), "reject", (*_sentences(failed), *uncovered)),
-        (not verdicts, "investigate", ("no gate was evaluated",)),
+        (not is_evaluated, "investigate", ("no gate was evaluated",)),
         (
             bool(_in(primary, "incomplete", "skipped")),
             "investigate",
@@ -61,7 +65,7 @@ def _word(
         (bool(failed_guards and rose), "tradeoff", _sentences([*failed_guards, *rose])),
         (bool(failed_guards), "reject", _sentences(failed_guards)),
         (bool(pending or open_trials), "investigate", _sentences(pending)),
-        (True, "accept", _sentences(verdicts)),
+        (True, "accept", _sentences([*verdicts, *excused])),
     )
     word, reasons = next((word, reasons) for holds, word, reasons in rules if holds)
     return word, (*reasons, *open_trials)

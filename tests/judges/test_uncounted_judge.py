@@ -95,7 +95,7 @@ def test_a_failed_gate_stays_failed(pytester, folder):
     path.write_text(text, encoding="utf-8")
     result = run(pytester)
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["*gate pass@1 >= 0.9 [[]rec[]]: FAILED*"])
+    result.stdout.fnmatch_lines(["pass@1 >= 0.9 [[]rec[]] *FAILED *"])
 
 
 def test_a_certificate_that_went_stale(pytester, folder):
@@ -108,7 +108,7 @@ def test_a_certificate_that_went_stale(pytester, folder):
     ):
         assert pytester.run("pytest-evals", *command).ret == 0
     certified = run(pytester)
-    certified.stdout.fnmatch_lines(["*gate pass@1 >= 0.45*PASSED*", "decision: accept"])
+    certified.stdout.fnmatch_lines(["pass@1 >= 0.45*PASSED*", "decision: accept"])
     folder("gates: [pass@1 >= 0.45]", params="params: {temperature: 0}, ")
     stale = run(pytester)
     stale.stdout.fnmatch_lines(

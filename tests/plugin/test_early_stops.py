@@ -1,6 +1,7 @@
 """Samples that stop early: the verdict is that of all of them, and what is left out costs nothing."""
 
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -114,7 +115,8 @@ def test_a_case_stops_when_it_is_settled(workers, flaky, evals_process, asked):
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     text = result.stdout.str()
     for case, word in enumerate(["PASSED", "FAILED", "PASSED", "FAILED"]):
-        assert f"gate pass@1 >= 0.75 per case [bot] [case=c{case}]: {word}" in text
+        head = f"pass@1 >= 0.75 per case [bot] [case=c{case}]"
+        assert re.search(rf"^{re.escape(head)} +{word} ", text, re.MULTILINE)
 
 
 def test_metrics_of_several_cases_use_the_first_samples(flaky, evals, pytester):
@@ -185,10 +187,9 @@ def test_a_sequential_test_stops_when_it_has_decided(flaky, evals, asked):
     result = evals(flaky("++++++++++", "----------", "+-+-+-+-+-", gates=gates))
     assert asked() == [4, 2, 8]
     text = result.stdout.str()
-    head = "gate pass@1 >= 0.9 per case against 0.4 [bot]"
-    assert f"{head} [case=c0]: PASSED: 4 of 4 samples passed: evidence for a pass rate" in text
-    assert f"{head} [case=c1]: FAILED: 0 of 2 samples passed" in text
-    assert f"{head} [case=c2]: FAILED: 4 of 8 samples passed" in text
+    assert re.search(r"^pass@1 >= 0.9 per.*case=c0\] +PASSED ", text, re.MULTILINE)
+    assert "FAILED: 0 of 2 samples passed: evidence for a pass rate" in text
+    assert "FAILED: 4 of 8 samples passed" in text
     assert result.ret == pytest.ExitCode.TESTS_FAILED
 
 
@@ -197,7 +198,7 @@ def test_a_test_that_runs_out_of_samples_is_inconclusive(strict, flaky, evals):
     """It does not block, unless what cannot be told is to fail."""
     gates = ["pass@1 >= 0.9 per case against 0.4"]
     result = evals(*(["--evals-strict"] if strict else []), flaky("+-+", gates=gates))
-    assert "INCONCLUSIVE: 2 of 3 samples passed" in result.stdout.str()
+    assert "INCONCLUSIVE: 2 of 3 samples passed" in " ".join(result.stdout.str().split())
     assert (result.ret == 0) != strict
 
 

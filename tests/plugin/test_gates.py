@@ -44,7 +44,7 @@ def test_a_gate_that_passes_covers_a_wrong_answer(shop, evals, pytester):
     assert {"passed": 10, "tolerated": 1} == result.parseoutcomes()
     xml = (pytester.path / "out.xml").read_text()
     assert 'failures="0" skipped="1" tests="11"' in xml
-    result.stdout.fnmatch_lines(["gate pass@1 >= 0.8 [[]bot[]]: PASSED: *", "decision: accept"])
+    result.stdout.fnmatch_lines(["pass@1 >= 0.8 [[]bot[]] *PASSED *", "decision: accept"])
 
 
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
@@ -230,7 +230,7 @@ def test_what_was_not_run_is_not_judged(options, word, write, evals):
     )
     name = write("shop.yaml", dataset(["pass@1 >= 0.5"], cases=60))
     result = evals("--evals-concurrency=1", *options, name)
-    line = next(line for line in result.outlines if line.startswith("gate pass@1"))
+    line = next(line for line in result.outlines if line.startswith("pass@1 >="))
     assert word in line
     assert (result.ret == 0) == (word == "NOT EVALUATED")
 
@@ -252,4 +252,4 @@ def test_a_lost_worker_leaves_its_gates_unjudged(write, evals_process):
     name = write("shop.yaml", dataset(["pass@1 >= 0.5"], cases=12))
     result = evals_process("-n", "2", name)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["gate pass@1 >= 0.5 [[]bot[]]: INCOMPLETE: *"])
+    result.stdout.fnmatch_lines(["pass@1 >= 0.5 [[]bot[]] *INCOMPLETE*"])

@@ -116,7 +116,7 @@ def test_gates_judge_first_answers(desk, evals):
     text = "    gates: [pass@1 >= 0.5, pass_after_revision >= 0.7]\n"
     result = evals(desk(text))
     result.stdout.fnmatch_lines(
-        ["gate pass@1 >= 0.5 ?app?: FAILED*", "gate pass_after_revision >= 0.7 ?app?: PASSED*"]
+        ["pass@1 >= 0.5 ?app? *FAILED*", "pass_after_revision >= 0.7 ?app? *PASSED*"]
     )
     assert 1 == result.ret
 

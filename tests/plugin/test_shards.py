@@ -123,10 +123,10 @@ def test_the_union_is_judged_as_one_run(shop, evals, shards, merge):
     evals("--evals-update-baseline", shop(0))
     name = shop(3)
     whole = evals(name)
-    gate = next(line for line in whole.outlines if line.startswith("gate no regressions"))
+    regressed = next(line for line in whole.outlines if line.startswith("REGRESSED: "))
     status, said = merge(*shards(name))
     assert status == whole.ret == 1
-    assert gate in said
+    assert regressed in " ".join(said.split())
     assert "decision: reject" in said
     assert "300 trials" in said
     status, said = merge(*shards(shop(0)), "--json")

@@ -13,6 +13,7 @@ from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.plugin.compat import start_line, terminal_reporter, terminal_width
 from pytest_evals.plugin.terminal.guard import drawing
 from pytest_evals.plugin.terminal.overview import overview
+from pytest_evals.reporters.gate_lines import gate_lines
 from pytest_evals.reporters.spending_text import calls_words
 from pytest_evals.run_record import Run
 from pytest_evals.session.evaluation import RunEvaluation
@@ -70,11 +71,12 @@ def _relative(path: Path, settings: Settings) -> str:
 
 def _draw_gates(reporter: "pytest.TerminalReporter", run: Run) -> None:
     """Draw the verdicts of the gates, and the decision."""
-    for gate in run.gates:
-        part = f" [{gate['slice']['key']}={gate['slice']['value']}]" if gate["slice"] else ""
-        text = f"gate {gate['gate']} [{gate['model']}]{part}: {gate['sentence']}"
-        passed = gate["verdict"] == "passed"
-        reporter.write_line(neutral(text), red=gate["blocking"], yellow=not passed)
+    option = reporter.config.option
+    with_failed = option.tbstyle == "no" or bool(getattr(option, "no_summary", False))
+    width = terminal_width(reporter)
+    for line, gate in gate_lines(run.gates, width, with_failed=with_failed):
+        is_open = gate is not None and not gate["blocking"] and gate["verdict"] != "passed"
+        reporter.write_line(line, red=gate is not None and gate["blocking"], yellow=is_open)
     if run.decision is not None:
         word = run.decision["decision"]
         reporter.write_line(f"decision: {word}", bold=True)

@@ -118,6 +118,9 @@ class GateVerdict(Frozen):
     """The change of the metric's mean over cases against the baseline; None if unknown."""
     improved: bool | None = None
     """Whether the change is a significant rise; None if unknown."""
+    excused: bool = False
+    """Whether it is skipped because there is nothing to compare with yet: the run writes the first
+    baseline. It does not ask for an investigation."""
     sentence: str = ""
     """The verdict in words, with its numbers."""
     notes: tuple[str, ...] = ()
