@@ -157,14 +157,14 @@ class CallAttempts:
         Raises:
             AnswerError: what the provider raised, or why there is no response.
         """
-        timeout_s = route.call_timeout(clock.remaining())
+        timeout_s, limit = route.call_timeout(clock.remaining()), route.call_limit(clock)
         began = monotonic()
         self.counts.in_flight += 1
         self.counts.calls += 1
         sent = request.model_copy(update={"timeout_s": timeout_s})
         task = asyncio.ensure_future(route.provider.complete(sent))
         try:
-            response = await _result_of(task, route, timeout_s)
+            response = await _result_of(task, route, timeout_s, limit)
         except asyncio.CancelledError:
             _abandon(task)
             raise
@@ -210,7 +210,9 @@ class CallAttempts:
         return pause
 
 
-async def _result_of(task: "asyncio.Task[Response]", route: Route, timeout_s: float) -> Response:
+async def _result_of(
+    task: "asyncio.Task[Response]", route: Route, timeout_s: float, limit: str
+) -> Response:
     """Wait for a provider's call.
 
     Raises:
@@ -222,7 +224,7 @@ async def _result_of(task: "asyncio.Task[Response]", route: Route, timeout_s: fl
         task.cancel()
         await asyncio.wait({task}, timeout=GRACE_S)
         task.add_done_callback(_retrieve_error)
-        raise AnswerError("timeout", f"{route.model.id!r} gave no answer within {timeout_s:.3g} s")
+        raise AnswerError("timeout", f"{route.model.id!r} gave no answer within {limit}")
     if task.cancelled():
         raise AnswerError("internal", f"{route.model.id!r} cancelled its own call")
     response = task.result()

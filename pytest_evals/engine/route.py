@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from pytest_evals.engine.budget import Breaker
 from pytest_evals.engine.limits import Limiter
 from pytest_evals.engine.retry import RetryPolicy
+from pytest_evals.engine.trial_clock import TrialClock
 from pytest_evals.engine.worker_share import ProcessLimit
 from pytest_evals.exchange import Request, Response
 from pytest_evals.model import Model
@@ -60,6 +61,14 @@ class Route:
             remaining_s: what is left of the trial's time.
         """
         return min(self.model.timeout_s or self.attempt_timeout_s, max(remaining_s, 0.001))
+
+    def call_limit(self, clock: TrialClock) -> str:
+        """Return the limit that `call_timeout` is, for a message."""
+        own_s = self.model.timeout_s or self.attempt_timeout_s
+        if clock.remaining() < own_s:
+            return clock.limit_name()
+        name = "`timeout_s` of the model" if self.model.timeout_s else "evals_attempt_timeout"
+        return f"{own_s:g} s ({name})"
 
     def cost_of(self, response: Response) -> float | None:
         """Return USD: as the target reports it, else by the model's price; None if unknown."""

@@ -72,7 +72,7 @@ class TrialScorer:
 
     async def _evaluate(self, bound: Bound, ctx: ScoreContext, clock: TrialClock) -> AnyScore:
         """Run a scorer that may wait, within the time that the trial has left."""
-        timeout_s = max(clock.remaining(), 0.001)
+        timeout_s, limit = max(clock.remaining(), 0.001), clock.limit_name()
         task = asyncio.ensure_future(bound.evaluate(ctx, self.run_sync))
         done, _ = await asyncio.wait({task}, timeout=timeout_s)
         if done:
@@ -83,7 +83,7 @@ class TrialScorer:
             type=bound.type,
             version=bound.version,
             weight=bound.weight,
-            message=f"the scorer did not end within the trial's {clock.limit_s:g} s",
+            message=f"the scorer did not end within {limit}",
         )
 
     def _context(
@@ -110,6 +110,7 @@ class TrialScorer:
             cost_usd=_total([e.cost_usd for e in answered]),
             latency_s=_total([response.latency_s for response in responses]),
             rootdir=self.rootdir,
+            ends_at=monotonic() + clock.remaining(),
             ask=self._judge_call(trial, clock, judge_exchanges),
             certificates=self.certificates(trial.dataset),
         )

@@ -19,6 +19,13 @@ class TrialClock:
         left = self.limit_s - self.used_s
         return left if self.session_end is None else min(left, self.session_end - monotonic())
 
+    def limit_name(self) -> str:
+        """Return the limit that `remaining` is the rest of."""
+        left = self.session_left()
+        if left is not None and left < self.limit_s - self.used_s:
+            return "the session's time (--evals-timeout)"
+        return f"the trial's {self.limit_s:g} s (evals_trial_timeout)"
+
     def session_left(self) -> float | None:
         """Return the seconds until the session must end; None without a limit."""
         return None if self.session_end is None else max(0.0, self.session_end - monotonic())

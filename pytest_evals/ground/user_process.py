@@ -21,6 +21,7 @@ from functools import partial
 from typing import IO, Any
 
 from pytest_evals.ground.errors import EvalsError
+from pytest_evals.ground.process_tree import ProcessTree
 from pytest_evals.ground.user_code import user_traceback
 
 MAX_OUTPUT = 100_000
@@ -161,11 +162,13 @@ class _Worker:
 
     def __init__(self) -> None:
         self._log: IO[bytes] = tempfile.TemporaryFile(prefix="pytest-evals-")  # noqa: SIM115 - closed with the process
+        self._tree = ProcessTree()
         self._process = subprocess.Popen(  # noqa: S603 - this Python
             [sys.executable, "-c", _START, json.dumps(sys.path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
+            env=self._tree.environ(os.environ),
             start_new_session=True,
         )
 
@@ -216,15 +219,12 @@ class _Worker:
     def kill(self) -> None:
         """Kill the process and its children. A waiting `call` then raises."""
         with contextlib.suppress(OSError):
-            if hasattr(os, "killpg"):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            else:
+            if not self._tree.kill(self._process.pid):
                 self._process.kill()
 
     def end(self) -> None:
         """Kill the process and close its pipes. No `call` may be waiting for a reply."""
-        if self._process.returncode is None:
-            self.kill()
+        self.kill()  # if it has ended: what it has started
         for stream in (self._process.stdin, self._process.stdout, self._log):
             with contextlib.suppress(OSError, ValueError):
                 if stream is not None:

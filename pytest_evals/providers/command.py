@@ -10,6 +10,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from time import monotonic
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -18,6 +19,7 @@ from pydantic import BeforeValidator, Field
 from pytest_evals.exchange import Request, Response
 from pytest_evals.ground.canonical import Frozen, Json
 from pytest_evals.ground.errors import AnswerError
+from pytest_evals.ground.process_tree import ProcessTree
 from pytest_evals.model import Model
 from pytest_evals.providers.base import CONTEXT, ProviderContext
 from pytest_evals.providers.option_types import (
@@ -80,8 +82,9 @@ class CommandProvider:
     stdout: text, or a JSON object with ``text`` or ``answer``, ``tool_calls``, ``usage``,
     ``cost_usd``, ``data``, ``metadata``, ``trace``. It runs in the rootdir with the environment of
     the session. A status other than 0 is an error of the trial, which shows the end of stderr. Its
-    child processes are ended with it, at the latest at the timeout. Stored responses are reused
-    only if the model has ``stored: true``, since the program may have changed.
+    child processes are ended with it, at the latest at the timeout, on Linux also in sessions
+    of their own (``setsid``). Stored responses are reused only if the model has ``stored: true``,
+    since the program may have changed.
     """
 
     name: ClassVar[str] = "command"
@@ -194,14 +197,14 @@ class CommandProvider:
         group: dict[str, Any] = {"start_new_session": True}
         if sys.platform == "win32":
             group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
-        loop = asyncio.get_running_loop()
+        loop, tree = asyncio.get_running_loop(), ProcessTree()
         try:
             transport, run = await loop.subprocess_exec(
-                _Run,
+                partial(_Run, tree),
                 self._program(),
                 *self._options.command[1:],
                 cwd=self._cwd,
-                env=environ,
+                env=tree.environ(environ),
                 **group,
             )
         except (OSError, ValueError) as error:
@@ -282,6 +285,7 @@ def _ending(status: int | None) -> str:
 class _Run(asyncio.SubprocessProtocol):
     """One run of a program: collects its output and ends its processes."""
 
+    tree: ProcessTree
     transport: asyncio.SubprocessTransport | None = None
     output: bytearray = field(default_factory=bytearray)
     errors: bytearray = field(default_factory=bytearray)
@@ -304,18 +308,15 @@ class _Run(asyncio.SubprocessProtocol):
         """Kill its remaining processes and reap it."""
         transport = self.transport
         assert transport is not None
-        self.kill()
+        await asyncio.to_thread(self.kill)
         if not self.exited.is_set():
             await self.exited.wait()
         transport.close()
 
     def kill(self) -> None:
-        """Kill the program and its children."""
+        """Kill the program and all that it has started."""
         assert self.transport is not None
-        if hasattr(os, "killpg"):
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.transport.get_pid(), signal.SIGKILL)
-        elif not self.exited.is_set():
+        if not self.tree.kill(self.transport.get_pid()) and not self.exited.is_set():
             with suppress(ProcessLookupError):
                 self.transport.kill()
 

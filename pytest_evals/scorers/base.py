@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pytest_evals.case import Case
@@ -132,10 +133,21 @@ class ScoreContext:
     """Seconds of all turns; None is unknown."""
     rootdir: Path = field(default_factory=Path)
     """The folder from which user code is imported."""
+    ends_at: float | None = None
+    """When the trial must end, by `time.monotonic`; None without a limit."""
     ask: Ask | None = None
     """Calls a model; None if no call is allowed."""
     certificates: "Mapping[str, Certificate]" = field(default_factory=dict)
     """The calibration reports of the judges of the dataset, by judge name."""
+
+    def within(self, seconds: float) -> float:
+        """Return a time limit that the trial's own does not exceed.
+
+        Args:
+            seconds: the limit of a scorer.
+        """
+        left = seconds if self.ends_at is None else self.ends_at - monotonic()
+        return max(0.001, min(seconds, left))
 
     @property
     def known_tool_calls(self) -> tuple[ToolCall, ...] | None:

@@ -2,15 +2,14 @@
 
 import json
 import os
-import signal
 import subprocess
-from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
 
+from pytest_evals.ground.process_tree import ProcessTree
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, ScoringError, Verdict
 from pytest_evals.scorers.jsonfind import NotJsonError, read_json
 from pytest_evals.scorers.python_function import read_verdict
@@ -95,6 +94,7 @@ class Command(Scorer):
         question = json.dumps(trial_payload(ctx), default=repr).encode()
         # Files instead of pipes: an orphaned child cannot block the read, and large output uses no
         # memory.
+        tree, timeout_s = ProcessTree(), ctx.within(self.timeout_s)
         with TemporaryFile() as output, TemporaryFile() as errors:
             try:
                 process = subprocess.Popen(  # noqa: S603 - the dataset names the program; there is no shell
@@ -103,6 +103,7 @@ class Command(Scorer):
                     stdout=output,
                     stderr=errors,
                     cwd=rootdir,
+                    env=tree.environ(os.environ),
                     start_new_session=os.name == "posix",
                 )
             except OSError as error:
@@ -110,12 +111,15 @@ class Command(Scorer):
                     f"{self.run[0]!r} cannot be started in {rootdir}: {error.strerror}"
                 ) from None
             try:
-                process.communicate(question, timeout=self.timeout_s)
+                process.communicate(question, timeout=timeout_s)
             except subprocess.TimeoutExpired:
-                _kill(process)
                 raise ScoringError(
-                    f"{self.run[0]} timed out after {self.timeout_s:g} s and was killed"
+                    f"{self.run[0]} timed out after {timeout_s:.3g} s and was killed"
                 ) from None
+            finally:
+                if not tree.kill(process.pid):
+                    process.kill()
+                process.wait()
             output.seek(0)
             errors.seek(max(0, errors.seek(0, os.SEEK_END) - 4_000))
             return (
@@ -123,16 +127,6 @@ class Command(Scorer):
                 output.read(_MAX_BYTES).decode("utf-8", "replace"),
                 errors.read().decode("utf-8", "replace").strip(),
             )
-
-
-def _kill(process: "subprocess.Popen[bytes]") -> None:
-    """Kill a program and its children."""
-    with suppress(OSError):
-        if os.name == "posix":
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-    process.wait()
 
 
 def _program(name: str, rootdir: Path) -> str:

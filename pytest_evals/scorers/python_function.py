@@ -91,7 +91,7 @@ class Python(Scorer):
                 f"{self.target} takes the whole context, which cannot be sent to a process; with "
                 "`process: true` it may take answer, case, expected, input or response"
             )
-        job = Job(_call, (self.target, _roots(ctx), arguments), self.timeout_s)
+        job = Job(_call, (self.target, _roots(ctx), arguments), ctx.within(self.timeout_s))
         try:
             given, printed = _processes().call(job)
         except ProcessError as error:

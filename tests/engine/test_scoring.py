@@ -155,7 +155,8 @@ def test_a_scorer_that_hangs_is_an_error_within_the_trials_time():
 
     (slow, other), ended_in_time = run(scenario())
     assert isinstance(slow, ScoreError)
-    assert (slow.name, slow.message) == ("slow", "the scorer did not end within the trial's 0.03 s")
+    message = "the scorer did not end within the trial's 0.03 s (evals_trial_timeout)"
+    assert (slow.name, slow.message) == ("slow", message)
     assert other.passed
     assert ended_in_time == [True]
 

@@ -28,3 +28,13 @@ def test_after_the_sessions_end_nothing_is_left():
     assert clock.session_over()
     assert clock.session_left() == 0.0
     assert clock.remaining() < 0
+
+
+def test_the_limit_that_ends_a_call_has_a_name():
+    """The trial's own, unless the session ends before it."""
+    clock = TrialClock(30.0, used_s=10.0)
+    assert clock.limit_name() == "the trial's 30 s (evals_trial_timeout)"
+    clock.session_end = monotonic() + 5
+    assert clock.limit_name() == "the session's time (--evals-timeout)"
+    clock.session_end = monotonic() + 25
+    assert clock.limit_name() == "the trial's 30 s (evals_trial_timeout)"

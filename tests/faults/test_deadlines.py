@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -70,7 +71,30 @@ def test_an_answer_and_its_judge_share_the_trials_time(server, ask, evals, times
     quick(lambda: evals(name)).assert_outcomes(errors=1)
     (score,) = records()["c0"]["scores"]
     assert "value" not in score
-    assert "within" in score["message"] or "used up" in score["message"]
+    assert "the trial's 1 s (evals_trial_timeout)" in score["message"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "options", "named"),
+    [
+        ({"attempt_timeout": "0.5s", "max_retries": 0}, (), "0.5 s (evals_attempt_timeout)"),
+        ({}, ("--evals-timeout=1s",), "the session's time (--evals-timeout)"),
+    ],
+    ids=["attempt", "session"],
+)
+def test_a_judge_that_hangs_names_the_limit_that_ended_it(
+    server, ask, evals, times, records, limits, options, named
+):
+    """So the reader knows which one to raise."""
+    times(**limits)
+    judge = {"id": "j", "provider": "openai", "base_url": server.url, "model": "judge"}
+    name = ask(
+        judges={"good": {"model": judge, "rubric": "?"}}, scorers=[{"judge": {"use": "good"}}]
+    )
+    server.script({"q0": [], "*": [{"hang": True, "forever": True}]})
+    quick(lambda: evals(*options, name)).assert_outcomes(errors=1)
+    (score,) = records()["c0"]["scores"]
+    assert named in score["message"]
 
 
 def test_a_model_that_always_hangs_is_given_up(server, ask, evals, times, records):
@@ -207,6 +231,53 @@ def test_a_program_that_hangs_is_killed_with_its_children(write, evals, times, p
     write("tool.evals.yaml", json.dumps(data))
     quick(lambda: evals("tool.evals.yaml")).assert_outcomes(errors=1)
     pids = [int(pid) for pid in pytester.path.joinpath("pids").read_text().split()]
+    end = monotonic() + LATE_S
+    while any(alive(pid) for pid in pids):
+        assert monotonic() < end, pids
+        sleep(0.05)
+
+
+DAEMON = """
+    import os, subprocess, sys, time
+    command = [sys.executable, "-c", "import time; time.sleep(3600)"]
+    quiet = dict(stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def begin():
+        child = subprocess.Popen(command, start_new_session=True, **quiet)
+        with open("pids", "a") as file:
+            file.write(f"{child.pid}\\n")
+        child.returncode = 0  # no one waits for it
+"""
+"""What begins a session of its own, as `setsid` and daemons do."""
+
+
+@pytest.mark.parametrize("then", ["pass", "time.sleep(3600)"], ids=["ends", "hangs"])
+@pytest.mark.parametrize("kind", ["command", "scorer", "processes"])
+def test_a_grandchild_with_a_session_of_its_own_ends_with_its_trial(
+    write, evals, times, pytester, kind, then
+):
+    """Whether the program that started it has ended or is killed."""
+    if not sys.platform.startswith("linux"):
+        pytest.skip("found by the environment of processes, which Linux shows")
+    times(trial_timeout="2s", max_retries=0)
+    write("tool.py", f"{DAEMON}\n    begin()\n    {then}\n    print('true')\n")
+    answers = f"\n    def answer(q):\n        begin()\n        {then}\n        return q\n"
+    answers += "\n    def plain(q):\n        return q\n"
+    write("app.py", DAEMON + answers)
+    command = {"id": "c", "provider": "command", "command": ["python", "tool.py"]}
+    python = {"id": "p", "provider": "python", "target": "app.py:answer"}
+    models = {
+        "command": command,
+        "scorer": {**python, "target": "app.py:plain"},
+        "processes": {**python, "processes": 1},
+    }
+    scorers = [{"command": {"run": ["python", "tool.py"]}}] if kind == "scorer" else []
+    case = {"id": "c0", "input": "q0", "scorers": [*scorers, {"not": {"contains": "zzz"}}]}
+    write("tool.evals.yaml", json.dumps({"models": [models[kind]], "cases": [case]}))
+    outcome = "passed" if then == "pass" else "errors"
+    quick(lambda: evals("tool.evals.yaml")).assert_outcomes(**{outcome: 1})
+    pids = [int(pid) for pid in pytester.path.joinpath("pids").read_text().split()]
+    assert pids
     end = monotonic() + LATE_S
     while any(alive(pid) for pid in pids):
         assert monotonic() < end, pids
