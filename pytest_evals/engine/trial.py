@@ -1,7 +1,8 @@
 """TrialRunner: carries out the plan of a trial, and makes its result."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from time import time
 
 from pytest_evals.engine.capture import captured, text_of
@@ -18,6 +19,9 @@ from pytest_evals.matrix import Trial
 from pytest_evals.model import Model
 from pytest_evals.result import AnyScore, TrialResult, mean_score
 from pytest_evals.scorers.bound import Bound
+
+_Ask = Callable[[Request], Awaitable[Exchange]]
+"""Answers a request of a trial."""
 
 
 @dataclass(slots=True)
@@ -54,15 +58,15 @@ class TrialRunner:
             route: the route to user code that answers for the trial's model.
         """
         clock = self.clock()
-        route = self.route(trial, None) if route is None else route
         replay = self.replays.get(trial.dataset.name)
+        ask = self._asking(trial, route, clock) if replay is None else _replaying(trial, replay)
         plan = TrialPlan(trial, self.scorers(trial), can_revise=replay is None)
         judge_exchanges: list[Exchange] = []
         started_at = time()
         with captured() as output, self.watchdog.naming(trial.id):
             while (step := plan.step) is not None:
                 if isinstance(step, CallStep):
-                    plan.record_exchange(await self._call(route, step.request, clock, replay))
+                    plan.record_exchange(await ask(step.request))
                 else:
                     plan.record_scores(
                         await self.scorer.score(
@@ -120,13 +124,10 @@ class TrialRunner:
             )
         return scores, tuple(judge_exchanges)
 
-    async def _call(
-        self, route: Route, request: Request, clock: TrialClock, replay: ReplayRun | None
-    ) -> Exchange:
-        """Call the model under test, or take the answer of an earlier run."""
-        if replay is not None:
-            return replay.exchange(route.model.id, request)
-        return await self.caller.call(route, request, clock)
+    def _asking(self, trial: Trial, route: Route | None, clock: TrialClock) -> _Ask:
+        """Return what calls the model under test."""
+        route = self.route(trial, None) if route is None else route
+        return partial(self.caller.call, route, clock=clock)
 
     def _scorers_digest(self, trial: Trial) -> str:
         """Return the digest of a trial's assertions, computed once for all trials with the same."""
@@ -137,3 +138,12 @@ class TrialRunner:
             cached = scorers_digest(trial.dataset, trial.case, bounds, code=trial.function_digest)
             self._digests[key] = cached
         return cached
+
+
+def _replaying(trial: Trial, replay: ReplayRun) -> _Ask:
+    """Return what takes the answers of an earlier run; the model needs no provider here."""
+
+    async def ask(request: Request) -> Exchange:
+        return replay.exchange(trial.model.id, request)
+
+    return ask

@@ -110,6 +110,37 @@ def test_rescoring_a_stored_run(refunds, write, evals, trials):
     assert 12 == len(trials())
 
 
+def test_rescoring_what_a_fixture_answered(write, evals, trials, pytester):
+    """The answers of ``evals_target`` are those of the run: the target is not called."""
+    text = """
+        from pathlib import Path
+
+        import pytest
+        from pytest_evals import Case
+
+
+        @pytest.fixture
+        def evals_target():
+            def target(question):
+                with Path("calls").open("a") as file:
+                    file.write("x")
+                return "yes"
+            return target
+
+
+        @pytest.mark.evals([Case(id="a", input="q")], samples=2, gates=["pass@1 >= 0.9"])
+        def test_a(response):
+            assert response.text == "yes"
+        """
+    write("test_a.py", text)
+    evals("test_a.py").assert_outcomes(passed=3)
+    evals("test_a.py", "--evals-from=latest").assert_outcomes(passed=3)
+    assert (pytester.path / "calls").read_text() == "xx"
+    write("test_a.py", text.replace('text == "yes"', 'text == "no"'))
+    assert evals("test_a.py", "--evals-from=latest").ret == pytest.ExitCode.TESTS_FAILED
+    assert {"failed"} == {one["outcome"] for one in trials().values()}
+
+
 def test_replay_and_budget(write, evals, trials, pytester):
     """Answers are stored and replayed; where nothing fits they are STALE; a budget ends asking."""
     write("app.py", "def answer(text):\n    return {'text': text.upper(), 'cost_usd': 1.0}\n")

@@ -84,8 +84,8 @@ def test_levels_that_differ_are_in_their_cells():
     assert lines[0].split() == ["gate", "verdict", "value", "of", "interval"]
     assert "d: pass@1 >= 0.5 [m]" in lines[1]
     assert "0.1 to 0.9 (95 %)" in lines[1]
-    assert "−5.0 points" in lines[2]
-    assert "−11.0 to +90.0 (90 %)" in lines[2]
+    assert "\N{MINUS SIGN}5.0 points" in lines[2]
+    assert "\N{MINUS SIGN}11.0 to +90.0 (90 %)" in lines[2]
 
 
 @given(st.text(max_size=40), st.integers(8, 30))
