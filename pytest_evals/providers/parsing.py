@@ -17,6 +17,9 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 from pytest_evals.exchange import Response, Span, Usage
 from pytest_evals.ground.canonical import Json
 from pytest_evals.message import ToolCall
+from pytest_evals.providers.sdk_objects import advice
+from pytest_evals.providers.usage import count as count  # noqa: PLC0414 - re-exported
+from pytest_evals.providers.usage import sdk_usage
 
 QUOTE_LIMIT = 300
 """Maximum length of a text that a message quotes."""
@@ -39,13 +42,6 @@ RESULT_KEYS = frozenset(
 )
 """The keys of a mapping that is a response and not only data."""
 
-_USAGE_NAMES: Mapping[str, tuple[str, ...]] = {
-    "input_tokens": ("input_tokens", "prompt_tokens"),
-    "output_tokens": ("output_tokens", "completion_tokens"),
-    "cached_tokens": ("cached_tokens", "cache_read_tokens"),
-    "cache_write_tokens": ("cache_write_tokens", "cache_creation_tokens"),
-    "reasoning_tokens": ("reasoning_tokens", "thinking_tokens"),
-}
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -119,13 +115,6 @@ def to_text(value: Json) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def count(value: object) -> int | None:
-    """Return a number of tokens; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return int(value) if 0 <= value < 1e15 and int(value) == value else None
-
-
 def amount(value: object, field: str) -> float | None:
     """Return a number of USD or seconds.
 
@@ -140,34 +129,26 @@ def amount(value: object, field: str) -> float | None:
 
 
 def usage_of(value: object) -> Usage:
-    """Return the usage of a mapping, by our names or OpenAI's.
+    """Return the usage of a mapping or an object: in our names, or in those of an SDK.
 
     Raises:
-        ValueError: it is not a mapping, or a count is not a whole number of at least 0.
+        ValueError: it is neither, a count is not a whole number of at least 0, or no key is known.
     """
     if value is None:
         return Usage()
     if isinstance(value, Usage):
         return value
-    if not isinstance(value, Mapping):
+    plain = value if isinstance(value, Mapping) else to_json(value)
+    if not isinstance(plain, Mapping):
         raise ValueError(f"`usage` is a mapping such as {{input_tokens: 41}}, found {value!r}")
-    counts: dict[str, int | None] = {}
-    for field, names in _USAGE_NAMES.items():
-        for name in names:
-            if value.get(name) is not None:
-                counts[field] = count(value[name])
-                if counts[field] is None:
-                    raise ValueError(
-                        f"`usage.{name}` is a whole number of at least 0, found {value[name]!r}"
-                    )
-    return Usage(**counts)
+    return sdk_usage(plain)
 
 
 def tool_calls_of(value: object) -> tuple[ToolCall, ...]:
     """Return the tool calls of a list.
 
-    Its entries are names, ``{name, arguments, id, result, error}``, or OpenAI's form
-    ``{id, function: {name, arguments}}``.
+    Its entries are names, ``{name, arguments, id, result, error}``, or an SDK's objects or their
+    mappings, such as OpenAI's ``{id, function: {name, arguments}}``.
 
     Raises:
         ValueError: it is anything else.
@@ -185,16 +166,20 @@ def _tool_call(item: object) -> ToolCall:
         return item
     if isinstance(item, str) and item:
         return ToolCall(name=item)
+    if not isinstance(item, Mapping):
+        item = to_json(item)  # an object of an SDK
     if isinstance(item, Mapping):
         function = item.get("function")
         fields = {**item, **function} if isinstance(function, Mapping) else item
-        if isinstance(fields.get("name"), str) and fields["name"]:
+        name = fields.get("name", fields.get("tool_name"))
+        call_id = fields.get("call_id") or fields.get("tool_call_id") or fields.get("id")
+        if isinstance(name, str) and name:
             return ToolCall(
-                name=fields["name"],
+                name=name,
                 arguments=arguments_of(
                     fields.get("arguments", fields.get("args", fields.get("input")))
                 ),
-                id=None if fields.get("id") is None else str(fields["id"]),
+                id=None if call_id is None else str(call_id),
                 result=to_json(fields.get("result")),
                 captured="result" in fields or fields.get("error") is not None,
                 error=None if fields.get("error") is None else to_text(to_json(fields["error"])),
@@ -237,6 +222,9 @@ def response_of(value: object) -> Response:
         raise ValueError("bytes are not an answer; decode them to a text")
     if isinstance(value, Mapping) and _is_result(value):
         return _from_mapping(value)
+    problem = advice(value)
+    if problem is not None:
+        raise ValueError(problem)
     plain = to_json(value)
     return Response(text=to_text(plain), data=plain, tool_calls_known=False)
 

@@ -120,12 +120,13 @@ class PythonProvider:
     It receives the case's input, and a `TargetContext` if it has a parameter named ``context``, one
     annotated with `TargetContext`, or a second required parameter. It returns a text, a mapping
     (``text`` or ``answer``, ``tool_calls``, ``usage``, ``cost_usd``, ``data``, ``metadata``,
-    ``trace``), any other JSON value (its data, with the JSON as text), or a `Response`. An
-    exception is an error of the trial, never a wrong answer. Sync callables run in threads, several
-    at a time. What they drive an event loop for (``asyncio.run``, ``agent.run_sync``) runs on one
-    loop that all of them share, so that clients of the module work; what blocks there delays the
-    others. Stored responses are reused only if the model has ``stored: true``, since the code may
-    have changed.
+    ``trace``), any other JSON value (its data, with the JSON as text), or a `Response`.
+    ``tool_calls`` and ``usage`` may be an SDK's own (``r.usage``); a whole response of an SDK is an
+    error that says what to return of it. An exception is an error of the trial, never a wrong
+    answer. Sync callables run in threads, several at a time. What they drive an event loop for
+    (``asyncio.run``, ``agent.run_sync``) runs on one loop that all of them share, so that clients
+    of the module work; what blocks there delays the others. Stored responses are reused only if the
+    model has ``stored: true``, since the code may have changed.
     """
 
     name: ClassVar[str] = "python"

@@ -4,7 +4,29 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_evals.exchange import Usage
-from pytest_evals.providers.parsing import count
+
+_OUR_NAMES: Mapping[str, tuple[str, ...]] = {
+    "input_tokens": ("input_tokens", "prompt_tokens"),
+    "output_tokens": ("output_tokens", "completion_tokens"),
+    "cached_tokens": ("cached_tokens", "cache_read_tokens"),
+    "cache_write_tokens": ("cache_write_tokens", "cache_creation_tokens"),
+    "reasoning_tokens": ("reasoning_tokens", "thinking_tokens"),
+}
+"""Our names of counts, and other names of the same."""
+_GOOGLE = {
+    "promptTokenCount": "prompt_token_count",
+    "candidatesTokenCount": "candidates_token_count",
+    "thoughtsTokenCount": "thoughts_token_count",
+    "cachedContentTokenCount": "cached_content_token_count",
+}
+"""Gemini's names in JSON, and in its SDK."""
+
+
+def count(value: object) -> int | None:
+    """Return a number of tokens; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if 0 <= value < 1e15 and int(value) == value else None
 
 
 def openai_usage(usage: object) -> Usage:
@@ -98,6 +120,73 @@ def usage_in(body: Mapping[str, Any]) -> Usage:
     if "input_tokens_details" in usage:
         return openai_responses_usage(usage)
     return anthropic_usage(usage)
+
+
+def sdk_usage(usage: Mapping[str, Any]) -> Usage:
+    """Read the usage that a target returned, by the form that its keys show.
+
+    Raises:
+        ValueError: a count is not a whole number of at least 0, or no key is known.
+    """
+    ours = _our_usage(usage)
+    google = {name: usage.get(name, usage.get(other)) for name, other in _GOOGLE.items()}
+    if any(value is not None for value in google.values()):
+        return google_usage(google)
+    if "inputTokens" in usage:  # Bedrock
+        return anthropic_usage(
+            {
+                "input_tokens": usage["inputTokens"],
+                "output_tokens": usage.get("outputTokens"),
+                "cache_read_input_tokens": usage.get("cacheReadInputTokens"),
+                "cache_creation_input_tokens": usage.get("cacheWriteInputTokens"),
+            }
+        )
+    if "prompt_tokens" in usage:
+        read = openai_usage(usage)
+    elif {"cache_read_input_tokens", "cache_creation_input_tokens"} & usage.keys():
+        read = anthropic_usage(usage)
+    elif {"input_tokens_details", "output_tokens_details"} & usage.keys():
+        read = openai_responses_usage(usage)
+    else:
+        read = _langchain_usage(usage)
+    our_keys = {name for names in _OUR_NAMES.values() for name in names}
+    if usage and not usage.keys() & our_keys:
+        keys = ", ".join(map(str, usage))
+        raise ValueError(f"`usage` has none of the keys {', '.join(_OUR_NAMES)}, found {keys}")
+    fields = ours.model_dump(exclude_none=True) | read.model_dump(exclude_none=True)
+    return Usage(**fields)
+
+
+def _our_usage(usage: Mapping[str, Any]) -> Usage:
+    """Read the counts that have one of our names.
+
+    Raises:
+        ValueError: a count is not a whole number of at least 0.
+    """
+    counts: dict[str, int | None] = {}
+    for field, names in _OUR_NAMES.items():
+        for name in names:
+            if usage.get(name) is not None:
+                counts[field] = count(usage[name])
+                if counts[field] is None:
+                    raise ValueError(
+                        f"`usage.{name}` is a whole number of at least 0, found {usage[name]!r}"
+                    )
+    return Usage(**counts)
+
+
+def _langchain_usage(usage: Mapping[str, Any]) -> Usage:
+    """Read the details in LangChain's form, and in pydantic-ai's."""
+    inputs, outputs = (
+        _mapping(usage.get("input_token_details")),
+        _mapping(usage.get("output_token_details")),
+    )
+    details = _mapping(usage.get("details"))
+    return Usage(
+        cached_tokens=_first_count(inputs.get("cache_read"), inputs.get("cached")),
+        cache_write_tokens=count(inputs.get("cache_creation")),
+        reasoning_tokens=_first_count(outputs.get("reasoning"), details.get("reasoning_tokens")),
+    )
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
