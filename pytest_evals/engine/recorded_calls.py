@@ -90,6 +90,24 @@ class RecordedCalls:
         """Whether a call is recorded."""
         return self.options.wants(method, url) and not self.deps.loopback.owns(url)
 
+    def miss(self, method: str, url: str, client: str) -> None:
+        """Note a call of a client that is not recorded; refuse it in a replay.
+
+        Raises:
+            ConnectionRefusedError: in a replay.
+        """
+        address, caller = HttpCall(method, url, {}).public_url(), self.deps.caller
+        problem = (
+            f"{method} {address} by {client} is not recorded, as `record_http` records httpx; "
+            "redirect this client with `record_env`"
+        )
+        if not caller.answers.replays:
+            caller.notes.add(f"{self.model.id!r}: {problem}, or it is sent in each run and replay")
+            return
+        if self.refused is None:
+            self.refused = AnswerError("stale", f"STALE: {problem}", transient=False)
+        raise ConnectionRefusedError(f"{problem}; it was not made in this replay")
+
     async def environ(self, environ: Mapping[str, str]) -> Mapping[str, str]:
         """Return a program's environment with its API addresses redirected to the loopback."""
         loopback = self.deps.loopback

@@ -8,12 +8,14 @@ its trial.
 import asyncio
 import contextvars
 import functools
+import http.client
 import importlib
 import queue
 import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
@@ -26,8 +28,9 @@ from pytest_evals.providers.http_calls import (
 from pytest_evals.providers.recording import CallLog, current
 
 _LIBRARIES = ("httpx", "httpx2")
-_AIOHTTP_SUFFIX = "httpx_aiohttp"
-"""Suffix of the modules with a transport for aiohttp; SDKs have their own copies."""
+_AIOHTTP = "aiohttp"
+_is_sending: contextvars.ContextVar[bool] = contextvars.ContextVar("evals_sending", default=False)
+"""Whether a call is being sent that is recorded: its own transport may use another client."""
 Stray = Callable[[str, str], HttpAnswer | None]
 """Checks a call (method and address) outside of trials; an answer replaces sending it."""
 
@@ -51,25 +54,37 @@ def install(stray: Stray) -> None:
                 library = importlib.import_module(name)
                 _replace(library.HTTPTransport, "handle_request", _sync(library))
                 _replace(library.AsyncHTTPTransport, "handle_async_request", _async(library))
+        if find_spec(_AIOHTTP) is not None:  # the code may import it in its first call
+            importlib.import_module(_AIOHTTP)
+        _replace(http.client.HTTPConnection, "putrequest", _putrequest)
         _replace(threading.Thread, "start", _start)
         _replace(ThreadPoolExecutor, "submit", _submit)
 
 
 def look_again() -> None:
-    """Patch transports that were imported since `install`."""
+    """Patch what was imported since `install`: transports over aiohttp, and aiohttp itself."""
     with _lock:
-        names = (
-            [name for name in list(sys.modules) if name.endswith(_AIOHTTP_SUFFIX)] if _users else []
-        )
-        for name in names:
-            transport = getattr(sys.modules[name], "AiohttpTransport", None)
-            if transport is not None and (transport, "handle_async_request") not in _undo:
-                library = next(
-                    sys.modules[base.__module__.partition(".")[0]]
-                    for base in transport.__mro__
-                    if base.__module__.partition(".")[0] in _LIBRARIES
-                )
-                _replace(transport, "handle_async_request", _async(library))
+        if not _users:
+            return
+        for name in _LIBRARIES:
+            library = sys.modules.get(name)
+            for transport in _aiohttp_transports(library):
+                if (transport, "handle_async_request") not in _undo:
+                    _replace(transport, "handle_async_request", _async(library))
+        session = getattr(sys.modules.get("aiohttp"), "ClientSession", None)
+        if session is not None and (session, "_request") not in _undo:
+            _replace(session, "_request", _aiohttp_request)
+
+
+def _aiohttp_transports(library: Any) -> Iterator[type]:
+    """Yield the transports of httpx that send by aiohttp; SDKs have their own."""
+    classes = [] if library is None else library.AsyncBaseTransport.__subclasses__()
+    while classes:
+        transport = classes.pop()
+        classes += transport.__subclasses__()
+        is_aiohttp = _AIOHTTP in f"{transport.__module__}.{transport.__name__}".lower()
+        if is_aiohttp and "handle_async_request" in vars(transport):
+            yield transport
 
 
 def remove(stray: Stray) -> None:
@@ -87,6 +102,51 @@ def _replace(owner: type, name: str, make: Callable[[Any], Any]) -> None:
     original = getattr(owner, name)
     _undo[owner, name] = original
     setattr(owner, name, functools.wraps(original)(make(original)))
+
+
+@contextmanager
+def _sending_recorded() -> Iterator[None]:
+    """Send a recorded call in a block."""
+    token = _is_sending.set(True)
+    try:
+        yield
+    finally:
+        _is_sending.reset(token)
+
+
+def _check_unrecorded(method: str, url: str, client: str) -> None:
+    """Tell the log of a call that is not recorded, as its client is none of httpx's.
+
+    Raises:
+        ConnectionRefusedError: in a replay.
+    """
+    log = current()
+    if log is not None and not _is_sending.get() and log.wants(method, url):
+        log.miss(method, url, client)
+
+
+def _putrequest(original: Any) -> Any:
+    """Wrap `http.client`, which urllib, requests and urllib3 use."""
+
+    def putrequest(self: Any, method: str, url: str, *args: Any, **options: Any) -> Any:
+        if current() is not None:
+            scheme = "https" if self.default_port == 443 else "http"
+            address = url if "://" in url else f"{scheme}://{self.host}:{self.port}{url}"
+            _check_unrecorded(method, address, "http.client (urllib, requests)")
+        return original(self, method, url, *args, **options)
+
+    return putrequest
+
+
+def _aiohttp_request(original: Any) -> Any:
+    """Wrap aiohttp."""
+
+    async def request(self: Any, method: str, url: Any, *args: Any, **options: Any) -> Any:
+        if current() is not None:
+            _check_unrecorded(method, str(self._build_url(url)), "aiohttp")
+        return await original(self, method, url, *args, **options)
+
+    return request
 
 
 def _stray(request: Any) -> HttpAnswer | None:
@@ -128,13 +188,14 @@ def _sync(library: Any) -> Callable[[Any], Any]:
             log = current()
             if log is None and (refused := _stray(request)) is not None:
                 return _response(library, refused, [])
-            if log is None or not log.wants(request.method, str(request.url)):
+            if log is None or _is_sending.get() or not log.wants(request.method, str(request.url)):
                 return original(self, request)
             body = request.read()
             unread: list[Any] = []
 
             def send() -> HttpAnswer:
-                response = original(self, request)
+                with _sending_recorded():
+                    response = original(self, request)
                 answer = _head(response)
                 if answer.not_stored is not None:
                     unread.append(response)
@@ -160,13 +221,14 @@ def _async(library: Any) -> Callable[[Any], Any]:
             log = current()
             if log is None and (refused := _stray(request)) is not None:
                 return _response(library, refused, [])
-            if log is None or not log.wants(request.method, str(request.url)):
+            if log is None or _is_sending.get() or not log.wants(request.method, str(request.url)):
                 return await original(self, request)
             body = await request.aread()
             unread: list[Any] = []
 
             async def send() -> HttpAnswer:
-                response = await original(self, request)
+                with _sending_recorded():
+                    response = await original(self, request)
                 answer = _head(response)
                 if answer.not_stored is not None:
                     unread.append(response)

@@ -93,6 +93,14 @@ class CallLog(Protocol):
         """Return whether to record a call."""
         ...
 
+    def miss(self, method: str, url: str, client: str) -> None:
+        """Note a call that should be recorded, of a client that cannot be.
+
+        Raises:
+            ConnectionRefusedError: in a replay, where it would be made.
+        """
+        ...
+
     async def ask(self, call: "HttpCall", send: Send) -> "HttpAnswer":
         """Return the stored answer to a call; otherwise send it and store the answer.
 
