@@ -20,7 +20,7 @@ TITLES = {
     "newly_failing": "newly failing (unconfirmed)",
     "added_failing": "new, failing",
     "flaky": "flaky: their samples disagree",
-    "still_failing": "still failing, by other assertions",
+    "still_failing": "still failing",
     "case_edited": "edited, so not compared",
     "fixed": "fixed",
     "newly_passing": "newly passing (unconfirmed)",

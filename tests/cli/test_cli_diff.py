@@ -35,6 +35,7 @@ def test_against_the_committed_baseline(evals_cli):
         "regressed: 2",
         "no answer, or no score: 1",
         "drifted: they pass, but the answer or its calls changed: 2",
+        "still failing: 1",
         "edited, so not compared: 2",
         "fixed: 1",
         "no longer in the dataset: 2",

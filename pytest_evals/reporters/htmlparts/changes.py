@@ -20,7 +20,7 @@ _TITLES = {
     "added_failing": ("New and failing", "not in the baseline, and not every sample passes"),
     "removed": ("Removed", "in the baseline, but not in this run"),
     "drifted": ("Drifted", "still passes, but the answer or its tool calls changed"),
-    "still_failing": ("Still failing", "no sample passed before or now, and other assertions fail"),
+    "still_failing": ("Still failing", "no sample passed before or now"),
     "case_edited": (
         "Edited",
         "the input, the reference or the assertions changed: not compared",

@@ -99,11 +99,7 @@ def _both(
     if not edited_parts(before, now):
         change_class = classify_change(before, now, independent=independent)
     moved = now.passes * before.n - before.passes * now.n
-    unchanged = (
-        change_class == "still_passing"
-        or (change_class == "flaky" and not moved)
-        or (change_class == "still_failing" and _failing(before) == _failing(now))
-    )
+    unchanged = change_class == "still_passing" or (change_class == "flaky" and not moved)
     return change_class, None if unchanged else _changed(before, now, change_class, moved)
 
 

@@ -35,7 +35,7 @@ ChangeClass = Literal[
 """The class of a case's change.
 
 regressed, fixed: it passes significantly less (more) often.
-still_failing: no sample passed, before or now; listed if other assertions fail than before.
+still_failing: no sample passed, before or now.
 still_passing: every sample passed, before and now; only counted.
 drifted: every sample passed, before and now, but a recorded answer or its tool calls changed, or a
     live answer called other tools.
