@@ -98,13 +98,56 @@ def shorten(text: str, width: int) -> str:
     )
     if display_width(line) <= width:
         return line
-    room, end = width - 1, 0
-    for character in line:
+    return _fitting(line, width - 1) + "…" if width > 0 else ""
+
+
+def cut_middle(text: str, width: int) -> str:
+    """Return an id as one escaped line of at most `width` columns, with ``…`` in its middle.
+
+    Ids of one family share their beginnings and differ at their ends, so both ends are kept.
+    """
+    line = neutral(text, lines=False)
+    if display_width(line) <= width:
+        return line
+    if width < 3:
+        return shorten(line, width)
+    tail = _fitting(line[::-1], (width - 1) // 2)[::-1].lstrip()
+    head = _fitting(line, width - 1 - display_width(tail))
+    return f"{head}…{tail}"
+
+
+def _fitting(line: str, room: int) -> str:
+    """Return the longest beginning of a line that fits into some columns."""
+    for end, character in enumerate(line):
         room -= _column(character)
         if room < 0:
-            break
-        end += 1
-    return line[:end] + "…" if width > 0 else ""
+            return line[:end]
+    return line
+
+
+def wrapped(text: str, width: int, indent: int = 0) -> list[str]:
+    """Return a sentence as lines of at most `width` columns, broken between words.
+
+    Args:
+        text: escaped, of one line. A word that is wider than a line is broken inside.
+        width: of a line, in columns; at least eight remain beside the indentation.
+        indent: number of spaces before each line but the first, where they are part of `text`.
+    """
+    room = max(8, width - indent)
+    lines, line = [], text[:indent]
+    empty = True
+    for word in text[indent:].split(" "):
+        rest = word
+        if not empty and display_width(line) + 1 + display_width(rest) - indent > room:
+            lines.append(line)
+            line, empty = " " * indent, True
+        while display_width(line) - indent + display_width(rest) > room and empty:
+            part = _fitting(rest, room)
+            lines.append(line + part)
+            line, rest = " " * indent, rest[len(part) :]
+        line += rest if empty else f" {rest}"
+        empty = False
+    return [*lines, line]
 
 
 def format_cost(usd: float | None) -> str:
@@ -172,7 +215,7 @@ def table(
         header: column titles; empty for no header.
         rows: rows of equal length; each cell is escaped to one line.
         width: maximum line width in columns. The widest cells are shortened to fit, to no less than
-            eight columns each. None: no limit.
+            eight columns each, ids (cells without spaces) in the middle. None: no limit.
         align: ``<`` or ``>`` for each column; None right-aligns columns of numbers.
         gap: number of spaces between columns.
     """
@@ -189,7 +232,7 @@ def table(
     return [
         (" " * gap)
         .join(
-            _pad(shorten(cell, room), room, side)
+            _pad(shorten(cell, room) if " " in cell else cut_middle(cell, room), room, side)
             for cell, room, side in zip(row, widths, sides, strict=True)
         )
         .rstrip()

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pytest_evals.ground.plain_text import counted, display_width, neutral, table
+from pytest_evals.ground.plain_text import counted, cut_middle, display_width, neutral, table
 from pytest_evals.metrics.metric import shown_interval
 from pytest_evals.verdict.gate.words import format_number
 
@@ -121,16 +121,3 @@ def _reason(gate: Mapping[str, Any], width: int) -> list[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
-
-
-def cut_middle(text: str, width: int) -> str:
-    """Return a text of at most `width` columns: beginning and end, ``…`` for what is left out."""
-    text = neutral(text, lines=False)
-    if display_width(text) <= width:
-        return text
-    head, tail = text, text
-    while display_width(head) > (width - 1) // 2:
-        head = head[:-1]
-    while display_width(tail) > width - 1 - display_width(head):
-        tail = tail[1:]
-    return f"{head}…{tail}"

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_evals.ground.plain_text import (
+    cut_middle,
     display_width,
     format_cost,
     format_count,
@@ -18,6 +19,7 @@ from pytest_evals.ground.plain_text import (
     shorten,
     table,
     use_color,
+    wrapped,
 )
 
 ANY_TEXT = st.text(st.characters(codec=None))
@@ -279,3 +281,33 @@ def test_no_text_of_others_is_a_command_to_a_log(text, lines):
 def test_other_colons_and_hashes_stay(text):
     """Only commands are changed."""
     assert neutral(text) == text
+
+
+@given(st.text(), st.integers(3, 40))
+def test_an_id_is_cut_in_its_middle(text, width):
+    """Its beginning and its end remain, and it fits."""
+    short = cut_middle(text, width)
+    assert display_width(short) <= width
+    if text.isascii() and text.isalnum() and len(text) > width:
+        head, tail = short.split("…")
+        assert text.startswith(head)
+        assert text.endswith(tail)
+        assert len(short) == width
+
+
+@pytest.mark.parametrize("width", [20, 24])
+def test_ids_in_a_table_keep_their_ends(width):
+    """Ids that differ at their ends remain different."""
+    ids = ["claude-sonnet-4-5-20250929-a", "claude-sonnet-4-5-20250929-b"]
+    lines = table(["model"], [[name] for name in ids], width=width)
+    assert [line[-1] for line in lines[1:]] == ["a", "b"]
+    assert all(display_width(line) <= width for line in lines)
+
+
+@given(st.text(), st.integers(8, 60))
+def test_wrapping_loses_nothing_and_fits(text, width):
+    """Only spaces between words become new lines, also where characters are wide."""
+    text = " ".join(neutral(text, lines=False).split())
+    lines = wrapped(text, width)
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+    assert all(display_width(line) <= width for line in lines)
