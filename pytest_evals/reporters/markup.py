@@ -19,7 +19,7 @@ _HASH = re.compile(r"(?=.*\d)[0-9a-f]{7,}", re.IGNORECASE)
 
 
 def code(text: str, limit: int = 200) -> str:
-    """Return a text as one code span on one line, also valid in a table cell.
+    """Return a text as one code span on one line; `mdtables.table_row` makes it valid in a cell.
 
     Args:
         text: any text.
@@ -30,13 +30,13 @@ def code(text: str, limit: int = 200) -> str:
         return "(empty)"
     ticks = "`" * (max(map(len, _RUNS.findall(line)), default=0) + 1)
     pad = " " if line[0] == "`" or line[-1] == "`" else ""
-    return f"{ticks}{pad}{line}{pad}{ticks}".replace("|", "\\|")
+    return f"{ticks}{pad}{line}{pad}{ticks}"
 
 
 def prose(text: str, limit: int = 600) -> str:
     """Return a sentence with every word that Markdown could act on in a code span.
 
-    The result is also valid in a table cell.
+    `mdtables.table_row` makes it valid in a cell of a table.
 
     Args:
         text: the sentence; new lines become spaces.
@@ -45,7 +45,8 @@ def prose(text: str, limit: int = 600) -> str:
     parts: list[str] = []
     held: list[str] = []
     for word in neutral(cut(text, limit)).split():
-        if _is_plain(word):
+        begins = not parts and not held
+        if _is_plain(word) and not (begins and word in _SIGNS):  # `>` begins a quotation
             if held:
                 parts.append(code(" ".join(held), limit))
                 held = []

@@ -6,13 +6,19 @@ from pytest_evals.metrics.metric import Slice
 from pytest_evals.report import Report
 from pytest_evals.stats.verdict import RowVerdict
 
+BACKSLASH_PIPE = "\\|"
+"""A pipe in a cell."""
 CHANGE_TITLE = "against the baseline"
 """The title of the column of changes."""
 
 
 def table_row(cells: Iterable[str]) -> str:
-    """Return a row of a table; the cells are Markdown."""
-    return f"| {' | '.join(cells)} |"
+    """Return a row of a table.
+
+    Args:
+        cells: Markdown. A pipe gets a backslash, which only tables remove, also in code.
+    """
+    return f"| {' | '.join(cell.replace('|', BACKSLASH_PIPE) for cell in cells)} |"
 
 
 def table_head(cells: Sequence[str], numbers: int = 0) -> str:

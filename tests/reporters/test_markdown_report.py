@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from html import unescape
 from html.parser import HTMLParser
 
 import cmarkgfm
@@ -11,9 +12,11 @@ from cmarkgfm.cmark import Options
 from hypothesis import given, settings
 from markdown_it import MarkdownIt
 
+from pytest_evals.ground.plain_text import neutral
 from pytest_evals.report import Report
 from pytest_evals.reporters.markdown import LIMIT, render_markdown
 from pytest_evals.reporters.markup import code, prose
+from pytest_evals.reporters.mdtables import table_head, table_row
 from pytest_evals.reporters.sections.headline import MARKER
 from pytest_evals.reporters.truncate import TextSection, truncate_document, utf16_length
 from tests.reporters.text_makers import HOSTILE, errored, report, trial
@@ -115,7 +118,7 @@ def test_no_text_becomes_an_element(text: str) -> None:
 def test_code_and_prose_in_a_cell(text: str) -> None:
     """In a table's cell a text stays in its cell, for two renderers."""
     for made in (code(text), prose(text)):
-        table = f"| a | b |\n| --- | --- |\n| x {made} | y |\n"
+        table = f"{table_head(['a', 'b'])}\n{table_row([f'x {made}', 'y'])}\n"
         page = MarkdownIt("gfm-like", {"linkify": False}).render(table)
         for tags in (rendered(table).tags, Elements(page).tags):
             counts = Counter(tag for tag, _ in tags)
@@ -126,8 +129,34 @@ def test_code_and_prose_in_a_cell(text: str) -> None:
 def test_a_text_in_code_is_what_it_was() -> None:
     """Pipes, backslashes and ticks are shown as they were written."""
     written = r"a | b \| c `d` ``e`` \\"
-    page = cmarkgfm.github_flavored_markdown_to_html(f"| h |\n|---|\n| {code(written)} |\n")
-    assert written in page
+    made = code(written)
+    for text in (f"{table_head(['h'])}\n{table_row([made])}\n", f"- {made}\n"):
+        assert written in cmarkgfm.github_flavored_markdown_to_html(text)
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=WRITTEN)
+def test_what_is_rendered_is_what_was_written(text: str) -> None:
+    """In a list and in a cell, for two renderers; spaces and invisible characters apart."""
+    limit = 12 * len(text) + 20  # an escape is longer than its character
+    shown = " ".join(neutral(text).split())
+    for made in (code(text, limit), prose(text, limit)):
+        for page in (f"- {made}\n", f"{table_head(['h'])}\n{table_row([made])}\n"):
+            for html in (
+                cmarkgfm.github_flavored_markdown_to_html(page),
+                MarkdownIt("gfm-like", {"linkify": False}).render(page),
+            ):
+                words = unescape(re.sub(r"<[^>]+>", "", html)).split()
+                told = " ".join(words if "<table>" not in html else words[1:])
+                assert told == (shown or ("(empty)" if made == "(empty)" else ""))
+
+
+@pytest.mark.parametrize("name", ["a_b", "1.5", "x-y", "a*b", "#12", "a|b", "[x]", "1. a", "c:\\d"])
+def test_no_id_gets_a_backslash(name: str) -> None:
+    """An id is what it is in the source too; in a cell a pipe alone needs one."""
+    assert code(name) == f"`{name}`"
+    assert prose(name) in {name, f"`{name}`"} or name == "1. a"
+    assert table_row([code(name)]).count("\\") == code(name).count("\\") + name.count("|")
 
 
 def test_the_verdict_comes_first() -> None:
