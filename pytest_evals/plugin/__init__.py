@@ -5,6 +5,7 @@ it, `composition` makes the plugin objects: a *runner* where items run, a *recor
 session is.
 """
 
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -115,12 +116,15 @@ class _Inert:
 
     def __init__(self) -> None:
         self.hints: list[str] = []
+        self._datasets: list[str] = []
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> None:
         """Notice a dataset that was named on the command line."""
         named = file_path.suffix in _SUFFIXES and parent.session.isinitpath(file_path)
         if named and not self.hints:
             self.hints.append(f"{file_path.name} looks like an eval dataset: run it with --evals")
+        if any(fnmatch(file_path.name, glob) for glob in parent.config.getini("evals_files")):
+            self._datasets.append(file_path.name)
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Skip tests that are marked as evals."""
@@ -133,8 +137,13 @@ class _Inert:
             them = "it" if len(marked) == 1 else "them"
             self.hints.append(f"{count} skipped: run {them} with --evals")
 
-    def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
-        """Display the hint."""
+    def pytest_terminal_summary(
+        self, terminalreporter: "pytest.TerminalReporter", exitstatus: int
+    ) -> None:
+        """Display the hint; where nothing ran, also for datasets that were not named."""
+        if self._datasets and not self.hints and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+            more = f" and {len(self._datasets) - 1} more" if self._datasets[1:] else ""
+            self.hints.append(f"{self._datasets[0]}{more}: run with --evals")
         for hint in self.hints:
             terminalreporter.write_line(f"pytest-evals-matrix: {hint}")
 

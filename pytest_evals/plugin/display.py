@@ -4,12 +4,15 @@ from typing import Any
 
 import pytest
 
+from pytest_evals.ground.plain_text import neutral
 from pytest_evals.plugin.items import selected_trials, trial_of
 from pytest_evals.plugin.terminal.guard import drawing
+from pytest_evals.plugin.terminal.nothing import selection_of
 from pytest_evals.plugin.terminal.summary import SessionSummary, draw
 from pytest_evals.plugin.wire import read_brief, read_word
 from pytest_evals.reporters.plan_line import matrix_line
 from pytest_evals.session.evaluation import RunEvaluation
+from pytest_evals.session.nothing_ran import why_nothing_ran
 from pytest_evals.session.recording import RunRecorder
 from pytest_evals.session.session import Session
 from pytest_evals.session.tables import TrialTables
@@ -88,9 +91,15 @@ class Display:
         """Note that the summary comes next, which lists outcomes without their numbers."""
         self._ended = True
 
-    def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
+    def pytest_terminal_summary(
+        self, terminalreporter: "pytest.TerminalReporter", exitstatus: int
+    ) -> None:
         """Draw the summary."""
         run, notes = self._recording.ledger.run, self._session.notes
+        if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and self._config.option.verbose >= -1:
+            with drawing(self._config):
+                text = why_nothing_ran(selection_of(terminalreporter))
+                terminalreporter.write_line(f"evals: {neutral(text)}", yellow=True)
         if run is None or not (self._recording.begun or notes):
             return
         shown = SessionSummary(

@@ -13,7 +13,6 @@ from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.plugin.compat import start_line, terminal_reporter, terminal_width
 from pytest_evals.plugin.terminal.guard import drawing
 from pytest_evals.plugin.terminal.overview import overview
-from pytest_evals.reporters.gate_lines import gate_lines
 from pytest_evals.reporters.spending_text import calls_words
 from pytest_evals.run_record import Run
 from pytest_evals.session.evaluation import RunEvaluation
@@ -71,17 +70,24 @@ def _relative(path: Path, settings: Settings) -> str:
 
 def _draw_gates(reporter: "pytest.TerminalReporter", run: Run) -> None:
     """Draw the verdicts of the gates, and the decision."""
+    if run.gates:
+        _draw_table(reporter, run)
+    if run.decision is not None:
+        word = run.decision["decision"]
+        reporter.write_line(f"decision: {word}", bold=True)
+        for reason in () if word == "accept" else _short_reasons(run):
+            reporter.write_line(f"  {neutral(reason)}")
+
+
+def _draw_table(reporter: "pytest.TerminalReporter", run: Run) -> None:
+    from pytest_evals.reporters.gate_lines import gate_lines
+
     option = reporter.config.option
     with_failed = option.tbstyle == "no" or bool(getattr(option, "no_summary", False))
     width = terminal_width(reporter)
     for line, gate in gate_lines(run.gates, width, with_failed=with_failed):
         is_open = gate is not None and not gate["blocking"] and gate["verdict"] != "passed"
         reporter.write_line(line, red=gate is not None and gate["blocking"], yellow=is_open)
-    if run.decision is not None:
-        word = run.decision["decision"]
-        reporter.write_line(f"decision: {word}", bold=True)
-        for reason in () if word == "accept" else _short_reasons(run):
-            reporter.write_line(f"  {neutral(reason)}")
 
 
 def _short_reasons(run: Run) -> list[str]:
