@@ -1,6 +1,7 @@
 """One run has one verdict: the decision, the exit status and every reader agree."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -51,6 +52,11 @@ def dataset(outcomes, gates, max_error_rate):
     )
 
 
+def verdict_of(made):
+    """Return the exit status, the decision and the verdicts of the gates."""
+    return made.exit_status, made.decision, [gate["verdict"] for gate in made.gates]
+
+
 @hypothesis_settings(max_examples=25, deadline=None)
 @given(
     outcomes=st.lists(st.sampled_from(sorted(OUTCOMES)), min_size=2, max_size=4),
@@ -60,12 +66,18 @@ def dataset(outcomes, gates, max_error_rate):
 def test_exit_status_and_decision_agree(tmp_path_factory, outcomes, gates, max_error_rate):
     """Whatever the trials and the gates are; the store and the JSON report say the same."""
     root = tmp_path_factory.mktemp("one")
-    made = run(dataset(outcomes, gates, max_error_rate), rootdir=root, json="r.json", md="r.md")
+    data = dataset(outcomes, gates, max_error_rate)
+    made = run(data, rootdir=root, json="r.json", md="r.md", html="r.html")
     stored, report = load_run(rootdir=root), json.loads((root / "r.json").read_text())
     assert (made.exit_status, made.decision) == (stored.exit_status, stored.decision)
     assert made.decision == report["decision"]
     title = (root / "r.md").read_text().splitlines()[1]
     assert ("❌" in title) == bool(made.exit_status), title
+    tone = re.search('class="hero (.*?)"', (root / "r.html").read_text())
+    assert tone is not None
+    assert (tone[1] == "bad") == bool(made.exit_status), tone
+    scored_again = run(data, rootdir=root, from_run=made.id)
+    assert verdict_of(made) == verdict_of(scored_again)
     if made.decision is None:
         assert not gates
         assert bool(made.exit_status) == any(outcome != "pass" for outcome in outcomes)
