@@ -1,6 +1,6 @@
 """The trials of a stored run that can be scored again, by the datasets of today."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from pytest_evals.engine.replay_run import ReplayRun
 from pytest_evals.ground.errors import StoreError
 from pytest_evals.ground.plain_text import listed
 from pytest_evals.matrix import Matrix, Trial
+from pytest_evals.model import Model
 from pytest_evals.registry import Registry
 from pytest_evals.registry.datasets import load_dataset
 from pytest_evals.result import TrialResult
@@ -34,14 +35,23 @@ class RescoredDataset:
     """The confirmation samples to score; None if the dataset could not be confirmed."""
     beyond: frozenset[str]
     """Ids of trials beyond the first samples of their case."""
+    not_run: list[TrialResult] = field(default_factory=list)
+    """The trials that were planned and not run then, as they are recorded: they have no answer, so
+    what was incomplete stays so."""
     left_out: dict[str, list[str]] = field(default_factory=dict)
-    """Trials and cases that are not scored, by the reason."""
+    """What is in today's dataset or in the run, and not in both, by the reason."""
     missing_verdicts: int = 0
     """Trials that lack a judge's verdict, because it is not stored."""
 
+    @property
+    def not_scored(self) -> dict[str, list[str]]:
+        """The trials and cases that are not scored, by the reason."""
+        not_run = [result.id for result in self.not_run]
+        return self.left_out | ({"not run then": not_run} if not_run else {})
+
     def notes(self) -> Iterator[str]:
         """Yield what is not scored, and why."""
-        for reason, names in self.left_out.items():
+        for reason, names in self.not_scored.items():
             yield f"{self.info.name}: {len(names)} not scored, {reason}: {listed(names, 3)}"
 
 
@@ -78,7 +88,7 @@ def plan_rescore(
         reasons = "; ".join(
             f"{reason}: {listed(names, 3)}"
             for part in parts
-            for reason, names in part.left_out.items()
+            for reason, names in part.not_scored.items()
         )
         raise StoreError(
             f"run {run.id} has no trial to score" + (f" ({reasons})" if reasons else "")
@@ -120,22 +130,7 @@ def _plan_dataset(
     cases = {case.id: case for case in dataset.cases}
     matrix = Matrix(dataset, tuple(models.values()), case_samples=replay.samples)
     beyond = frozenset(result.id for result in results if result.beyond)
-    again = (
-        None
-        if confirmations is None
-        else [
-            Trial(
-                dataset,
-                cases[it.case_id],
-                models[it.model_id],
-                it.sample,
-                it.sample + 1,
-                nodeid=it.id,
-            )
-            for it in confirmations
-            if it.case_id in cases and it.model_id in models
-        ]
-    )
+    again = None if confirmations is None else _again(dataset, confirmations, cases, models)
     part = RescoredDataset(info, [], replay, again, beyond)
     for result in results:
         model, case = models.get(result.model_id), cases.get(result.case_id)
@@ -143,20 +138,25 @@ def _plan_dataset(
         if reason or model is None or case is None:
             part.left_out.setdefault(reason or "the model is unknown", []).append(result.id)
             continue
+        if result.error is not None and result.error.type in _NOT_RUN:
+            part.not_run.append(result)
+            continue
         # The node id of the run stays, whatever number of samples the dataset has today.
         samples = matrix.samples_of(case)
         part.trials.append(Trial(dataset, case, model, result.sample, samples, nodeid=result.id))
     recorded = {result.case_id for result in results}
+    lost = max(0, info.selected - len(results))
     new = [case for case in cases if case not in recorded]
     if new:
         part.left_out["not in that run"] = new
+    selected = len(part.trials) + len(part.not_run) + lost
     part.info = info.model_copy(
         update={
             "digest": dataset.digest,
             "prompt_digest": dataset.prompt.digest if dataset.prompt else None,
             "cases": len(dataset.cases),
-            "planned": max(len(matrix), len(part.trials)),
-            "selected": len(part.trials),
+            "planned": max(len(matrix), selected),
+            "selected": selected,
             "gates": dataset.gates,
             "max_error_rate": dataset.max_error_rate,
         }
@@ -164,10 +164,24 @@ def _plan_dataset(
     return part
 
 
+def _again(
+    dataset: Dataset,
+    confirmations: Iterable[TrialResult],
+    cases: Mapping[str, Case],
+    models: Mapping[str, Model],
+) -> list[Trial]:
+    """Return the confirmation samples as trials of today's dataset."""
+    return [
+        Trial(
+            dataset, cases[it.case_id], models[it.model_id], it.sample, it.sample + 1, nodeid=it.id
+        )
+        for it in confirmations
+        if it.case_id in cases and it.model_id in models
+    ]
+
+
 def _skip_reason(result: TrialResult, info: DatasetInfo, case: Case | None) -> str:
     """Return why a trial is not scored; empty if it is."""
     if result.id.partition("::")[0] != info.path:
         return "of a test function"
-    if result.error is not None and result.error.type in _NOT_RUN:
-        return "not run then"
     return "the case is gone" if case is None else ""

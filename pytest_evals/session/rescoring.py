@@ -89,6 +89,8 @@ class Rescoring:
                 for result in map(engine.result, part.trials):
                     part.missing_verdicts += any(map(_lacks_verdict, result.exchanges))
                     derived.record(_with_marks(result, part, baselines[part.info.name]))
+                for result in part.not_run:
+                    derived.record(result)
             for part in parts:
                 if part.confirmations is not None:
                     derived.confirm(part.info.name, map(engine.result, part.confirmations))

@@ -28,7 +28,8 @@ examples:
 
 The models under test are never called: their stored answers are scored. A case whose input was
 edited since is STALE, an error. Judges cost money: without --judges their stored verdicts are used,
-and a missing verdict is an error. The new run names the run that its answers come from.
+and a missing verdict is an error. What was not run then stays so: a run that was cut short fails.
+The new run names the run that its answers come from.
 
 `pytest --evals --evals-from RUN` does the same as a test session: with an item for each trial, -k,
 -x, workers and reports. Use it for trials of test functions, and to debug failures.
@@ -112,7 +113,7 @@ def _json(run: "Run", rescored: "Run", parts: "Sequence[RescoredDataset]") -> di
         "not_scored": [
             {"dataset": part.info.name, "reason": reason, "names": names}
             for part in parts
-            for reason, names in part.left_out.items()
+            for reason, names in part.not_scored.items()
         ],
     }
 
