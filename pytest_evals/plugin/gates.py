@@ -51,10 +51,14 @@ class EvaluationNeeds:
         self._session = session
         self._ledger = ledger
         self._detailed = detailed
+        self._full: dict[str, bool] = {}
 
     def is_full(self, info: DatasetInfo) -> bool:
         """Whether a dataset is evaluated in full."""
-        return self._all() or needs_evaluation(self._session.state.settings, info)
+        if info.path not in self._full:
+            needed = needs_evaluation(self._session.state.settings, info)
+            self._full[info.path] = self._all() or needed
+        return self._full[info.path]
 
     def needs_tallies(self, dataset: str) -> bool:
         """Whether the trials of a dataset keep what comparisons need."""

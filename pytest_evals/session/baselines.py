@@ -71,6 +71,10 @@ class Baselines:
 
 
 def needs_evaluation(settings: Settings, info: DatasetInfo) -> bool:
-    """Whether a dataset has gates, is compared with a baseline, or becomes one."""
-    writes = settings.update_baseline or settings.reset_baseline
-    return bool(info.gates) or writes or settings.baseline is not None
+    """Whether a dataset has gates, is compared with a baseline, has one, or becomes one."""
+    if info.gates or settings.update_baseline or settings.reset_baseline:
+        return True
+    from pytest_evals.storage.baseline_file import baseline_path
+
+    path = baseline_path(settings.rootdir / info.path, info.name)
+    return settings.baseline is not None or path.is_file()

@@ -31,9 +31,7 @@ def read_baseline(settings: Settings, info: DatasetInfo, run_id: str) -> Dataset
     """
     gates, errors = parse_gates(info), info.max_error_rate
     writes = settings.update_baseline or settings.reset_baseline
-    compares = any(gate.compares for gate in gates)
-    read = writes or (compares and settings.baseline is None)
-    target = dataset_baseline(info, settings.rootdir, read=read)
+    target = dataset_baseline(info, settings.rootdir, read=writes or settings.baseline is None)
     committed, path = target.old, target.path
     if writes:
         check_writable(path, target.shown)

@@ -277,20 +277,6 @@ def test_a_cassette_to_replay_must_be_there(folder, server, ask, evals, pytester
     evals("--evals-responses=replay", f"--evals-cassette={path}", name).assert_outcomes(passed=3)
 
 
-def test_a_script_is_told_in_its_own_words(tmp_path):
-    """``run`` has no command line."""
-    from pytest_evals import Case, Dataset, Model, run
-    from pytest_evals.ground.errors import StoreError
-
-    (tmp_path / "s.sqlite").write_bytes(b"no database at all")
-    case = Case(id="a", input="q", scorers=[{"type": "contains", "value": "x"}])
-    model = Model(id="m", provider="python", options={"target": "app.py:answer"})
-    (tmp_path / "app.py").write_text("def answer(text): return 'x'")
-    made = Dataset(name="d", path="d", models=[model], cases=[case])
-    with pytest.raises(StoreError, match='store="none"'):
-        run(made, rootdir=tmp_path, store="s.sqlite")
-
-
 def test_a_command_makes_no_store(pytester):
     """Re-scoring needs answers, and a missing store has none."""
     command = [sys.executable, "-m", "pytest_evals.cli", "rescore", "latest"]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_evals import Case, Dataset, Model, run
 from pytest_evals.ground.errors import SettingsError, StoreError
 from pytest_evals.responses.cassette import CassetteStore
 from pytest_evals.responses.layered import LayeredResponseStore
@@ -66,3 +67,14 @@ def test_a_cassette_that_workers_recorded_is_merged(make_session, tmp_path):
     worker.close()
     session.stores.finish_cassette({"a"}, complete=True)
     assert [] == list(session.notes)
+
+
+def test_a_script_is_told_in_its_own_words(tmp_path):
+    """``run`` has no command line."""
+    (tmp_path / "s.sqlite").write_bytes(b"no database at all")
+    case = Case(id="a", input="q", scorers=[{"type": "contains", "value": "x"}])
+    model = Model(id="m", provider="python", options={"target": "app.py:answer"})
+    (tmp_path / "app.py").write_text("def answer(text): return 'x'")
+    made = Dataset(name="d", path="d", models=[model], cases=[case])
+    with pytest.raises(StoreError, match='store="none"'):
+        run(made, rootdir=tmp_path, store="s.sqlite")
