@@ -96,8 +96,8 @@ class MaxCost(Scorer):
         """Compare the cost."""
         if ctx.cost_usd is None:
             raise ScoringError(
-                "the cost of the response is unknown, so the limit cannot be checked; set for "
-                "the model `price: {input: …, output: …}` in USD per million tokens"
+                "the cost of the response is unknown, so the limit cannot be checked; "
+                + " and ".join(_missing_for_cost(ctx))
             )
         return Verdict(
             passed=ctx.cost_usd <= self.usd,
@@ -105,3 +105,15 @@ class MaxCost(Scorer):
             reason=f"the response cost ${ctx.cost_usd:.6g}",
             metadata={"cost_usd": ctx.cost_usd},
         )
+
+
+def _missing_for_cost(ctx: ScoreContext) -> list[str]:
+    """Return what to do about each part of the cost that is unknown."""
+    steps = []
+    if ctx.model.price is None:
+        steps.append("set for the model `price: {input: …, output: …}` in USD per million tokens")
+    if ctx.usage.total_tokens is None:
+        steps.append(
+            "have its tokens reported (return `usage` or `cost_usd`, or use `record_http`)"
+        )
+    return steps or ["some of its calls report no price"]

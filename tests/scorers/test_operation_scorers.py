@@ -1,8 +1,11 @@
 """What an answer took, how it ended, and the error expected instead of it."""
 
+from dataclasses import replace
+
 import pytest
 
 from pytest_evals.exchange import Usage
+from pytest_evals.model import Price
 
 USAGE = Usage(input_tokens=40, output_tokens=10)
 
@@ -44,6 +47,24 @@ def test_what_is_not_known_is_an_error_and_not_within_the_limit(bench, written):
 def test_an_unpriced_model_is_told_how_to_get_a_price(bench):
     """In the message."""
     assert "`price: {input: …, output: …}`" in bench.score({"max_cost_usd": 1}, "a").message
+
+
+@pytest.mark.parametrize(
+    ("price", "usage", "named", "unnamed"),
+    [
+        (None, Usage(input_tokens=5, output_tokens=1), "`price:", "`usage`"),
+        (Price(input=1, output=2), Usage(), "`usage`", "`price:"),
+        (None, Usage(), "`usage`", "nothing else"),
+    ],
+    ids=["no price", "no usage", "neither"],
+)
+def test_an_unknown_cost_names_what_is_missing(bench, price, usage, named, unnamed):
+    """A price that is given is not asked for again: the tokens are what is unknown."""
+    bound, ctx = bench.bind({"max_cost_usd": 1}), bench.context("a", usage=usage)
+    ctx = replace(ctx, model=ctx.model.model_copy(update={"price": price}))
+    message = bound.evaluate_now(ctx).message
+    assert named in message
+    assert unnamed not in message
 
 
 @pytest.mark.parametrize(
