@@ -71,9 +71,14 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         source="OpenAI: code context_length_exceeded; 'maximum context length is ...' (also vLLM, "
-        "Mistral, DeepSeek, OpenRouter)",
+        "Mistral, DeepSeek, OpenRouter); vLLM: 'the model's context length is only N tokens'",
         statuses=_on(400, 413, 422) | SERVER_ERRORS,
-        pattern=_words(r"context_length_exceeded", r"maximum context length", r"context window"),
+        pattern=_words(
+            r"context_length_exceeded",
+            r"maximum context length",
+            r"context window",
+            r"context length is only",
+        ),
         type="context_overflow",
     ),
     Rule(
@@ -103,9 +108,10 @@ RULES: tuple[Rule, ...] = (
         type="context_overflow",
     ),
     Rule(
-        source="xAI: 'This model's maximum prompt length is N but the request contains M tokens'",
+        source="xAI: 'This model's maximum prompt length is N but the request contains M tokens'; "
+        "GitHub Copilot: 'prompt token count of N exceeds the limit of M' (9router#229)",
         statuses=_on(400),
-        pattern=_words(r"maximum prompt length is"),
+        pattern=_words(r"maximum prompt length is", r"prompt token count .{0,20}exceeds the limit"),
         type="context_overflow",
     ),
     Rule(
@@ -123,9 +129,13 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         source="LM Studio: 'Trying to keep the first N tokens when context the overflows', 'loaded "
-        "with context length of only'",
+        "with context length of only', 'Cannot truncate prompt with n_keep' (secintel-ai#1)",
         statuses=_on(400, 413, 422) | SERVER_ERRORS,
-        pattern=_words(r"context the overflows", r"context length of only"),
+        pattern=_words(
+            r"context the overflows",
+            r"context length of only",
+            r"cannot truncate prompt with n_keep",
+        ),
         type="context_overflow",
     ),
     Rule(
@@ -149,6 +159,23 @@ RULES: tuple[Rule, ...] = (
         type="content_filtered",
     ),
     Rule(
+        source="OpenAI: 429 with insufficient_quota or a billing code; DeepSeek: 402 'Insufficient "
+        "Balance'; xAI: 429 and 403 'used all available credits or reached its monthly spending "
+        "limit' (continue#10373, warp#14863); Anthropic: 400 'credit balance is too low'",
+        statuses=_on(400, 401, 403, 429),
+        pattern=_words(
+            r"insufficient_quota",
+            r"billing_hard_limit",
+            r"billing_not_active",
+            r"insufficient (?:credit|balance)",
+            r"used all available credits",
+            r"monthly spending limit",
+            r"credit balance is too low",
+        ),
+        type="rate_limit",
+        hint="the account has no credit left",
+    ),
+    Rule(
         source="Gemini: 400 with reason API_KEY_INVALID (ai-manus#101, vercel/ai#18627); xAI: 400 "
         "'Incorrect API key provided'",
         statuses=_on(400),
@@ -161,19 +188,6 @@ RULES: tuple[Rule, ...] = (
         statuses=_on(401, 403),
         type="unauthorized",
         hint="{key}",
-    ),
-    Rule(
-        source="OpenAI: 429 with insufficient_quota or a billing code; DeepSeek: 402 'Insufficient "
-        "Balance'",
-        statuses=_on(429),
-        pattern=_words(
-            r"insufficient_quota",
-            r"billing_hard_limit",
-            r"billing_not_active",
-            r"insufficient (?:credit|balance)",
-        ),
-        type="rate_limit",
-        hint="the account has no credit left",
     ),
     Rule(
         source="RFC 9110: 402; OpenRouter, DeepSeek: no credit",

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from pytest_evals.exchange import Response, Usage
 from pytest_evals.ground.canonical import Json
 from pytest_evals.ground.errors import StoreError
-from pytest_evals.providers.openai_format import FAILURES, error_in
+from pytest_evals.providers.openai_format import error_in, failure_of
 from pytest_evals.providers.parsing import parse_json
 from pytest_evals.providers.usage import usage_in
 
@@ -217,7 +217,8 @@ def _fault(value: Mapping[str, Any]) -> str | None:
     choices = value.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
     reason = choice.get("finish_reason") if isinstance(choice, dict) else None
-    failed = reason in FAILURES and reason != "content_filter"
+    failure = failure_of(reason)
+    failed = failure is not None and failure[0] != "content_filtered"
     return f"its generation failed ({reason})" if failed else None
 
 

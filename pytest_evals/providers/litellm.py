@@ -24,7 +24,7 @@ from pytest_evals.providers.chat import ChatOptions, ChatProvider, check_params
 from pytest_evals.providers.error_mapping import map_error
 from pytest_evals.providers.headers import Headers
 from pytest_evals.providers.http_messages import Reply
-from pytest_evals.providers.openai_format import FAILURES, error_in, parse_body, write_body
+from pytest_evals.providers.openai_format import error_in, failure_of, parse_body, write_body
 from pytest_evals.providers.option_types import (
     BaseUrl,
     EnvName,
@@ -273,6 +273,6 @@ def _with_failure(data: Mapping[str, Any]) -> Mapping[str, Any]:
     choice = choices[0] if isinstance(choices, list) and choices else None
     fields = choice.get("provider_specific_fields") if isinstance(choice, dict) else None
     reason = fields.get("native_finish_reason") if isinstance(fields, dict) else None
-    if not isinstance(choice, dict) or reason not in FAILURES:
+    if not isinstance(choice, dict) or failure_of(reason) is None:
         return data
     return {**data, "choices": [{**choice, "finish_reason": reason}]}

@@ -6,7 +6,7 @@ Many servers speak it, and so do other libraries. This module sends nothing.
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from pytest_evals.exchange import Request, Response
 from pytest_evals.ground.errors import AnswerError, ErrorType
@@ -89,18 +89,45 @@ def error_in(data: Mapping[str, Any]) -> object:
     return data.get("error") or (choice.get("error") if isinstance(choice, dict) else None)
 
 
-FAILURES: Mapping[str, tuple[ErrorType, bool]] = {
-    "error": ("provider", True),  # OpenRouter
+_FILTERED: Final[tuple[ErrorType, bool]] = ("content_filtered", False)
+_BROKEN_OFF: Final[tuple[ErrorType, bool]] = ("provider", True)
+_FAILURES: Mapping[str, tuple[ErrorType, bool]] = {
+    "error": _BROKEN_OFF,  # OpenRouter, vLLM
+    "abort": _BROKEN_OFF,  # vLLM: vllm#57082; SGLang: sglang#6693
+    "aborted": _BROKEN_OFF,
+    "cancelled": _BROKEN_OFF,
+    "malformed_function_call": _BROKEN_OFF,  # Gemini: python-genai#1836, pydantic-ai#3300
+    "function_call_filter": _BROKEN_OFF,  # the same, by Gemini's endpoint for OpenAI's clients
     "insufficient_system_resource": ("overloaded", True),  # DeepSeek
-    "content_filter": ("content_filtered", False),  # OpenAI, Azure: the same as with status 400
+    "content_filter": _FILTERED,  # OpenAI, Azure: the same as with status 400
+    # Gemini passes its own names on: HKUDS/Vibe-Trading#308
+    "safety": _FILTERED,
+    "recitation": _FILTERED,
+    "blocklist": _FILTERED,
+    "prohibited_content": _FILTERED,
+    "spii": _FILTERED,
 }
-"""Finish reasons of generations that failed: our type, and whether a retry may help."""
+
+
+def failure_of(reason: object) -> tuple[ErrorType, bool] | None:
+    """Return what a finish reason of a failed generation means; None if it is no failure.
+
+    Args:
+        reason: as it is written: ``error``, ``SAFETY``, ``content_filter: RECITATION``.
+
+    Returns:
+        Our type of the error, and whether a retry may help.
+    """
+    if not isinstance(reason, str):
+        return None
+    return _FAILURES.get(reason.partition(":")[0].strip().lower())
 
 
 def _raise_failure(reason: object) -> None:
     """Raise the error of a finish reason that is a failure."""
-    if isinstance(reason, str) and reason in FAILURES:
-        type_, transient = FAILURES[reason]
+    failure = failure_of(reason)
+    if failure is not None:
+        type_, transient = failure
         raise AnswerError(type_, f"the generation failed ({reason})", transient=transient)
 
 

@@ -118,6 +118,7 @@ def test_a_failed_responses_call_is_not_stored(status):
         PAYLOADS["or_choice_error"]["body"],
         PAYLOADS["or_top_error_choices"]["body"],
         {"choices": [{"message": {"content": ""}, "finish_reason": "error"}]},
+        {"choices": [{"message": {"content": "par"}, "finish_reason": "abort"}]},
     ],
 )
 def test_a_failed_recorded_call_has_a_fault(body):
@@ -135,6 +136,12 @@ def test_a_failed_recorded_call_has_a_fault(body):
         ("error", "provider", True),
         ("insufficient_system_resource", "overloaded", True),
         ("content_filter", "content_filtered", False),
+        ("content_filter: RECITATION", "content_filtered", False),
+        ("SAFETY", "content_filtered", False),
+        ("PROHIBITED_CONTENT", "content_filtered", False),
+        ("abort", "provider", True),
+        ("MALFORMED_FUNCTION_CALL", "provider", True),
+        ("function_call_filter: MALFORMED_FUNCTION_CALL", "provider", True),
     ],
 )
 def test_failed_generations(bench, server, reason, type_, transient):
@@ -162,6 +169,9 @@ OVERFLOWS = [
     (422, "Input validation error: `inputs` must have less than 1024 tokens. Given: 1335"),
     (400, "Trying to keep the first 5000 tokens when context the overflows."),
     (500, "the request exceeds the available context size"),
+    (400, "Cannot truncate prompt with n_keep (14169) >= n_ctx (4096)"),
+    (400, "prompt token count of 146499 exceeds the limit of 128000"),
+    (400, "You passed 9001 input tokens. However, the model's context length is only 8192 tokens."),
 ]
 
 
@@ -180,6 +190,12 @@ def test_context_overflow_in_every_wording(bench, server, status, message):
          "provider", True),
         (403, {"error": {"code": 403, "message": "Your chosen model requires moderation and your "
                          "input was flagged"}}, "content_filtered", False),
+        (429, {"code": "resource exhausted", "error": "Your team has either used all available "
+               "credits or reached its monthly spending limit."}, "rate_limit", False),
+        (403, {"error": "Your team has either used all available credits or reached its monthly "
+               "spending limit."}, "rate_limit", False),
+        (400, {"type": "error", "error": {"type": "invalid_request_error", "message": "Your credit "
+               "balance is too low to access the Anthropic API."}}, "rate_limit", False),
         (403, b"<html><body>Forbidden by policy</body></html>", "provider", False),
         (200, {"error": {"message": "no", "type": "invalid_request_error"}},
          "invalid_request", False),
