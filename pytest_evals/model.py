@@ -36,7 +36,8 @@ class Model(Frozen):
     model: str | None = None
     """Name of the model at the provider; None if the provider needs none."""
     params: dict[str, Any] = Field(default_factory=dict)
-    """Sampling parameters, passed through (``temperature``, ``max_tokens``, ``seed``)."""
+    """Sampling parameters, passed through (``temperature``, ``max_tokens``, ``seed``). One value
+    each: to compare several, list a model for each."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Options of this provider (base_url, target, command, url, ...)."""
     price: Price | None = None

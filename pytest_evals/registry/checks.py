@@ -16,6 +16,7 @@ from pytest_evals.loaders.base import Loc
 from pytest_evals.matrix import default_models
 from pytest_evals.metrics.parse import parse_metric
 from pytest_evals.model import MODEL_FIELDS, Model
+from pytest_evals.parameters import number_problems
 from pytest_evals.providers.base import Provider
 from pytest_evals.scorers.binding import SpecError
 from pytest_evals.scorers.bound import Bound
@@ -23,6 +24,9 @@ from pytest_evals.scorers.contradictions import contradictions
 
 Problems = Iterator[tuple[Loc, str]]
 """Locations in the dataset, each with a message."""
+
+VALUES_HINT = "; to compare values, list a model for each, with an `id` of its own"
+"""How several values of a parameter are written."""
 
 
 class Members(Protocol):
@@ -66,7 +70,8 @@ class DatasetChecks:
         dataset = self._dataset
         for i, model in enumerate(dataset.models):
             for loc, message in model_problems(self._members, model):
-                yield ("models", i, *loc), message
+                hint = VALUES_HINT if loc[:1] == ("params",) else ""
+                yield ("models", i, *loc), message + hint
         if dataset.judges:
             yield from self._judge_problems()
         yield from self._scorer_problems(dataset.scorers, None, ("scorers",))
@@ -183,7 +188,9 @@ class DatasetChecks:
 
 
 def model_problems(members: Members, model: Model) -> Problems:
-    """Yield what is wrong with a model: its provider, its options."""
+    """Yield what is wrong with a model: its parameters, its provider, its options."""
+    for name, message in number_problems(model.params):
+        yield ("params", name), message
     provider = members.provider(model.provider)
     if provider is None:
         _, providers = members.names()

@@ -17,6 +17,7 @@ from pytest_evals.dataset import Dataset
 from pytest_evals.ground.errors import AnswerError
 from pytest_evals.message import Message
 from pytest_evals.model import Model
+from pytest_evals.parameters import Params
 from pytest_evals.scorers.base import Ask, ScoreContext, Scorer, ScorerGroup, ScoringError, Verdict
 from pytest_evals.scorers.quoting import quoted
 from pytest_evals.scorers.references import (
@@ -50,7 +51,7 @@ class EmbeddingSimilarity(Scorer):
     `base_url`, `model`, `price`)."""
     reference: Annotated[References, BeforeValidator(as_references)] = None
     """One or more references; by default the `expected` of the case."""
-    params: dict[str, Any] = Field(default_factory=dict)
+    params: Params = Field(default_factory=dict)
     """Additional parameters of the request (``dimensions``)."""
 
     @field_validator("model", mode="before")

@@ -38,6 +38,18 @@ def problems(tmp_path):
             "unknown key 'base_ur' for provider 'openai'*Did you mean 'base_url'?",
         ),
         ("{panel: [openai:y, opnai:z], rubric: r}", "no provider is called 'opnai'"),
+        (
+            "{model: openai:y, rubric: r, params: {temperature: [0, 1]}}",
+            "`temperature` is one number, found [0, 1]",
+        ),
+        (
+            "{model: {provider: openai, model: y, params: {seed: {grid: [1, 2]}}}, rubric: r}",
+            "`seed` is one number, found {'grid': [1, 2]}",
+        ),
+        (
+            "{panel: [{model: openai:y, params: {max_tokens: [1]}}, openai:z], rubric: r}",
+            "`max_tokens` is one number, found [1]",
+        ),
     ],
 )
 def test_a_judge_nobody_uses_is_looked_at_too(problems, judge, words):

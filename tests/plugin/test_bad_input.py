@@ -105,6 +105,28 @@ def test_models_that_cannot_be_asked(write, evals, model, words):
     assert words in refused(evals(name))
 
 
+@pytest.mark.parametrize("values", ["[0, 0.7]", "{grid: [0, 0.7]}"])
+def test_a_list_where_a_number_stood(write, evals, values):
+    """At its line, with what to write; a list that is one by nature is no problem."""
+    name = write(
+        "hot.yaml",
+        f"""
+        models:
+          - id: hot
+            provider: openai
+            model: gpt
+            params:
+              stop: [a, b]
+              temperature: {values}
+        cases: [{CASE}]
+        """,
+    )
+    text = refused(evals(name))
+    assert "hot.yaml:8:20: `temperature` is one number, found " in text
+    assert "to compare values, list a model for each, with an `id` of its own" in text
+    assert "stop" not in text
+
+
 def test_missing_keys_are_named_all_at_once(write, evals):
     """One clear error, before anything is asked."""
     name = write(

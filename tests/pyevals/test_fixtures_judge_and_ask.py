@@ -145,6 +145,30 @@ def test_ask_beside_a_response(refunds, write, evals, trials):
     )
 
 
+def test_ask_with_a_list_where_a_number_stood(refunds, write, evals, trials):
+    """Nothing is asked; parameters that are lists by nature reach the model."""
+    write(
+        "test_a.py",
+        """
+        import pytest
+        from pytest_evals import Case, Model
+
+        def reply(input, *, params=None):
+            return "ok"
+
+        APP = Model(id="app", provider="python", options={"target": "test_a.py:reply"})
+
+        @pytest.mark.evals([Case(id="a"), Case(id="b")])
+        def test_a(case, ask):
+            more = {"temperature": [0, 0.7]} if case.id == "a" else {"stop": ["x", "y"]}
+            assert "ok" == ask(APP, "x", **more).text
+        """,
+    )
+    result = evals("test_a.py")
+    result.stdout.fnmatch_lines(["E*ask: `temperature` is one number, found ?0, 0.7?"])
+    assert ["errored", "passed"] == [trials()[f"{c}-app"]["outcome"] for c in "ab"]
+
+
 def test_ask_that_cannot(refunds, write, evals, trials):
     """An unknown model, a fault of it and a spent budget are errors, not wrong answers."""
     write(

@@ -10,6 +10,7 @@ from pytest_evals.ground.errors import AnswerError, EvalsError, SettingsError
 from pytest_evals.matrix import Trial
 from pytest_evals.message import Message
 from pytest_evals.model import Model
+from pytest_evals.parameters import number_problems
 from pytest_evals.plugin.python.pending import Handle, Pending, awaiting, waiting
 from pytest_evals.plugin.python.running_test import RunningTest
 
@@ -51,7 +52,8 @@ class EvalAsk(Handle):
         """
         test, trial = self._test, self._test.trial
         messages = _messages(prompt)
-        if problems := model_problems(test, model):
+        problems = [*model_problems(test, model), *(m for _, m in number_problems(params))]
+        if problems:
             raise EvalsError(f"ask: {'; '.join(problems)}")
         number = len(test.asked)
         request = Request(

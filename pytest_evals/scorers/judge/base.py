@@ -14,6 +14,7 @@ from pytest_evals.ground.errors import TemplateError
 from pytest_evals.ground.templates import render
 from pytest_evals.message import Message
 from pytest_evals.model import Model
+from pytest_evals.parameters import Params
 from pytest_evals.score import Score
 from pytest_evals.scorers.base import (
     ADVISORY,
@@ -78,7 +79,7 @@ class Judge(Scorer):
     that of the judge `default` of the dataset."""
     min_score: float | None = Field(default=None, gt=0, le=1)
     """The least score that passes, from 0 to 1; scores on another scale are converted first."""
-    params: dict[str, Any] = Field(default_factory=dict)
+    params: Params = Field(default_factory=dict)
     """Sampling parameters of the judge (temperature, seed, max_tokens)."""
     repeats: int = Field(default=1, ge=1, le=25)
     """The number of calls with the same request."""

@@ -13,6 +13,7 @@ from pytest_evals.dataset import Dataset
 from pytest_evals.ground.canonical import Frozen, Json, canonical
 from pytest_evals.ground.errors import suggest
 from pytest_evals.model import Model
+from pytest_evals.parameters import Params
 from pytest_evals.scorers.catalogue import SCORERS
 from pytest_evals.scorers.judge.base import DEFAULT, NO_MIN_SCORE, Judge
 from pytest_evals.scorers.judge.models import check_model, model_of
@@ -40,7 +41,7 @@ class _DefaultModel(Frozen):
     """A `default` that only sets the model of other judges."""
 
     model: str | dict[str, Any]
-    params: dict[str, Any] = Field(default_factory=dict)
+    params: Params = Field(default_factory=dict)
 
     @field_validator("model", mode="before")
     @classmethod

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from pytest_evals.ground.canonical import Frozen
 from pytest_evals.model import Model
+from pytest_evals.parameters import Params
 from pytest_evals.scorers.base import ScoringError
 from pytest_evals.scorers.judge.models import check_model, model_of
 from pytest_evals.scorers.judge.opinion import Opinion
@@ -18,7 +19,7 @@ class Member(Frozen):
 
     model: str | dict[str, Any]
     """A model id, ``provider:model``, or a model written out."""
-    params: dict[str, Any] = Field(default_factory=dict)
+    params: Params = Field(default_factory=dict)
     """Sampling parameters that override those of the judge."""
     weight: float = Field(default=1.0, gt=0)
     """Its weight under ``rule: weighted``."""
