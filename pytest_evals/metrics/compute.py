@@ -20,7 +20,7 @@ from pytest_evals.stats.agreement import Ratings, accuracy, f1_score, macro_f1, 
 from pytest_evals.stats.estimate import Absent, Estimate
 from pytest_evals.stats.intervals import clustered_mean, clustered_rate
 from pytest_evals.stats.passk import consistency, mean_pass_at_k, mean_pass_hat_k, recovery
-from pytest_evals.stats.quantiles import quantile
+from pytest_evals.stats.percentiles import estimate_percentile
 
 
 @dataclass(frozen=True)
@@ -330,7 +330,7 @@ def _of_numbers(
             value, None, None, len(flat), len(cells), confidence, "none", dropped, reason
         )
     share = 0.5 if spec.kind == "median" else (spec.q or 0.0) / 100
-    return replace(woodruff_quantile(cells, share, confidence=confidence), dropped=dropped)
+    return replace(estimate_percentile(cells, share, confidence=confidence), dropped=dropped)
 
 
 def _no_numbers(group: TrialGroup, of: str) -> Absent:
@@ -346,43 +346,6 @@ def _no_numbers(group: TrialGroup, of: str) -> Absent:
     if failed:
         return Absent(f"{of} could not score any of {_trials(failed)}")
     return Absent(f"{of} scores none of these cases")
-
-
-def woodruff_quantile(
-    values: Sequence[Sequence[float]], q: float, *, confidence: float = 0.95
-) -> Estimate:
-    """Estimate the q-quantile of all samples, with an interval clustered by case.
-
-    The ends of the interval are the quantiles at the ends of the clustered interval of the share of
-    samples at or below the quantile: Woodruff 1952, "Confidence intervals for medians and other
-    position measures".
-
-    Args:
-        values: the samples of each case, every case with one or more finite numbers.
-        q: 0..1 (p95 is 0.95).
-        confidence: inside (0, 1).
-
-    Returns:
-        The estimate in the unit of the values; without an interval for a single case.
-
-    Raises:
-        ValueError: there is no case, a value is not finite, or another argument is out of range.
-    """
-    flat = list(chain.from_iterable(values))
-    value = quantile(flat, q)
-    n, cases = len(flat), len(values)
-    if cases == 1:
-        reason = "one case does not show how much cases differ"
-        return Estimate(value, None, None, n, 1, confidence, "none", 0, reason)
-    at_most = [(sum(x <= value for x in cell), len(cell)) for cell in values]
-    share = clustered_rate(at_most, confidence=confidence)
-    assert isinstance(share, Estimate)
-    assert share.low is not None
-    assert share.high is not None
-    ordered = sorted(flat)
-    low, high = quantile(ordered, share.low), quantile(ordered, share.high)
-    method = "Woodruff, clustered by case"
-    return Estimate(value, min(low, value), max(high, value), n, cases, confidence, method)
 
 
 def _of_labels(group: TrialGroup, spec: MetricSpec, confidence: float) -> Estimate | Absent:

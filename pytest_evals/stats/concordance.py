@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
-from itertools import pairwise
 from math import fsum, sqrt
 from statistics import fmean
 from typing import Literal
@@ -10,6 +9,7 @@ from typing import Literal
 from pytest_evals.stats.agreement import Pair, Ratings, by_case
 from pytest_evals.stats.estimate import Absent, Estimate
 from pytest_evals.stats.intervals import clustered_mean
+from pytest_evals.stats.percentiles import midranks
 from pytest_evals.stats.quantiles import cluster_bootstrap, from_bootstrap
 
 Level = Literal["nominal", "ordinal", "interval"]
@@ -237,8 +237,8 @@ def _scale_clusters(
 def _rank_correlation(pairs: Sequence[tuple[float, float]]) -> float | None:
     if len(pairs) < 2:
         return None
-    x = _midranks([true for true, _ in pairs])
-    y = _midranks([value for _, value in pairs])
+    x = midranks([true for true, _ in pairs])
+    y = midranks([value for _, value in pairs])
     mean = fmean(x)
     xx = fsum((a - mean) ** 2 for a in x)
     yy = fsum((b - mean) ** 2 for b in y)
@@ -246,13 +246,3 @@ def _rank_correlation(pairs: Sequence[tuple[float, float]]) -> float | None:
         return None
     xy = fsum((a - mean) * (b - mean) for a, b in zip(x, y, strict=True))
     return max(-1.0, min(1.0, xy / sqrt(xx * yy)))
-
-
-def _midranks(values: Sequence[float]) -> list[float]:
-    order = sorted(range(len(values)), key=values.__getitem__)
-    starts = [0] + [i + 1 for i, (a, b) in enumerate(pairwise(order)) if values[a] != values[b]]
-    ranks = [0.0] * len(values)
-    for start, end in pairwise([*starts, len(values)]):
-        for index in order[start:end]:
-            ranks[index] = (start + end + 1) / 2
-    return ranks

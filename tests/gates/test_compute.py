@@ -14,10 +14,10 @@ from pytest_evals.metrics.compute import (
     compute_metrics,
     compute_slice_metrics,
     default_metrics,
-    woodruff_quantile,
 )
 from pytest_evals.metrics.metric import Metric, Slice
 from pytest_evals.result import Outcome
+from pytest_evals.stats.percentiles import estimate_percentile
 from pytest_evals.stats.quantiles import quantile
 from tests.gates.makers import extend, table, trial
 
@@ -155,7 +155,7 @@ def test_quantiles_and_extremes(cells, percent):
         assert found.low <= found.value <= found.high
 
 
-def test_woodruff_covers():
+def test_intervals_of_percentiles_cover():
     """The interval of a p90 from 60 clustered cases holds the true one in about 95 of 100."""
     truth, hits, rng = 1.2816 * 2**0.5, 0, Random(7)
     for _ in range(400):
@@ -163,7 +163,7 @@ def test_woodruff_covers():
         for _ in range(60):
             centre = rng.gauss(0, 1)
             cells.append([rng.gauss(centre, 1) for _ in range(3)])
-        found = woodruff_quantile(cells, 0.9)
+        found = estimate_percentile(cells, 0.9)
         hits += found.low <= truth <= found.high
     assert 0.90 < hits / 400 <= 0.99
 

@@ -84,11 +84,31 @@ def test_confidence_asks_it_of_the_bound():
     assert only(made, "pass@1 >= 0.8 with confidence 0.95").verdict == "passed"
 
 
-def test_confidence_without_an_interval_fails():
-    """One case has no interval of a mean, so no bound clears anything."""
+def test_confidence_without_an_interval_is_incomplete():
+    """One case has no interval of a mean: that is no wrong answer, and it does not pass."""
     verdict = only(table({"a": "++"}), "score >= 0.5 with confidence 0.9")
-    assert verdict.verdict == "failed"
+    assert (verdict.verdict, verdict.blocking) == ("incomplete", True)
+    assert verdict.sentence.startswith("INCOMPLETE: ")
     assert "there is no interval: one case" in verdict.sentence
+    assert verdict.behind == ()
+
+
+def test_a_value_beyond_the_bar_fails_without_an_interval():
+    """No bound is better than the value itself, so no more samples are needed to say no."""
+    verdict = only(table({"a": "--"}), "score >= 0.5 with confidence 0.9")
+    assert (verdict.verdict, verdict.blocking) == ("failed", True)
+
+
+@pytest.mark.parametrize(("cases", "outcome"), [(58, "incomplete"), (59, "passed")])
+def test_a_percentile_that_the_samples_cannot_bound(cases, outcome):
+    """The greatest of 58 samples is no bound of p95 with 95 % confidence."""
+    made = table({})
+    for i in range(cases):
+        made.add(trial(f"c{i}", latency_s=1 + i / 100))
+    verdict = only(made, "p95(latency_s) <= 2 with confidence 0.95")
+    assert (verdict.verdict, verdict.blocking) == (outcome, outcome == "incomplete")
+    assert ("59 samples are needed" in verdict.sentence) == (outcome == "incomplete")
+    assert only(made, "p95(latency_s) <= 2").verdict == "passed"
 
 
 def test_too_few_samples():

@@ -56,11 +56,13 @@ def evaluate_metric(
     if gate.sprt is not None:
         return _sequential(context, blank, gate.sprt, group, metric)
     passed = meets_threshold(gate, metric)
-    cases = () if passed else _worst_cases(group, spec)
+    unbounded = not passed and is_unbounded(gate, metric)
+    cases = () if passed or unbounded else _worst_cases(group, spec)
+    outcome: Verdict = "passed" if passed else "incomplete" if unbounded else "failed"
     return with_outcome(
         blank,
-        "passed" if passed else "failed",
-        threshold_sentence(gate, metric, passed=passed),
+        outcome,
+        threshold_sentence(gate, metric, outcome),
         **_numbers(metric),
         low=metric.low,
         high=metric.high,
@@ -126,6 +128,12 @@ def meets_threshold(gate: GateSpec, metric: Metric) -> bool:
     step = -_TOLERANCE if gate.strict else _TOLERANCE
     above = gate.min is None or low >= gate.min - step
     return above and (gate.max is None or high <= gate.max + step)
+
+
+def is_unbounded(gate: GateSpec, metric: Metric) -> bool:
+    """Whether a metric meets a gate but has no interval to say so with the gate's confidence."""
+    unsure = gate.confidence is not None and metric.value is not None and metric.low is None
+    return unsure and meets_threshold(gate.model_copy(update={"confidence": None}), metric)
 
 
 def _notes(metric: Metric) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from pytest_evals.metrics.metric import Metric, Unit, shown_interval
 from pytest_evals.stats.sequential import Sprt
-from pytest_evals.verdict.gate.spec import GateSpec
+from pytest_evals.verdict.gate.spec import GateSpec, Verdict
 from pytest_evals.verdict.gate.write import threshold_text
 
 _UNITS: dict[Unit, str] = {"rate": "", "score": "", "s": " s", "tokens": " tokens", "USD": " USD"}
@@ -29,9 +29,9 @@ def format_number(value: float, *marks: float | None, digits: int = 3) -> str:
     return text
 
 
-def threshold_sentence(gate: GateSpec, metric: Metric, *, passed: bool) -> str:
+def threshold_sentence(gate: GateSpec, metric: Metric, outcome: Verdict) -> str:
     """Return the verdict on a metric's value and a gate's required value."""
-    head = "PASSED" if passed else "FAILED"
+    head = outcome.upper()
     if metric.value is None:
         return f"{head}: {metric.metric} is absent: {metric.absent}."
     if gate.min_n is not None and metric.n < gate.min_n:
@@ -45,7 +45,7 @@ def threshold_sentence(gate: GateSpec, metric: Metric, *, passed: bool) -> str:
     required = f"{threshold_text(gate)} is required"
     if gate.confidence is not None:
         required += f" with {100 * gate.confidence:g} % confidence"
-    if not passed and gate.confidence is not None and metric.low is None:
+    if outcome != "passed" and gate.confidence is not None and metric.low is None:
         required += f", and there is no interval: {metric.unknown}"
     interval = _interval(metric, thresholds)
     return f"{head}: {metric.metric} is {value}{interval}; {required} ({format_samples(metric)})."
