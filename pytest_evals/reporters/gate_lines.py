@@ -9,6 +9,8 @@ from pytest_evals.metrics.metric import shown_interval
 from pytest_evals.verdict.gate.words import format_number
 
 _ORDER = ("failed", "incomplete", "inconclusive", "skipped", "passed")
+_NOT_EVALUATED = {"incomplete", "skipped"}
+"""The verdicts that rest on no number: what there is of one is of a part of the trials."""
 _UNITS = {"s": " s", "tokens": " tokens", "USD": " USD"}
 _NAME = 24
 """The least columns of a gate's name; a longer one is cut in the middle."""
@@ -78,7 +80,7 @@ def _verdict(gate: Mapping[str, Any]) -> str:
 
 
 def _value(gate: Mapping[str, Any]) -> str:
-    if gate["value"] is None:
+    if gate["value"] is None or gate["verdict"] in _NOT_EVALUATED:
         return ""
     if gate["metric"] == "regressions":
         return _points(gate["value"], gate["unit"])
@@ -94,7 +96,7 @@ def _points(value: float, unit: str) -> str:
 def _interval(gate: Mapping[str, Any]) -> str:
     is_change = gate["metric"] == "regressions"
     ends = shown_interval(gate["low"], gate["high"], gate["unit"], is_change=is_change)
-    if ends is None:
+    if ends is None or gate["verdict"] in _NOT_EVALUATED:
         return ""
     low, high = (
         _points(end, gate["unit"]).removesuffix(" points") if is_change else format_number(end)
@@ -112,9 +114,11 @@ def _samples(gate: Mapping[str, Any]) -> str:
 
 def _reason(gate: Mapping[str, Any], width: int) -> list[str]:
     """Return the sentence, wrapped."""
-    indent = "    "
+    indent, sentence = "    ", str(gate["sentence"])
+    if gate["verdict"] in _NOT_EVALUATED:  # the row above has the word
+        sentence = sentence.removeprefix(f"{_verdict(gate)}: ")
     return textwrap.wrap(
-        neutral(str(gate["sentence"]).removeprefix("NOT EVALUATED: "), lines=False),
+        neutral(sentence, lines=False),
         max(width, 40),
         initial_indent=indent,
         subsequent_indent=indent,

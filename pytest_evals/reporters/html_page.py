@@ -13,6 +13,7 @@ from markupsafe import Markup
 from pytest_evals.ground.plain_text import neutral
 from pytest_evals.report import Report
 from pytest_evals.reporters.htmlparts.changes import index_changes
+from pytest_evals.reporters.htmlparts.coded import coded
 from pytest_evals.reporters.htmlparts.collect import (
     CHUNK,
     NOT_RUN,
@@ -107,7 +108,7 @@ def _policy(script: str, style: str) -> str:
 @lru_cache(maxsize=1)
 def _environment() -> jinja2.Environment:
     """Make the environment: it neutralizes control characters, then escapes everything."""
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -115,3 +116,5 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["coded"] = coded
+    return environment

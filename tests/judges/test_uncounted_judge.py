@@ -1,6 +1,7 @@
 """A judge without a valid certificate: its verdict is missing, so nothing that rests on it is green."""
 
 import json
+import re
 import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -115,3 +116,24 @@ def test_a_certificate_that_went_stale(pytester, folder):
         ["*its certificate is stale*", "*INCOMPLETE*", "decision: investigate"]
     )
     assert run(pytester, "--evals-strict").ret == 1
+
+
+def test_the_page_draws_no_rate_of_an_incomplete_gate(pytester, folder):
+    """Its rate rests on other judgements: the page has the word and the reason, and code as code."""
+    folder("gates: [pass@1 >= 0.9]")
+    result = run(pytester, "--evals-html=r.html")
+    assert result.ret == 0
+    page = (pytester.path / "r.html").read_text(encoding="utf-8")
+    (row,) = re.findall(r'<li class="gate.*?</li>', page, re.DOTALL)
+    assert 'class="gate"' in row
+    assert '<span class="chip v-incomplete">incomplete</span>' in row
+    assert "<svg" not in row
+    assert "%" not in re.sub(r"<p>.*?</p>|<b>.*?</b>", "", row)
+    assert "<code>pytest-evals calibrate</code>" in row
+    assert "`" not in row
+    assert "The gate is incomplete." in page
+    told = result.outlines[
+        next(i for i, x in enumerate(result.outlines) if x.startswith("gate ")) :
+    ]
+    assert told[1].split() == ["pass@1", ">=", "0.9", "[rec]", "INCOMPLETE", "50", "cases"]
+    assert told[2].startswith("    50 trials lack the verdict of a judge")

@@ -54,6 +54,7 @@ def _row(verdict: GateVerdict, *, several: bool) -> GateRow:
         *([verdict.dataset] if several else []),
     ]
     write = _number_format(verdict)
+    is_open = verdict.verdict in {"incomplete", "skipped"}  # the number is of a part of the trials
     is_change = verdict.metric == "regressions"
     ends = shown_interval(verdict.low, verdict.high, verdict.unit, is_change=is_change)
     interval = "" if ends is None else " to ".join(map(write, ends))
@@ -62,14 +63,14 @@ def _row(verdict: GateVerdict, *, several: bool) -> GateRow:
         blocking=verdict.blocking,
         gate=verdict.gate,
         whom=" · ".join(whom),
-        value="" if verdict.value is None else write(verdict.value),
-        interval=interval,
+        value="" if verdict.value is None or is_open else write(verdict.value),
+        interval="" if is_open else interval,
         n=f"{count_noun(verdict.n, 'sample')}, {count_noun(verdict.cases, 'case')}"
         if verdict.n
         else "",
         sentence="" if is_measured(verdict) else verdict_reason(verdict),
         notes=verdict.notes,
-        drawing=_drawing(verdict),
+        drawing=None if is_open else _drawing(verdict),
     )
 
 

@@ -88,25 +88,28 @@ def _outcomes(counts: dict[str, int]) -> str:
     return f"{' and '.join(parts)}."
 
 
+_OPEN_GATES = {
+    "failed": "failed",
+    "incomplete": "is incomplete",
+    "skipped": "was not evaluated",
+    "inconclusive": "is inconclusive",
+}
+"""What is said of a gate that did not pass, by its verdict."""
+
+
 def _gates(report: Report) -> str:
     """Return how many gates did not pass."""
-    verdicts = all_verdicts(report)
-    failed = [verdict for verdict in verdicts if verdict.verdict == "failed"]
-    not_evaluated = [
-        verdict for verdict in verdicts if verdict.verdict in {"incomplete", "skipped"}
-    ]
-    inconclusive = [verdict for verdict in verdicts if verdict.verdict == "inconclusive"]
-    total = len(verdicts)
-    parts = []
-    if failed:
-        parts.append(f"{len(failed)} of {total} gates failed" if total > 1 else "The gate failed")
-    if not_evaluated:
-        parts.append(f"{len(not_evaluated)} not evaluated")
-    if inconclusive:
-        parts.append(f"{len(inconclusive)} inconclusive")
+    words: list[str] = [verdict.verdict for verdict in all_verdicts(report)]
+    counts = [(words.count(verdict), text) for verdict, text in _OPEN_GATES.items()]
+    parts = [(number, text) for number, text in counts if number]
+    if len(words) == 1:
+        return f"The gate {parts[0][1] if parts else 'passed'}."
     if not parts:
-        return "All gates passed." if total > 1 else "The gate passed."
-    return "; ".join(parts) + "."
+        return "All gates passed."
+    short = [(n, text.removeprefix("is ").removeprefix("was ")) for n, text in parts]
+    (number, word), *rest = short
+    others = [f"{n} {word}" for n, word in rest]
+    return "; ".join([f"{number} of {len(words)} gates {word}", *others]) + "."
 
 
 def _reasons(report: Report) -> list[str]:
