@@ -18,10 +18,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     130 an interrupt by Ctrl-C.
     """
     from pytest_evals.ground.errors import EvalsError
+    from pytest_evals.ground.installation import missing_package
 
-    args = build_parser().parse_args(argv)
     try:
+        args = build_parser().parse_args(argv)
         return int(args.run(args))
+    except ModuleNotFoundError as error:
+        problem = missing_package(error)
+        if problem is None:
+            raise
+        print(f"error: {problem}", file=sys.stderr)  # noqa: T201 - the command's error output
+        return 4
     except EvalsError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the command's error output
         return 1

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pytest_evals.ground.template_limits import LimitedEnvironment
 
 _DELIMITERS = ("{{", "{%", "{#")
+_LITERAL = "Braces that are text: {% raw %}{{name}}{% endraw %}."
 
 
 def is_template(text: str) -> bool:
@@ -136,7 +137,7 @@ def _unknown_message(unknown: list[str], defined: Iterable[str]) -> str:
     """Return the message on undefined variables, with a suggestion."""
     names = ", ".join(f"`{name}`" for name in unknown)
     hint = suggest(unknown[0], defined)
-    return f"the template uses {names}, which this case does not define.{hint}"
+    return f"the template uses {names}, which this case does not define.{hint} {_LITERAL}"
 
 
 @lru_cache(maxsize=1)
@@ -163,11 +164,13 @@ def _compile(text: str) -> Any:
     """Compile a template; the newest 512 are cached."""
     import jinja2
 
+    if text.endswith("{#"):  # Jinja2 drops it and says nothing
+        raise TemplateError(f"the template ends within a comment. {_LITERAL}")
     try:
         return _environment().from_string(text)
     except jinja2.TemplateSyntaxError as error:
         raise TemplateError(
-            f"the template's syntax is wrong (its line {error.lineno}): {error.message}"
+            f"the template's syntax is wrong (its line {error.lineno}): {error.message}. {_LITERAL}"
         ) from None
 
 

@@ -11,7 +11,11 @@ from pathlib import Path
 import pytest
 
 from pytest_evals.config import FILES_DEFAULT, OPTIONS, detached_values
+from pytest_evals.ground.installation import missing_packages, shadowed_by_another
 from pytest_evals.plugin.compat import keep_rootdir, option_group_with
+
+if problem := shadowed_by_another(Path(__file__).parents[1]):
+    raise pytest.UsageError(problem)
 
 _SUFFIXES = (".yaml", ".yml", ".json", ".jsonl", ".csv")
 
@@ -93,6 +97,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker; with ``--evals``, the session's two plugin objects."""
     config.addinivalue_line("markers", "evals: an eval; runs only with --evals")
     if config.getoption("evals"):
+        if problem := missing_packages():
+            raise pytest.UsageError(problem)
         from pytest_evals.plugin.process.exit import no_collection
 
         with no_collection():  # saves about 30 ms of the imports
@@ -105,7 +111,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Close the session."""
-    if config.getoption("evals", False):
+    if config.getoption("evals", False) and not missing_packages():
         from pytest_evals.plugin.composition import end
 
         end(config)

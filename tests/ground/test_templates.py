@@ -101,3 +101,25 @@ def test_jinja_is_imported_for_templates_only():
         "assert 'jinja2' not in sys.modules; render('{{ 1 }}', {}); assert 'jinja2' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@given(st.text(alphabet="{}%#a ", max_size=12))
+def test_braces_can_be_text(text):
+    """Whatever is between ``raw`` and ``endraw`` is as it was written."""
+    written = "{% raw %}" + text + "{% endraw %}"
+    assert render(written, {}) == text
+    check(written, ())
+
+
+@given(st.text(alphabet="{}%#a ", max_size=12))
+def test_no_brace_is_lost(text):
+    """A text is no template, or an error that says how to write it, or it has an end."""
+    try:
+        rendered = render(text, {"a": 1})
+    except TemplateError as error:
+        said = str(error)
+    else:
+        assert is_template(text) or rendered == text
+        assert not text.endswith(("{{", "{%", "{#"))
+        return
+    assert "{% raw %}" in said or "syntax" not in said
