@@ -182,14 +182,14 @@ $ pytest --evals -q --evals-update-baseline
 $ pytest-evals leaderboard shop
 shop: run 20261121-104512-77aa
 #       pass@1  95% interval  n  errors  cost  latency     p
-1  new   1.000  0.01 to 1.00  6       0     -        -     -
-2  old   0.500  0.00 to 1.00  6       0     -        -  1.00
+1  new   1.000       too few  6       0     -        -     -
+2  old   0.500       too few  6       0     -        -  1.00
 cost and latency are means of a trial; * is on the cost-quality front
 ...
 $ pytest-evals baseline show
 baselines/shop.jsonl: dataset shop, 2 cases, 2 models
-model  cases  runs  passed    rate    95% interval  recorded
-new        2     1     6/6  100.0%  1.2% to 100.0%  yes
+model  cases  runs  passed    rate  95% interval  recorded
+new        2     1     6/6  100.0%       too few  yes
 ...
 $ sed -i 's/You have 30 days/You have 14 days/' shop.evals.yaml
 $ pytest --evals -q

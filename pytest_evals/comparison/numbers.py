@@ -1,6 +1,7 @@
 """Numbers of a comparison as text: changes, rates, intervals and p-values. Pure."""
 
 from pytest_evals.ground.plain_text import UNKNOWN
+from pytest_evals.metrics.metric import Unit, interval_text
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -21,11 +22,17 @@ def level(value: float | None, *, rate: bool) -> str:
     return f"{100 * value:.1f}%" if rate else f"{value:.3g}"
 
 
-def span(low: float | None, high: float | None, *, rate: bool) -> str:
-    """Write an interval."""
-    if low is None or high is None:
-        return UNKNOWN
-    return f"{level(low, rate=rate)} to {level(high, rate=rate)}"
+def span(low: float | None, high: float | None, cases: int, *, rate: bool) -> str:
+    """Write an interval of a rate or a score."""
+    unit: Unit = "rate" if rate else "score"
+    return interval_text(low, high, unit, cases, lambda x: level(x, rate=rate)) or UNKNOWN
+
+
+def change_span(low: float | None, high: float | None, cases: int, *, rate: bool) -> str:
+    """Write an interval of a change."""
+    unit: Unit = "rate" if rate else "score"
+    text = interval_text(low, high, unit, cases, lambda x: points(x, rate=rate), is_change=True)
+    return text or UNKNOWN
 
 
 def p_value(p: float | None) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from pytest_evals.comparison.numbers import p_value, points
+from pytest_evals.comparison.numbers import change_span, p_value, points
 from pytest_evals.comparison.row import PASSES, ComparisonRow
 from pytest_evals.ground.plain_text import counted, listed
 
@@ -20,9 +20,7 @@ def row_sentence(row: ComparisonRow) -> str:
         of = "any of " if result.cases > 1 else ""
         return f"{both}{scope}: no difference on {of}{cases}.{_too_few(row)}"
     if row.word != "unclear":
-        interval = (
-            f"{points(result.low, rate=row.is_rate)} to {points(result.high, rate=row.is_rate)}"
-        )
+        interval = change_span(result.low, result.high, result.cases, rate=row.is_rate)
         return (
             f"{row.candidate.label} is {row.word} than {row.reference.label}{scope} by "
             f"{_size(row, abs(result.change or 0))} (95 % interval {interval}; {_p_text(row)})."

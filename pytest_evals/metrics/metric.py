@@ -1,11 +1,13 @@
 """Metric: a number about many trials, with its n, its interval, or the reason why it is absent."""
 
+from collections.abc import Callable
 from math import inf
 from typing import Literal
 
 from pydantic import Field
 
 from pytest_evals.ground.canonical import Frozen
+from pytest_evals.stats.estimate import FEWEST_CASES
 
 Unit = Literal["rate", "score", "s", "tokens", "USD"]
 """The unit of a metric: a share in 0..1, a score in its scorer's range, seconds, tokens, USD."""
@@ -43,6 +45,41 @@ def shown_interval(
     if is_change:
         least = -greatest
     return max(least, low), min(greatest, high)
+
+
+TOO_FEW = "too few"
+"""What is shown instead of an interval of fewer cases."""
+
+
+def interval_text(
+    low: float | None,
+    high: float | None,
+    unit: Unit,
+    cases: int,
+    write: Callable[[float], str],
+    *,
+    is_change: bool = False,
+    joint: str = " to ",
+) -> str:
+    """Return an interval as every report shows it.
+
+    Args:
+        low: the lower end; None without an interval.
+        high: the upper end; None without an interval.
+        unit: the unit of the quantity.
+        cases: of the value; 0 without a value.
+        write: formats an end.
+        is_change: whether the interval is that of a change, -1..1 for rates.
+        joint: the text between the ends.
+
+    Returns:
+        Both ends inside the range of the quantity; `TOO_FEW` with fewer than `FEWEST_CASES` cases;
+        empty without an interval.
+    """
+    if 0 < cases < FEWEST_CASES:
+        return TOO_FEW
+    ends = shown_interval(low, high, unit, is_change=is_change)
+    return "" if ends is None else joint.join(map(write, ends))
 
 
 class Slice(Frozen):

@@ -173,11 +173,11 @@ def _weighted(scores: Scores, shares: Mapping[str, float], confidence: float) ->
     """
     cases = sorted({case for name in shares for case in scores[name]})
     means = {name: {c: fmean(xs) for c, xs in scores[name].items()} for name in shares}
+    inside = all(0 <= x <= 1 for per in means.values() for x in per.values())
     is_complete = all(len(means[name]) == len(cases) for name in shares)
     if is_complete:
         values = [[fsum(share * means[name][case] for name, share in shares.items())]
                   for case in cases]  # fmt: skip
-        inside = all(0 <= x <= 1 for per in means.values() for x in per.values())
         values = [[min(1.0, max(0.0, x)) if inside else x for x in cell] for cell in values]
         bounds = (0.0, 1.0) if inside else None
         return clustered_mean(values, confidence=confidence, bounds=bounds)
@@ -198,7 +198,10 @@ def _weighted(scores: Scores, shares: Mapping[str, float], confidence: float) ->
         return Estimate(value, None, None, count, count, confidence, "none", 0, unknown)
     half = t_quantile((1 + confidence) / 2, count - 1) * sqrt(spread)
     method = "linearised clustered standard error, t quantile"
-    return Estimate(value, value - half, value + half, count, count, confidence, method)
+    low, high = value - half, value + half
+    if inside:
+        low, high = max(0.0, low), min(1.0, high)
+    return Estimate(value, low, high, count, count, confidence, method)
 
 
 def _placed(

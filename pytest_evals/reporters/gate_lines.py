@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pytest_evals.ground.plain_text import counted, cut_middle, display_width, neutral, table
-from pytest_evals.metrics.metric import shown_interval
+from pytest_evals.metrics.metric import interval_text
+from pytest_evals.stats.estimate import FEWEST_CASES
 from pytest_evals.verdict.gate.words import format_number
 
 _ORDER = ("failed", "incomplete", "inconclusive", "skipped", "passed")
@@ -41,7 +42,8 @@ def gate_lines(
 def _table(gates: Sequence[Mapping[str, Any]], width: int) -> list[str]:
     """Return the table; where it is too wide, without its last columns, then with cut names."""
     several = len({gate["dataset"] for gate in gates}) > 1
-    levels = {gate["confidence"] for gate in gates if gate["low"] is not None}
+    measured = [gate for gate in gates if gate["cases"] >= FEWEST_CASES]
+    levels = {gate["confidence"] for gate in measured if gate["low"] is not None}
     level = levels.pop() if len(levels) == 1 else None
     interval = "interval" if level is None else f"{100 * level:g} % interval"
     titles = [*_TITLES, interval]
@@ -68,7 +70,7 @@ def _row(gate: Mapping[str, Any], *, several: bool, with_level: bool) -> tuple[s
     name = f"{gate['dataset']}: " if several else ""
     name += f"{gate['gate']} [{gate['model']}]{where}"
     interval = _interval(gate)
-    if interval and with_level:
+    if interval and with_level and gate["cases"] >= FEWEST_CASES:
         interval += f" ({100 * gate['confidence']:g} %)"
     return neutral(name, lines=False), _verdict(gate), _value(gate), _samples(gate), interval
 
@@ -95,14 +97,17 @@ def _points(value: float, unit: str) -> str:
 
 def _interval(gate: Mapping[str, Any]) -> str:
     is_change = gate["metric"] == "regressions"
-    ends = shown_interval(gate["low"], gate["high"], gate["unit"], is_change=is_change)
-    if ends is None or gate["verdict"] in _NOT_EVALUATED:
+    if gate["value"] is None or gate["verdict"] in _NOT_EVALUATED:
         return ""
-    low, high = (
-        _points(end, gate["unit"]).removesuffix(" points") if is_change else format_number(end)
-        for end in ends
+
+    def write(end: float) -> str:
+        if is_change:
+            return _points(end, gate["unit"]).removesuffix(" points")
+        return format_number(end)
+
+    return interval_text(
+        gate["low"], gate["high"], gate["unit"], gate["cases"], write, is_change=is_change
     )
-    return f"{low} to {high}"
 
 
 def _samples(gate: Mapping[str, Any]) -> str:

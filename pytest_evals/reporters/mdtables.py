@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from pytest_evals.metrics.metric import Slice
+from pytest_evals.metrics.metric import Slice, interval_text
 from pytest_evals.report import Report
 from pytest_evals.stats.verdict import RowVerdict
 
@@ -45,11 +45,12 @@ def _change_text(result: RowVerdict) -> str:
     if mean is None:
         return result.verdict
     points = f"{100 * mean.change:+.1f} points"
-    if mean.low is not None and mean.high is not None:
-        points += f" ({_points(mean.low)} to {_points(mean.high)})"
+    ends = interval_text(mean.low, mean.high, "rate", result.cases, _points, is_change=True)
+    if ends:
+        points += f" ({ends})"
     return f"{points}, {result.verdict}"
 
 
 def _points(change: float) -> str:
-    """Return the end of an interval; no rate changes by more than 100 points."""
-    return f"{100 * max(-1.0, min(1.0, change)):+.1f}"
+    """Return the end of an interval in points."""
+    return f"{100 * change:+.1f}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from pytest_evals.stats.estimate import FEWEST_CASES
 from pytest_evals.stats.verdict import MeanTest, RowVerdict
 
 MINUS = "\N{MINUS SIGN}"
@@ -82,6 +83,9 @@ def _inconclusive(verdict: RowVerdict, mean: MeanTest) -> str:
     moved = f"{mean.worse} worse, {mean.better} better"
     if mean.low is None or mean.high is None:
         return f"{moved}; one case does not show how much cases vary."
+    if verdict.cases < FEWEST_CASES:
+        few = f"{moved}; {verdict.cases} cases are too few to show how much cases vary."
+        return f"{few}{_settling(verdict)}"
     low, high = _signed(verdict, mean.low), _signed(verdict, mean.high)
     unit = " points" if verdict.unit == "passes" else ""
     return f"{moved}; the change is between {low} and {high}{unit}.{_settling(verdict)}"
@@ -226,9 +230,9 @@ def _round_down(number: float) -> int:
 
 
 def _interval(verdict: RowVerdict, mean: MeanTest) -> str:
-    if mean.low is None or mean.high is None:
-        return "no interval: one case"
-    low, high = _signed(verdict, mean.low), _signed(verdict, mean.high)
+    if mean.low is None or mean.high is None or verdict.cases < FEWEST_CASES:
+        return "no interval: too few cases"
+    low, high = (_signed(verdict, end) for end in (mean.low, mean.high))
     return f"{round(100 * mean.confidence)} % interval {low} to {high}"
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pytest_evals.comparison.numbers import level, p_value, points, span
+from pytest_evals.comparison.numbers import MINUS, change_span, level, p_value, points, span
 
 
 def test_signs_of_changes():
@@ -26,5 +26,13 @@ def test_levels_and_intervals():
         level(0.815, rate=False),
         level(None, rate=True),
     )
-    assert "70.0% to 90.0%" == span(0.7, 0.9, rate=True)
-    assert "-" == span(None, 0.9, rate=True)
+    assert "70.0% to 90.0%" == span(0.7, 0.9, 3, rate=True)
+    assert "-" == span(None, 0.9, 3, rate=True)
+    assert "too few" == span(0.7, 0.9, 2, rate=True)
+
+
+def test_intervals_of_changes():
+    """No rate changes by more than 100 points; two cases are too few for an interval."""
+    assert f"{MINUS}100.0 to +5.0" == change_span(-1.3, 0.05, 3, rate=True)
+    assert "too few" == change_span(-1.3, 0.05, 2, rate=True)
+    assert "-" == change_span(None, None, 0, rate=True)

@@ -20,7 +20,7 @@ def gate(verdict="passed", *, blocking=None, name="pass@1 >= 0.5", model="m", **
             "metric": "pass@1",
             "value": 0.5,
             "n": 6,
-            "cases": 2,
+            "cases": 3,
             "low": 0.1,
             "high": 0.9,
             "confidence": 0.95,
@@ -65,15 +65,15 @@ def test_a_table():
     lines = [text for text, _ in gate_lines(gates, 100, with_failed=False)]
     assert lines == [
         "gate               verdict       value  of                    95 % interval",
-        "pass@1 >= 0.5 [f]  FAILED          0.5  6 samples of 2 cases  0.1 to 0.9",
-        "pass@1 >= 0.5 [n]  INCONCLUSIVE    0.5  6 samples of 2 cases  0.1 to 0.9",
+        "pass@1 >= 0.5 [f]  FAILED          0.5  6 samples of 3 cases  0.1 to 0.9",
+        "pass@1 >= 0.5 [n]  INCONCLUSIVE    0.5  6 samples of 3 cases  0.1 to 0.9",
         "    INCONCLUSIVE: in words of some length, so that they need two lines.",
-        "pass@1 >= 0.5 [m]  PASSED          0.5  6 samples of 2 cases  0.1 to 0.9",
+        "pass@1 >= 0.5 [m]  PASSED          0.5  6 samples of 3 cases  0.1 to 0.9",
     ]
     narrow = [text for text, _ in gate_lines(gates[:1], 60)]
     assert narrow == [
         "gate               verdict  value  of",
-        "pass@1 >= 0.5 [m]  PASSED     0.5  6 samples of 2 cases",
+        "pass@1 >= 0.5 [m]  PASSED     0.5  6 samples of 3 cases",
     ]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from markupsafe import Markup
 
-from pytest_evals.metrics.metric import shown_interval
+from pytest_evals.metrics.metric import TOO_FEW, interval_text, shown_interval
 from pytest_evals.reporters.markdown import render_markdown
 from pytest_evals.reporters.sections import catalogue
 from pytest_evals.reporters.sections.base import Section
@@ -102,6 +102,22 @@ def test_every_section_has_a_format_and_an_id_of_its_own() -> None:
 def test_no_interval_leaves_the_range_of_its_quantity(ends, unit, is_change, expected) -> None:
     """Rates stay in 0..1, their changes in -1..1, times and costs above 0; scores are free."""
     assert expected == shown_interval(*ends, unit, is_change=is_change)
+
+
+@pytest.mark.parametrize(
+    ("ends", "cases", "expected"),
+    [
+        ((-0.2, 1.3), 3, "0.00 to 1.00"),
+        ((0.25, 0.5), 1000, "0.25 to 0.50"),
+        ((0.25, 0.5), 2, TOO_FEW),
+        ((None, None), 1, TOO_FEW),
+        ((None, None), 3, ""),
+        ((None, None), 0, ""),
+    ],
+)
+def test_fewer_than_three_cases_are_too_few_for_an_interval(ends, cases, expected) -> None:
+    """One or two cases do not show how much cases differ; without a value nothing is said."""
+    assert expected == interval_text(*ends, "rate", cases, "{:.2f}".format)
 
 
 def test_the_table_of_gates_keeps_changes_inside_their_range() -> None:

@@ -124,7 +124,7 @@ def _model_rows(baseline: "Baseline") -> list[list[str]]:
             _runs_text(row["runs"]),
             f"{row['passes']:,}/{row['n']:,}",
             level(row["rate"], rate=True),
-            span(row["low"], row["high"], rate=True),
+            span(row["low"], row["high"], row["cases"], rate=True),
             "yes" if row["recorded"] else "no",
         ]
         for model, row in summary_by_model(baseline).items()

@@ -170,10 +170,11 @@ def _titles(args: argparse.Namespace) -> list[str]:
 
 def _cells(row: "ComparisonRow", args: argparse.Namespace) -> list[str]:
     """Return the cells of a row."""
-    from pytest_evals.comparison.numbers import level, p_value, points
+    from pytest_evals.comparison.numbers import change_span, level, p_value, points
+    from pytest_evals.ground.plain_text import UNKNOWN
 
     result = row.result
-    low, high = (points(x, rate=row.is_rate) for x in (result.low, result.high))
+    interval = change_span(result.low, result.high, result.cases, rate=row.is_rate)
     return [
         row.candidate.label,
         *([_scope(row, args)] if args.group_by else []),
@@ -181,7 +182,7 @@ def _cells(row: "ComparisonRow", args: argparse.Namespace) -> list[str]:
         level(row.candidate_mean, rate=row.is_rate),
         level(row.reference_mean, rate=row.is_rate),
         points(result.change, rate=row.is_rate),
-        f"{low} to {high}" if result.low is not None and row.word != "same" else "-",
+        interval if row.word != "same" else UNKNOWN,
         p_value(result.p_adjusted) if result.cases else "-",
         f"{result.better}/{result.worse}",
     ]

@@ -120,10 +120,9 @@ def _cells(row: "LeaderboardRow") -> list[str]:
     """Return the cells of a row."""
     from pytest_evals.comparison.numbers import p_value
     from pytest_evals.ground.plain_text import UNKNOWN, format_cost, format_seconds
+    from pytest_evals.metrics.metric import interval_text
 
-    interval = UNKNOWN
-    if row.low is not None and row.high is not None:
-        interval = f"{row.low:.2f} to {row.high:.2f}"
+    interval = interval_text(row.low, row.high, "score", row.cases, "{:.2f}".format) or UNKNOWN
     return [
         str(row.rank or "-"),
         row.name,

@@ -12,6 +12,7 @@ from pytest_evals.ground.plain_text import (
     neutral,
     table,
 )
+from pytest_evals.metrics.metric import interval_text
 from pytest_evals.metrics.run_summary import ModelSummary, RunSummary
 from pytest_evals.session.evaluation import Evaluations
 
@@ -126,9 +127,10 @@ def _metric(evaluations: Evaluations, row: ModelSummary, name: str) -> "Metric |
 
 
 def _interval(metric: "Metric | None") -> str:
-    if metric is None or metric.low is None or metric.high is None:
+    if metric is None or metric.value is None:
         return ""
-    return f"{percent(metric.low).rstrip('%')}-{percent(metric.high)}"
+    text = interval_text(metric.low, metric.high, metric.unit, metric.cases, percent, joint="-")
+    return text.replace("%-", "-")
 
 
 def _value(metric: "Metric | None") -> str:

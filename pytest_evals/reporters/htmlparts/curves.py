@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from pytest_evals.metrics.compute import TrialGroup, estimate_metric
+from pytest_evals.metrics.metric import interval_text, shown_interval
 from pytest_evals.metrics.spec import MetricSpec
 from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.reporters.htmlparts.figure import (
@@ -17,7 +18,7 @@ from pytest_evals.reporters.htmlparts.figure import (
     select_models,
 )
 from pytest_evals.reporters.htmlparts.svg import Scale, join_points, line, picture, tag, text
-from pytest_evals.stats.estimate import Estimate
+from pytest_evals.stats.estimate import FEWEST_CASES, Estimate
 
 _WIDTH, _HEIGHT = 520.0, 250.0
 _MOST = 8
@@ -108,11 +109,11 @@ def _drawn(curve: _Curve, metric: str, frame: _Frame) -> Markup:
             continue
         x, y = frame.x(k) + curve.aside, frame.y(value.value)
         points.append((x, y))
-        ends = ""
-        if value.low is not None and value.high is not None:
-            ends = f" ({percent(value.low)} to {percent(value.high)})"
-            if metric == "pass@":
-                marks.append(line(x, frame.y(value.low), x, frame.y(value.high), "whisker"))
+        ends = interval_text(value.low, value.high, "rate", value.cases, percent)
+        ends = ends and f" ({ends})"
+        interval = shown_interval(value.low, value.high, "rate")
+        if metric == "pass@" and interval is not None and value.cases >= FEWEST_CASES:
+            marks.append(line(x, frame.y(interval[0]), x, frame.y(interval[1]), "whisker"))
         tooltip = tag("title", f"{curve.model} {metric}{k}: {percent(value.value)}{ends}")
         marks.append(
             tag("circle", tooltip, cx=x, cy=y, r=3.5 if metric == "pass@" else 2.5, class_="dot")

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from pytest_evals.ground.plain_text import format_cost, format_count, format_seconds
-from pytest_evals.metrics.metric import shown_interval
+from pytest_evals.metrics.metric import interval_text, shown_interval
 from pytest_evals.reporters.htmlparts.svg import Scale, line, picture, tag
 from pytest_evals.reporters.text import count_noun
+from pytest_evals.stats.estimate import FEWEST_CASES
 from pytest_evals.verdict.gate.spec import GateVerdict
 
 _GRAVITY = ("failed", "incomplete", "inconclusive", "skipped", "passed")
@@ -56,8 +57,9 @@ def _row(verdict: GateVerdict, *, several: bool) -> GateRow:
     write = _number_format(verdict)
     is_open = verdict.verdict in {"incomplete", "skipped"}  # the number is of a part of the trials
     is_change = verdict.metric == "regressions"
-    ends = shown_interval(verdict.low, verdict.high, verdict.unit, is_change=is_change)
-    interval = "" if ends is None else " to ".join(map(write, ends))
+    interval = interval_text(
+        verdict.low, verdict.high, verdict.unit, verdict.cases, write, is_change=is_change
+    )
     return GateRow(
         verdict=verdict.verdict,
         blocking=verdict.blocking,
@@ -141,8 +143,10 @@ def _drawing(verdict: GateVerdict) -> Markup | None:
     scale = _scale(verdict, required)
     middle = _HEIGHT / 2
     marks = [line(6, middle, _WIDTH - 6, middle, "axis")]
-    if verdict.low is not None and verdict.high is not None:
-        x, wide = scale(verdict.low), max(3.0, scale(verdict.high) - scale(verdict.low))
+    is_change = verdict.metric == "regressions"
+    ends = shown_interval(verdict.low, verdict.high, verdict.unit, is_change=is_change)
+    if ends is not None and verdict.cases >= FEWEST_CASES:
+        x, wide = scale(ends[0]), max(3.0, scale(ends[1]) - scale(ends[0]))
         marks.append(tag("rect", x=x, y=middle - 3, width=wide, height=6, rx=3, class_="range"))
     if required is not None:
         marks.append(line(scale(required), 3, scale(required), _HEIGHT - 3, "asked"))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_evals.metrics.compute import compute_slice_metrics
-from pytest_evals.metrics.metric import Metric, shown_interval
+from pytest_evals.metrics.metric import Metric, interval_text
 from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.reporters.htmlparts.gates import format_points, format_value
 from pytest_evals.reporters.text import count_noun
@@ -117,8 +117,13 @@ def to_cell(metric: Metric | None) -> NumberCell:
     """Return a metric as a cell."""
     if metric is None or metric.value is None:
         return NumberCell("-", why="" if metric is None else metric.absent or "")
-    ends = shown_interval(metric.low, metric.high, metric.unit)
-    interval = "" if ends is None else " to ".join(format_value(x, metric.unit) for x in ends)
+    interval = interval_text(
+        metric.low,
+        metric.high,
+        metric.unit,
+        metric.cases,
+        lambda end: format_value(end, metric.unit),
+    )
     share = metric.unit == "rate" and metric.better == "higher"
     return NumberCell(
         text=format_value(metric.value, metric.unit),
@@ -164,11 +169,14 @@ def _changes(evaluation: Evaluation) -> dict[str, NumberCell]:
             and mean is not None
             and test.model not in changes
         ):
-            ends = ""
-            if mean.low is not None and mean.high is not None:
-                ends = f"{format_points(mean.low)} to {format_points(mean.high)}".replace(
-                    " pts", ""
-                )
+            ends = interval_text(
+                mean.low,
+                mean.high,
+                "rate",
+                test.result.cases,
+                lambda end: format_points(end).removesuffix(" pts"),
+                is_change=True,
+            )
             changes[test.model] = NumberCell(format_points(mean.change), ends, test.result.verdict)
     return changes
 

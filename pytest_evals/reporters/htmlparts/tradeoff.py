@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from pytest_evals.ground.plain_text import format_cost
-from pytest_evals.metrics.metric import Metric
+from pytest_evals.metrics.metric import Metric, shown_interval
 from pytest_evals.reporters.htmlparts.figure import (
     Figure,
     figure_title,
@@ -14,6 +14,7 @@ from pytest_evals.reporters.htmlparts.figure import (
     select_models,
 )
 from pytest_evals.reporters.htmlparts.svg import Scale, line, picture, tag, text, ticks
+from pytest_evals.stats.estimate import FEWEST_CASES
 
 _WIDTH, _HEIGHT = 520.0, 250.0
 
@@ -73,8 +74,9 @@ def _model(metric: Metric, cost: float, x: Scale, y: Scale, place: int) -> Marku
     """Return a model's mark with its interval."""
     value = metric.value or 0.0
     marks = []
-    if metric.low is not None and metric.high is not None:
-        marks.append(line(x(cost), y(metric.low), x(cost), y(metric.high), "whisker"))
+    ends = shown_interval(metric.low, metric.high, metric.unit)
+    if ends is not None and metric.cases >= FEWEST_CASES:
+        marks.append(line(x(cost), y(ends[0]), x(cost), y(ends[1]), "whisker"))
     tooltip = tag("title", f"{metric.model}: pass@1 {percent(value)}, {format_cost(cost)} a trial")
     marks.append(tag("circle", tooltip, cx=x(cost), cy=y(value), r=6, class_="dot"))
     return tag("g", *marks, class_=f"s{place}")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from pytest_evals.metrics.metric import shown_interval
+from pytest_evals.metrics.metric import interval_text
 from pytest_evals.report import Report
 from pytest_evals.reporters.markup import code
 from pytest_evals.reporters.mdtables import table_head, table_row
@@ -41,9 +41,16 @@ def _row(verdict: GateVerdict, *, several: bool) -> str:
     """Return one verdict as a row."""
     value = "-" if verdict.value is None else f"{verdict.value:.4g}"
     is_change = verdict.metric == "regressions"
-    ends = shown_interval(verdict.low, verdict.high, verdict.unit, is_change=is_change)
-    if ends is not None:
-        value += f" ({ends[0]:.3g} to {ends[1]:.3g})"
+    ends = interval_text(
+        verdict.low,
+        verdict.high,
+        verdict.unit,
+        verdict.cases,
+        "{:.3g}".format,
+        is_change=is_change,
+    )
+    if ends and verdict.value is not None:
+        value += f" ({ends})"
     cells = [
         mark(verdict),
         code(verdict.gate),

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from pytest_evals.ground.plain_text import UNKNOWN, format_cost, format_count, format_seconds
-from pytest_evals.metrics.metric import Metric
+from pytest_evals.metrics.metric import Metric, interval_text
 from pytest_evals.report import Report
 from pytest_evals.reporters.markup import code
 from pytest_evals.reporters.mdtables import (
@@ -135,6 +135,5 @@ def _value_text(metric: Metric | None) -> str:
     if metric.unit != "rate":
         return f"{metric.value:.3g}"
     shown = f"{metric.value:.1%}"
-    if metric.low is not None and metric.high is not None:
-        shown += f" ({metric.low:.0%} to {metric.high:.0%})"
-    return shown
+    ends = interval_text(metric.low, metric.high, metric.unit, metric.cases, "{:.0%}".format)
+    return f"{shown} ({ends})" if ends else shown

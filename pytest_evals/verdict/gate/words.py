@@ -1,6 +1,7 @@
 """The verdict on a required value in words. Text from numbers; nothing is decided here."""
 
 from pytest_evals.metrics.metric import Metric, Unit, shown_interval
+from pytest_evals.stats.estimate import FEWEST_CASES
 from pytest_evals.stats.sequential import Sprt
 from pytest_evals.verdict.gate.spec import GateSpec, Verdict
 from pytest_evals.verdict.gate.write import threshold_text
@@ -47,7 +48,7 @@ def threshold_sentence(gate: GateSpec, metric: Metric, outcome: Verdict) -> str:
         required += f" with {100 * gate.confidence:g} % confidence"
     if outcome != "passed" and gate.confidence is not None and metric.low is None:
         required += f", and there is no interval: {metric.unknown}"
-    interval = _interval(metric, thresholds)
+    interval = _interval(metric, thresholds, decides=gate.confidence is not None)
     return f"{head}: {metric.metric} is {value}{interval}; {required} ({format_samples(metric)})."
 
 
@@ -66,9 +67,12 @@ def sequential_sentence(test: Sprt, decision: str | None, passes: int, n: int) -
     )
 
 
-def _interval(metric: Metric, thresholds: tuple[float | None, float | None]) -> str:
+def _interval(
+    metric: Metric, thresholds: tuple[float | None, float | None], *, decides: bool
+) -> str:
+    """Return the interval in brackets; of too few cases only where it decides the gate."""
     ends = shown_interval(metric.low, metric.high, metric.unit)
-    if ends is None:
+    if ends is None or (metric.cases < FEWEST_CASES and not decides):
         return ""
     low, high = (format_number(end, *thresholds) for end in ends)
     return f" ({100 * metric.confidence:g} % interval {low} to {high})"
