@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from pytest_evals.scorers.base import ScoringError
+from pytest_evals.scorers.boundaries import composed
 
 TIMEOUT_S = 0.5
 """Timeout of one search, in seconds of processor time."""
@@ -35,7 +36,7 @@ def compile_pattern(pattern: str, flags: int = 0) -> Any:
     """
     regex = _engine()
     try:
-        return regex.compile(pattern, flags | regex.VERSION0)
+        return regex.compile(composed(pattern), flags | regex.VERSION0)
     except regex.error as error:
         place = "" if error.pos is None else f" at character {error.pos + 1}"
         raise ValueError(
@@ -52,7 +53,7 @@ def flag_bits(names: tuple[str, ...]) -> int:
 
 
 def search(pattern: Any, text: str, *, full: bool = False) -> Any:
-    """Search a text for a compiled pattern.
+    """Search a text, its accents composed, for a compiled pattern.
 
     Returns:
         The match, or None.
@@ -62,7 +63,7 @@ def search(pattern: Any, text: str, *, full: bool = False) -> Any:
     """
     find = pattern.fullmatch if full else pattern.search
     try:
-        return find(text, timeout=TIMEOUT_S)
+        return find(composed(text), timeout=TIMEOUT_S)
     except TimeoutError:
         raise ScoringError(
             f"the regular expression {pattern.pattern!r} timed out after {TIMEOUT_S:g} s on an "
@@ -71,13 +72,13 @@ def search(pattern: Any, text: str, *, full: bool = False) -> Any:
 
 
 def find_all(pattern: Any, text: str) -> list[Any]:
-    """Return all matches of a compiled pattern.
+    """Return all matches of a compiled pattern in a text whose accents are composed.
 
     Raises:
         ScoringError: the search timed out.
     """
     try:
-        return list(pattern.finditer(text, timeout=TIMEOUT_S))
+        return list(pattern.finditer(composed(text), timeout=TIMEOUT_S))
     except TimeoutError:
         raise ScoringError(
             f"the regular expression {pattern.pattern!r} timed out after {TIMEOUT_S:g} s on an "

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field
 from pytest_evals.case import Case
 from pytest_evals.dataset import Dataset
 from pytest_evals.scorers.base import ScoreContext, Scorer, ScorerGroup, Verdict
+from pytest_evals.scorers.boundaries import composed
 from pytest_evals.scorers.optional_deps import import_library, missing_libraries
 from pytest_evals.scorers.quoting import quoted
 from pytest_evals.scorers.references import (
@@ -36,8 +37,9 @@ class _Near(Scorer):
 
     def texts(self, ctx: ScoreContext) -> tuple[str, list[str]]:
         """Return the normalized output and references."""
-        answer = ctx.answer.strip()[:MAX_CHARS]
-        references = [text.strip()[:MAX_CHARS] for text in references_for(self.reference, ctx)]
+        answer = composed(ctx.answer).strip()[:MAX_CHARS]
+        written = references_for(self.reference, ctx)
+        references = [composed(text).strip()[:MAX_CHARS] for text in written]
         if self.ignore_case:
             return answer.casefold(), [text.casefold() for text in references]
         return answer, references

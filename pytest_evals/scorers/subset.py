@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 
 from pytest_evals.ground.canonical import Json
+from pytest_evals.scorers.boundaries import composed
 from pytest_evals.scorers.quoting import shown
 
 
 def difference(expected: Json, actual: Json, *, exact: bool = False, at: str = "") -> list[str]:
     """Return the differences between two JSON values; empty if there are none.
 
-    Numbers are compared by value (1 equals 1.0); a bool is never a number. Arrays must have the
-    same length and order. An object may have additional keys, at every depth, unless `exact`.
+    Accents are composed. Numbers are compared by value (1 equals 1.0); a bool is never a number.
+    Arrays must have the same length and order. An object may have additional keys, at every depth,
+    unless `exact`.
 
     Args:
         expected: the required JSON value.
@@ -33,6 +35,8 @@ def difference(expected: Json, actual: Json, *, exact: bool = False, at: str = "
             for i, (want, item) in pairs
             for words in difference(want, item, exact=exact, at=f"{at}[{i}]")
         ]
+    if isinstance(expected, str) and isinstance(actual, str):
+        expected, actual = composed(expected), composed(actual)
     same = isinstance(expected, bool) == isinstance(actual, bool) and expected == actual
     return [] if same else [f"{_place(at)} is {shown(actual)}, not {shown(expected)}"]
 
@@ -41,6 +45,7 @@ def _objects(
     expected: Mapping[str, Json], actual: Mapping[str, Json], *, exact: bool, at: str
 ) -> list[str]:
     """Return the differences between two objects."""
+    expected, actual = _with_composed_keys(expected), _with_composed_keys(actual)
     wrong: list[str] = []
     for key, value in expected.items():
         key_path = f"{at}.{key}" if at else str(key)
@@ -55,6 +60,13 @@ def _objects(
             if key not in expected
         ]
     return wrong
+
+
+def _with_composed_keys(value: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Return an object whose keys have composed accents; of two equal ones the last counts."""
+    if all(key.isascii() for key in value):
+        return value
+    return {composed(key): item for key, item in value.items()}
 
 
 def _place(at: str) -> str:
