@@ -9,7 +9,8 @@ from pytest_evals.ground.errors import StoreError, suggest
 from pytest_evals.metrics.summarize import summarize_trial
 from pytest_evals.run_record import Run, RunStatus
 from pytest_evals.storage.base import RunStore
-from pytest_evals.storage.baseline_file import baseline_path, baselines_below, load_baseline
+from pytest_evals.storage.baseline_file import baselines_below, load_baseline
+from pytest_evals.storage.baseline_path import baseline_path
 from pytest_evals.storage.run_baseline import relative_name
 from pytest_evals.verdict.baseline import Baseline
 

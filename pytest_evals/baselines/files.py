@@ -7,7 +7,8 @@ from pathlib import Path
 from pytest_evals.ground.errors import StoreError
 from pytest_evals.loaders.base import Checker
 from pytest_evals.registry.datasets import load_dataset
-from pytest_evals.storage.baseline_file import FOLDER, baseline_path, baselines_below
+from pytest_evals.storage.baseline_file import baselines_below
+from pytest_evals.storage.baseline_path import FOLDER, baseline_path
 
 
 @dataclass(frozen=True, slots=True)

@@ -238,7 +238,7 @@ class Engine:
             must_start = self._window.want(trial)
         if must_start:
             self._refill()
-        with self._lock:
+        with self._deps.watchdog.taking_signals(), self._lock:
             try:
                 while (result := self._window.take(trial_id)) is None:
                     if self._failure is not None:

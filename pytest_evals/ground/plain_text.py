@@ -276,6 +276,10 @@ def paint(text: str, *styles: str, on: bool) -> str:
     return f"\x1b[{';'.join(str(_CODES[style]) for style in styles)}m{text}\x1b[0m"
 
 
+FEWEST_CASES = 3
+"""The cases from which an interval is shown: fewer do not show how much cases differ."""
+
+
 def counted(number: int, noun: str) -> str:
     """Write a number of things."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

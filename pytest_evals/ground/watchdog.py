@@ -32,7 +32,6 @@ class Watchdog:
         self._pipe = -1
         self._numbers = itertools.count()
         self._stop = threading.Event()
-        self._takes_signals = False
 
     def start(
         self,
@@ -74,19 +73,32 @@ class Watchdog:
         self._pipe = self._process.stdin.fileno()
         os.set_blocking(self._pipe, False)
         self._stop.clear()
-        self._take_signals()
         threading.Thread(target=self._beat, name="evals-watchdog", daemon=True).start()
 
-    def _take_signals(self) -> None:
-        """Have the numbers of signals written to the process, whatever this one executes."""
-        if threading.current_thread() is not threading.main_thread():
+    @contextmanager
+    def taking_signals(self) -> Iterator[None]:
+        """Have the numbers of signals written to the process, whatever this one executes.
+
+        Only while the main thread waits for a trial: an event loop of a test, such as Trio's, takes
+        them for itself. Elsewhere it changes nothing.
+        """
+        is_main = threading.current_thread() is threading.main_thread()
+        if not (self.is_on and is_main and self._set_wakeup(self._pipe)):
+            yield
             return
+        try:
+            yield
+        finally:
+            self._set_wakeup(-1)
+
+    def _set_wakeup(self, pipe: int) -> bool:
+        """Set where signals are written, unless another has set it; return whether it is set."""
         with suppress(ValueError, OSError):
-            before = signal.set_wakeup_fd(self._pipe, warn_on_full_buffer=False)
-            if before == -1:
-                self._takes_signals = True
-            else:
-                signal.set_wakeup_fd(before)
+            before = signal.set_wakeup_fd(pipe, warn_on_full_buffer=False)
+            if before in {-1, self._pipe}:
+                return True
+            signal.set_wakeup_fd(before, warn_on_full_buffer=False)
+        return False
 
     def stop(self) -> None:
         """End the process: nothing is left to watch."""
@@ -94,9 +106,6 @@ class Watchdog:
         if process is None:
             return
         self._stop.set()
-        if self._takes_signals and threading.current_thread() is threading.main_thread():
-            signal.set_wakeup_fd(-1)
-            self._takes_signals = False
         self._send("done")
         self._pipe = -1
         assert process.stdin is not None

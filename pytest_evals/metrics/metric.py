@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from pytest_evals.ground.canonical import Frozen
-from pytest_evals.stats.estimate import FEWEST_CASES
+from pytest_evals.ground.plain_text import FEWEST_CASES
 
 Unit = Literal["rate", "score", "s", "tokens", "USD"]
 """The unit of a metric: a share in 0..1, a score in its scorer's range, seconds, tokens, USD."""

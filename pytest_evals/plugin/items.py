@@ -13,9 +13,9 @@ from pytest_evals.matrix import Trial
 from pytest_evals.plugin.compat import SetupFailureItem, failure_text, runs_no_test
 from pytest_evals.plugin.exceptions import NoAnswer, WrongAnswer
 from pytest_evals.plugin.results import TrialResults
-from pytest_evals.plugin.terminal.failure import describe, headline
 from pytest_evals.plugin.trial_reports import TrialReports
 from pytest_evals.result import Outcome, TrialResult
+from pytest_evals.session.failure_text import describe, headline
 from pytest_evals.session.plan import Plan
 from pytest_evals.session.state import SessionState
 

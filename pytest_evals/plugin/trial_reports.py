@@ -5,10 +5,10 @@ import pytest
 from pytest_evals.ground.canonical import to_json
 from pytest_evals.matrix import Trial
 from pytest_evals.plugin import wire
-from pytest_evals.plugin.terminal.failure import brief, headline, is_stale
 from pytest_evals.reporters.trial_properties import properties
 from pytest_evals.result import Outcome, TrialResult
 from pytest_evals.session.baselines import Baselines
+from pytest_evals.session.failure_text import brief, headline, is_stale
 from pytest_evals.session.state import SessionState
 
 

@@ -4,9 +4,15 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pytest_evals.ground.plain_text import counted, cut_middle, display_width, neutral, table
+from pytest_evals.ground.plain_text import (
+    FEWEST_CASES,
+    counted,
+    cut_middle,
+    display_width,
+    neutral,
+    table,
+)
 from pytest_evals.metrics.metric import interval_text
-from pytest_evals.stats.estimate import FEWEST_CASES
 from pytest_evals.verdict.gate.words import format_number
 
 _ORDER = ("failed", "incomplete", "inconclusive", "skipped", "passed")

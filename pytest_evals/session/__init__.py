@@ -33,6 +33,7 @@
 `rescore_plan`       the trials of a stored run that can be scored again
 `rescoring`          Rescoring: scores the stored answers of a run again
 `merging`            the shards of one run, merged
+`failure_text`       the text of a failed trial, and the command that reruns it
 `run_diff`           RunDiff: what changed between a baseline and a stored run
 `stored_report`      StoredRuns: a stored run as a report
 ===================  ===============================================================

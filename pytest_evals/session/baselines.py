@@ -10,6 +10,7 @@ from pytest_evals.config import Settings
 from pytest_evals.result import Outcome, TrialResult
 from pytest_evals.run_record import DatasetInfo
 from pytest_evals.session.plan import Plan
+from pytest_evals.storage.baseline_path import baseline_path
 
 if TYPE_CHECKING:
     from pytest_evals.session.dataset_baseline import DatasetBaseline
@@ -74,7 +75,5 @@ def needs_evaluation(settings: Settings, info: DatasetInfo) -> bool:
     """Whether a dataset has gates, is compared with a baseline, has one, or becomes one."""
     if info.gates or settings.update_baseline or settings.reset_baseline:
         return True
-    from pytest_evals.storage.baseline_file import baseline_path
-
     path = baseline_path(settings.rootdir / info.path, info.name)
     return settings.baseline is not None or path.is_file()

@@ -4,7 +4,8 @@ from pytest_evals.config import Settings
 from pytest_evals.dataset import Dataset
 from pytest_evals.matrix import Matrix
 from pytest_evals.shard import divide_cases, expected_seconds
-from pytest_evals.storage.baseline_file import baseline_path, load_baseline
+from pytest_evals.storage.baseline_file import load_baseline
+from pytest_evals.storage.baseline_path import baseline_path
 from pytest_evals.storage.run_baseline import relative_name
 
 

@@ -2,9 +2,6 @@
 
 from dataclasses import dataclass
 
-FEWEST_CASES = 3
-"""The cases from which an interval is shown: fewer do not show how much cases differ."""
-
 
 @dataclass(frozen=True, slots=True)
 class Absent:

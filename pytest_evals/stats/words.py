@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pytest_evals.stats.estimate import FEWEST_CASES
+from pytest_evals.ground.plain_text import FEWEST_CASES
 from pytest_evals.stats.verdict import MeanTest, RowVerdict
 
 MINUS = "\N{MINUS SIGN}"

@@ -8,21 +8,14 @@ from pathlib import Path
 
 from pytest_evals.ground.errors import StoreError
 from pytest_evals.ground.files import replace_text
+from pytest_evals.storage.baseline_path import FOLDER, baseline_path
 from pytest_evals.verdict.baseline import Baseline, read_baseline, write_baseline
-
-FOLDER = "baselines"
-"""The folder beside the dataset."""
 
 _GIT_SECONDS = 30
 
 RunReader = Callable[[str], Baseline]
 """Builds the baseline of a stored run from its id or ``latest``; raises StoreError if there is
 none."""
-
-
-def baseline_path(dataset_path: Path, dataset: str) -> Path:
-    """Return the path of a dataset's baseline: ``baselines/<dataset>.jsonl`` beside it."""
-    return dataset_path.parent / FOLDER / f"{dataset}.jsonl"
 
 
 def load_baseline(path: Path, *, dataset: str | None = None, shown: str | None = None) -> Baseline:

@@ -10,12 +10,8 @@ from pytest_evals.ground.errors import StoreError, suggest
 from pytest_evals.metrics.trial_table import TrialTable
 from pytest_evals.run_record import DatasetInfo, Run, RunStatus
 from pytest_evals.storage.base import RunStore
-from pytest_evals.storage.baseline_file import (
-    NamedBaseline,
-    baseline_path,
-    load_baseline,
-    save_baseline,
-)
+from pytest_evals.storage.baseline_file import NamedBaseline, load_baseline, save_baseline
+from pytest_evals.storage.baseline_path import baseline_path
 from pytest_evals.verdict.baseline import Baseline, build_baseline, update_baseline
 
 _PAGE = 50

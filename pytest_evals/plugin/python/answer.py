@@ -11,10 +11,10 @@ from pytest_evals.ground.errors import AnswerError
 from pytest_evals.plugin.exceptions import NoAnswer
 from pytest_evals.plugin.python.marks import APP
 from pytest_evals.plugin.python.running_test import HostThread, RunningTest
-from pytest_evals.plugin.terminal.failure import headline
 from pytest_evals.providers.base import Provider, ProviderContext
 from pytest_evals.providers.python import PythonProvider
 from pytest_evals.result import Outcome, TrialResult
+from pytest_evals.session.failure_text import headline
 
 if TYPE_CHECKING:
     from pytest_evals.engine.trial import TrialRunner

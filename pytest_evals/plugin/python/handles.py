@@ -19,11 +19,11 @@ from pytest_evals.plugin.exceptions import WrongAnswer
 from pytest_evals.plugin.python.ask import model_problems
 from pytest_evals.plugin.python.pending import Handle, Pending, awaiting, waiting
 from pytest_evals.plugin.python.running_test import RunningTest, Scored
-from pytest_evals.plugin.terminal.failure import headline_of
 from pytest_evals.score import Score, ScoreError
 from pytest_evals.scorers.base import ScoringError
 from pytest_evals.scorers.binding import SpecError
 from pytest_evals.scorers.bound import Bound
+from pytest_evals.session.failure_text import headline_of
 from pytest_evals.session.source_loader import written_model
 
 _NONE: Any = object()

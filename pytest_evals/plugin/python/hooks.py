@@ -14,8 +14,8 @@ from pytest_evals.plugin.exceptions import NoAnswer
 from pytest_evals.plugin.items import TRIAL
 from pytest_evals.plugin.python.collect import Collection
 from pytest_evals.plugin.results import TrialResults
-from pytest_evals.plugin.terminal.failure import describe
 from pytest_evals.plugin.trial_reports import TrialReports
+from pytest_evals.session.failure_text import describe
 from pytest_evals.session.session import Session
 
 if TYPE_CHECKING:

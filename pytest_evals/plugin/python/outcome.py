@@ -19,10 +19,10 @@ from pytest_evals.ground.errors import AnswerError, EvalsError
 from pytest_evals.ground.plain_text import neutral, shorten
 from pytest_evals.plugin.exceptions import NoAnswer, WrongAnswer
 from pytest_evals.plugin.python.running_test import RunningTest
-from pytest_evals.plugin.terminal.failure import headline_of
 from pytest_evals.result import AnyScore, Outcome, TrialResult, mean_score
 from pytest_evals.score import Score, ScoreError
 from pytest_evals.scorers.base import ScoringError
+from pytest_evals.session.failure_text import headline_of
 
 ASSERTION = "assert"
 """The name of the score of the test's own assertions."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from pytest_evals.ground.plain_text import FEWEST_CASES
 from pytest_evals.metrics.compute import TrialGroup, estimate_metric
 from pytest_evals.metrics.metric import interval_text, shown_interval
 from pytest_evals.metrics.spec import MetricSpec
@@ -18,7 +19,7 @@ from pytest_evals.reporters.htmlparts.figure import (
     select_models,
 )
 from pytest_evals.reporters.htmlparts.svg import Scale, join_points, line, picture, tag, text
-from pytest_evals.stats.estimate import FEWEST_CASES, Estimate
+from pytest_evals.stats.estimate import Estimate
 
 _WIDTH, _HEIGHT = 520.0, 250.0
 _MOST = 8

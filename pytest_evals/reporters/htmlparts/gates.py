@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from pytest_evals.ground.plain_text import format_cost, format_count, format_seconds
+from pytest_evals.ground.plain_text import FEWEST_CASES, format_cost, format_count, format_seconds
 from pytest_evals.metrics.metric import interval_text, shown_interval
 from pytest_evals.reporters.htmlparts.svg import Scale, line, picture, tag
 from pytest_evals.reporters.text import count_noun
-from pytest_evals.stats.estimate import FEWEST_CASES
 from pytest_evals.verdict.gate.spec import GateVerdict
 
 _GRAVITY = ("failed", "incomplete", "inconclusive", "skipped", "passed")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from pytest_evals.ground.plain_text import format_cost
+from pytest_evals.ground.plain_text import FEWEST_CASES, format_cost
 from pytest_evals.metrics.metric import Metric, shown_interval
 from pytest_evals.reporters.htmlparts.figure import (
     Figure,
@@ -14,7 +14,6 @@ from pytest_evals.reporters.htmlparts.figure import (
     select_models,
 )
 from pytest_evals.reporters.htmlparts.svg import Scale, line, picture, tag, text, ticks
-from pytest_evals.stats.estimate import FEWEST_CASES
 
 _WIDTH, _HEIGHT = 520.0, 250.0
 

@@ -1,7 +1,7 @@
 """The verdict on a required value in words. Text from numbers; nothing is decided here."""
 
+from pytest_evals.ground.plain_text import FEWEST_CASES
 from pytest_evals.metrics.metric import Metric, Unit, shown_interval
-from pytest_evals.stats.estimate import FEWEST_CASES
 from pytest_evals.stats.sequential import Sprt
 from pytest_evals.verdict.gate.spec import GateSpec, Verdict
 from pytest_evals.verdict.gate.write import threshold_text
