@@ -41,7 +41,9 @@ REPORT_OPTIONS = ("html", "md", "json", "csv")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The values one session runs with; each field but `rootdir` declares its option."""
+    """The values one session runs with; each field but `rootdir` and
+    `scripted` declares its option.
+    """
 
     rootdir: Path
     """Where relative paths begin."""

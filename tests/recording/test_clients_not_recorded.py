@@ -82,8 +82,12 @@ def answer(q):
     evals("--evals-responses=replay", name).assert_outcomes(passed=1)
 
 
-def test_litellm_is_recorded_through_its_own_transport_over_aiohttp(api, dataset, evals):
+def test_litellm_is_recorded_through_its_own_transport_over_aiohttp(
+    api, dataset, evals, monkeypatch
+):
     """`acompletion` sends by aiohttp unless it is told otherwise."""
+    # When it is imported it asks the network for prices, unless it is told not to.
+    monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     pytest.importorskip("litellm")
     source = (
         HEAD
