@@ -41,9 +41,7 @@ REPORT_OPTIONS = ("html", "md", "json", "csv")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The values one session runs with; each field but `rootdir` and
-    `scripted` declares its option.
-    """
+    """The values one session runs with; fields declare their options, except two."""
 
     rootdir: Path
     """Where relative paths begin."""

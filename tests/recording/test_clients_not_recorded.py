@@ -1,5 +1,7 @@
 """``record_http`` with clients other than httpx: told while recording, an error in a replay."""
 
+from importlib.util import find_spec
+
 import pytest
 
 HEAD = """
@@ -83,12 +85,17 @@ def answer(q):
 
 
 def test_litellm_is_recorded_through_its_own_transport_over_aiohttp(
-    api, dataset, evals, monkeypatch
+    api, dataset, pytester, monkeypatch
 ):
     """`acompletion` sends by aiohttp unless it is told otherwise."""
+    if find_spec("litellm") is None:
+        pytest.skip("needs litellm")
     # When it is imported it asks the network for prices, unless it is told not to.
     monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-    pytest.importorskip("litellm")
+
+    def evals(*words):
+        return pytester.runpytest_subprocess("--evals", "-p", "no:cacheprovider", *words)
+
     source = (
         HEAD
         + """
