@@ -108,6 +108,10 @@ class PairedScore:
         return self.base_variance, self.now_variance
 
 
+NOT_IN_RUN = "not in this run"
+"""Why a case of the baseline has no pair: the run did not have it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dropped:
     """A case without a pair."""
@@ -267,7 +271,7 @@ def _missing(case: str, base: Mapping[str, object], now: Mapping[str, object]) -
     if case not in base:
         return "not in the baseline"
     if case not in now:
-        return "not in this run"
+        return NOT_IN_RUN
     sides: dict[Side, object] = {"baseline": base[case], "run": now[case]}
     empty = [side for side, samples in sides.items() if not samples or samples == (0, 0)]
     return f"no scored sample in the {' and the '.join(empty)}"

@@ -6,7 +6,7 @@ declared ones.
 
 from collections.abc import Iterable, Sequence
 
-from pytest_evals.stats.rows import Dropped, PairedCase, PairedScore, Row
+from pytest_evals.stats.rows import NOT_IN_RUN, Dropped, PairedCase, PairedScore, Row
 from pytest_evals.verdict.baseline import Baseline, BaselineLine
 from pytest_evals.verdict.diff.nouns import ComparisonSpec
 from pytest_evals.verdict.diff.run_side import RunSide
@@ -67,7 +67,7 @@ def _reason(before: BaselineLine | None, edited: Sequence[str], *, in_run: bool)
         return ", ".join(_EDITED[name] for name in edited)
     if before is None:
         return "not in the baseline"
-    return "no scored sample in the run" if in_run else "not in this run"
+    return "no scored sample in the run" if in_run else NOT_IN_RUN
 
 
 def _pairs(

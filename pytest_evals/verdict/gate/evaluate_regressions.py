@@ -1,7 +1,11 @@
 """Evaluate ``no regressions``: the verdict of the comparison with the baseline."""
 
+from collections.abc import Sequence
+
+from pytest_evals.ground.plain_text import listed
 from pytest_evals.metrics.compute import TrialGroup
 from pytest_evals.metrics.metric import Slice
+from pytest_evals.stats.rows import NOT_IN_RUN
 from pytest_evals.verdict.diff import RowTest, failing_cases
 from pytest_evals.verdict.gate.context import GateContext
 from pytest_evals.verdict.gate.outcome import (
@@ -61,13 +65,17 @@ def _verdict(
     outcome: Verdict = "failed" if failed else "passed"
     if not failed and result.verdict == "inconclusive":
         outcome = "inconclusive"
+    gone = [case.case for case in result.dropped if case.reason == NOT_IN_RUN]
+    sentence = _sentence(test)
+    if gone and outcome == "passed":
+        outcome, sentence = "inconclusive", _gone_sentence(gone, sentence, strict=context.strict)
     cases = failing_cases(test) or (result.worse if outcome == "inconclusive" else ())
     dropped = {case.case for case in result.dropped}
     compared = [cell for case, cell in group.cells.items() if case not in dropped]
     verdict = with_outcome(
         blank,
         outcome,
-        _sentence(test),
+        sentence,
         value=mean.change if mean else None,
         n=sum(trial.scored for cell in compared for trial in cell),
         cases=result.cases,
@@ -84,6 +92,21 @@ def _verdict(
     if outcome == "inconclusive" and context.strict:
         return verdict.model_copy(update={"blocking": True})
     return verdict
+
+
+def _gone_sentence(gone: Sequence[str], sentence: str, *, strict: bool) -> str:
+    """Return the sentence of a run that lacks cases of the baseline.
+
+    Who changes the dataset would otherwise choose what is compared.
+    """
+    head = "INCONCLUSIVE" if strict else "INCONCLUSIVE (not blocking)"
+    cases = "1 case" if len(gone) == 1 else f"{len(gone)} cases"
+    verb = "is" if len(gone) == 1 else "are"
+    rest = sentence.removeprefix("PASSED: ")
+    return (
+        f"{head}: {cases} of the baseline {verb} not in the run: {listed(gone, _MAX_NAMES)}. If "
+        f"that is intended, accept with --evals-update-baseline. Of the others: {rest}"
+    )
 
 
 def _sentence(test: RowTest) -> str:
