@@ -341,7 +341,8 @@ def _decide(
         return "inconclusive", None
     if mean.p_adjusted <= rules.alpha_mean and mean.high < 0 and mean.low <= -margin:
         return "regressed", "mean"
-    return ("passed" if mean.low > -margin else "inconclusive"), None
+    is_open = breaks is not None and bool(breaks.confirmed or breaks.unanswered)
+    return ("passed" if mean.low > -margin and not is_open else "inconclusive"), None
 
 
 def _evaluate_recorded(row: Row, rules: Rules, *, exploratory: bool) -> RowVerdict:

@@ -81,6 +81,10 @@ def _held(verdict: RowVerdict, mean: MeanTest) -> str:
 
 def _inconclusive(verdict: RowVerdict, mean: MeanTest) -> str:
     moved = f"{mean.worse} worse, {mean.better} better"
+    breaks = verdict.breaks
+    held = mean.low is not None and mean.low > -verdict.margin
+    if held and breaks and (broken := (*breaks.confirmed, *breaks.unanswered)):
+        moved = f"{names(broken)} passed all baseline samples and failed all now; {moved}"
     if mean.low is None or mean.high is None:
         return f"{moved}; one case does not show how much cases vary."
     if verdict.cases < FEWEST_CASES:
