@@ -17,7 +17,7 @@ def test_a_break_without_confirmation_is_not_passed(cases):
     """One broken case among many steady ones: the mean cannot tell, and the case is named."""
     (made,) = evaluate_rows([row(cases=cases)], confirmed=None)
     assert made.verdict != "passed"
-    assert "c0" in made.sentence
+    assert "c0" in " ".join([made.sentence, *made.notes])
 
 
 def test_a_cleared_break_passes():
