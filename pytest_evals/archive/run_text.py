@@ -18,7 +18,8 @@ def run_header(run: Run) -> Iterator[str]:
         selected = "" if info.selected == info.planned else f", {info.selected} selected"
         models = ", ".join(model.id for model in info.models)
         yield (
-            f"dataset  {info.name} ({info.path}): {info.cases} cases, {info.planned} trials"
+            f"dataset  {info.name} ({info.path}): {counted(info.cases, 'case')}, "
+            f"{counted(info.planned, 'trial')}"
             f"{selected}{f'; {models}' if models else ''}"
         )
     parts = [f"{counts.passed} passed", f"{counts.failed} failed", counted(counts.errored, "error")]
