@@ -18,7 +18,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote_plus
 
 from pytest_evals.ground.errors import SettingsError
 
@@ -36,6 +36,12 @@ _SECRET_ITEM_PARTS = (*_SECRET_NAME_PARTS, "AUTH", "COOKIE")
 
 _SECRET_TABLES = frozenset({"headers", "query", "env"})
 """Options that are tables of values, some of which are secrets."""
+
+_BODY_SECRET = re.compile(
+    r"(?i)^(?!stop|eos|bos|pad).*(?:(?:api|access|secret|private)[_-]?key|token|secret|password|"
+    r"passwd|credentials?|authorization)$"
+)
+"""Names in the body of a request whose values are secrets."""
 
 _HEADERS = frozenset(
     {
@@ -103,7 +109,8 @@ def declared_secrets(options: object, environ: Mapping[str, str]) -> Iterator[st
 
     Options name an environment variable by a key that ends in ``_env`` or by ``{env: NAME}``. A
     literal value is a secret if it is in a table `headers`, `query` or `env` under a name such as
-    ``authorization`` or ``x-api-key``.
+    ``authorization`` or ``x-api-key``, in the query of a URL under such a name, or anywhere in a
+    `body` under a name that ends in a word such as ``api_key`` or ``token``.
 
     Args:
         options: options of a model, judge or scorer, as JSON.
@@ -112,6 +119,8 @@ def declared_secrets(options: object, environ: Mapping[str, str]) -> Iterator[st
     if isinstance(options, list | tuple):
         for item in options:
             yield from declared_secrets(item, environ)
+    if isinstance(options, str):
+        yield from _url_secrets(options)
     if not isinstance(options, dict):
         return
     for key, value in options.items():
@@ -120,7 +129,31 @@ def declared_secrets(options: object, environ: Mapping[str, str]) -> Iterator[st
                 yield environ.get(value, "")
         elif key in _SECRET_TABLES and isinstance(value, dict):
             yield from _literal_secrets(value)
+        elif key == "body":
+            yield from _body_secrets(value)
         yield from declared_secrets(value, environ)
+
+
+def _url_secrets(text: str) -> Iterator[str]:
+    """Return the secrets in the query of a URL, as written and decoded."""
+    if "://" not in text or "?" not in text:
+        return
+    for pair in text.partition("?")[2].partition("#")[0].split("&"):
+        name, _, value = pair.partition("=")
+        for form in (value, unquote_plus(value)):
+            yield from _literal_secrets({unquote_plus(name): form})
+
+
+def _body_secrets(body: object) -> Iterator[str]:
+    """Return the literal secrets anywhere in the body of a request."""
+    for value in (
+        body.values() if isinstance(body, dict) else body if isinstance(body, list) else ()
+    ):
+        yield from _body_secrets(value)
+    for name, value in body.items() if isinstance(body, dict) else ():
+        is_text = isinstance(value, str) and "{{" not in value and not any(map(str.isspace, value))
+        if is_text and _BODY_SECRET.search(str(name)):
+            yield value
 
 
 def _literal_secrets(table: Mapping[str, object]) -> Iterator[str]:

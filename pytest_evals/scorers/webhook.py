@@ -54,19 +54,24 @@ class Webhook(Scorer):
             )
         return value
 
+    @property
+    def _address(self) -> str:
+        """The URL for messages: its query may hold a token."""
+        return self.url.partition("?")[0]
+
     def score(self, ctx: ScoreContext) -> Verdict:
         """Send the trial and parse the reply."""
         status, body = self._reply(json.dumps(trial_payload(ctx), default=repr).encode())
         text = body.decode("utf-8", "replace")
         if status != 200:
-            raise ScoringError(f"{self.url} replied with status {status}: {quoted(text)}")
+            raise ScoringError(f"{self._address} replied with status {status}: {quoted(text)}")
         try:
             given = read_json(text)
         except NotJsonError as error:
             raise ScoringError(
-                f"{self.url} did not reply with JSON ({error}): {quoted(text)}"
+                f"{self._address} did not reply with JSON ({error}): {quoted(text)}"
             ) from None
-        return read_verdict(given, self.url)
+        return read_verdict(given, self._address)
 
     def _reply(self, question: bytes) -> tuple[int, bytes]:
         """Send a POST request; return the status and the body of the reply."""
@@ -95,4 +100,4 @@ class Webhook(Scorer):
                 return error.code, error.read(400)
         except (OSError, HTTPException) as error:
             why = getattr(error, "reason", None) or str(error) or type(error).__name__
-            raise ScoringError(f"{self.url} did not reply: {why}") from None
+            raise ScoringError(f"{self._address} did not reply: {why}") from None
